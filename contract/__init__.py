@@ -1,0 +1,1 @@
+"""The executor contract: the published OpenAPI document, its models, errors, client and server."""

@@ -1,0 +1,1 @@
+"""Executors: independent processes that know a contract URL and a token, and nothing else."""
