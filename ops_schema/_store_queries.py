@@ -1,0 +1,58 @@
+"""Every statement that the store sends, by name: one call of one ops function each, in its parameter order."""
+
+from __future__ import annotations
+
+from typing import Final
+
+QUERIES: Final[dict[str, str]] = {
+    # who calls
+    "authenticate": "select ops.authenticate(%s)",
+    "session_principal": "select ops.session_principal(%s)",
+    "create_login_code": "select ops.create_login_code(%s, %s)",
+    "redeem_login_code": "select ops.redeem_login_code(%s, %s)",
+    "end_session": "select ops.end_session(%s)",
+    "create_token": "select ops.create_token(%s, %s, %s)",
+    "revoke_token": "select ops.revoke_token(%s, %s)",
+    # executor plane
+    "register_executor": "select ops.register_executor(%s, %s)",
+    "leave_executor": "select ops.leave_executor(%s, %s)",
+    "claim_runs": "select ops.claim_runs(%s, %s, %s)",
+    "heartbeat": "select ops.heartbeat(%s, %s, %s)",
+    "append_logs": "select ops.append_logs(%s, %s, %s)",
+    "begin_artifact": "select ops.begin_artifact(%s, %s, %s)",
+    "record_artifact": "select ops.record_artifact(%s, %s, %s, %s)",
+    "get_artifact": "select ops.get_artifact(%s, %s)",
+    "get_bundle": "select ops.get_bundle(%s, %s)",
+    "report_attempt": "select ops.report_attempt(%s, %s, %s)",
+    "commit_publication": "select ops.commit_publication(%s, %s, %s, %s)",
+    # operator plane
+    "submit_run": "select ops.submit_run(%s, %s)",
+    "get_run": "select ops.get_run(%s, %s)",
+    "list_runs": "select ops.list_runs(%s, %s)",
+    "cancel_run": "select ops.cancel_run(%s, %s, %s)",
+    "retry_run": "select ops.retry_run(%s, %s, %s)",
+    "why_run": "select ops.why_run(%s, %s)",
+    "run_events": "select ops.run_events(%s, %s, %s)",
+    "run_logs": "select ops.run_logs(%s, %s, %s)",
+    "run_artifacts": "select ops.run_artifacts(%s, %s)",
+    "put_template": "select ops.put_template(%s, %s, %s)",
+    "list_templates": "select ops.list_templates(%s)",
+    "get_template": "select ops.get_template(%s, %s, %s)",
+    "put_bundle": "select ops.put_bundle(%s, %s)",
+    "list_executors": "select ops.list_executors(%s)",
+    "list_caps": "select ops.list_caps(%s)",
+    "list_workspaces": "select ops.list_workspaces(%s)",
+    "info": "select ops.info()",
+    # reactor
+    "expire_leases": "select ops.expire_leases(%s)",
+    "promote_due": "select ops.promote_due(%s)",
+    "pending_publications": "select ops.pending_publications(%s)",
+    "commit_publication_as_reactor": "select ops.commit_publication_as_reactor(%s, %s, %s)",
+    "ensure_partitions": "select ops.ensure_partitions()",
+    "lead": "select ops.lead(%s, %s, %s)",
+    "events_since": "select ops.events_since(%s, %s)",
+}
+"""name -> statement. Each answers one row of one column: jsonb, a boolean, or null."""
+
+CHANNELS: Final[tuple[str, ...]] = ("ops_ready", "ops_events")
+"""NOTIFY channels: work became claimable (payload: kinds, comma-separated) and events were written."""

@@ -1,0 +1,311 @@
+"""The one Python door to the ops functions.
+
+Bodies and answers are plain dicts in the contract's own field names; times are ISO-8601 strings in UTC. Every method
+may raise ops_schema.errors.OpsError (the database refused, with its SQLSTATE) or StoreUnavailable (repeat later).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from ops_schema._store_connection import Connections
+
+Json = dict[str, Any]
+Body = Mapping[str, Any]
+Id = UUID | str
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls. role: operator, viewer or executor; workspaces: their names, None for all."""
+
+    token_id: UUID
+    role: str
+    name: str
+    workspaces: tuple[str, ...] | None
+
+
+class Store(Protocol):
+    """What the servers and the reactor need of the database."""
+
+    async def authenticate(self, token_sha256: bytes) -> Principal | None: ...
+    async def session(self, cookie_sha256: bytes) -> Principal | None: ...
+    async def create_login_code(self, p: Principal, code_sha256: bytes) -> Json: ...
+    async def redeem_login_code(self, code_sha256: bytes, cookie_sha256: bytes) -> Json: ...
+    async def end_session(self, cookie_sha256: bytes) -> None: ...
+    async def create_token(self, p: Principal, token_sha256: bytes, body: Body) -> Json: ...
+    async def revoke_token(self, p: Principal, token_id: Id) -> None: ...
+
+    async def register_executor(self, p: Principal, body: Body) -> Json: ...
+    async def leave_executor(self, p: Principal, executor_id: Id) -> None: ...
+    async def claim_runs(self, p: Principal, executor_id: Id, body: Body) -> Json: ...
+    async def heartbeat(self, p: Principal, executor_id: Id, body: Body) -> Json: ...
+    async def append_logs(self, p: Principal, run_id: Id, body: Body) -> Json: ...
+    async def begin_artifact(self, p: Principal, run_id: Id, body: Body) -> Json: ...
+    async def record_artifact(self, p: Principal, run_id: Id, artifact_id: Id, body: Body) -> Json: ...
+    async def get_artifact(self, p: Principal, artifact_id: Id) -> Json: ...
+    async def get_bundle(self, p: Principal, sha256: str) -> Json: ...
+    async def report_attempt(self, p: Principal, run_id: Id, body: Body) -> Json: ...
+    async def commit_publication(self, p: Principal, run_id: Id, output: str, body: Body) -> Json: ...
+
+    async def submit_run(self, p: Principal, body: Body) -> Json: ...
+    async def get_run(self, p: Principal, ref: str) -> Json: ...
+    async def list_runs(self, p: Principal, filters: Body) -> Json: ...
+    async def cancel_run(self, p: Principal, ref: str, body: Body) -> Json: ...
+    async def retry_run(self, p: Principal, ref: str, body: Body) -> Json: ...
+    async def why_run(self, p: Principal, ref: str) -> Json: ...
+    async def run_events(self, p: Principal, ref: str, filters: Body) -> Json: ...
+    async def run_logs(self, p: Principal, ref: str, filters: Body) -> Json: ...
+    async def run_artifacts(self, p: Principal, ref: str) -> Json: ...
+    async def put_template(self, p: Principal, name: str, spec: Body) -> Json: ...
+    async def list_templates(self, p: Principal) -> Json: ...
+    async def get_template(self, p: Principal, name: str, version: int | None = None) -> Json: ...
+    async def put_bundle(self, p: Principal, body: Body) -> Json: ...
+    async def list_executors(self, p: Principal) -> Json: ...
+    async def list_caps(self, p: Principal) -> Json: ...
+    async def list_workspaces(self, p: Principal) -> Json: ...
+    async def info(self) -> Json: ...
+
+    async def expire_leases(self, limit: int = 100) -> Json: ...
+    async def promote_due(self, limit: int = 1000) -> Json: ...
+    async def pending_publications(self, limit: int = 10) -> list[Json]: ...
+    async def commit_publication_as_reactor(self, run_id: Id, output: str, body: Body) -> Json: ...
+    async def ensure_partitions(self) -> Json: ...
+    async def lead(self, name: str, holder: str, seconds: float) -> bool: ...
+    async def events_since(self, cursor: str | None, limit: int = 500) -> Json: ...
+
+    def listen(self) -> AsyncIterator[tuple[str, str]]: ...
+    async def health(self) -> Json: ...
+
+
+class PostgresStore:
+    """Store over psycopg 3. `conninfo` is a libpq string or URL; empty means the PG* variables."""
+
+    def __init__(self, conninfo: str = "", **options: Any):
+        """options: see Connections (min_size, max_size, wait_seconds, call_seconds, prepare_threshold)."""
+        self._connections = Connections(conninfo, **options)
+        self._value = self._connections.value
+
+    @classmethod
+    async def open(cls, conninfo: str = "", **options: Any) -> PostgresStore:
+        """An opened store. A database that is down shows at the first call, as StoreUnavailable."""
+        store = cls(conninfo, **options)
+        await store._connections.open()
+        return store
+
+    async def close(self) -> None:
+        """Close every connection of the pool; a running listen() ends with its own task."""
+        await self._connections.close()
+
+    async def __aenter__(self) -> PostgresStore:
+        await self._connections.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def listen(self) -> AsyncIterator[tuple[str, str]]:
+        """Notifications as (channel, payload), for ever; an empty payload after each (re)connection means: look."""
+        return self._connections.listen()
+
+    async def health(self) -> Json:
+        """The `info` answer when the database works; StoreUnavailable when it does not."""
+        return await self.info()
+
+    # Who calls -------------------------------------------------------------------------------------------------------
+
+    async def authenticate(self, token_sha256: bytes) -> Principal | None:
+        """Whom a bearer token names (sha256 of the token, 32 bytes); None when unknown, revoked or expired."""
+        return _principal(await self._value("authenticate", token_sha256))
+
+    async def session(self, cookie_sha256: bytes) -> Principal | None:
+        """Whom a session cookie names (sha256 of the cookie's value, 32 bytes); None when unknown, ended or expired."""
+        return _principal(await self._value("session_principal", cookie_sha256))
+
+    async def create_login_code(self, p: Principal, code_sha256: bytes) -> Json:
+        """Remember a one-time code by its sha256: {expires_at}, ten minutes ahead."""
+        return await self._json("create_login_code", p.token_id, code_sha256)
+
+    async def redeem_login_code(self, code_sha256: bytes, cookie_sha256: bytes) -> Json:
+        """Turn a code into a session: {name, role, workspaces, expires_at}. OPU03 for a spent, late or unknown code."""
+        return await self._json("redeem_login_code", code_sha256, cookie_sha256)
+
+    async def end_session(self, cookie_sha256: bytes) -> None:
+        """Log out; an unknown session is no error."""
+        await self._value("end_session", cookie_sha256)
+
+    async def create_token(self, p: Principal, token_sha256: bytes, body: Body) -> Json:
+        """body {name, role, workspaces|null, expires_at|null} -> {token_id, name, role, workspaces, expires_at}."""
+        return await self._json("create_token", p.token_id, token_sha256, Jsonb(body))
+
+    async def revoke_token(self, p: Principal, token_id: Id) -> None:
+        """End a token and its sessions; repeating it is no error."""
+        await self._value("revoke_token", p.token_id, token_id)
+
+    # Executor plane --------------------------------------------------------------------------------------------------
+
+    async def register_executor(self, p: Principal, body: Body) -> Json:
+        """registerExecutor of the contract; the same instance_id again gets the same executor."""
+        return await self._json("register_executor", p.token_id, Jsonb(body))
+
+    async def leave_executor(self, p: Principal, executor_id: Id) -> None:
+        """leaveExecutor: drained and gone; leases that still run are left to expire."""
+        await self._value("leave_executor", p.token_id, executor_id)
+
+    async def claim_runs(self, p: Principal, executor_id: Id, body: Body) -> Json:
+        """claimRuns without the wait: answers at once, with an empty list when nothing is ready."""
+        return await self._json("claim_runs", p.token_id, executor_id, Jsonb(body))
+
+    async def heartbeat(self, p: Principal, executor_id: Id, body: Body) -> Json:
+        """heartbeat: renews the named leases and answers a directive for each."""
+        return await self._json("heartbeat", p.token_id, executor_id, Jsonb(body))
+
+    async def append_logs(self, p: Principal, run_id: Id, body: Body) -> Json:
+        """appendLogs: stores chunks up to the log_bytes cap, then OPX01."""
+        return await self._json("append_logs", p.token_id, run_id, Jsonb(body))
+
+    async def begin_artifact(self, p: Principal, run_id: Id, body: Body) -> Json:
+        """beginArtifact: {artifact_id, state, object_key|null, already_stored}; the server makes `upload` of it."""
+        return await self._json("begin_artifact", p.token_id, run_id, Jsonb(body))
+
+    async def record_artifact(self, p: Principal, run_id: Id, artifact_id: Id, body: Body) -> Json:
+        """recordArtifact, once the server has seen the bytes in the store: the Artifact, with its object_key."""
+        return await self._json("record_artifact", p.token_id, run_id, artifact_id, Jsonb(body))
+
+    async def get_artifact(self, p: Principal, artifact_id: Id) -> Json:
+        """The Artifact with its object_key (null for tables)."""
+        return await self._json("get_artifact", p.token_id, artifact_id)
+
+    async def get_bundle(self, p: Principal, sha256: str) -> Json:
+        """{sha256, size, object_key}; sha256 in lowercase hex."""
+        return await self._json("get_bundle", p.token_id, sha256)
+
+    async def report_attempt(self, p: Principal, run_id: Id, body: Body) -> Json:
+        """reportAttempt: the one terminal message of an attempt, and the route taken."""
+        return await self._json("report_attempt", p.token_id, run_id, Jsonb(body))
+
+    async def commit_publication(self, p: Principal, run_id: Id, output: str, body: Body) -> Json:
+        """commitPublication by the executor that reported."""
+        return await self._json("commit_publication", p.token_id, run_id, output, Jsonb(body))
+
+    # Operator plane --------------------------------------------------------------------------------------------------
+
+    async def submit_run(self, p: Principal, body: Body) -> Json:
+        """The new Run; with `repeated: true` when its idempotency_key was seen with the same body."""
+        return await self._json("submit_run", p.token_id, Jsonb(body))
+
+    async def get_run(self, p: Principal, ref: str) -> Json:
+        """Run with attempts, children, depends_on and publications. ref: run_id or number."""
+        return await self._json("get_run", p.token_id, ref)
+
+    async def list_runs(self, p: Principal, filters: Body) -> Json:
+        """{items: [Run], next_cursor}. filters: state [..], kind, template, pipeline, q, top_level, limit, cursor."""
+        return await self._json("list_runs", p.token_id, Jsonb(filters))
+
+    async def cancel_run(self, p: Principal, ref: str, body: Body) -> Json:
+        """body {reason, force?} -> Run."""
+        return await self._json("cancel_run", p.token_id, ref, Jsonb(body))
+
+    async def retry_run(self, p: Principal, ref: str, body: Body) -> Json:
+        """A new Run with retry_of set; OPC05 when the run is not terminal."""
+        return await self._json("retry_run", p.token_id, ref, Jsonb(body))
+
+    async def why_run(self, p: Principal, ref: str) -> Json:
+        """{run_id, state, reasons: [{code, message, detail}]}."""
+        return await self._json("why_run", p.token_id, ref)
+
+    async def run_events(self, p: Principal, ref: str, filters: Body) -> Json:
+        """{items: [{run_id, seq, at, type, epoch, actor, data, hash, prev_hash}]}. filters: after_seq, limit."""
+        return await self._json("run_events", p.token_id, ref, Jsonb(filters))
+
+    async def run_logs(self, p: Principal, ref: str, filters: Body) -> Json:
+        """{items: [{epoch, stream, seq, offset, at, text}], next}. filters: stream, after (a former `next`), limit."""
+        return await self._json("run_logs", p.token_id, ref, Jsonb(filters))
+
+    async def run_artifacts(self, p: Principal, ref: str) -> Json:
+        """{items: [Artifact]}."""
+        return await self._json("run_artifacts", p.token_id, ref)
+
+    async def put_template(self, p: Principal, name: str, spec: Body) -> Json:
+        """{template_id, name, version, digest, created}; an unchanged spec keeps its version."""
+        return await self._json("put_template", p.token_id, name, Jsonb(spec))
+
+    async def list_templates(self, p: Principal) -> Json:
+        """{items: [Template]}: the newest version of each."""
+        return await self._json("list_templates", p.token_id)
+
+    async def get_template(self, p: Principal, name: str, version: int | None = None) -> Json:
+        """The Template with its spec; the newest version unless one is named."""
+        return await self._json("get_template", p.token_id, name, version)
+
+    async def put_bundle(self, p: Principal, body: Body) -> Json:
+        """body {sha256, size, stored?} -> {sha256, size, object_key, already_stored}; stored: bytes were seen."""
+        return await self._json("put_bundle", p.token_id, Jsonb(body))
+
+    async def list_executors(self, p: Principal) -> Json:
+        """{items: [Executor]} with the state computed from when each was last seen."""
+        return await self._json("list_executors", p.token_id)
+
+    async def list_caps(self, p: Principal) -> Json:
+        """{items: [Cap], ledger: [entry]}, newest ledger entries first."""
+        return await self._json("list_caps", p.token_id)
+
+    async def list_workspaces(self, p: Principal) -> Json:
+        """{items: [{workspace_id, name, description, created_at}]}, those the caller may see."""
+        return await self._json("list_workspaces", p.token_id)
+
+    async def info(self) -> Json:
+        """{schema_version, server_time, database_version, lakehouse_root, kinds}."""
+        return await self._json("info")
+
+    # Reactor ---------------------------------------------------------------------------------------------------------
+
+    async def expire_leases(self, limit: int = 100) -> Json:
+        """Revoke leases past their deadline, at most `limit`."""
+        return await self._json("expire_leases", limit)
+
+    async def promote_due(self, limit: int = 1000) -> Json:
+        """Move runs whose time has come into the ready index, at most `limit`."""
+        return await self._json("promote_due", limit)
+
+    async def pending_publications(self, limit: int = 10) -> list[Json]:
+        """Publications of accepted reports that nobody has committed for a while, at most `limit`."""
+        found: list[Json] = await self._value("pending_publications", limit) or []
+        return found
+
+    async def commit_publication_as_reactor(self, run_id: Id, output: str, body: Body) -> Json:
+        """commitPublication by the reactor, for an executor that died after its report."""
+        return await self._json("commit_publication_as_reactor", run_id, output, Jsonb(body))
+
+    async def ensure_partitions(self) -> Json:
+        """Make the partitions of the coming weeks: {created: [name]}."""
+        return await self._json("ensure_partitions")
+
+    async def lead(self, name: str, holder: str, seconds: float) -> bool:
+        """Take or renew the duty `name` for `seconds`; False while another holds it."""
+        return bool(await self._value("lead", name, holder, seconds))
+
+    async def events_since(self, cursor: str | None, limit: int = 500) -> Json:
+        """{items: [event with cursor], cursor}; a None cursor starts at the present. No event is ever skipped."""
+        return await self._json("events_since", cursor, limit)
+
+    async def _json(self, name: str, *arguments: Any) -> Json:
+        answer: Json = await self._value(name, *arguments)
+        return answer
+
+
+def _principal(found: Json | None) -> Principal | None:
+    if found is None:
+        return None
+    workspaces = found["workspaces"]
+    return Principal(
+        token_id=UUID(found["token_id"]),
+        role=found["role"],
+        name=found["name"],
+        workspaces=None if workspaces is None else tuple(workspaces),
+    )
