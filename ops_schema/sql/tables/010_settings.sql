@@ -1,0 +1,41 @@
+-- Settings of the whole platform: one JSON value per key, read by functions, changed by ops.put_setting.
+create table ops.settings (
+  key        text        not null,
+  value      jsonb       not null,
+  updated_at timestamptz not null default pg_catalog.now(),
+  constraint settings_pkey primary key (key),
+  constraint settings_key_is_a_name check (key ~ '^[a-z][a-z0-9_]{0,62}$')
+);
+
+insert into ops.settings (key, value) values
+  ('lakehouse_root', '"s3://lakehouse"'),        -- outputs' uri = this || '/' || path
+  ('lease_seconds', '60'),                       -- when a template says nothing
+  ('claim_wait_seconds', '30'),                  -- told to executors at registration
+  ('log_chunk_bytes', '65536'),                  -- told to executors at registration
+  ('cancel_grace_seconds', '10'),                -- from the cancel directive to SIGKILL
+  ('executor_alive_seconds', '60'),              -- silent longer than this: not alive
+  ('sweeper_gap_seconds', '30'),                 -- a sweeper pause longer than this counts as an outage
+  ('max_expirations', '5'),                      -- a run whose lease lapsed this often is poison
+  ('claim_floor_seconds', '1'),                  -- how often a claim floor is moved
+  ('claim_floor_rescan_seconds', '10'),          -- how often it is computed from the very start
+  ('claim_request_hours', '24'),                 -- how long a claim's answer can be asked for again
+  ('partitions_ahead', '3');                     -- months of event and log partitions made in advance
+
+-- Duties of the reactor: when each last ran, so that an outage is noticed by whoever comes next.
+create table ops.duties (
+  name        text        not null,
+  ran_at      timestamptz not null,
+  quiet_until timestamptz,                       -- the sweeper expires nothing before this
+  constraint duties_pkey primary key (name)
+);
+
+-- One leader per duty, held for a while and renewed.
+create table ops.leadership (
+  name        text        not null,
+  holder      text        not null,
+  term        bigint      not null default 1,    -- rises when the holder changes
+  acquired_at timestamptz not null,
+  expires_at  timestamptz not null,
+  constraint leadership_pkey primary key (name),
+  constraint leadership_times_ordered check (expires_at >= acquired_at)
+);

@@ -1,0 +1,138 @@
+-- Runs: one row per requested execution. The claimable unit; also the head of its event chain.
+--
+-- The definition (who, what, with which parameters) never changes after submit; inputs are resolved once, while the
+-- run still waits. State and scheduling move, by functions alone. See STATE_MACHINE.md.
+create sequence ops.ready_seq as bigint;
+
+create table ops.runs (
+  run_id              uuid        not null,
+  number              bigint      generated always as identity,
+  -- definition
+  workspace           text        not null,
+  template_id         uuid        not null,
+  template_name       text        not null,
+  template_version    int         not null,
+  kind                text        not null,
+  task_key            text,
+  pipeline_run_id     uuid,
+  retry_of            uuid,
+  params              jsonb       not null default '{}',
+  inputs              jsonb       not null default '[]',
+  outputs             jsonb       not null default '[]',
+  labels              jsonb       not null default '{}',
+  caps                jsonb       not null default '{}',   -- the tightest in force at submit
+  max_attempts        int         not null default 1,
+  lease_seconds       int         not null default 60,
+  concurrency_key     text,
+  condition           text        not null default 'all_success',
+  deadline            timestamptz,
+  idempotency_key     text,
+  request_digest      bytea,
+  traceparent         text,
+  submitted_by        text        not null,
+  submitted_at        timestamptz not null,
+  -- scheduling
+  priority            int         not null default 0,
+  queue               text        not null default 'default',
+  not_before          timestamptz,
+  paused              boolean     not null default false,
+  ready_seq           bigint,
+  -- state
+  state               text        not null,
+  state_reason        text,
+  epoch               bigint      not null default 0,
+  attempt             int         not null default 0,
+  expirations         int         not null default 0,
+  executor_id         uuid,                                -- who has it, or had it last
+  queued_at           timestamptz,
+  started_at          timestamptz,                         -- the first attempt's start
+  finished_at         timestamptz,
+  cancel_requested_at timestamptz,
+  cancel_reason       text,
+  revoked_reason      text,                                -- why the last epoch was taken away
+  result              jsonb,
+  error               jsonb,
+  progress            jsonb,
+  usage               jsonb       not null default '{}',
+  -- event chain
+  event_seq           bigint      not null default 0,
+  event_head          bytea       not null default '\x0000000000000000000000000000000000000000000000000000000000000000',
+
+  constraint runs_pkey primary key (run_id),
+  constraint runs_number_key unique (number),
+  constraint runs_workspace_fkey foreign key (workspace) references ops.workspaces (workspace),
+  constraint runs_template_fkey foreign key (template_id) references ops.templates (template_id),
+  constraint runs_pipeline_fkey foreign key (pipeline_run_id) references ops.runs (run_id),
+  constraint runs_retry_of_fkey foreign key (retry_of) references ops.runs (run_id),
+  constraint runs_params_is_an_object check (jsonb_typeof(params) = 'object'),
+  constraint runs_inputs_is_an_array check (jsonb_typeof(inputs) = 'array'),
+  constraint runs_outputs_is_an_array check (jsonb_typeof(outputs) = 'array'),
+  constraint runs_labels_is_an_object check (jsonb_typeof(labels) = 'object'),
+  constraint runs_caps_is_an_object check (jsonb_typeof(caps) = 'object'),
+  constraint runs_max_attempts check (max_attempts between 1 and 100),
+  constraint runs_lease_seconds check (lease_seconds between 1 and 3600),
+  constraint runs_epoch check (epoch >= 0 and attempt >= 0 and attempt <= epoch),
+  constraint runs_task_has_a_pipeline check ((task_key is null) = (pipeline_run_id is null)),
+  constraint runs_condition check (condition in
+    ('all_success', 'all_done', 'at_least_one_success', 'none_failed', 'at_least_one_failed', 'all_failed')),
+  constraint runs_state check (state in
+    ('waiting', 'queued', 'running', 'succeeded', 'failed', 'cancelled', 'skipped')),
+  constraint runs_waiting_has_a_reason check (state <> 'waiting' or state_reason is not null),
+  constraint runs_queued_is_ready check ((state = 'queued') = (ready_seq is not null)),
+  constraint runs_queued_at check (state <> 'queued' or queued_at is not null),
+  constraint runs_running_has_started check (state <> 'running' or started_at is not null),
+  constraint runs_running_was_claimed check (state <> 'running' or kind = 'pipeline' or (epoch > 0 and executor_id is not null)),
+  constraint runs_pipeline_is_never_queued check (kind <> 'pipeline' or (state <> 'queued' and epoch = 0)),
+  constraint runs_finished_at check
+    ((state in ('succeeded', 'failed', 'cancelled', 'skipped')) = (finished_at is not null)),
+  constraint runs_failed_has_an_error check (state <> 'failed' or error is not null),
+  constraint runs_succeeded_has_no_error check (state <> 'succeeded' or error is null),
+  constraint runs_cancel_reason check (cancel_reason is null or cancel_requested_at is not null)
+) with (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
+        autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+
+-- Ready rows alone.
+create index runs_ready on ops.runs (queue, kind, priority desc, ready_seq) where state = 'queued' and not paused;
+-- Waiting rows that a clock will wake.
+create index runs_due on ops.runs (not_before) where state = 'waiting' and not_before is not null;
+-- Waiting rows that somebody looks at again: the sweeper's re-check of dependencies.
+create index runs_blocked on ops.runs (run_id) where state = 'waiting' and state_reason = 'waiting_on_dependency';
+create index runs_children on ops.runs (pipeline_run_id) where pipeline_run_id is not null;
+create unique index runs_idempotency on ops.runs (workspace, idempotency_key) where idempotency_key is not null;
+
+-- Who waits for whom, and which of the parent's outputs become which inputs: {"input name": "output name"}.
+create table ops.run_dependencies (
+  run_id     uuid  not null,
+  depends_on uuid  not null,
+  inputs     jsonb not null default '{}',
+  constraint run_dependencies_pkey primary key (run_id, depends_on),
+  constraint run_dependencies_run_fkey foreign key (run_id) references ops.runs (run_id),
+  constraint run_dependencies_parent_fkey foreign key (depends_on) references ops.runs (run_id),
+  constraint run_dependencies_not_itself check (run_id <> depends_on)
+);
+create index run_dependencies_parent on ops.run_dependencies (depends_on);
+
+-- Concurrency keys: the row is the lock. How many hold it is counted from leases, never kept.
+create table ops.concurrency_keys (
+  workspace  text        not null,
+  key        text        not null,
+  "limit"    int         not null,
+  updated_at timestamptz not null,
+  constraint concurrency_keys_pkey primary key (workspace, key),
+  constraint concurrency_keys_limit check ("limit" >= 1)
+);
+
+-- Claim floors: no queued row of (queue, kind, priority) has a ready_seq below floor_seq, so a claim seeks from there
+-- instead of walking over dead entries. `candidate` becomes the floor when every transaction that was open while it
+-- was computed has ended. Also the list of priorities that exist.
+create table ops.queue_floors (
+  queue          text        not null,
+  kind           text        not null,
+  priority       int         not null,
+  floor_seq      bigint      not null default 0,
+  candidate_seq  bigint,
+  candidate_xmax xid8,
+  moved_at       timestamptz not null,
+  rescanned_at   timestamptz not null,
+  constraint queue_floors_pkey primary key (queue, kind, priority)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);

@@ -1,0 +1,63 @@
+-- Artifacts: write-once, addressed by sha256. Visible only with the accepted report of their epoch.
+create table ops.artifacts (
+  artifact_id uuid        not null,
+  run_id      uuid        not null,
+  epoch       bigint      not null,
+  name        text        not null,
+  kind        text        not null,
+  media_type  text        not null,
+  size        bigint,
+  sha256      text,
+  object_key  text,
+  table_ref   jsonb,                             -- {"format","uri","version"} for kind table, the contract's `table`
+  metadata    jsonb       not null default '{}',
+  state       text        not null,
+  begun_at    timestamptz not null,
+  recorded_at timestamptz,
+  visible_at  timestamptz,
+  orphaned_at timestamptz,
+  constraint artifacts_pkey primary key (artifact_id),
+  constraint artifacts_name_key unique (run_id, epoch, name),
+  constraint artifacts_attempt_fkey foreign key (run_id, epoch) references ops.attempts (run_id, epoch),
+  constraint artifacts_kind check (kind in ('file', 'table', 'report', 'log', 'metrics', 'model')),
+  constraint artifacts_state check (state in ('begun', 'recorded', 'visible', 'orphaned')),
+  constraint artifacts_sha256_hex check (sha256 ~ '^[0-9a-f]{64}$'),
+  constraint artifacts_size check (size >= 0),
+  constraint artifacts_bytes_or_table check
+    (case when kind = 'table' and table_ref is not null then object_key is null
+          else object_key is not null and sha256 is not null and size is not null end),
+  constraint artifacts_recorded_at check (state not in ('recorded', 'visible') or recorded_at is not null),
+  constraint artifacts_visible_at check ((state = 'visible') = (visible_at is not null)),
+  constraint artifacts_orphaned_at check ((state = 'orphaned') = (orphaned_at is not null))
+);
+
+-- Publications of data: recorded by the accepted report, committed with the marker (app_id, app_version).
+create table ops.publications (
+  run_id        uuid        not null,
+  epoch         bigint      not null,
+  output        text        not null,
+  format        text        not null,
+  mode          text        not null,
+  uri           text        not null,
+  files         jsonb       not null,
+  schema        jsonb,
+  rows          bigint,
+  partition_by  jsonb       not null default '[]',
+  app_id        text        not null,            -- "<run_id>/<output>"
+  app_version   bigint      not null,            -- the epoch
+  state         text        not null default 'recorded',
+  table_version bigint,
+  error         jsonb,
+  recorded_at   timestamptz not null,
+  committed_at  timestamptz,
+  failed_at     timestamptz,
+  constraint publications_pkey primary key (run_id, epoch, output),
+  constraint publications_attempt_fkey foreign key (run_id, epoch) references ops.attempts (run_id, epoch),
+  constraint publications_mode check (mode in ('append', 'overwrite')),
+  constraint publications_files_is_an_array check (jsonb_typeof(files) = 'array'),
+  constraint publications_state check (state in ('recorded', 'committed', 'failed')),
+  constraint publications_committed check
+    ((state = 'committed') = (committed_at is not null) and (state <> 'committed' or table_version is not null)),
+  constraint publications_failed check ((state = 'failed') = (failed_at is not null))
+);
+create index publications_pending on ops.publications (run_id) where state = 'recorded';
