@@ -11,6 +11,6 @@ compile() {
     echo "locks/$out.lock: $(grep -c '==' "locks/$out.lock") packages"
 }
 compile dev --extra build --extra dev "$@"
-for set in server python notebook dbt local demo; do
+for set in node server python notebook dbt local demo; do
     compile "$set" --extra build --extra "$set" -c locks/dev.lock
 done

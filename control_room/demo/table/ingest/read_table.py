@@ -50,6 +50,11 @@ def storable(field: pa.Field) -> pa.DataType:
     return kind
 
 
+def printable(text: str) -> str:
+    """Return at most 200 characters that a terminal can show: a wrong file's bytes may stand in its error."""
+    return "".join(c if c.isprintable() else "?" for c in text)[:200]
+
+
 def read_table(path: Path) -> pa.Table:
     """Read the whole file. Raises UnreadableInputError for anything that is not a table with a column and a row."""
     parquet = path.suffix.lower() in {".parquet", ".pq"}
@@ -58,7 +63,7 @@ def read_table(path: Path) -> pa.Table:
     except FileNotFoundError as error:
         raise UnreadableInputError(f"{path}: there is no such file; give the path of a CSV or Parquet file") from error
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
-        shape, reason = "Parquet" if parquet else "CSV (UTF-8, comma)", str(error).splitlines()[0]
+        shape, reason = "Parquet" if parquet else "CSV (UTF-8, comma)", printable(str(error).splitlines()[0])
         raise UnreadableInputError(f"{path.name}: not readable as {shape}: {reason}") from error
     if table.num_columns == 0 or table.num_rows == 0:
         raise UnreadableInputError(f"{path.name}: the table is empty; it needs at least one column and one row")

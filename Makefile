@@ -1,0 +1,93 @@
+# One set of commands for people and for CI. `make demo` and `make test` set everything up themselves.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+WEB := control_room/web
+WEB_SOURCES := $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/.next/*' -not -path '*/out/*' 2>/dev/null)
+NODE := infra/dev/with-node
+PYTEST := $(BIN)/python -m pytest
+FAST_TESTS := tests/unit tests/db tests/contract tests/executors
+STACK_TESTS := tests/acceptance tests/chaos tests/ui
+
+.PHONY: help demo up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full bench lock clean
+
+help: ## show the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# -- use it ----------------------------------------------------------------------------------------------------------
+demo: .venv/.demo web ## set everything up, start the stack, run the pipeline on real data
+	@$(BIN)/control-room demo $(if $(INPUT),--input "$(INPUT)")
+
+up: .venv/.demo web ## start the embedded stack
+	@$(BIN)/control-room up
+
+down: ## stop the embedded stack; nothing is lost
+	@if [ -x $(BIN)/control-room ]; then $(BIN)/control-room down; else echo "nothing to stop: not set up yet (make demo)"; fi
+
+# -- set-up ----------------------------------------------------------------------------------------------------------
+.venv/.demo: locks/demo.lock pyproject.toml infra/dev/venv
+	@infra/dev/venv demo
+
+.venv/.dev: locks/dev.lock pyproject.toml infra/dev/venv
+	@infra/dev/venv dev
+
+setup: .venv/.dev web ## everything for work on the project
+
+web: control_room/web_dist/index.html ## build the dashboard
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json infra/dev/with-node
+	@echo "==> dashboard: packages (npm ci)"
+	@cd $(WEB) && ../../$(NODE) npm ci --no-audit --no-fund --loglevel=error
+
+control_room/web_dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB_SOURCES)
+	@echo "==> dashboard: build"
+	@cd $(WEB) && NEXT_TELEMETRY_DISABLED=1 ../../$(NODE) npm run --silent dist
+
+# -- check it --------------------------------------------------------------------------------------------------------
+fmt: .venv/.dev ## format Python, web and SQL
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix --exit-zero -q .
+	@cd $(WEB) && ../../$(NODE) npx biome check --write .
+
+lint: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: .venv/.dev
+	$(BIN)/mypy
+
+sql: .venv/.dev
+	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar -q ops_schema/sql
+
+imports: .venv/.dev
+	$(BIN)/lint-imports --no-cache
+
+generated: .venv/.dev
+	$(BIN)/python -m contract.generate --check
+	$(BIN)/python -m control_room.api.export --check
+	$(BIN)/python -m ops_schema.migrate check
+
+web-checks: $(WEB)/node_modules/.package-lock.json
+	cd $(WEB) && ../../$(NODE) npm run --silent verify
+
+verify: lint types sql imports generated web-checks ## every static check; a warning is an error
+
+test: setup ## set everything up, pass the tests
+	@$(MAKE) --no-print-directory test-fast test-stack
+
+test-fast: .venv/.dev
+	$(PYTEST) $(FAST_TESTS) -m "not slow" -n 2 --dist loadgroup -q
+
+test-stack: .venv/.dev web
+	$(PYTEST) $(STACK_TESTS) -m "not slow" -q
+
+test-full: setup ## the long suites
+	$(PYTEST) tests -m slow -q
+
+bench: .venv/.dev web ## measures, side by side, medians
+	$(BIN)/python -m tests.bench
+
+lock: .venv/.dev ## recompile the hashed locks
+	@locks/compile.sh
+
+clean: ## remove what was built; keeps .control-room
+	rm -rf .venv control_room/web_dist $(WEB)/node_modules $(WEB)/.next $(WEB)/out build *.egg-info
