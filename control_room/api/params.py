@@ -1,0 +1,73 @@
+"""Parameters of a run: defaults, placeholders and checks. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from control_room.api.json_schema import Issue, pointer, validation_issues, with_defaults
+from control_room.api.names import did_you_mean
+
+PLACEHOLDER = re.compile(r"\{params\.([A-Za-z_][A-Za-z0-9_-]*)\}")
+
+
+def known_params(schema: Mapping[str, Any]) -> set[str]:
+    """The parameter names a schema declares."""
+    return set(schema.get("properties", {}))
+
+
+def is_open(schema: Mapping[str, Any]) -> bool:
+    """Whether the schema takes names it does not declare. Silence means no: a typo must not pass."""
+    return schema.get("additionalProperties", False) is not False or "patternProperties" in schema
+
+
+def unknown_param_issues(schema: Mapping[str, Any], params: Mapping[str, Any], *prefix: object) -> list[Issue]:
+    """One issue for each parameter the schema does not know, with near names."""
+    if is_open(schema):
+        return []
+    known = known_params(schema)
+    return [
+        Issue(pointer(*prefix, name), f"unknown parameter {name!r}{did_you_mean(name, known)}")
+        for name in params
+        if name not in known
+    ]
+
+
+def check_params(
+    schema: Mapping[str, Any], params: Mapping[str, Any], *prefix: object
+) -> tuple[dict[str, Any], list[Issue]]:
+    """(parameters with defaults applied, what is wrong with them)."""
+    unknown = unknown_param_issues(schema, params, *prefix)
+    strange = set() if is_open(schema) else set(params) - known_params(schema)
+    resolved: dict[str, Any] = with_defaults(schema, {k: v for k, v in params.items() if k not in strange})
+    return resolved, [*unknown, *validation_issues(schema, resolved, *prefix)]
+
+
+def placeholders(value: Any) -> set[str]:
+    """Names x of all {params.x} inside a JSON value."""
+    if isinstance(value, str):
+        return set(PLACEHOLDER.findall(value))
+    if isinstance(value, Mapping):
+        return set().union(*(placeholders(item) for item in value.values()))
+    if isinstance(value, list):
+        return set().union(*(placeholders(item) for item in value))
+    return set()
+
+
+def render(value: Any, params: Mapping[str, Any]) -> Any:
+    """`value` with {params.x} replaced; a string that is one placeholder takes the parameter's own type."""
+    if isinstance(value, str):
+        return _render_text(value, params)
+    if isinstance(value, Mapping):
+        return {key: render(item, params) for key, item in value.items()}
+    if isinstance(value, list):
+        return [render(item, params) for item in value]
+    return value
+
+
+def _render_text(text: str, params: Mapping[str, Any]) -> Any:
+    whole = PLACEHOLDER.fullmatch(text)
+    if whole:
+        return params.get(whole.group(1))
+    return PLACEHOLDER.sub(lambda match: str(params.get(match.group(1), "")), text)

@@ -1,0 +1,184 @@
+"""What a template must be, beyond its JSON Schema: paths, placeholders, and the graph of a pipeline. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from importlib.resources import files
+from typing import Any
+
+from control_room.api.json_schema import Issue, pointer, schema_issues, validation_issues
+from control_room.api.names import did_you_mean
+from control_room.api.params import is_open, known_params, placeholders, unknown_param_issues
+
+Spec = Mapping[str, Any]
+
+
+@cache
+def template_schema() -> dict[str, Any]:
+    """The JSON Schema of a template document."""
+    text = (files("control_room.api") / "schemas" / "template.schema.json").read_text("utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+def referenced_templates(spec: Spec) -> set[str]:
+    """Template names the tasks of a (possibly malformed) pipeline name."""
+    tasks = spec.get("tasks")
+    values = tasks.values() if isinstance(tasks, Mapping) else []
+    return {t["template"] for t in values if isinstance(t, Mapping) and isinstance(t.get("template"), str)}
+
+
+def template_issues(spec: Spec, known: Mapping[str, Spec], names: Iterable[str] = ()) -> list[Issue]:
+    """All that is wrong with `spec`. known: specs of the templates its tasks name; names: for near names."""
+    formal = validation_issues(template_schema(), spec)
+    if formal:
+        return formal
+    issues = [*_params_schema_issues(spec), *_entrypoint_issues(spec), *_port_issues(spec), *_placeholder_issues(spec)]
+    if spec["kind"] == "pipeline":
+        issues += pipeline_issues(spec, known, names)
+    return issues
+
+
+def _params_schema_issues(spec: Spec) -> list[Issue]:
+    return schema_issues(spec.get("params_schema", {}), "params_schema")
+
+
+def is_inside(path: str) -> bool:
+    """Whether a relative path stays below its root ('.' is the root itself)."""
+    absolute = path.startswith(("/", "\\", "~")) or re.match(r"[A-Za-z]:[/\\]", path)
+    return not absolute and ".." not in re.split(r"[/\\]", path) and "\x00" not in path
+
+
+def _entrypoint_issues(spec: Spec) -> Iterator[Issue]:
+    entrypoint = spec.get("entrypoint")
+    if entrypoint is not None and not is_inside(entrypoint):
+        message = f"{entrypoint!r} leaves the bundle; give a path relative to the bundle, without '..'"
+        yield Issue("/entrypoint", message)
+
+
+def _port_issues(spec: Spec) -> Iterator[Issue]:
+    for side in ("inputs", "outputs"):
+        ports: Sequence[Mapping[str, Any]] = spec.get(side, [])
+        names = [port["name"] for port in ports]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield Issue(pointer(side, index, "name"), f"{name!r} is declared twice")
+    for index, output in enumerate(spec.get("outputs", [])):
+        if not is_inside(output["path"]) or "://" in output["path"]:
+            message = f"{output['path']!r} leaves the lakehouse root; give a relative path without '..'"
+            yield Issue(pointer("outputs", index, "path"), message)
+
+
+def _placeholder_issues(spec: Spec) -> Iterator[Issue]:
+    schema = spec.get("params_schema", {})
+    places: list[tuple[str, Any]] = [
+        (pointer("outputs", index, "path"), output["path"]) for index, output in enumerate(spec.get("outputs", []))
+    ]
+    if "concurrency" in spec:
+        places.append(("/concurrency/key", spec["concurrency"]["key"]))
+    places += [(pointer("tasks", key, "params"), task.get("params", {})) for key, task in spec.get("tasks", {}).items()]
+    for path, value in places:
+        yield from _undeclared(path, value, schema)
+
+
+def _undeclared(path: str, value: Any, schema: Mapping[str, Any]) -> Iterator[Issue]:
+    known = known_params(schema)
+    for name in sorted(placeholders(value)):
+        if name not in known and not is_open(schema):
+            yield Issue(path, f"{{params.{name}}} is no parameter of this template{did_you_mean(name, known)}")
+
+
+def pipeline_issues(spec: Spec, known: Mapping[str, Spec], names: Iterable[str]) -> list[Issue]:
+    """What is wrong with the tasks: unknown templates, params, dependencies, inputs; cycles."""
+    tasks: Mapping[str, Any] = spec["tasks"]
+    dependency = list(_dependency_issues(tasks))
+    issues = [*dependency, *([] if dependency else _cycle_issues(tasks))]
+    upstream = {} if issues else _ancestors(tasks)
+    for key, task in tasks.items():
+        issues += _task_template_issues(key, task, known, names)
+        issues += _task_input_issues(key, tasks, known, upstream.get(key))
+    return issues
+
+
+def _dependency_issues(tasks: Mapping[str, Any]) -> Iterator[Issue]:
+    for key, task in tasks.items():
+        for index, parent in enumerate(task.get("depends_on", [])):
+            path = pointer("tasks", key, "depends_on", index)
+            if parent == key:
+                yield Issue(path, f"task {key!r} depends on itself")
+            elif parent not in tasks:
+                yield Issue(path, f"unknown task {parent!r}{did_you_mean(parent, tasks)}")
+
+
+def _cycle_issues(tasks: Mapping[str, Any]) -> list[Issue]:
+    try:
+        TopologicalSorter({key: task.get("depends_on", []) for key, task in tasks.items()}).prepare()
+    except CycleError as error:
+        ring: list[str] = error.args[1]
+        return [Issue(pointer("tasks", ring[-1], "depends_on"), "the tasks wait for each other: " + " -> ".join(ring))]
+    return []
+
+
+def _ancestors(tasks: Mapping[str, Any]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    graph = {key: task.get("depends_on", []) for key, task in tasks.items()}
+    for key in TopologicalSorter(graph).static_order():
+        parents = set(graph[key])
+        found[key] = parents.union(*(found[parent] for parent in parents))
+    return found
+
+
+def _task_template_issues(
+    key: str, task: Mapping[str, Any], known: Mapping[str, Spec], names: Iterable[str]
+) -> Iterator[Issue]:
+    child = known.get(task["template"])
+    path = pointer("tasks", key, "template")
+    if child is None:
+        hint = did_you_mean(task["template"], names)
+        yield Issue(path, f"unknown template {task['template']!r}{hint}; apply it first")
+    elif child.get("kind") == "pipeline":
+        yield Issue(path, f"{task['template']!r} is a pipeline; a task runs a template of an executor kind")
+    else:
+        yield from unknown_param_issues(child.get("params_schema", {}), task.get("params", {}), "tasks", key, "params")
+
+
+def _task_input_issues(
+    key: str, tasks: Mapping[str, Any], known: Mapping[str, Spec], upstream: set[str] | None
+) -> Iterator[Issue]:
+    task = tasks[key]
+    child = known.get(task["template"])
+    declared = {port["name"]: port["kind"] for port in (child or {}).get("inputs", [])}
+    given = task.get("inputs", {})
+    if child is not None:
+        for name in sorted(set(declared) - set(given)):
+            yield Issue(pointer("tasks", key, "inputs"), f"input {name!r} of template {task['template']!r} is missing")
+    for name, reference in given.items():
+        path = pointer("tasks", key, "inputs", name)
+        if child is not None and name not in declared:
+            yield Issue(path, f"template {task['template']!r} has no input {name!r}{did_you_mean(name, declared)}")
+        yield from _reference_issues(path, reference, declared.get(name, "table"), tasks, known, upstream)
+
+
+def _reference_issues(
+    path: str,
+    reference: str,
+    kind: str,
+    tasks: Mapping[str, Any],
+    known: Mapping[str, Spec],
+    upstream: set[str] | None,
+) -> Iterator[Issue]:
+    source, output = reference.split(".", 1)
+    if source not in tasks:
+        yield Issue(path, f"unknown task {source!r} in {reference!r}{did_you_mean(source, tasks)}")
+        return
+    if upstream is not None and source not in upstream:
+        yield Issue(path, f"{reference!r} comes from a task this one does not depend on; add {source!r} to depends_on")
+    parent = known.get(tasks[source]["template"])
+    outputs = {port["name"] for port in (parent or {}).get("outputs", [])}
+    # An artifact's name is decided by the parent's code, so only tables can be checked ahead.
+    if parent is not None and kind == "table" and output not in outputs:
+        yield Issue(path, f"task {source!r} has no output {output!r}{did_you_mean(output, outputs)}")
