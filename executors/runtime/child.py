@@ -62,8 +62,8 @@ class Context:
 
     Attributes: ``run_id``, ``number``, ``epoch``, ``attempt``, ``params`` (dict), ``config`` (the template's),
     ``labels``, ``inputs`` and ``outputs`` (name -> record of the contract), ``connections`` (name -> resolved; declared
-    ones only), ``input_files`` (name -> Path of a downloaded artifact), ``work_dir`` (fresh folder, also the cwd), ``bundle_dir``
-    (unpacked code bundle or None), ``entrypoint``, ``job`` (the whole document).
+    ones only), ``input_files`` (name -> Path of a downloaded artifact), ``work_dir`` (fresh folder, also the cwd),
+    ``bundle_dir`` (unpacked code bundle or None), ``entrypoint``, ``job`` (the whole document).
     """
 
     def __init__(self, job: Mapping[str, Any], control: ControlPipe) -> None:

@@ -1,0 +1,152 @@
+"""The executor's handle on one child: pipes, start, orders, end. No policy here."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+WARDEN = Path(__file__).with_name("warden.py")
+ALLOWED_ENVIRONMENT = frozenset(
+    "PATH LANG LANGUAGE TZ TERM USER LOGNAME LD_LIBRARY_PATH JAVA_HOME SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE"
+    " CURL_CA_BUNDLE NODE_EXTRA_CA_CERTS AWS_CA_BUNDLE HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy".split()
+)
+ALLOWED_PREFIXES = ("LC_", "PYTHON")
+PIPE_BYTES = 1024 * 1024
+
+
+def child_environment(base: Mapping[str, str], work_dir: Path, home: Path, traceparent: str | None) -> dict[str, str]:
+    """The child's whole environment: an allow-list of ``base``, its own folders, and the trace to continue."""
+    kept = {k: v for k, v in base.items() if k in ALLOWED_ENVIRONMENT or k.startswith(ALLOWED_PREFIXES)}
+    own = {"HOME": str(home), "TMPDIR": str(work_dir / ".tmp"), "PYTHONUTF8": "1"}
+    return kept | own | ({"TRACEPARENT": traceparent} if traceparent else {})
+
+
+@dataclass(frozen=True)
+class ChildSpec:
+    """What to start: ``python -m module``, with this job, in this folder, unable to read ``hide``."""
+
+    module: str
+    job: Mapping[str, Any]
+    work_dir: Path
+    environment: Mapping[str, str]
+    hide: Sequence[str] = ()
+    visible: Sequence[str] = ()
+
+    def start_document(self, job_fd: int, control_fd: int) -> bytes:
+        command = [sys.executable, "-m", self.module]
+        document = {"command": command, "job_fd": job_fd, "control_fd": control_fd}
+        return json.dumps({**document, "hide": list(self.hide), "visible": list(self.visible)}).encode() + b"\n"
+
+
+@dataclass
+class ChildProcess:
+    """A started child: descriptors to read until they end, and the socket of its warden."""
+
+    warden: subprocess.Popen[bytes]
+    life: socket.socket
+    stdout: int
+    stderr: int
+    control: int
+    pid: int = 0
+    sandbox: str = ""
+    _orders: threading.Lock = field(default_factory=threading.Lock)
+
+    def order(self, word: str) -> None:
+        """Send ``term`` or ``kill``; a warden that is gone has killed its child already."""
+        with self._orders:
+            try:
+                self.life.send(word.encode() + b"\n")
+            except OSError:
+                return
+
+    def kill_warden(self) -> None:
+        """Last resort when the warden does not answer: its child dies with it."""
+        self.warden.send_signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        """Close what is still open and collect the warden."""
+        self.life.close()
+        for fd in (self.stdout, self.stderr, self.control):
+            try:
+                os.close(fd)
+            except OSError:
+                continue
+        self.warden.wait()
+
+
+def spawn(spec: ChildSpec) -> ChildProcess:
+    """Start the warden with its child and hand over the job. OSError when the system has no room for a process."""
+    (spec.work_dir / ".tmp").mkdir(parents=True, exist_ok=True)
+    ours, theirs = socket.socketpair()
+    job_r, job_w = os.pipe()
+    control_r, control_w = os.pipe()
+    try:
+        warden = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(WARDEN), str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=spec.work_dir,
+            env=dict(spec.environment),
+            pass_fds=(theirs.fileno(), job_r, control_w),
+            start_new_session=True,
+        )
+        ours.sendall(spec.start_document(job_r, control_w))
+    finally:
+        theirs.close()
+        os.close(job_r)
+        os.close(control_w)
+    feed(job_w, json.dumps(spec.job).encode())
+    stdout, stderr = (take_over(pipe) for pipe in (warden.stdout, warden.stderr))
+    return ChildProcess(warden, ours, stdout, stderr, control_r)
+
+
+def take_over(pipe: Any) -> int:
+    """Own descriptor of a Popen pipe, wide enough that a burst does not stop the child."""
+    fd = os.dup(pipe.fileno())
+    pipe.close()
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    except OSError:  # over the user's quota of pipe pages: the default size does too
+        pass
+    return fd
+
+
+def feed(fd: int, data: bytes) -> None:
+    """Write the job on a thread of its own: a child that never reads it must not hold the executor."""
+
+    def write() -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(fd, view) :]
+        except BrokenPipeError:
+            pass
+        finally:
+            os.close(fd)
+
+    threading.Thread(target=write, name="job-feed", daemon=True).start()
+
+
+class Spawner:
+    """Starts children one after the other from one thread, so that two starts never share half-open descriptors."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __call__(self, spec: ChildSpec) -> ChildProcess:
+        with self._lock:
+            return spawn(spec)
+
+
+__all__ = ["ChildProcess", "ChildSpec", "Spawner", "child_environment", "spawn"]

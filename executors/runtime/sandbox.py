@@ -1,0 +1,149 @@
+"""What a child may not do: read the executor's secrets, look into its memory, signal it, gain privileges.
+
+Standard library only and no import of ours: the warden runs this file before any package is on the path. Sources:
+landlock(7), prctl(2), capabilities(7). Without Landlock (older kernels, some containers) the rest still holds, and
+:func:`confine` says what is missing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterable
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
+PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
+SYS_CREATE_RULESET, SYS_ADD_RULE, SYS_RESTRICT_SELF = 444, 445, 446
+CREATE_RULESET_VERSION = 1
+RULE_PATH_BENEATH = 1
+ACCESS_READ_FILE = 1 << 2
+ACCESS_REFER = 1 << 13
+SCOPE_SIGNAL = 1 << 1
+ABI_REFER, ABI_SCOPE = 2, 6
+# A root child keeps what file access needs, not what opens another process or the kernel.
+FORBIDDEN_CAPABILITIES = {
+    "sys_module": 16,
+    "sys_rawio": 17,
+    "sys_ptrace": 19,
+    "sys_admin": 21,
+    "sys_boot": 22,
+    "perfmon": 38,
+    "bpf": 39,
+    "checkpoint_restore": 40,
+}
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class RulesetAttr(ctypes.Structure):
+    _fields_ = (("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
+
+
+class PathBeneathAttr(ctypes.Structure):
+    _pack_ = 1
+    _layout_ = "ms"
+    _fields_ = (("access", ctypes.c_uint64), ("fd", ctypes.c_int32))
+
+
+def prctl(option: int, value: int) -> None:
+    """Call prctl(2); OSError when the kernel refuses."""
+    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl {option}: {os.strerror(ctypes.get_errno())}")
+
+
+def hide_own_memory() -> None:
+    """Close /proc/PID/{environ,mem,fd} of this process to others of the same user."""
+    prctl(PR_SET_DUMPABLE, 0)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose parent ended, so that none escapes."""
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent(parent_pid: int, signal_number: int) -> None:
+    """Be killed when the parent ends; exits at once when it has ended already."""
+    prctl(PR_SET_PDEATHSIG, signal_number)
+    if os.getppid() != parent_pid:
+        os._exit(137)
+
+
+def drop_privileges() -> None:
+    """No set-uid programs from here on; as root, no capability that opens other processes."""
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+    if os.geteuid() != 0:
+        return
+    for number in FORBIDDEN_CAPABILITIES.values():
+        # Fails where a container has taken the right to drop rights; then it has taken these too.
+        libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(number), 0, 0, 0)
+
+
+def landlock_abi() -> int:
+    """Version of Landlock in this kernel, 0 for none."""
+    return max(0, int(libc.syscall(SYS_CREATE_RULESET, None, ctypes.c_size_t(0), CREATE_RULESET_VERSION)))
+
+
+def confine(hidden: Iterable[str], visible: Iterable[str] = ()) -> str:
+    """Make ``hidden`` files and folders unreadable to this process and its children, and the world outside untraceable.
+
+    Landlock knows only what is allowed, so everything beside the hidden paths is allowed; ``visible`` paths are allowed
+    even below a folder that cannot be listed. Returns what holds: ``landlock``, or ``process`` (privileges alone).
+    """
+    try:
+        drop_privileges()
+        return restrict(frozenset(map(os.path.realpath, hidden)), visible)
+    except OSError as error:  # a container that forbids the calls: run, and say so
+        return f"process ({error})"
+
+
+def restrict(hidden: frozenset[str], visible: Iterable[str]) -> str:
+    abi = landlock_abi()
+    if abi < ABI_REFER:
+        return "process (no Landlock in this kernel)"
+    scoped = SCOPE_SIGNAL if abi >= ABI_SCOPE else 0
+    attr = RulesetAttr(ACCESS_READ_FILE | ACCESS_REFER, 0, scoped)
+    size = ctypes.sizeof(attr) if scoped else 8
+    ruleset = checked(libc.syscall(SYS_CREATE_RULESET, ctypes.byref(attr), ctypes.c_size_t(size), 0))
+    for path in [*paths_beside(hidden), *map(os.path.realpath, visible)]:
+        if not any(f"{secret}/".startswith(f"{path.rstrip('/')}/") for secret in hidden):
+            allow(ruleset, path)
+    checked(libc.syscall(SYS_RESTRICT_SELF, ruleset, 0))
+    os.close(ruleset)
+    return "landlock"
+
+
+def allow(ruleset: int, path: str) -> None:
+    """Allow reading below ``path``; one that went away or may not be opened is left out."""
+    try:
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return
+    access = ACCESS_READ_FILE | (ACCESS_REFER if os.path.isdir(path) else 0)  # noqa: PTH112 - no pathlib in the warden
+    rule = PathBeneathAttr(access, fd)
+    checked(libc.syscall(SYS_ADD_RULE, ruleset, RULE_PATH_BENEATH, ctypes.byref(rule), 0))
+    os.close(fd)
+
+
+def paths_beside(hidden: frozenset[str]) -> list[str]:
+    """The highest paths that together hold everything but ``hidden`` (real paths)."""
+    return walk("/", hidden) if hidden else ["/"]
+
+
+def walk(folder: str, hidden: frozenset[str]) -> list[str]:
+    allowed: list[str] = []
+    try:
+        entries = [entry.path for entry in os.scandir(folder) if not entry.is_symlink()]
+    except PermissionError:  # a folder that may be passed but not listed, as /home often is
+        return []
+    for path in entries:
+        if any(secret.startswith(path + "/") for secret in hidden):
+            allowed += walk(path, hidden)
+        elif path not in hidden:
+            allowed.append(path)
+    return allowed
+
+
+def checked(result: int) -> int:
+    if result < 0:
+        raise OSError(ctypes.get_errno(), f"landlock: {os.strerror(ctypes.get_errno())}")
+    return int(result)
