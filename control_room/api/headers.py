@@ -10,7 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
-# User HTML may run its scripts (plots), but in an origin of its own: it reads no cookie, and calls nothing as the operator.
+# User HTML may run its scripts (plots), but in an origin of its own: it reads no cookie, it never acts as the operator.
 ARTIFACT_POLICY = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
     "img-src data: blob:; font-src data:; media-src data:; frame-ancestors 'self'"
