@@ -67,6 +67,10 @@ def read_table(path: Path) -> pa.Table:
         raise UnreadableInputError(f"{path.name}: not readable as {shape}: {reason}") from error
     if table.num_columns == 0 or table.num_rows == 0:
         raise UnreadableInputError(f"{path.name}: the table is empty; it needs at least one column and one row")
+    if not parquet and (broken := [f.name for f in table.schema if pa.types.is_binary(f.type)]):
+        raise UnreadableInputError(
+            f"{path.name}: column {broken[0]!r} is not UTF-8 text; save the file as UTF-8 and try again"
+        )
     table = table.rename_columns(column_names(table.column_names))
     try:
         return table.cast(pa.schema([field.with_type(storable(field)) for field in table.schema]))

@@ -1,0 +1,119 @@
+"""kill -9 of any one process in the middle of the pipeline: it finishes, and no table holds a row twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+import pytest
+from deltalake import DeltaTable
+
+from tests.acceptance import independent
+from tests.support.stack import Stack, kill, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+TERMINAL = {"succeeded", "failed", "cancelled", "skipped"}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(tmp_path_factory.mktemp("chaos") / ".control-room")
+    try:
+        stack.run("up")
+        stack.run("demo", "--json")
+        yield stack
+    finally:
+        stack.run("down", check=False)
+
+
+def submit(stack: Stack, prefix: str) -> str:
+    run = stack.json("submit", "nycflights", "-p", f"schema_prefix={prefix}")
+    return str(run["number"])
+
+
+def task_state(stack: Stack, pipeline: str, key: str) -> Callable[[], bool]:
+    def running() -> bool:
+        return bool(stack.runs(pipeline)[key]["state"] == "running")
+
+    return running
+
+
+def pipeline_state(stack: Stack, pipeline: str) -> dict[str, Any] | None:
+    """The pipeline run once it is terminal; None while it is not, or while the server is away."""
+    done = stack.run("runs", "show", pipeline, "--json", check=False)
+    if done.returncode != 0:
+        return None
+    run = json.loads(done.stdout)
+    return run if run["state"] in TERMINAL else None
+
+
+def child_of(executor: int) -> int:
+    """The supervised child of an executor: the one that runs user code."""
+    found = wait_until(lambda: psutil.Process(executor).children(), seconds=30, what="a child of the executor")
+    return int(found[0].pid)
+
+
+def one_of(name: str) -> Callable[[Stack], int]:
+    return lambda stack: stack.pids(name)[0]
+
+
+def supervisor(stack: Stack) -> int:
+    return int(stack.json("status")["supervisor"]["pid"])
+
+
+CASES: list[tuple[str, str, Callable[[Stack], int]]] = [
+    ("the server", "ingest", one_of("server")),
+    ("the server while dbt works", "transform", one_of("server")),
+    ("the python executor", "ingest", one_of("executor-python")),
+    ("the dbt executor", "transform", one_of("executor-dbt")),
+    ("the notebook executor", "report", one_of("executor-notebook")),
+    ("the python executor's child", "ingest", lambda stack: child_of(stack.pids("executor-python")[0])),
+    ("the dbt executor's child", "transform", lambda stack: child_of(stack.pids("executor-dbt")[0])),
+    ("the object store", "ingest", one_of("objectstore")),
+    ("the object store while dbt works", "transform", one_of("objectstore")),
+    ("postgres", "transform", one_of("postgres")),
+    ("the supervisor", "transform", supervisor),
+]
+
+
+@pytest.mark.parametrize(("name", "during", "victim"), CASES, ids=[case[0].replace(" ", "-") for case in CASES])
+def test_the_pipeline_finishes_and_no_row_is_there_twice_after_kill_9_of(
+    stack: Stack, name: str, during: str, victim: Callable[[Stack], int]
+) -> None:
+    prefix = "k_" + "".join(c if c.isalnum() else "_" for c in name)
+    pipeline = submit(stack, prefix)
+    wait_until(task_state(stack, pipeline, during), seconds=120, what=f"task {during} to run")
+    kill(victim(stack))
+    if name == "the supervisor":
+        stack.run("up")
+    run = wait_until(
+        lambda: pipeline_state(stack, pipeline), seconds=300, what=f"pipeline {pipeline} to end", every=0.5
+    )
+    assert run["state"] == "succeeded", stack.run("runs", "show", pipeline).stdout
+    assert counts(stack, prefix) == independent.bronze_counts()
+    assert gold_flights(stack, prefix) == 336_776
+
+
+def counts(stack: Stack, prefix: str) -> dict[str, int]:
+    return {name: delta(stack, f"{prefix}/bronze/{name}").to_pyarrow_table().num_rows for name in independent.TABLES}
+
+
+def gold_flights(stack: Stack, prefix: str) -> int:
+    column = delta(stack, f"{prefix}/gold/daily_delay").to_pyarrow_table(columns=["flights"])["flights"]
+    return sum(column.to_pylist())
+
+
+def delta(stack: Stack, path: str) -> DeltaTable:
+    return DeltaTable(f"{stack.connection()['root']}/{path}", storage_options=stack.storage_options())
+
+
+def test_a_stack_stopped_in_the_middle_of_the_pipeline_goes_on_after_the_next_up(stack: Stack) -> None:
+    pipeline = submit(stack, "stopped")
+    wait_until(task_state(stack, pipeline, "ingest"), seconds=120, what="task ingest to run")
+    stack.run("down")
+    stack.run("up")
+    run = wait_until(lambda: pipeline_state(stack, pipeline), seconds=300, what="the pipeline to end", every=0.5)
+    assert run["state"] == "succeeded"
+    assert counts(stack, "stopped") == independent.bronze_counts()
