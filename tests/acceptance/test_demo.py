@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -108,7 +109,7 @@ def test_the_transform_leaves_its_manifest_results_catalog_and_log_as_artifacts(
 
 
 def test_the_report_is_html_with_its_plots_inside_and_nothing_from_elsewhere(demo: DemoRun) -> None:
-    html = open(demo.summary["report"]["path"], encoding="utf-8").read()
+    html = Path(demo.summary["report"]["path"]).read_text(encoding="utf-8")
     assert html.count("data:image/png;base64,") >= 5
     assert "336,776 flights scheduled" in html
     assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"']https?://", html)
@@ -117,7 +118,7 @@ def test_the_report_is_html_with_its_plots_inside_and_nothing_from_elsewhere(dem
 def test_the_downloaded_report_has_the_recorded_sha256(demo: DemoRun) -> None:
     recorded = {a["name"]: a for a in demo.stack.json("artifacts", "ls", str(demo.task("report")["number"]))["items"]}
     name = demo.summary["report"]["name"]
-    with open(demo.summary["report"]["path"], "rb") as stream:
+    with Path(demo.summary["report"]["path"]).open("rb") as stream:
         assert hashlib.file_digest(stream, "sha256").hexdigest() == recorded[name]["sha256"]
     assert any(a.endswith(".ipynb") for a in recorded)
 

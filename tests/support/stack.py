@@ -46,9 +46,11 @@ class Stack:
             stdin=subprocess.DEVNULL,
         )
         if check and done.returncode != 0:
-            raise AssertionError(
-                f"control-room {' '.join(words)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.tails()}"
-            )
+            output = f"{done.stdout}
+{done.stderr}
+{self.tails()}"
+            raise AssertionError(f"control-room {' '.join(words)} ended with {done.returncode}
+{output}")
         return done
 
     def json(self, *words: str, timeout: float = 300) -> Any:
