@@ -46,11 +46,8 @@ class Stack:
             stdin=subprocess.DEVNULL,
         )
         if check and done.returncode != 0:
-            output = f"{done.stdout}
-{done.stderr}
-{self.tails()}"
-            raise AssertionError(f"control-room {' '.join(words)} ended with {done.returncode}
-{output}")
+            output = f"{done.stdout}\n{done.stderr}\n{self.tails()}"
+            raise AssertionError(f"control-room {' '.join(words)} ended with {done.returncode}\n{output}")
         return done
 
     def json(self, *words: str, timeout: float = 300) -> Any:
