@@ -1,0 +1,1 @@
+"""Benchmarks: `make bench`. Figures are medians of several runs on the machine at hand, printed with its versions."""
