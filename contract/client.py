@@ -1,0 +1,371 @@
+"""The executor's side of the contract: ExecutorClient (sync) and AsyncExecutorClient, one method per operation.
+
+Every method takes and returns the models of contract.models and raises contract.errors.ContractError. Each operation
+is safe to repeat, so lost connections and 502, 503, 504 are retried within `Retry`; give FOREVER for what must arrive.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx
+import tenacity
+
+from contract import _calls as calls
+from contract import models
+from contract._calls import FOREVER, NO_RETRY, AnyCommit, AnyReport, Call, Id, Retry, Sink, Stored
+from contract.errors import DigestMismatch
+
+__all__ = ["FOREVER", "NO_RETRY", "AsyncExecutorClient", "ExecutorClient", "Retry"]
+
+T = TypeVar("T")
+TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=30.0, pool=30.0)
+Begin = models.BeginFileArtifact | models.BeginTableArtifact
+Download = models.ArtifactDownload | models.BundleDownload
+
+
+class _Base:
+    """What both clients are told; the token lives in the HTTP client's headers only, which hides it."""
+
+    def __init__(self, url: str, retry: Retry, timeout: httpx.Timeout, clock: Callable[[], float]) -> None:
+        self.url = calls.check_url(url)
+        self._retry, self._timeout, self._clock = retry, timeout, clock
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"
+
+    def _options(self, retry: Retry | None) -> dict[str, object]:
+        return (retry or self._retry).tenacity_options(self._clock)
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {calls.check_token(token)}"}
+
+
+def _changed(error: httpx.LocalProtocolError) -> DigestMismatch:
+    return DigestMismatch(f"the file does not have the size announced: {error}", hint="begin the artifact again")
+
+
+def _target(download: Download) -> tuple[str, str]:
+    if download.url is None or download.sha256 is None:
+        raise ValueError("this artifact is a table; it has no bytes to download")
+    return download.url, download.sha256
+
+
+class ExecutorClient(_Base):
+    """Sync client. url: of the control room; token: of role executor; transport, clock, sleep: injected in tests."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        retry: Retry | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
+        transport: httpx.BaseTransport | None = None,
+        store_transport: httpx.BaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(url, retry or Retry(), timeout, clock)
+        self._sleep = sleep
+        self._http = httpx.Client(headers=_bearer(token), timeout=timeout, transport=transport, mounts=calls.DIRECT)
+        self._store = httpx.Client(timeout=timeout, transport=store_transport, mounts=calls.DIRECT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+        self._store.close()
+
+    def _try(self, work: Callable[[], T], retry: Retry | None) -> T:
+        return tenacity.Retrying(sleep=self._sleep, **self._options(retry))(work)  # type: ignore[arg-type]
+
+    def _send(self, call: Call[T], retry: Retry | None, traceparent: str | None) -> T:
+        def once() -> T:
+            return calls.answer(call, self._request(call, traceparent))
+
+        return self._try(once, retry)
+
+    def _request(self, call: Call[T], traceparent: str | None) -> httpx.Response:
+        try:
+            return self._http.request(
+                call.method,
+                self.url + calls.PREFIX + call.path,
+                content=call.body,
+                headers=calls.headers(call, traceparent),
+                timeout=calls.timeout(call, self._timeout),
+            )
+        except calls.LOST as error:
+            raise calls.lost(error, f"{call.method} {self.url}{calls.PREFIX}{call.path}") from error
+
+    def get_contract(self, *, retry: Retry | None = None, traceparent: str | None = None) -> str:
+        return self._send(calls.get_contract(), retry, traceparent)
+
+    def register_executor(
+        self, body: models.RegisterRequest, *, retry: Retry | None = None, traceparent: str | None = None
+    ) -> models.Registration:
+        return self._send(calls.register_executor(body), retry, traceparent)
+
+    def leave_executor(self, executor_id: Id, *, retry: Retry | None = None, traceparent: str | None = None) -> None:
+        self._send(calls.leave_executor(executor_id), retry, traceparent)
+
+    def claim_runs(
+        self, executor_id: Id, body: models.ClaimRequest, *, retry: Retry | None = None, traceparent: str | None = None
+    ) -> models.ClaimResponse:
+        return self._send(calls.claim_runs(executor_id, body), retry, traceparent)
+
+    def heartbeat(
+        self,
+        executor_id: Id,
+        body: models.HeartbeatRequest,
+        *,
+        retry: Retry | None = None,
+        traceparent: str | None = None,
+    ) -> models.HeartbeatResponse:
+        return self._send(calls.heartbeat(executor_id, body), retry, traceparent)
+
+    def append_logs(
+        self, run_id: Id, body: models.LogsRequest, *, retry: Retry | None = None, traceparent: str | None = None
+    ) -> models.LogsResponse:
+        return self._send(calls.append_logs(run_id, body), retry, traceparent)
+
+    def begin_artifact(
+        self, run_id: Id, body: Begin, *, retry: Retry | None = None, traceparent: str | None = None
+    ) -> models.BeginArtifactResponse:
+        return self._send(calls.begin_artifact(run_id, body), retry, traceparent)
+
+    def record_artifact(
+        self,
+        run_id: Id,
+        artifact_id: Id,
+        body: models.RecordArtifactRequest,
+        *,
+        retry: Retry | None = None,
+        traceparent: str | None = None,
+    ) -> models.Artifact:
+        return self._send(calls.record_artifact(run_id, artifact_id, body), retry, traceparent)
+
+    def get_artifact(
+        self, artifact_id: Id, *, retry: Retry | None = None, traceparent: str | None = None
+    ) -> models.ArtifactDownload:
+        return self._send(calls.get_artifact(artifact_id), retry, traceparent)
+
+    def get_bundle(
+        self, sha256: str, *, retry: Retry | None = None, traceparent: str | None = None
+    ) -> models.BundleDownload:
+        return self._send(calls.get_bundle(sha256), retry, traceparent)
+
+    def report_attempt(
+        self, run_id: Id, body: AnyReport, *, retry: Retry | None = None, traceparent: str | None = None
+    ) -> models.ReportResponse:
+        return self._send(calls.report_attempt(run_id, body), retry, traceparent)
+
+    def commit_publication(
+        self, run_id: Id, output: str, body: AnyCommit, *, retry: Retry | None = None, traceparent: str | None = None
+    ) -> models.CommitPublicationResponse:
+        return self._send(calls.commit_publication(run_id, output, body), retry, traceparent)
+
+    def upload(self, upload: models.Upload, source: Path | bytes, *, retry: Retry | None = None) -> Stored:
+        """PUT the bytes with exactly the headers given. "exists" (412): call record_artifact all the same, it checks.
+
+        DigestMismatch when the store refuses the bytes; Forbidden when the URL is over its time (begin again).
+        """
+
+        def once() -> Stored:
+            try:
+                response = self._store.put(upload.url, content=calls.blocks(source), headers=upload.headers)
+            except httpx.LocalProtocolError as error:
+                raise _changed(error) from error
+            except calls.LOST as error:
+                raise calls.lost(error, "PUT to the object store") from error
+            return calls.put_outcome(response.status_code, response.content, response.headers)
+
+        return self._try(once, retry)
+
+    def download(self, download: Download, target: Path, *, retry: Retry | None = None) -> None:
+        """Stream an artifact or bundle to `target`; DigestMismatch, and no file, when it is not what is recorded."""
+        url, sha256 = _target(download)
+        self._try(lambda: self._download(url, Sink(target, sha256, download.size)), retry)
+
+    def _download(self, url: str, sink: Sink) -> None:
+        try:
+            with self._store.stream("GET", url, headers=calls.AS_STORED) as response:
+                if response.status_code != 200:
+                    raise calls.get_refusal(response.status_code, response.read(), response.headers)
+                for block in response.iter_bytes():
+                    sink.write(block)
+            sink.finish()
+        except calls.LOST as error:
+            raise calls.lost(error, "GET from the object store") from error
+        finally:
+            sink.abandon()
+
+
+class AsyncExecutorClient(_Base):
+    """Async client, the same in all else."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        retry: Retry | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
+        transport: httpx.AsyncBaseTransport | None = None,
+        store_transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        super().__init__(url, retry or Retry(), timeout, clock)
+        self._sleep = sleep
+        self._http = httpx.AsyncClient(
+            headers=_bearer(token), timeout=timeout, transport=transport, mounts=calls.DIRECT
+        )
+        self._store = httpx.AsyncClient(timeout=timeout, transport=store_transport, mounts=calls.DIRECT)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+        await self._store.aclose()
+
+    async def _try(self, work: Callable[[], Awaitable[T]], retry: Retry | None) -> T:
+        return await tenacity.AsyncRetrying(sleep=self._sleep, **self._options(retry))(work)  # type: ignore[arg-type]
+
+    async def _send(self, call: Call[T], retry: Retry | None, traceparent: str | None) -> T:
+        async def once() -> T:
+            return calls.answer(call, await self._request(call, traceparent))
+
+        return await self._try(once, retry)
+
+    async def _request(self, call: Call[T], traceparent: str | None) -> httpx.Response:
+        try:
+            return await self._http.request(
+                call.method,
+                self.url + calls.PREFIX + call.path,
+                content=call.body,
+                headers=calls.headers(call, traceparent),
+                timeout=calls.timeout(call, self._timeout),
+            )
+        except calls.LOST as error:
+            raise calls.lost(error, f"{call.method} {self.url}{calls.PREFIX}{call.path}") from error
+
+    async def get_contract(self, *, retry: Retry | None = None, traceparent: str | None = None) -> str:
+        return await self._send(calls.get_contract(), retry, traceparent)
+
+    async def register_executor(
+        self, body: models.RegisterRequest, *, retry: Retry | None = None, traceparent: str | None = None
+    ) -> models.Registration:
+        return await self._send(calls.register_executor(body), retry, traceparent)
+
+    async def leave_executor(
+        self, executor_id: Id, *, retry: Retry | None = None, traceparent: str | None = None
+    ) -> None:
+        await self._send(calls.leave_executor(executor_id), retry, traceparent)
+
+    async def claim_runs(
+        self, executor_id: Id, body: models.ClaimRequest, *, retry: Retry | None = None, traceparent: str | None = None
+    ) -> models.ClaimResponse:
+        return await self._send(calls.claim_runs(executor_id, body), retry, traceparent)
+
+    async def heartbeat(
+        self,
+        executor_id: Id,
+        body: models.HeartbeatRequest,
+        *,
+        retry: Retry | None = None,
+        traceparent: str | None = None,
+    ) -> models.HeartbeatResponse:
+        return await self._send(calls.heartbeat(executor_id, body), retry, traceparent)
+
+    async def append_logs(
+        self, run_id: Id, body: models.LogsRequest, *, retry: Retry | None = None, traceparent: str | None = None
+    ) -> models.LogsResponse:
+        return await self._send(calls.append_logs(run_id, body), retry, traceparent)
+
+    async def begin_artifact(
+        self, run_id: Id, body: Begin, *, retry: Retry | None = None, traceparent: str | None = None
+    ) -> models.BeginArtifactResponse:
+        return await self._send(calls.begin_artifact(run_id, body), retry, traceparent)
+
+    async def record_artifact(
+        self,
+        run_id: Id,
+        artifact_id: Id,
+        body: models.RecordArtifactRequest,
+        *,
+        retry: Retry | None = None,
+        traceparent: str | None = None,
+    ) -> models.Artifact:
+        return await self._send(calls.record_artifact(run_id, artifact_id, body), retry, traceparent)
+
+    async def get_artifact(
+        self, artifact_id: Id, *, retry: Retry | None = None, traceparent: str | None = None
+    ) -> models.ArtifactDownload:
+        return await self._send(calls.get_artifact(artifact_id), retry, traceparent)
+
+    async def get_bundle(
+        self, sha256: str, *, retry: Retry | None = None, traceparent: str | None = None
+    ) -> models.BundleDownload:
+        return await self._send(calls.get_bundle(sha256), retry, traceparent)
+
+    async def report_attempt(
+        self, run_id: Id, body: AnyReport, *, retry: Retry | None = None, traceparent: str | None = None
+    ) -> models.ReportResponse:
+        return await self._send(calls.report_attempt(run_id, body), retry, traceparent)
+
+    async def commit_publication(
+        self, run_id: Id, output: str, body: AnyCommit, *, retry: Retry | None = None, traceparent: str | None = None
+    ) -> models.CommitPublicationResponse:
+        return await self._send(calls.commit_publication(run_id, output, body), retry, traceparent)
+
+    async def upload(self, upload: models.Upload, source: Path | bytes, *, retry: Retry | None = None) -> Stored:
+        """See ExecutorClient.upload."""
+
+        async def once() -> Stored:
+            try:
+                response = await self._store.put(upload.url, content=_off_loop(source), headers=upload.headers)
+            except httpx.LocalProtocolError as error:
+                raise _changed(error) from error
+            except calls.LOST as error:
+                raise calls.lost(error, "PUT to the object store") from error
+            return calls.put_outcome(response.status_code, response.content, response.headers)
+
+        return await self._try(once, retry)
+
+    async def download(self, download: Download, target: Path, *, retry: Retry | None = None) -> None:
+        """See ExecutorClient.download."""
+        url, sha256 = _target(download)
+        await self._try(lambda: self._download(url, Sink(target, sha256, download.size)), retry)
+
+    async def _download(self, url: str, sink: Sink) -> None:
+        try:
+            async with self._store.stream("GET", url, headers=calls.AS_STORED) as response:
+                if response.status_code != 200:
+                    raise calls.get_refusal(response.status_code, await response.aread(), response.headers)
+                async for block in response.aiter_bytes():
+                    await asyncio.to_thread(sink.write, block)
+            await asyncio.to_thread(sink.finish)
+        except calls.LOST as error:
+            raise calls.lost(error, "GET from the object store") from error
+        finally:
+            sink.abandon()
+
+
+async def _off_loop(source: Path | bytes) -> AsyncIterator[bytes]:
+    """The blocks of a file, read in a thread."""
+    found = calls.blocks(source)
+    while (block := await asyncio.to_thread(next, found, None)) is not None:
+        yield block
