@@ -1,7 +1,7 @@
 """Wall time of the demo pipeline, and the share of it that is not user code.
 
-User code is what the executors' children do, from their start to their end, as each attempt's usage tells it. The rest is
-ours: waiting for a claim, heartbeats, uploads, the report, and the publication of the tables.
+User code is what the executors' children do, from their start to their end, as each attempt's usage tells it. The
+rest is ours: waiting for a claim, heartbeats, uploads, the report, and the publication of the tables.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Stack:
         }
 
     def run(self, *words: str, timeout: float = 300, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run one `control-room` command to its end. Raises AssertionError with its output when it fails and `check`."""
+        """Run one `control-room` command to its end. When it fails and `check`: AssertionError with its output."""
         done = subprocess.run(
             [str(BIN / "control-room"), *words],
             env=self.environment,
