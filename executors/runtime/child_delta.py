@@ -1,0 +1,264 @@
+"""A child's hands on Delta tables: read an input at its pinned version, stage an output for publication.
+
+Staging writes Parquet files under the output's root, named ``part-<run_id>-<epoch>-<nnnnn>.parquet``, by conditional
+PUT with a sha256 that the store checks. No reader sees them: they become part of the table when the accepted report's
+publication is committed (:mod:`executors.runtime.commit`). ``job`` is the child protocol's job document everywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from executors.runtime.delta_stats import FileStats
+from executors.runtime.delta_storage import (
+    connection_for,
+    first_line,
+    s3_client,
+    s3_code,
+    split_uri,
+    storage_options,
+    store_failed,
+)
+from executors.runtime.delta_types import delta_arrow_schema, delta_schema_json, to_delta
+from executors.runtime.failures import TaskError
+
+TARGET_FILE_BYTES = 128 * 1024 * 1024
+ROW_GROUP_ROWS = 128 * 1024
+ROW_GROUP_BYTES = 64 * 1024 * 1024
+ALREADY_THERE = frozenset({"PreconditionFailed", "412"})
+Job = Mapping[str, Any]
+
+
+def stage(job: Job, output: str, data: Any, *, target_file_bytes: int = TARGET_FILE_BYTES) -> dict[str, Any]:
+    """Write ``data`` for a declared output and return the contract's Publication.
+
+    ``data``: pyarrow Table, RecordBatch, RecordBatchReader or Dataset, pandas DataFrame (its index is left out), or
+    anything with ``__arrow_c_stream__`` (polars, DuckDB). It is streamed: memory holds one row group at a time.
+    No rows means no files. Raises TaskError: ``user`` for data that Delta cannot hold, ``external`` for the store.
+    """
+    record = record_of(job, "outputs", output)
+    reader = as_reader(data, output)
+    schema = delta_arrow_schema(reader.schema, output)
+    connection = connection_for(job.get("connections") or {}, record["uri"])
+    with Parts(job, record["uri"], schema, s3_client(connection), target_file_bytes) as parts:
+        for group in row_groups((to_delta(batch, schema, output) for batch in slices(reader)), ROW_GROUP_BYTES):
+            parts.write(group)
+    return {
+        "output": output,
+        "format": "delta",
+        "mode": record["mode"],
+        "uri": record["uri"],
+        "files": parts.files,
+        "schema": delta_schema_json(schema),
+        "rows": sum(file["rows"] for file in parts.files),
+        "partition_by": [],
+    }
+
+
+def read_table(job: Job, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a table input at its pinned version (0 included), whole or some columns, as a pyarrow Table."""
+    return dataset(job, name).to_table(columns=checked(columns))
+
+
+def read_batches(job: Job, name: str, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
+    """Stream a table input at its pinned version; memory holds a few batches at a time."""
+    return dataset(job, name).scanner(columns=checked(columns)).to_reader()
+
+
+def dataset(job: Job, name: str) -> Any:
+    """The table input ``name`` at its pinned version as a pyarrow Dataset (projection and filters reach the files)."""
+    return open_input(job, name).to_pyarrow_dataset()
+
+
+def open_input(job: Job, name: str) -> Any:
+    """The input's DeltaTable at its pinned version; TaskError (user, external) says which input and why not."""
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError, TableNotFoundError
+
+    record = record_of(job, "inputs", name)
+    uri, version = record.get("uri"), record.get("version")
+    if not uri or version is None:
+        raise TaskError(
+            "user",
+            "input_not_pinned",
+            f"input {name!r} names no table version; bind it to a task's output or a version",
+        )
+    options = storage_options(connection_for(job.get("connections") or {}, uri))
+    try:
+        return DeltaTable(uri, version=int(version), storage_options=options)
+    except TableNotFoundError as error:
+        raise TaskError("user", "input_missing", f"input {name!r}: there is no Delta table at {uri}") from error
+    except DeltaError as error:
+        message = f"input {name!r}: version {version} of {uri} cannot be read: {first_line(error)}"
+        raise TaskError("user", "input_unreadable", message) from error
+    except OSError as error:
+        raise store_failed(f"input {name!r}: {uri} cannot be read", error) from error
+
+
+def record_of(job: Job, kind: str, name: str) -> Mapping[str, Any]:
+    """The job's record of an input or output; TaskError (user) lists the declared names when there is none."""
+    records = {item["name"]: item for item in job.get(kind) or []}
+    if name not in records:
+        word, names = kind.removesuffix("s"), ", ".join(sorted(records)) or "none"
+        raise TaskError("user", f"{word}_unknown", f"{name!r} is no {word} of this run (declared: {names})")
+    record: Mapping[str, Any] = records[name]
+    return record
+
+
+def as_reader(data: Any, output: str) -> pa.RecordBatchReader:
+    """See the shapes that :func:`stage` takes."""
+    if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "columns"):
+        data = pa.Table.from_pandas(data, preserve_index=False)
+    if isinstance(data, pa.RecordBatch):
+        data = pa.Table.from_batches([data])
+    if isinstance(data, pa.RecordBatchReader):
+        return data
+    if hasattr(data, "scanner"):
+        return data.scanner().to_reader()
+    if hasattr(data, "__arrow_c_stream__"):
+        return pa.RecordBatchReader.from_stream(data)
+    raise TaskError(
+        "user",
+        "data_unsupported",
+        f"output {output!r}: publish a pyarrow Table or RecordBatchReader or a pandas frame, not {type(data).__name__}",
+    )
+
+
+def slices(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Cut batches so that none exceeds a row group's rows."""
+    for batch in batches:
+        for start in range(0, batch.num_rows, ROW_GROUP_ROWS):
+            yield batch.slice(start, ROW_GROUP_ROWS)
+
+
+def row_groups(batches: Iterable[pa.RecordBatch], max_bytes: int) -> Iterator[list[pa.RecordBatch]]:
+    """Gather small batches until a row group is full, by rows or by bytes."""
+    group: list[pa.RecordBatch] = []
+    for batch in batches:
+        group.append(batch)
+        if sum(b.num_rows for b in group) >= ROW_GROUP_ROWS or sum(b.nbytes for b in group) >= max_bytes:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def checked(columns: Sequence[str] | None) -> list[str] | None:
+    return None if columns is None else list(columns)
+
+
+class Parts:
+    """The Parquet files of one output: each is written to a local file, then put whole, then forgotten."""
+
+    def __init__(self, job: Job, uri: str, schema: pa.Schema, client: Any, target_bytes: int) -> None:
+        self._stem = f"part-{job['run_id']}-{job['epoch']}"
+        self._uri, self._schema, self._client, self._target = uri, schema, client, target_bytes
+        self._folder = tempfile.TemporaryDirectory(prefix=".staging-", dir=job["work_dir"])
+        self._part: Part | None = None
+        self.files: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Parts:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        try:
+            if self._part is not None and kind is None:
+                self._put(self._part)
+        finally:
+            self._folder.cleanup()
+
+    def write(self, group: list[pa.RecordBatch]) -> None:
+        """Append one row group; a file that has reached the target size is put at once."""
+        if self._part is None:
+            name = f"{self._stem}-{len(self.files):05d}.parquet"
+            self._part = Part(Path(self._folder.name) / name, self._schema)
+        self._part.write(group)
+        if self._part.size >= self._target:
+            self._put(self._part)
+            self._part = None
+
+    def _put(self, part: Part) -> None:
+        record = part.close()
+        put_once(self._client, self._uri, part.path, record)
+        part.path.unlink()
+        self.files.append(record)
+
+
+class Part:
+    """One Parquet file on the local disk."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.path = path
+        self._sink = pa.OSFile(str(path), "wb")
+        self._writer = pq.ParquetWriter(self._sink, schema, compression="zstd", store_schema=False)
+        self._stats = FileStats(schema)
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        return int(self._sink.tell())
+
+    def write(self, group: list[pa.RecordBatch]) -> None:
+        for batch in group:
+            self._stats.add(batch)
+        table = pa.Table.from_batches(group)
+        self._writer.write_table(table, row_group_size=max(1, table.num_rows))
+
+    def close(self) -> dict[str, Any]:
+        """Finish the file and describe it as the contract's publication file."""
+        self._writer.close()
+        self._sink.close()
+        with self.path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {
+            "path": self.path.name,
+            "size": self.path.stat().st_size,
+            "sha256": digest,
+            "rows": self._stats.rows,
+            "stats": self._stats.as_delta(),
+        }
+
+
+def put_once(client: Any, uri: str, path: Path, record: Mapping[str, Any]) -> None:
+    """Put a file where nothing stands; the same bytes already there (a lost answer, repeated) are fine."""
+    bucket, prefix = split_uri(uri)
+    place = {"Bucket": bucket, "Key": f"{prefix}/{record['path']}"}
+    try:
+        with path.open("rb") as body:
+            client.put_object(
+                **place,
+                Body=body,
+                ContentLength=record["size"],
+                ContentType="application/vnd.apache.parquet",
+                IfNoneMatch="*",
+                ChecksumSHA256=base64.b64encode(bytes.fromhex(record["sha256"])).decode(),
+                Metadata={"sha256": record["sha256"]},
+            )
+    except Exception as error:
+        if s3_code(error) not in ALREADY_THERE:
+            raise store_failed(f"{uri}/{record['path']} cannot be written", error) from error
+        confirm_same(client, place, record)
+
+
+def confirm_same(client: Any, place: Mapping[str, str], record: Mapping[str, Any]) -> None:
+    """Check that the object that stands there holds the bytes we meant to put."""
+    where = f"s3://{place['Bucket']}/{place['Key']}"
+    try:
+        head = client.head_object(**place)
+    except Exception as error:
+        raise store_failed(f"{where} cannot be checked", error) from error
+    if head["ContentLength"] != record["size"] or head.get("Metadata", {}).get("sha256") != record["sha256"]:
+        raise TaskError(
+            "internal",
+            "staging_conflict",
+            f"{where} exists already with other content; does the run publish one table through two outputs?",
+        )
