@@ -1,0 +1,99 @@
+"""Executors of the embedded stack: processes that get a contract URL, a token file and a connections file."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+import httpx
+
+from control_room.errors import MISUSE, ControlRoomError
+from control_room.local import objectstore
+from control_room.local.folder import StackFolder
+from control_room.local.processes import Identity
+from control_room.local.server import OPERATOR_TOKEN, executor_token, url_of
+from control_room.local.service import Launch, NotReady, Service, files_fingerprint
+from control_room.local.state import DEFAULT_EXECUTORS, StackState
+
+# What must be importable for an executor to work; control_room itself never imports an engine.
+ENGINES = {"python": "deltalake", "dbt": "dbt", "notebook": "nbclient"}
+LIVE_STATES = ("active", "online", "draining")
+
+
+class Executor(Service):
+    """`control-room-executor KIND`. Starts at once and keeps trying until the server is there."""
+
+    core = False
+    stop_seconds = 20.0
+    start_seconds = 60.0
+    hang_seconds = 120.0
+    probe_interval = 10.0
+
+    def __init__(self, folder: StackFolder, state: StackState, kind: str):
+        super().__init__(folder, state)
+        self.kind = kind
+        self.name = f"executor-{kind}"
+
+    def prepare(self) -> None:
+        self.folder.work(self.name).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def launch(self) -> Launch:
+        token, connections = self.folder.secret(executor_token(self.kind)), self.folder.secret(objectstore.CONNECTIONS)
+        env = self.environment(
+            OPS_URL=url_of(self.state),
+            OPS_TOKEN_FILE=str(token),
+            OPS_CONNECTIONS_FILE=str(connections),
+            OPS_WORK_DIR=str(self.folder.work(self.name)),
+            OPS_SLOTS=str(self.state.executors[self.kind]),
+            OPS_NAME=f"{self.kind}-local",
+        )
+        argv = (sys.executable, "-m", "executors.runtime.main", self.kind)
+        written = files_fingerprint(token, connections)
+        return Launch(argv, env, self.folder.work(self.name), self.folder.log(self.name), written)
+
+    async def probe(self, identity: Identity) -> None:
+        """The server knows this very process as a live executor."""
+        for executor in await self._registered():
+            if executor.get("pid") == identity.pid and executor.get("state") in LIVE_STATES:
+                return
+        raise NotReady(f"executor {self.kind} (pid {identity.pid}) has not registered")
+
+    async def _registered(self) -> list[dict[str, object]]:
+        url = f"{url_of(self.state)}/api/v1/executors"
+        headers = {"Authorization": f"Bearer {self.folder.random_secret(OPERATOR_TOKEN)}"}
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+                answer = await client.get(url, headers=headers)
+                answer.raise_for_status()
+        except httpx.HTTPError as error:
+            raise NotReady(f"{url}: {error or type(error).__name__}") from error
+        items: list[dict[str, object]] = answer.json()["items"]
+        return items
+
+
+def available_executors() -> dict[str, int]:
+    """The default executors whose engine is installed: kind -> slots."""
+    return {kind: slots for kind, slots in DEFAULT_EXECUTORS.items() if installed(kind)}
+
+
+def installed(kind: str) -> bool:
+    return importlib.util.find_spec(ENGINES[kind]) is not None
+
+
+def check_wanted(wanted: dict[str, int]) -> dict[str, int]:
+    """The executors asked for, refused by name when one is unknown, not installed, or has no slots."""
+    for kind, slots in wanted.items():
+        if kind not in ENGINES:
+            raise ControlRoomError(
+                f"unknown executor kind {kind!r}", next_step=f"known kinds: {', '.join(ENGINES)}", exit_code=MISUSE
+            )
+        if not installed(kind):
+            raise ControlRoomError(
+                f"the {kind} executor is not installed (package {ENGINES[kind]} is missing)",
+                where=sys.prefix,
+                next_step=f"pip install 'lakehouse-control-room[{kind}]'",
+                exit_code=MISUSE,
+            )
+        if slots < 1:
+            raise ControlRoomError(f"{kind}={slots}: an executor needs at least one slot", exit_code=MISUSE)
+    return wanted

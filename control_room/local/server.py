@@ -1,0 +1,113 @@
+"""The server (both planes, dashboard, reactor) of the embedded stack, and what it must find in the database."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+
+import httpx
+import psycopg
+from psycopg import sql
+
+import control_room
+from control_room.errors import UNAVAILABLE, ControlRoomError
+from control_room.local import objectstore, ports, postgres
+from control_room.local.folder import StackFolder
+from control_room.local.processes import Identity
+from control_room.local.service import Launch, NotReady, Service, files_fingerprint
+from control_room.local.state import StackState
+from ops_schema import migrate
+from ops_schema.errors import MigrationError, StoreError
+
+OPERATOR_TOKEN = "operator.token"  # noqa: S105 - a file name
+
+
+class Server(Service):
+    """`control-room server` with everything it needs in its environment; secrets by file."""
+
+    name = "server"
+    needs = ("postgres",)
+    ports = ("server",)
+    stop_seconds = 15.0
+    hang_seconds = 45.0
+
+    def prepare(self) -> None:
+        provision(self.folder, self.state)
+
+    def launch(self) -> Launch:
+        argv = (sys.executable, "-m", "control_room.cli", "server")
+        written = files_fingerprint(self.folder.secret("server.pgpass"), self.folder.secret(objectstore.OWNER_KEY))
+        env = self.environment(**server_environment(self.folder, self.state))
+        return Launch(argv, env, self.folder.root, self.folder.log(self.name), written)
+
+    async def probe(self, identity: Identity) -> None:
+        url = f"{url_of(self.state)}/healthz"
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+                answer = await client.get(url)
+        except httpx.HTTPError as error:
+            raise NotReady(f"{url}: {error or type(error).__name__}") from error
+        if answer.status_code != httpx.codes.OK:
+            raise NotReady(f"{url}: HTTP {answer.status_code}")
+
+
+def url_of(state: StackState) -> str:
+    return f"http://{ports.LOOPBACK}:{state.ports['server']}"
+
+
+def server_environment(folder: StackFolder, state: StackState) -> dict[str, str]:
+    env = {
+        **postgres.server_environment(folder, state),
+        "OPS_ENVIRONMENT": "embedded",
+        "OPS_HOST": ports.LOOPBACK,
+        "OPS_PORT": str(state.ports["server"]),
+        "OPS_PUBLIC_URL": url_of(state),
+        "OPS_S3_ENDPOINT": objectstore.endpoint(state),
+        "OPS_S3_REGION": objectstore.REGION,
+        "OPS_S3_BUCKET": objectstore.ARTIFACTS,
+        "OPS_S3_CREDENTIALS_FILE": str(folder.secret(objectstore.OWNER_KEY)),
+        "OPS_LAKEHOUSE_ROOT": f"s3://{objectstore.LAKEHOUSE}",
+        "OPS_CONNECTIONS_FILE": str(folder.secret(objectstore.CONNECTIONS)),
+    }
+    web = Path(control_room.__file__).parent / "web_dist"
+    return {**env, "OPS_WEB_DIR": str(web)} if web.is_dir() else env
+
+
+def provision(folder: StackFolder, state: StackState) -> None:
+    """Database, schema, the server's login and the tokens. Everything may be there already, or nothing."""
+    try:
+        _ensure_database(folder, state)
+        conninfo = postgres.admin_conninfo(folder, state)
+        migrate.apply(conninfo)
+        password = folder.random_secret(f"pg-{postgres.SERVER_LOGIN.replace('_', '-')}.password")
+        migrate.create_login(conninfo, postgres.SERVER_LOGIN, password)
+        _ensure_tokens(folder, state, conninfo)
+    except (StoreError, MigrationError, psycopg.Error) as error:
+        raise ControlRoomError(
+            f"the database could not be prepared: {error}",
+            where=f"{ports.LOOPBACK}:{state.ports['postgres']}/{postgres.DATABASE}",
+            next_step=f"see {folder.log('postgres')} and `control-room migrate status`",
+            exit_code=UNAVAILABLE,
+        ) from error
+
+
+def executor_token(kind: str) -> str:
+    """File name of the token of an executor kind."""
+    return f"executor-{kind}.token"
+
+
+def _ensure_database(folder: StackFolder, state: StackState) -> None:
+    with psycopg.connect(postgres.admin_conninfo(folder, state, "postgres"), autocommit=True) as connection:
+        found = connection.execute("select 1 from pg_database where datname = %s", (postgres.DATABASE,)).fetchone()
+        if found is None:
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(postgres.DATABASE)))
+
+
+def _ensure_tokens(folder: StackFolder, state: StackState, conninfo: str) -> None:
+    """The same token registers once; a fresh database gets the tokens that are on file."""
+    wanted = {OPERATOR_TOKEN: "operator", **{executor_token(kind): "executor" for kind in state.executors}}
+    for file_name, role in wanted.items():
+        token = folder.random_secret(file_name)
+        name = file_name.removesuffix(".token")
+        migrate.create_token(conninfo, f"embedded {name}", role, hashlib.sha256(token.encode()).digest())

@@ -1,0 +1,235 @@
+"""The stack as the command line sees it: bring up, take down, look at."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from control_room.errors import FAILED, REFUSED, ControlRoomError
+from control_room.local import processes, shutdown
+from control_room.local import state as states
+from control_room.local.folder import StackFolder
+from control_room.local.lock import FolderLock
+from control_room.local.report import Event
+from control_room.local.state import StackState
+from control_room.local.supervisor import Options
+
+UP_SECONDS = 180.0
+SETTLED = ("ready", "degraded")
+OnEvent = Callable[[Event], None]
+
+
+def up(folder: StackFolder, options: Options, on_event: OnEvent) -> StackState:
+    """Bring the stack up, or find it up; answers when it is ready or degraded.
+
+    on_event gets {event: service|note|phase, …} as they happen. Raises ControlRoomError when the stack does not start.
+    """
+    folder.ensure()
+    _wait_while_stopping(folder)
+    if _is_free(folder):
+        return _start(folder, options, on_event)
+    return _attach(folder, options, on_event)
+
+
+def down(folder: StackFolder, drain_seconds: float, on_event: OnEvent) -> bool:
+    """Stop everything; nothing is lost. False when nothing ran."""
+    if not folder.root.exists():
+        return False
+    state = states.load(folder)
+    supervisor = state.supervisor_identity
+    if supervisor is not None and supervisor.alive() and not _is_free(folder):
+        shutdown.request(folder, drain_seconds)
+        on_event({"event": "stopping", "drain_seconds": drain_seconds})
+        processes.stop_blocking(supervisor, signal.SIGTERM, drain_seconds + 75)
+        _sweep(folder)
+        return True
+    return _sweep(folder)
+
+
+def status(folder: StackFolder) -> dict[str, Any]:
+    """stack.json with what is true now: dead supervisors and services are told, memory and uptime are measured."""
+    state = states.load(folder)
+    answer = state.to_json()
+    supervised = state.supervised()
+    if not supervised and state.phase in ("starting", "stopping", *SETTLED):
+        left = any(r.identity and r.identity.alive() for r in state.services.values())
+        answer["phase"] = "unsupervised" if left else "stopped"
+    answer["data_dir"] = str(folder.root)
+    answer["services"] = [_service_status(state, name) for name in state.services]
+    answer["supervisor"] = _measured(state.supervisor_identity) if supervised else None
+    return answer
+
+
+def running_state(folder: StackFolder) -> StackState | None:
+    """The state of a stack that is up; None when it is not."""
+    if not folder.state_file.exists():
+        return None
+    state = states.load(folder)
+    return state if state.supervised() and state.phase in ("starting", *SETTLED) else None
+
+
+def _start(folder: StackFolder, options: Options, on_event: OnEvent) -> StackState:
+    reading, writing = os.pipe()
+    argv = [sys.executable, "-m", "control_room.local.supervise", "--folder", str(folder.root)]
+    argv += ["--executors", json.dumps(dict(options.executors)), "--pinned", json.dumps(dict(options.pinned))]
+    log = folder.log("supervisor")
+    processes.rotate(log)
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            [*argv, "--report-fd", str(writing)],
+            cwd=folder.root,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=(writing,),
+        )
+    os.close(writing)
+    with os.fdopen(reading) as events:
+        failure = _follow(events, on_event)
+    if failure is not None:
+        child.wait()
+        raise failure
+    child.returncode = 0  # it lives on without us; spares us the warning about a child not waited for
+    return states.load(folder)
+
+
+def _follow(events: IO[str], on_event: OnEvent) -> ControlRoomError | None:
+    """Pass events on until the supervisor closes the pipe; the error when the stack did not start."""
+    settled = False
+    for line in events:
+        event = json.loads(line)
+        if event["event"] == "failed":
+            return _as_error(event)
+        settled = settled or (event["event"] == "phase" and event["phase"] in SETTLED)
+        on_event(event)
+    if settled:
+        return None
+    return ControlRoomError(
+        "the supervisor ended before the stack was ready", next_step="run `control-room up` again; it picks up the rest"
+    )
+
+
+def _attach(folder: StackFolder, options: Options, on_event: OnEvent) -> StackState:
+    deadline = time.monotonic() + UP_SECONDS
+    for state in _states(folder):
+        if state.phase in SETTLED and state.supervised():
+            _refuse_other_options(state, options, folder)
+            on_event({"event": "already_up", "phase": state.phase})
+            return state
+        if state.phase == "failed" or time.monotonic() > deadline:
+            raise ControlRoomError(
+                "the stack that was starting did not become ready",
+                where=str(folder.log("supervisor")),
+                next_step="read that log, then `control-room down` and `control-room up`",
+            )
+    raise AssertionError("unreachable: _states never ends")
+
+
+def _states(folder: StackFolder) -> Iterator[StackState]:
+    while True:
+        yield states.load(folder)
+        time.sleep(0.2)
+
+
+def _refuse_other_options(state: StackState, options: Options, folder: StackFolder) -> None:
+    executors_differ = options.executors and dict(options.executors) != state.executors
+    ports_differ = any(state.ports.get(name) != port for name, port in options.pinned.items())
+    if executors_differ or ports_differ:
+        raise ControlRoomError(
+            "the stack is up with other options",
+            where=str(folder.root),
+            next_step="run `control-room down`, then `control-room up` with the options you want",
+            exit_code=REFUSED,
+        )
+
+
+def _wait_while_stopping(folder: StackFolder) -> None:
+    state = states.load(folder)
+    supervisor = state.supervisor_identity
+    if state.phase == "stopping" and supervisor is not None and not processes.wait_gone(supervisor, 90):
+        raise ControlRoomError(
+            f"the stack is being stopped by pid {supervisor.pid}, which does not end",
+            where=str(folder.log("supervisor")),
+            next_step="run `control-room down` again",
+            exit_code=FAILED,
+        )
+
+
+def _is_free(folder: StackFolder) -> bool:
+    lock = FolderLock(folder)
+    free = lock.try_acquire()
+    lock.release()
+    return free
+
+
+def _sweep(folder: StackFolder) -> bool:
+    """Stop what a dead supervisor left. True when there was anything."""
+    lock = FolderLock(folder)
+    lock.acquire()
+    try:
+        state = states.load(folder)
+        left = shutdown.leftovers(state)
+        shutdown.stop_services(left)
+        for record in state.services.values():
+            record.set_identity(None)
+            record.state = "stopped"
+        state.phase, state.supervisor = "stopped", None
+        if folder.state_file.exists():
+            states.save(folder, state)
+        return bool(left)
+    finally:
+        lock.release()
+
+
+def _service_status(state: StackState, name: str) -> dict[str, Any]:
+    record = state.services[name]
+    alive = record.identity is not None and record.identity.alive()
+    answer = {**vars(record), **_measured(record.identity if alive else None)}
+    answer.pop("digest")
+    answer["state"] = record.state if alive or record.state in ("backoff", "failed", "starting") else "stopped"
+    return answer
+
+
+def _measured(identity: processes.Identity | None) -> dict[str, Any]:
+    """pid, uptime in seconds and resident memory in bytes, its children included."""
+    process = identity.process() if identity else None
+    if process is None:
+        return {"pid": None, "uptime_seconds": None, "memory_bytes": None}
+    memory = sum(_resident(member) for member in [process, *_children(process)])
+    uptime = round(time.time() - process.create_time(), 1)
+    return {"pid": process.pid, "uptime_seconds": uptime, "memory_bytes": memory}
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _as_error(event: Event) -> ControlRoomError:
+    return ControlRoomError(
+        event["what"], where=event.get("where", ""), next_step=event.get("next", ""), exit_code=event["exit_code"]
+    )
+
+
+def report_path(folder: StackFolder, number: int) -> Path:
+    """Where the rendered report of a pipeline run is kept."""
+    return folder.reports / f"run-{number}.html"
