@@ -22,6 +22,7 @@ LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0  # ready for so long: the next pause is short again
 ADOPT_SECONDS = 15.0
 PROBE_SECONDS = 8.0
+PATIENCE = 2  # failed starts before a port held by another process is given up
 
 
 class Stopped(Exception):  # noqa: N818 - it is a state, and says why
@@ -97,8 +98,10 @@ class Keeper:
             port = self.supervisor.state.ports[name]
             if ports.is_free(port):
                 continue
-            if name in self.supervisor.state.pinned or self.failures < 3:
+            if name in self.supervisor.state.pinned:
                 raise ports.taken(name, port)
+            if self.failures < PATIENCE:
+                raise Stopped(ports.taken(name, port).what)
             self.supervisor.move_port(name)
         self.record.port = self.supervisor.state.ports[self.service.ports[0]] if self.service.ports else None
 
@@ -171,17 +174,16 @@ class Keeper:
 
     async def _pause(self, problem: Exception) -> None:
         planned, self._restart_reason = self._restart_reason, None
+        why = planned or str(problem)
         if self.was_ready and time.monotonic() - self._ready_since > STEADY_SECONDS:
             self.failures = 0
         self.was_ready = False
         self.failures += 0 if planned else 1
         self.record.restarts += 1
         self.record.set_identity(None)
-        self._set(state="backoff", last_error=planned or str(problem))
+        self._set(state="backoff", last_error=why)
         pause = min(FIRST_PAUSE * 2 ** max(self.failures - 1, 0), LONGEST_PAUSE)
-        self.supervisor.report(
-            "service", name=self.service.name, state="down", why=planned or str(problem), pause=pause
-        )
+        self.supervisor.report("service", name=self.service.name, state="down", why=why, pause=pause)
         self.supervisor.failed_to_start(self, problem)
         await asyncio.sleep(pause)
 
@@ -195,11 +197,12 @@ class Keeper:
 
     def _epitaph(self) -> str:
         code = self._popen.poll() if self._popen is not None else None
-        how = (
-            "ended" if code is None else f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        )
+        if code is None:
+            return "the process ended"
+        if code < 0:
+            return f"the process was killed by signal {-code}"
         last = processes.tail(self.service.folder.log(self.service.name), lines=3).replace("\n", " | ")
-        return f"the process {how}" + (f"; its log ends: {last[-400:]}" if last and code != -9 else "")
+        return f"the process ended with exit code {code}" + (f"; its log ends: {last[-400:]}" if last else "")
 
     def _set(self, **fields: object) -> None:
         for name, value in fields.items():

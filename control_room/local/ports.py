@@ -89,7 +89,8 @@ def holder(port: int) -> str:
     """Who listens on the port, as far as we may see."""
     try:
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr[1] == port and connection.pid:
+            address = tuple(connection.laddr)
+            if connection.status == psutil.CONN_LISTEN and address[1:2] == (port,) and connection.pid:
                 return f"pid {connection.pid} ({psutil.Process(connection.pid).name()})"
     except psutil.Error:
         pass

@@ -136,9 +136,8 @@ class Supervisor:
         ends = shutdown.unrecorded(self.state, [r.pid for r in old.values() if r.pid is not None])
         for name, record in old.items():
             identity = record.identity
-            alive = identity is not None and identity.alive()
-            if alive and (name not in services or services[name].launch().digest != record.digest):
-                ends.append((name, record.identity))  # type: ignore[arg-type]
+            if identity is not None and identity.alive() and _digest(services.get(name)) != record.digest:
+                ends.append((name, identity))
         for name, identity in ends:
             self._note(f"{name} (pid {identity.pid}) was left by an earlier run and was stopped")
         shutdown.stop_services(ends)
@@ -235,13 +234,20 @@ class Supervisor:
 def _start_failure(keeper: Keeper, problem: Exception) -> ControlRoomError:
     log = keeper.service.folder.log(keeper.service.name)
     full = "no space left" in processes.tail(log).lower()
+    remedy = "the disk is full: free some space" if full else "read that log"
     return ControlRoomError(
         f"{keeper.service.name} does not start: {problem}",
         where=str(log),
-        next_step="the disk is full: free some space, then `control-room up`"
-        if full
-        else "read that log, then `control-room up`",
+        next_step=f"{remedy}, then `control-room up`",
     )
+
+
+def _digest(service: Service | None) -> str | None:
+    """How the service would be started now; None when it would not be."""
+    try:
+        return service.launch().digest if service is not None else None
+    except (ControlRoomError, OSError):
+        return None
 
 
 def _version() -> str:
