@@ -23,9 +23,9 @@ insert into ops.settings (key, value) values
 
 -- Duties of the reactor: when each last ran, so that an outage is noticed by whoever comes next.
 create table ops.duties (
-  name        text        not null,
-  ran_at      timestamptz not null,
-  quiet_until timestamptz,                       -- the sweeper expires nothing before this
+  name       text        not null,
+  ran_at     timestamptz not null,
+  resumed_at timestamptz not null,               -- the end of the last outage: from here each lease gets its whole length
   constraint duties_pkey primary key (name)
 );
 

@@ -23,6 +23,7 @@ create table ops.runs (
   caps                jsonb       not null default '{}',   -- the tightest in force at submit
   max_attempts        int         not null default 1,
   lease_seconds       int         not null default 60,
+  requires            jsonb,                               -- {"capabilities", "labels"} an executor must offer; null: any
   concurrency_key     text,
   condition           text        not null default 'all_success',
   deadline            timestamptz,
@@ -97,6 +98,10 @@ create index runs_ready on ops.runs (queue, kind, priority desc, ready_seq) wher
 create index runs_due on ops.runs (not_before) where state = 'waiting' and not_before is not null;
 -- Waiting rows that somebody looks at again: the sweeper's re-check of dependencies.
 create index runs_blocked on ops.runs (run_id) where state = 'waiting' and state_reason = 'waiting_on_dependency';
+-- Runs that the sweeper ends: a deadline that passed, a cancellation that nobody obeyed.
+create index runs_deadline on ops.runs (deadline)
+  where deadline is not null and state in ('waiting', 'queued', 'running');
+create index runs_cancelling on ops.runs (cancel_requested_at) where state = 'running' and cancel_requested_at is not null;
 create index runs_children on ops.runs (pipeline_run_id) where pipeline_run_id is not null;
 create unique index runs_idempotency on ops.runs (workspace, idempotency_key) where idempotency_key is not null;
 

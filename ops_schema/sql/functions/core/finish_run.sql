@@ -1,0 +1,21 @@
+-- Mutate and emit: a run reaches a final state. The caller holds the run's lock and calls ops.settle afterwards, once
+-- for all the runs that it finished. Deletes the lease; what it measured moves to the run.
+create or replace function ops.finish_run(
+  p_run_id uuid, p_state text, p_reason text, p_actor text, p_error jsonb default null, p_result jsonb default null)
+returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_lease ops.leases;
+begin
+  delete from ops.leases where run_id = p_run_id returning * into v_lease;
+  update ops.runs set
+    state = p_state, state_reason = p_reason, ready_seq = null, finished_at = ops.now(), error = p_error,
+    result = p_result, progress = coalesce(v_lease.progress, progress),
+    usage = usage || coalesce(v_lease.usage, '{}') ||
+            coalesce((select a.usage from ops.attempts a where a.run_id = p_run_id and a.epoch = v_lease.epoch), '{}')
+   where run_id = p_run_id;
+  perform ops.append_event(p_run_id, 'run.' || p_state, p_actor,
+                           case when p_error is null then '{}' else jsonb_build_object('error', p_error - 'trace') end);
+end
+$$;

@@ -1,0 +1,26 @@
+-- One input of a run, from the output of one finished parent: a committed publication (its exact table version, 0
+-- included), else a visible artifact of that name. Null when the parent left nothing of that name.
+create or replace function ops.resolve_input(p_name text, p_parent uuid, p_output text) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_found jsonb;
+begin
+  select jsonb_build_object('kind', 'table', 'format', p.format, 'uri', p.uri, 'version', p.table_version)
+    into v_found from ops.publications p
+   where p.run_id = p_parent and p.output = p_output and p.state = 'committed'
+   order by p.epoch desc limit 1;
+  if v_found is null then
+    select case when a.table_ref is not null
+                then jsonb_build_object('kind', 'table') || jsonb_build_object('format', a.table_ref -> 'format',
+                       'uri', a.table_ref -> 'uri', 'version', a.table_ref -> 'version')
+                else jsonb_build_object('kind', 'artifact', 'artifact_id', a.artifact_id, 'sha256', a.sha256, 'size', a.size)
+           end
+      into v_found from ops.artifacts a
+     where a.run_id = p_parent and a.name = p_output and a.state = 'visible'
+     order by a.epoch desc limit 1;
+  end if;
+  return '{"format": null, "uri": null, "version": null, "artifact_id": null, "sha256": null, "size": null}'::jsonb
+         || jsonb_build_object('name', p_name, 'from_run_id', p_parent) || v_found;
+end
+$$;

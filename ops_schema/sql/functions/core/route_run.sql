@@ -1,0 +1,30 @@
+-- Mutate and emit: carry out what ops.route_decision says of an attempt that ended without success. The caller holds the
+-- run's lock, has ended the attempt, and settles the run if `ended` says so.
+-- Returns the contract's route {decision, reason, retry_at|null} plus {ended: bool}.
+create or replace function ops.route_run(p_run_id uuid, p_outcome text, p_error jsonb, p_actor text, p_result jsonb default null)
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run      ops.runs;
+  v_decision jsonb;
+  v_retry_at timestamptz;
+begin
+  select * into v_run from ops.runs r where r.run_id = p_run_id;
+  v_decision := ops.route_decision(v_run, (select t.spec from ops.templates t where t.template_id = v_run.template_id),
+                                   p_outcome, p_error);
+  if v_decision ->> 'decision' in ('finish', 'escalate') then
+    perform ops.finish_run(p_run_id, case when v_decision ->> 'reason' = 'cancelled' then 'cancelled' else 'failed' end,
+                           v_decision ->> 'reason', p_actor, p_error, p_result);
+    if v_decision ->> 'decision' = 'escalate' then
+      perform ops.append_event(p_run_id, 'run.escalated', p_actor, v_decision);
+    end if;
+  else
+    delete from ops.leases where run_id = p_run_id;
+    v_retry_at := ops.now() + ops.seconds((v_decision ->> 'delay')::numeric);
+    perform ops.put_back(p_run_id, v_decision ->> 'decision', v_decision ->> 'reason', v_retry_at, p_actor);
+  end if;
+  return jsonb_build_object('decision', v_decision ->> 'decision', 'reason', v_decision ->> 'reason',
+                            'retry_at', ops.iso(v_retry_at), 'ended', v_decision ->> 'decision' in ('finish', 'escalate'));
+end
+$$;

@@ -1,0 +1,43 @@
+-- Mutate: look again at runs that wait for their parents. Ready ones get their inputs and go to the queue (or go on
+-- waiting for their time); those whose condition can no longer hold are skipped; one whose succeeded parent left no
+-- such output fails. The caller has locked them in run-id order in an earlier statement, so the parents read here are
+-- no older than the lock. Returns the runs that ended; the caller settles those.
+create or replace function ops.unblock(p_run_ids uuid[], p_actor text) returns uuid[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run     record;
+  v_inputs  jsonb;
+  v_ready   uuid[] := '{}';
+  v_ended   uuid[] := '{}';
+begin
+  for v_run in
+    select r.run_id, r.not_before, ops.run_verdict(r.run_id, r.condition) as verdict from ops.runs r
+     where r.run_id = any (p_run_ids) and r.state = 'waiting' and r.state_reason = 'waiting_on_dependency'
+     order by r.run_id
+  loop
+    if v_run.verdict = 'never' then
+      perform ops.finish_run(v_run.run_id, 'skipped', 'condition_not_met', p_actor);
+      v_ended := v_ended || v_run.run_id;
+    elsif v_run.verdict = 'ready' then
+      v_inputs := ops.resolve_inputs(v_run.run_id);
+      if v_inputs -> 'missing' <> '[]' then
+        perform ops.finish_run(v_run.run_id, 'failed', 'input_missing', p_actor, ops.missing_input_error(v_inputs -> 'missing'));
+        v_ended := v_ended || v_run.run_id;
+      else
+        update ops.runs set inputs = v_inputs -> 'inputs', state_reason = 'not_before'
+         where run_id = v_run.run_id and v_inputs -> 'inputs' <> '[]';
+        if v_run.not_before > ops.now() then
+          update ops.runs set state_reason = 'not_before' where run_id = v_run.run_id;
+          perform ops.append_event(v_run.run_id, 'run.waiting', p_actor, jsonb_build_object('not_before', ops.iso(v_run.not_before)));
+        else
+          v_ready := v_ready || v_run.run_id;
+        end if;
+      end if;
+    end if;
+  end loop;
+
+  perform ops.enqueue(v_ready, p_actor);
+  return v_ended;
+end
+$$;

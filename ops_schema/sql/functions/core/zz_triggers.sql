@@ -1,0 +1,47 @@
+-- Triggers that hold what a CHECK cannot. The allowed pairs are written into each trigger's WHEN as constants, so that a
+-- good change costs a comparison and no function call. (zz: loads after the functions that it names.)
+do $$
+declare
+  v_of record;
+begin
+  for v_of in
+    select t.entity, x.tab, x.col,
+           array_agg(t.from_state || '>' || t.to_state order by t.from_state, t.to_state)
+             filter (where t.from_state <> '') as pairs,
+           array_agg(t.to_state order by t.to_state) filter (where t.from_state = '') as births
+      from ops.transitions() t
+      join (values ('run', 'runs', 'state'), ('attempt', 'attempts', 'outcome'),
+                   ('publication', 'publications', 'state'), ('artifact', 'artifacts', 'state')) x (entity, tab, col)
+        on x.entity = t.entity
+     group by t.entity, x.tab, x.col
+     order by t.entity
+  loop
+    execute format(
+      'create or replace trigger %s_transitions before update of %I on ops.%I for each row '
+      'when (old.%I is distinct from new.%I and (old.%I || ''>'' || new.%I) <> all (%L::text[])) '
+      'execute function ops.refuse_transition(%L)',
+      v_of.tab, v_of.col, v_of.tab, v_of.col, v_of.col, v_of.col, v_of.col, v_of.pairs, v_of.col);
+    execute format(
+      'create or replace trigger %s_births before insert on ops.%I for each row when (new.%I <> all (%L::text[])) '
+      'execute function ops.refuse_birth(%L)',
+      v_of.tab, v_of.tab, v_of.col, v_of.births, v_of.col);
+  end loop;
+end
+$$;
+
+create or replace trigger runs_definition before update of
+  run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of, params,
+  inputs, outputs, labels, caps, max_attempts, lease_seconds, requires, concurrency_key, condition, deadline,
+  idempotency_key, request_digest, traceparent, submitted_by, submitted_at
+  on ops.runs for each row execute function ops.refuse_redefinition();
+
+create or replace trigger templates_frozen before update on ops.templates
+  for each row execute function ops.refuse_change();
+create or replace trigger events_append_only before update or delete on ops.events
+  for each row execute function ops.refuse_change();
+create or replace trigger events_never_truncated before truncate on ops.events
+  for each statement execute function ops.refuse_change();
+create or replace trigger events_default_never_truncated before truncate on ops.events_default
+  for each statement execute function ops.refuse_change();
+create or replace trigger cap_ledger_append_only before update or delete on ops.cap_ledger
+  for each row execute function ops.refuse_change();
