@@ -37,7 +37,7 @@ def pointer(*parts: object) -> str:
 
 
 def _plain(error: ValidationError | SchemaError) -> str:
-    if error.validator is None:
+    if error.validator == "not" and error.validator_value == {}:
         return "is not allowed here"
     if error.validator == "required":
         return error.message.replace("is a required property", "is missing")

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 RunState = Literal["waiting", "queued", "running", "succeeded", "failed", "cancelled", "skipped"]
 AttemptOutcome = Literal["running", "succeeded", "failed", "cancelled", "expired", "capped"]
@@ -57,6 +57,7 @@ class Problem(BaseModel):
     status: int
     detail: str
     code: str
+    hint: str | None = None
     instance: str | None = None
     errors: list[FieldIssue] | None = None
 
@@ -189,8 +190,8 @@ class SubmitRun(Request):
     params: JsonObject = Field(default_factory=dict)
     priority: int | None = Field(None, ge=-1000, le=1000)
     queue: Text | None = Field(None, min_length=1, max_length=63)
-    not_before: datetime | None = None
-    deadline: datetime | None = None
+    not_before: AwareDatetime | None = None
+    deadline: AwareDatetime | None = None
     labels: dict[Text, Text] | None = Field(None, max_length=50)
     idempotency_key: Text | None = Field(None, min_length=1, max_length=200)
     concurrency_key: Text | None = Field(None, min_length=1, max_length=200)

@@ -1,0 +1,101 @@
+"""The event stream: server-sent events with exact resume."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.background import BackgroundTask
+
+from contract.errors import Invalid
+from control_room.api import models
+from control_room.api.access import Caller, Reader
+from control_room.api.context import Context, context
+from control_room.api.cursor import is_cursor
+from control_room.api.documented import reading
+from control_room.api.events_hub import Beat, Subscription, follow
+from ops_schema.errors import StoreUnavailable
+
+router = APIRouter(tags=["events"])
+HEARTBEAT_SECONDS = 15.0
+RECONNECT_MS = 2000
+SEND_TIMEOUT_SECONDS = 30.0
+
+
+def wanted(run_id: str | None, workspaces: tuple[str, ...] | None) -> Callable[[Mapping[str, Any]], bool]:
+    """Which events a stream is for: a run and the tasks of its pipeline, in workspaces the caller may see."""
+
+    def wants(event: Mapping[str, Any]) -> bool:
+        if workspaces is not None and event.get("workspace") not in workspaces:
+            return False
+        return run_id is None or run_id in (event["run_id"], event.get("pipeline_run_id"))
+
+    return wants
+
+
+async def still_allowed(ctx: Context, caller: Caller) -> bool:
+    """Whether the caller's session still lives. An outage of the database ends no stream."""
+    if caller.session is None:
+        return True
+    try:
+        return await ctx.store.session(caller.session) is not None
+    except StoreUnavailable:
+        return True
+
+
+def as_sse(item: Mapping[str, Any] | Beat) -> ServerSentEvent:
+    """One event; or, in quiet moments, a comment with an id, so that a resume starts from here."""
+    if isinstance(item, Beat):
+        return ServerSentEvent(comment="quiet", id=item.cursor)
+    data = models.StreamEvent.model_validate(item).model_dump_json()
+    return ServerSentEvent(data=data, id=item["cursor"])
+
+
+async def _messages(ctx: Context, caller: Caller, subscription: Subscription) -> AsyncIterator[ServerSentEvent]:
+    # An id without data is not dispatched as an event, and a reader that loses us before the first one resumes from it.
+    yield ServerSentEvent(comment="open", id=subscription.start, retry=RECONNECT_MS)
+    allowed = partial(still_allowed, ctx, caller)
+    async for item in follow(ctx.hub, ctx.store, subscription, HEARTBEAT_SECONDS, allowed):
+        yield as_sse(item)
+
+
+@router.get(
+    "/events/stream",
+    operation_id="streamEvents",
+    response_class=EventSourceResponse,
+    responses={
+        200: {
+            "description": "Server-sent events; `data` of each is a StreamEvent.",
+            "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/StreamEvent"}}},
+        }
+    }
+    | reading(404),
+)
+async def stream_events(
+    request: Request,
+    ctx: Annotated[Context, Depends(context)],
+    caller: Reader,
+    run_id: Annotated[
+        str | None, Query(max_length=40, description="Only this run (run_id or number) and its tasks.")
+    ] = None,
+    last_event_id: Annotated[str | None, Header(max_length=200, description="Go on after this event.")] = None,
+) -> EventSourceResponse:
+    """What happens, as it happens. Each event comes once, in order; a stream resumes by Last-Event-ID."""
+    if last_event_id is not None and not is_cursor(last_event_id):
+        raise Invalid(
+            f"Last-Event-ID {last_event_id!r} is no id of this stream",
+            members={"errors": [{"path": "last-event-id", "message": "is no id of this stream"}]},
+            hint="Leave the header out to start from now.",
+        )
+    run = None if run_id is None else (await ctx.store.get_run(caller.principal, run_id))["run_id"]
+    wants = wanted(run, caller.principal.workspaces)
+    subscription = await ctx.hub.subscribe(last_event_id, wants, caller.session)
+    return EventSourceResponse(
+        _messages(ctx, caller, subscription),
+        ping=0,
+        send_timeout=SEND_TIMEOUT_SECONDS,
+        background=BackgroundTask(ctx.hub.leave, subscription),
+    )

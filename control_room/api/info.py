@@ -1,0 +1,50 @@
+"""The server itself, and what the platform consists of."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from control_room.api import models
+from control_room.api.access import Reader
+from control_room.api.context import Context, context
+from control_room.api.documented import reading
+
+router = APIRouter(tags=["platform"])
+Ctx = Annotated[Context, Depends(context)]
+CONTRACT_VERSIONS = ["1.0"]
+
+
+def own_version() -> str:
+    """The installed version of this program."""
+    try:
+        return version("lakehouse-control-room")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+@router.get("/info", operation_id="getInfo", responses=reading())
+async def info(ctx: Ctx, caller: Reader) -> models.Info:
+    """Versions, environment and the database's clock."""
+    told = await ctx.store.info()
+    return models.Info(
+        version=own_version(),
+        contract_versions=CONTRACT_VERSIONS,
+        environment=ctx.settings.environment,
+        server_time=told["server_time"],
+        schema_version=told["schema_version"],
+    )
+
+
+@router.get("/caps", operation_id="listCaps", responses=reading())
+async def list_caps(ctx: Ctx, caller: Reader) -> models.Caps:
+    """Ceilings in force, and the newest enforcements."""
+    return models.Caps.model_validate(await ctx.store.list_caps(caller.principal))
+
+
+@router.get("/workspaces", operation_id="listWorkspaces", responses=reading())
+async def list_workspaces(ctx: Ctx, caller: Reader) -> models.Workspaces:
+    """The workspaces the caller may see."""
+    return models.Workspaces.model_validate(await ctx.store.list_workspaces(caller.principal))

@@ -1,0 +1,17 @@
+"""All operator routes under their prefix."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from control_room.api import artifacts, auth, bundles, events, executors, info, runs, templates
+
+PREFIX = "/api/v1"
+
+
+def operator_router() -> APIRouter:
+    """A router with every operation of the operator plane."""
+    router = APIRouter(prefix=PREFIX)
+    for resource in (runs, templates, bundles, artifacts, executors, events, auth, info):
+        router.include_router(resource.router)
+    return router

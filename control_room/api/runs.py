@@ -1,0 +1,140 @@
+"""Runs: submit, list, look at, cancel, retry."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, get_args
+
+from fastapi import APIRouter, Body, Depends, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from contract.errors import Invalid
+from control_room.api import models
+from control_room.api.access import Operator, Reader
+from control_room.api.context import Context, context
+from control_room.api.documented import reading, writing
+from control_room.api.names import did_you_mean
+from control_room.api.submission import checked_params, find_template
+
+router = APIRouter(tags=["runs"])
+Ctx = Annotated[Context, Depends(context)]
+Ref = Annotated[str, Path(min_length=1, max_length=40, description="run_id or number")]
+KNOWN_STATES: tuple[str, ...] = get_args(models.RunState)
+Json = dict[str, Any]
+
+
+class RunFilters(BaseModel):
+    """Which runs to list; all that are given must hold."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: list[models.Text] = Field(default_factory=list, description="May repeat.", max_length=20)
+    kind: models.Text | None = Field(None, max_length=63)
+    template: models.Text | None = Field(None, max_length=63)
+    pipeline: models.Text | None = Field(None, max_length=40, description="Children of this run: run_id or number.")
+    q: models.Text | None = Field(None, max_length=200, description="Part of a name, label, number or run_id.")
+    top_level: bool = Field(False, description="Leave out the children of pipelines.")
+    limit: int = Field(50, ge=1, le=200)
+    cursor: models.Text | None = Field(None, max_length=500, description="next_cursor of the page before.")
+
+
+class EventFilters(BaseModel):
+    """Which events to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after_seq: int = Field(0, ge=0, le=2**53)
+    limit: int = Field(200, ge=1, le=1000)
+
+
+class LogFilters(BaseModel):
+    """Which log chunks to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    stream: models.Text | None = Field(None, max_length=63)
+    after: models.Text | None = Field(None, max_length=500, description="A former `next`.")
+    limit: int = Field(500, ge=1, le=2000)
+
+
+def check_states(states: list[str]) -> None:
+    """Raises unknown_state when one is not a run state."""
+    for state in states:
+        if state not in KNOWN_STATES:
+            raise Invalid(
+                f"unknown state {state!r}{did_you_mean(state, KNOWN_STATES)}",
+                code="unknown_state",
+                members={"state": state, "known": list(KNOWN_STATES)},
+                hint="States: " + ", ".join(KNOWN_STATES),
+            )
+
+
+@router.get("/runs", operation_id="listRuns", responses=reading())
+async def list_runs(ctx: Ctx, caller: Reader, filters: Annotated[RunFilters, Query()]) -> models.RunPage:
+    """Runs, newest first."""
+    check_states(filters.state)
+    page = await ctx.store.list_runs(caller.principal, filters.model_dump(exclude_none=True))
+    return models.RunPage.model_validate(page)
+
+
+@router.post(
+    "/runs",
+    operation_id="submitRun",
+    status_code=201,
+    responses={200: {"model": models.Run, "description": "The idempotency_key was seen with the same body."}}
+    | writing(404, 409),
+)
+async def submit_run(ctx: Ctx, caller: Operator, body: models.SubmitRun, response: Response) -> models.Run:
+    """Submit a run. The parameters are checked against the template's schema and its defaults applied."""
+    template = await find_template(ctx.store, caller.principal, body.template, body.template_version)
+    wanted: Json = body.model_dump(mode="json", exclude_none=True)
+    wanted["params"] = await checked_params(ctx.store, caller.principal, template, body.params)
+    run = await ctx.store.submit_run(caller.principal, wanted)
+    if run.get("repeated"):
+        response.status_code = 200
+    return models.Run.model_validate(run)
+
+
+@router.get("/runs/{ref}", operation_id="getRun", responses=reading(404))
+async def get_run(ctx: Ctx, caller: Reader, ref: Ref) -> models.RunDetail:
+    """One run with its attempts, children, dependencies and publications."""
+    return models.RunDetail.model_validate(await ctx.store.get_run(caller.principal, ref))
+
+
+@router.post("/runs/{ref}/cancel", operation_id="cancelRun", responses=writing(404, 409))
+async def cancel_run(ctx: Ctx, caller: Operator, ref: Ref, body: Annotated[models.CancelRun, Body()]) -> models.Run:
+    """Ask a run to stop; a pipeline with all its tasks."""
+    return models.Run.model_validate(await ctx.store.cancel_run(caller.principal, ref, body.model_dump()))
+
+
+@router.post("/runs/{ref}/retry", operation_id="retryRun", status_code=201, responses=writing(404, 409))
+async def retry_run(ctx: Ctx, caller: Operator, ref: Ref, body: models.RetryRun) -> models.Run:
+    """A new run of the same definition and parameters; a finished run never changes."""
+    return models.Run.model_validate(await ctx.store.retry_run(caller.principal, ref, body.model_dump()))
+
+
+@router.get("/runs/{ref}/why", operation_id="whyRun", responses=reading(404))
+async def why_run(ctx: Ctx, caller: Reader, ref: Ref) -> models.Why:
+    """Why a run is not running."""
+    return models.Why.model_validate(await ctx.store.why_run(caller.principal, ref))
+
+
+@router.get("/runs/{ref}/events", operation_id="listRunEvents", responses=reading(404))
+async def run_events(ctx: Ctx, caller: Reader, ref: Ref, filters: Annotated[EventFilters, Query()]) -> models.RunEvents:
+    """The run's hash chain of events, in order."""
+    return models.RunEvents.model_validate(
+        await ctx.store.run_events(caller.principal, ref, filters.model_dump(exclude_none=True))
+    )
+
+
+@router.get("/runs/{ref}/logs", operation_id="listRunLogs", responses=reading(404))
+async def run_logs(ctx: Ctx, caller: Reader, ref: Ref, filters: Annotated[LogFilters, Query()]) -> models.LogPage:
+    """What the run wrote; pass `next` as `after` to go on."""
+    return models.LogPage.model_validate(
+        await ctx.store.run_logs(caller.principal, ref, filters.model_dump(exclude_none=True))
+    )
+
+
+@router.get("/runs/{ref}/artifacts", operation_id="listRunArtifacts", responses=reading(404))
+async def run_artifacts(ctx: Ctx, caller: Reader, ref: Ref) -> models.Artifacts:
+    """What the run left behind."""
+    return models.Artifacts.model_validate(await ctx.store.run_artifacts(caller.principal, ref))

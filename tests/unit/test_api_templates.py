@@ -1,0 +1,178 @@
+"""Rules of templates and parameters."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from control_room.api.params import check_params, render
+from control_room.api.template_spec import is_inside, template_issues, template_schema
+
+SHA = "a" * 64
+PYTHON: dict[str, Any] = {
+    "name": "load",
+    "kind": "python",
+    "entrypoint": "load:main",
+    "bundle": {"sha256": SHA, "size": 10},
+    "params_schema": {
+        "type": "object",
+        "properties": {"prefix": {"type": "string", "default": "x"}, "rows": {"type": "integer"}},
+    },
+    "inputs": [{"name": "source", "kind": "table"}],
+    "outputs": [{"name": "flights", "format": "delta", "mode": "append", "path": "{params.prefix}/flights"}],
+}
+SINK: dict[str, Any] = {
+    "name": "sink",
+    "kind": "python",
+    "entrypoint": "sink.py",
+    "inputs": [{"name": "flights", "kind": "table"}],
+}
+SOURCE: dict[str, Any] = {k: v for k, v in PYTHON.items() if k != "inputs"}
+PIPELINE: dict[str, Any] = {
+    "name": "all",
+    "kind": "pipeline",
+    "params_schema": {"type": "object", "properties": {"prefix": {"type": "string", "default": "x"}}},
+    "tasks": {
+        "first": {"template": "load", "params": {"prefix": "{params.prefix}"}},
+        "second": {"template": "sink", "depends_on": ["first"], "inputs": {"flights": "first.flights"}},
+    },
+}
+KNOWN = {"load": SOURCE, "sink": SINK}
+
+
+class Yaml12(yaml.SafeLoader):
+    """YAML as people mean it: `on` is a word (retry: {on: [...]}), only true and false are booleans."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, Any]]]] = {
+        first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def issues(spec: dict[str, Any]) -> dict[str, str]:
+    return {issue.path: issue.message for issue in template_issues(spec, KNOWN, KNOWN)}
+
+
+def changed(spec: dict[str, Any], *path: Any, to: Any) -> dict[str, Any]:
+    fresh = copy.deepcopy(spec)
+    place: Any = fresh
+    for part in path[:-1]:
+        place = place[part]
+    place[path[-1]] = to
+    return fresh
+
+
+def test_the_schema_of_templates_is_itself_valid() -> None:
+    Draft202012Validator.check_schema(template_schema())
+
+
+def test_good_templates_have_no_issues() -> None:
+    assert issues(PYTHON) == {}
+    assert issues(PIPELINE) == {}
+
+
+def test_the_demo_templates_are_valid() -> None:
+    folder = Path(__file__).parents[2] / "control_room" / "demo" / "nycflights"
+    specs = {spec["name"]: spec for spec in (yaml.load(path.read_text(), Yaml12) for path in folder.glob("*.yaml"))}
+    assert len(specs) == 4
+    for spec in specs.values():
+        # A file names a folder; applying it puts the digest of the folder here.
+        applied = {**spec, "bundle": {"sha256": SHA, "size": 1}} if "bundle" in spec else spec
+        assert template_issues(applied, specs, specs) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "at", "says"),
+    [
+        (("entrypoint",), "../etc:main", "/entrypoint", "leaves the bundle"),
+        (("entrypoint",), "/etc/passwd", "/entrypoint", "leaves the bundle"),
+        (("entrypoint",), "a\\..\\..\\b.py", "/entrypoint", "leaves the bundle"),
+        (("outputs", 0, "path"), "../other", "/outputs/0/path", "leaves the lakehouse root"),
+        (("outputs", 0, "path"), "s3://other/x", "/outputs/0/path", "leaves the lakehouse root"),
+        (("outputs", 0, "path"), "{params.prefx}/x", "/outputs/0/path", "did you mean 'prefix'"),
+        (("outputs", 0, "mode"), "merge", "/outputs/0/mode", "'merge' is not one of"),
+        (("params_schema",), {"type": "objekt"}, "/params_schema/type", "objekt"),
+        (("params_schema",), {"type": "array"}, "/params_schema/type", "must be 'object'"),
+        (("params_schema",), {"$ref": "http://x/y"}, "/params_schema/$ref", "outside this document"),
+        (
+            ("params_schema", "properties", "rows"),
+            {"type": "integer", "default": "many"},
+            "/params_schema/properties/rows/default",
+            "is not of type 'integer'",
+        ),
+        (("kind",), "Python!", "/kind", "does not match"),
+        (("bundle", "sha256"), "abc", "/bundle", "not valid"),
+        (("surprise",), 1, "", "'surprise' was unexpected"),
+        (("tasks",), {"a": {"template": "load"}}, "/tasks", "not allowed"),
+        (("inputs",), [{"name": "a", "kind": "table"}] * 2, "/inputs/1/name", "declared twice"),
+    ],
+)
+def test_a_wrong_template_names_the_place(path: tuple[Any, ...], to: Any, at: str, says: str) -> None:
+    found = issues(changed(PYTHON, *path, to=to))
+    assert at in found, found
+    assert says in found[at]
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "at", "says"),
+    [
+        (("tasks", "second", "depends_on"), ["frist"], "/tasks/second/depends_on/0", "did you mean 'first'"),
+        (("tasks", "first", "depends_on"), ["first"], "/tasks/first/depends_on/0", "depends on itself"),
+        (("tasks", "first", "depends_on"), ["second"], "/tasks/", "wait for each other"),
+        (("tasks", "first", "template"), "lod", "/tasks/first/template", "did you mean 'load'"),
+        (("tasks", "first", "params"), {"prefx": 1}, "/tasks/first/params/prefx", "did you mean 'prefix'"),
+        (("tasks", "first", "params"), {"prefix": "{params.no}"}, "/tasks/first/params", "no parameter"),
+        (("tasks", "second", "inputs"), {"flights": "first.fligts"}, "/tasks/second/inputs/flights", "'flights'"),
+        (("tasks", "second", "inputs"), {"flights": "third.flights"}, "/tasks/second/inputs/flights", "unknown task"),
+        (("tasks", "second", "inputs"), {}, "/tasks/second/inputs", "'flights' of template 'sink' is missing"),
+        (("tasks", "second", "depends_on"), [], "/tasks/second/inputs/flights", "does not depend on"),
+        (("entrypoint",), "x", "/entrypoint", "not allowed here"),
+    ],
+)
+def test_a_wrong_pipeline_names_the_place(path: tuple[Any, ...], to: Any, at: str, says: str) -> None:
+    found = issues(changed(PIPELINE, *path, to=to))
+    places = [place for place in found if place.startswith(at)]
+    assert places, found
+    assert says in found[places[0]]
+
+
+@pytest.mark.parametrize("path", [".", "a/b.ipynb", "ingest:main", "a..b/c", "x/./y"])
+def test_paths_inside_the_bundle_are_taken(path: str) -> None:
+    assert is_inside(path)
+
+
+def test_defaults_are_applied_also_inside_objects() -> None:
+    schema = {"properties": {"a": {"default": 1}, "o": {"type": "object", "properties": {"b": {"default": [2]}}}}}
+    assert check_params(schema, {"o": {}}) == ({"a": 1, "o": {"b": [2]}}, [])
+
+
+def test_an_unknown_parameter_is_named_with_the_near_one() -> None:
+    _, found = check_params(PYTHON["params_schema"], {"perfix": "a"}, "params")
+    assert [(issue.path, issue.message) for issue in found] == [
+        ("/params/perfix", "unknown parameter 'perfix'; did you mean 'prefix'?")
+    ]
+
+
+def test_an_open_schema_takes_other_names() -> None:
+    assert check_params({"additionalProperties": True}, {"any": 1}) == ({"any": 1}, [])
+
+
+def test_a_default_is_not_shared_between_runs() -> None:
+    schema = {"properties": {"a": {"default": []}}}
+    first, _ = check_params(schema, {})
+    first["a"].append(1)
+    assert check_params(schema, {})[0] == {"a": []}
+
+
+def test_a_schema_that_never_ends_is_an_issue_not_a_crash() -> None:
+    _, found = check_params({"$ref": "#"}, {}, "params")
+    assert "does not resolve" in found[0].message
+
+
+def test_a_whole_placeholder_keeps_its_type_and_one_inside_text_becomes_text() -> None:
+    assert render({"a": "{params.n}", "b": ["x/{params.n}/y"]}, {"n": 3}) == {"a": 3, "b": ["x/3/y"]}
