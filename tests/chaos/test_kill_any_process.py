@@ -50,9 +50,15 @@ def pipeline_state(stack: Stack, pipeline: str) -> dict[str, Any] | None:
 
 
 def child_of(executor: int) -> int:
-    """The supervised child of an executor: the one that runs user code."""
-    found = wait_until(lambda: psutil.Process(executor).children(), seconds=30, what="a child of the executor")
-    return int(found[0].pid)
+    """The process below an executor that runs user code (its warden stands between the two)."""
+
+    def running() -> int | None:
+        for process in psutil.Process(executor).children(recursive=True):
+            if any(word.endswith(".child") for word in process.cmdline()):
+                return int(process.pid)
+        return None
+
+    return int(wait_until(running, seconds=30, what="a child of the executor"))
 
 
 def one_of(name: str) -> Callable[[Stack], int]:
