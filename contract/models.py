@@ -70,7 +70,7 @@ class RegisterRequest(BaseModel):
     Made once per process start; the key for repeats.
     """
     name: Annotated[str, Field(max_length=200, min_length=1)]
-    kind: Annotated[str, Field(max_length=64, pattern='^[a-z][a-z0-9_-]*$')]
+    kind: Annotated[str, Field(max_length=63, pattern='^[a-z][a-z0-9_-]*$')]
     """
     Kind of runs it executes, for instance python, notebook, dbt.
     """
@@ -93,7 +93,7 @@ class RegisterRequest(BaseModel):
     Runs executed at a time.
     """
     host: Annotated[str | None, Field(max_length=255)] = None
-    pid: Annotated[int | None, Field(ge=0, le=4294967295)] = None
+    pid: Annotated[int | None, Field(ge=0, le=2147483647)] = None
 
 
 class Registration(BaseModel):
@@ -255,7 +255,7 @@ class HeartbeatRun(BaseModel):
         frozen=True,
     )
     run_id: UUID
-    epoch: Annotated[int, Field(ge=1, le=9223372036854775807)]
+    epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
     progress: Progress | None = None
     usage: Usage | None = None
 
@@ -312,6 +312,9 @@ class LogChunk(BaseModel):
     """
     at: AwareDatetime
     text: Annotated[str, Field(max_length=262144)]
+    """
+    Replace U+0000 and invalid UTF-8, for instance by U+FFFD, before sending.
+    """
 
 
 class LogsRequest(BaseModel):
@@ -320,7 +323,7 @@ class LogsRequest(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    epoch: Annotated[int, Field(ge=1, le=9223372036854775807)]
+    epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
     chunks: Annotated[list[LogChunk], Field(max_length=1000, min_length=1)]
 
 
@@ -340,7 +343,7 @@ class LogsResponse(BaseModel):
     )
     accepted: int
     """
-    Chunks stored now; repeats are not counted.
+    How many of the chunks, in the order sent, are stored; fewer than sent when the cap log_bytes was met.
     """
     next: dict[str, LogPosition]
     log_bytes: int
@@ -369,7 +372,7 @@ class BeginFileArtifact(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    epoch: Annotated[int, Field(ge=1, le=9223372036854775807)]
+    epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
     name: Annotated[str, Field(max_length=255, min_length=1)]
     """
     Relative path of the file: no leading slash, no .. part.
@@ -396,7 +399,7 @@ class BeginTableArtifact(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    epoch: Annotated[int, Field(ge=1, le=9223372036854775807)]
+    epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
     name: Annotated[str, Field(max_length=255, min_length=1)]
     kind: Literal['table']
     table: TableRef
@@ -448,7 +451,7 @@ class RecordArtifactRequest(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    epoch: Annotated[int, Field(ge=1, le=9223372036854775807)]
+    epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
 
 
 class TableVersion(BaseModel):
@@ -477,6 +480,7 @@ class Artifact(BaseModel):
     state: ArtifactState
     metadata: dict[str, Any]
     table: TableVersion | None
+    recorded_at: AwareDatetime | None
 
 
 class ArtifactDownload(BaseModel):
@@ -495,6 +499,7 @@ class ArtifactDownload(BaseModel):
     state: ArtifactState
     metadata: dict[str, Any]
     table: TableVersion | None
+    recorded_at: AwareDatetime | None
     url: Annotated[str | None, Field(max_length=8192)]
     expires_at: AwareDatetime | None
 
@@ -601,7 +606,7 @@ class SucceededReport(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    epoch: Annotated[int, Field(ge=1, le=9223372036854775807)]
+    epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
     outcome: Literal['succeeded']
     idempotency_key: Annotated[str, Field(max_length=200, min_length=1)]
     usage: Usage = {}
@@ -621,7 +626,7 @@ class FailedReport(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    epoch: Annotated[int, Field(ge=1, le=9223372036854775807)]
+    epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
     outcome: Literal['failed']
     idempotency_key: Annotated[str, Field(max_length=200, min_length=1)]
     usage: Usage = {}
@@ -639,7 +644,7 @@ class CancelledReport(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    epoch: Annotated[int, Field(ge=1, le=9223372036854775807)]
+    epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
     outcome: Literal['cancelled']
     idempotency_key: Annotated[str, Field(max_length=200, min_length=1)]
     usage: Usage = {}
@@ -657,7 +662,7 @@ class CappedReport(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    epoch: Annotated[int, Field(ge=1, le=9223372036854775807)]
+    epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
     outcome: Literal['capped']
     idempotency_key: Annotated[str, Field(max_length=200, min_length=1)]
     usage: Usage = {}
@@ -688,7 +693,7 @@ class Route(BaseModel):
     retry_at: AwareDatetime | None
 
 
-PublicationState = TypeAliasType("PublicationState", Literal['pending', 'committed', 'failed'])
+PublicationState = TypeAliasType("PublicationState", Literal['recorded', 'committed', 'failed'])
 
 
 class AcceptedPublication(BaseModel):
@@ -729,7 +734,7 @@ class CommittedPublication(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    epoch: Annotated[int, Field(ge=1, le=9223372036854775807)]
+    epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
     state: Literal['committed']
     table_version: Annotated[int, Field(ge=0, le=9223372036854775807)]
     rows: Annotated[int, Field(ge=0, le=9223372036854775807)]
@@ -741,7 +746,7 @@ class FailedPublication(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    epoch: Annotated[int, Field(ge=1, le=9223372036854775807)]
+    epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
     state: Literal['failed']
     error: ErrorInfo
 

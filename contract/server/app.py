@@ -1,0 +1,80 @@
+"""The executor plane as an app of its own, and the pieces to mount it beside another plane.
+
+services = make_services(store, object_store, settings)
+app = FastAPI(lifespan=..., docs_url=None, redoc_url=None, openapi_url=None)
+app.include_router(operator_router)
+install_executor_plane(app, services)      # its routes
+install_edge(app)                          # body limit, problems, Contract-Version: last
+async with services.ready.running(): ...   # in the lifespan; close() it when the process is told to stop
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from contract._calls import PREFIX
+from contract.server.limits import BodyLimit
+from contract.server.object_store import ObjectStore
+from contract.server.problems import install_problem_handlers
+from contract.server.ready import ReadyBroker
+from contract.server.routes import router
+from contract.server.services import Services, hang_on
+from contract.server.settings import ServerSettings
+from ops_schema.store import Store
+
+CONTRACT_VERSION = "1.0"
+
+
+class ContractVersion:
+    """ASGI middleware: every answer of the executor plane, errors too, names the contract version."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(f"{PREFIX}/"):
+            await self.app(scope, receive, send)
+            return
+
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["contract-version"] = CONTRACT_VERSION
+            await send(message)
+
+        await self.app(scope, receive, named)
+
+
+def make_services(store: Store, object_store: ObjectStore, settings: ServerSettings) -> Services:
+    """The services of one process, with its one listener (not yet running)."""
+    return Services(store, object_store, ReadyBroker(store), settings.claim_poll)
+
+
+def install_executor_plane(app: FastAPI, services: Services) -> None:
+    """Add the executor plane's routes and their services to an app."""
+    hang_on(app, services)
+    app.include_router(router)
+
+
+def install_edge(app: FastAPI) -> None:
+    """What every request passes on its way in and out. Middleware added before this stays inside of it."""
+    app.add_middleware(BodyLimit)
+    install_problem_handlers(app)
+    app.add_middleware(ContractVersion)
+
+
+def create_executor_app(store: Store, object_store: ObjectStore, settings: ServerSettings) -> FastAPI:
+    """The executor plane alone. The store is opened and closed by the caller."""
+    services = make_services(store, object_store, settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with services.ready.running():
+            yield
+
+    app = FastAPI(title="Lakehouse Control Room", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    install_executor_plane(app, services)
+    install_edge(app)
+    return app

@@ -1,0 +1,74 @@
+"""Artifacts between the database, which knows what was announced, and the object store, which knows what is there."""
+
+from typing import Any
+from uuid import UUID
+
+from contract.errors import DigestMismatch, UploadMissing
+from contract.server.object_store import ObjectStore, StoredObject
+from ops_schema.store import Principal, Store
+
+JsonObject = dict[str, Any]
+
+
+async def begin(store: Store, objects: ObjectStore, caller: Principal, run_id: UUID, body: JsonObject) -> JsonObject:
+    """beginArtifact: the announcement, and a presigned PUT unless the store holds these very bytes already."""
+    answer = await store.begin_artifact(caller, run_id, body)
+    key = answer.pop("object_key")
+    if key is None or answer["already_stored"]:
+        return {**answer, "upload": None}
+    size, sha256 = body["size"], body["sha256"]
+    if await objects.head(key) == StoredObject(size, sha256):
+        return {**answer, "already_stored": True, "upload": None}
+    upload = await objects.presign_put(key, size=size, sha256=sha256, media_type=body["media_type"])
+    return {**answer, "upload": upload}
+
+
+async def record(
+    store: Store, objects: ObjectStore, caller: Principal, run_id: UUID, artifact_id: UUID, body: JsonObject
+) -> JsonObject:
+    """recordArtifact: only once the store was seen to hold the bytes announced."""
+    announced = await store.get_artifact(caller, artifact_id)
+    if announced["object_key"] is not None and announced["state"] == "begun":
+        check(announced, await seen(objects, announced["object_key"]))
+    return public(await store.record_artifact(caller, run_id, artifact_id, body))
+
+
+async def download(store: Store, objects: ObjectStore, caller: Principal, artifact_id: UUID) -> JsonObject:
+    """getArtifact: the artifact, with a presigned GET unless it is a table."""
+    found = await store.get_artifact(caller, artifact_id)
+    key = found["object_key"]
+    link = await objects.presign_get(key, filename=found["name"], media_type=found["media_type"]) if key else {}
+    return {**public(found), "url": None, "expires_at": None, **link}
+
+
+async def bundle(store: Store, objects: ObjectStore, caller: Principal, sha256: str) -> JsonObject:
+    """getBundle: size, and a presigned GET."""
+    found = await store.get_bundle(caller, sha256)
+    link = await objects.presign_get(found["object_key"], media_type="application/gzip")
+    return {"sha256": found["sha256"], "size": found["size"], **link}
+
+
+async def seen(objects: ObjectStore, key: str) -> StoredObject | None:
+    """What the store holds under a key, with its sha256: the store's own, else computed from the bytes."""
+    found = await objects.head(key)
+    return await objects.verify(key) if found and found.sha256 is None else found
+
+
+def check(announced: JsonObject, found: StoredObject | None) -> None:
+    """Raises upload_missing, or digest_mismatch when the store holds other bytes than announced."""
+    named = {"artifact_id": announced["artifact_id"], "name": announced["name"]}
+    if found is None:
+        detail = f"the store holds no object for {announced['name']}"
+        raise UploadMissing(detail, members=named, hint="PUT the bytes to the URL of beginArtifact, then record")
+    if found != StoredObject(announced["size"], announced["sha256"]):
+        raise DigestMismatch(
+            f"the object stored for {announced['name']} has {found.size} bytes of sha256 {found.sha256}, "
+            f"announced were {announced['size']} bytes of sha256 {announced['sha256']}",
+            members={**named, "size": found.size, "sha256": found.sha256},
+            hint="report the attempt as failed; the object in the store is damaged",
+        )
+
+
+def public(artifact: JsonObject) -> JsonObject:
+    """An artifact as the contract shows it: where its bytes live is the server's business."""
+    return {name: value for name, value in artifact.items() if name != "object_key"}

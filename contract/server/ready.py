@@ -1,0 +1,79 @@
+"""One listener per process feeds everybody who waits: claims for runs, and whoever else asks for a channel."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Protocol
+
+log = logging.getLogger("contract.server")
+READY = "ops_ready"
+RESTART_SECONDS = 1.0
+
+
+class Listener(Protocol):
+    """Where notifications come from."""
+
+    def listen(self) -> AsyncIterator[tuple[str, str]]: ...
+
+
+class ReadyBroker:
+    """Fans out the notifications of the store. `running()` must be entered; `close()` lets every waiting claim go."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._waiting: set[asyncio.Event] = set()
+        self._callbacks: dict[str, list[Callable[[str], None]]] = {}
+        self.closing = False
+
+    def on(self, channel: str, callback: Callable[[str], None]) -> None:
+        """Call back with each payload of a channel; an empty payload means: look, something may have been missed."""
+        self._callbacks.setdefault(channel, []).append(callback)
+
+    @contextmanager
+    def waiting(self) -> Iterator[asyncio.Event]:
+        """An event that is set whenever runs may have become claimable. Clear it before looking."""
+        event = asyncio.Event()
+        self._waiting.add(event)
+        try:
+            yield event
+        finally:
+            self._waiting.discard(event)
+
+    def close(self) -> None:
+        """The process is about to stop: waiting claims answer at once, with what there is."""
+        self.closing = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Let every waiting claim look."""
+        for event in self._waiting:
+            event.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Listen while the context is open."""
+        task = asyncio.create_task(self._run(), name="ready-broker")
+        try:
+            yield
+        finally:
+            self.close()
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async for channel, payload in self._listener.listen():
+                    self._notify(channel, payload)
+            except Exception:
+                # Claims still look for themselves; a listener that cannot be had must not end the server.
+                log.exception("action=listen_failed the next try is in %.0f s", RESTART_SECONDS)
+            await asyncio.sleep(RESTART_SECONDS)
+
+    def _notify(self, channel: str, payload: str) -> None:
+        if channel == READY:
+            self.wake()
+        for callback in self._callbacks.get(channel, []):
+            callback(payload)

@@ -1,0 +1,33 @@
+"""What the routes of the executor plane work with; one per process, hung on the app."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from fastapi import FastAPI
+from starlette.requests import Request
+
+from contract.server.object_store import ObjectStore
+from contract.server.ready import ReadyBroker
+from ops_schema.store import Store
+
+
+@dataclass(frozen=True)
+class Services:
+    """store: the database; object_store: bytes; ready: who wakes waiting claims; claim_poll: the fallback's pause."""
+
+    store: Store
+    object_store: ObjectStore
+    ready: ReadyBroker
+    claim_poll: timedelta = timedelta(seconds=2)
+
+
+def hang_on(app: FastAPI, services: Services) -> None:
+    """Give an app its services."""
+    app.state.executor_plane = services
+
+
+def services_of(request: Request) -> Services:
+    """The services of the app that serves a request."""
+    found = request.app.state.executor_plane
+    assert isinstance(found, Services)
+    return found

@@ -1,0 +1,70 @@
+"""Settings of the server process: OPS_ variables; Postgres is reached through libpq's own (PGHOST, PGDATABASE, …)."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServerSettings(BaseSettings):
+    """host, port: where to listen, loopback unless told otherwise; public_url: how browsers and executors reach it;
+    s3_endpoint: the store as executors reach it too, None for AWS itself; s3_credentials_file: JSON {access_key,
+    secret_key}, None for the AWS chain; url_lifetime: of presigned URLs, 15 minutes at most; claim_poll: how often a
+    waiting claim looks for itself although nobody woke it; connections_file: for the publisher process."""
+
+    model_config = SettingsConfigDict(env_prefix="OPS_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    public_url: str = ""
+    web_dir: Path | None = None
+    environment: Literal["embedded", "production"] = "production"
+    s3_endpoint: str | None = None
+    s3_region: str = "us-east-1"
+    s3_bucket: str = "artifacts"
+    s3_credentials_file: Path | None = None
+    lakehouse_root: str = "s3://lakehouse"
+    connections_file: Path | None = None
+    url_lifetime: timedelta = timedelta(minutes=15)
+    claim_poll: timedelta = timedelta(seconds=2)
+
+    @field_validator("url_lifetime")
+    @classmethod
+    def _short(cls, value: timedelta) -> timedelta:
+        if not timedelta(seconds=1) <= value <= timedelta(minutes=15):
+            raise ValueError("presigned URLs live between 1 second and 15 minutes")
+        return value
+
+    @field_validator("s3_endpoint", "public_url")
+    @classmethod
+    def _url(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError(f"{value!r} is no http or https URL")
+        return value.rstrip("/") if value else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive_public_url(cls, values: dict[str, object]) -> dict[str, object]:
+        if values.get("public_url"):
+            return values
+        return {**values, "public_url": f"http://{values.get('host', '127.0.0.1')}:{values.get('port', 8000)}"}
+
+    @model_validator(mode="after")
+    def _credentials_readable(self) -> Self:
+        self.s3_credentials()
+        return self
+
+    def s3_credentials(self) -> tuple[str, SecretStr] | None:
+        """(access key, secret key), or None for the AWS chain. ValueError, naming the file, when it cannot be read."""
+        path = self.s3_credentials_file
+        if path is None:
+            return None
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return str(found["access_key"]), SecretStr(str(found["secret_key"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "expected JSON {access_key, secret_key}"
+            raise ValueError(f"OPS_S3_CREDENTIALS_FILE {path}: {reason}") from None
