@@ -11,14 +11,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 WARDEN = Path(__file__).with_name("warden.py")
 ALLOWED_ENVIRONMENT = frozenset(
-    "PATH LANG LANGUAGE TZ TERM USER LOGNAME LD_LIBRARY_PATH JAVA_HOME SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE"
-    " CURL_CA_BUNDLE NODE_EXTRA_CA_CERTS AWS_CA_BUNDLE HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy".split()
+    {"PATH", "LANG", "LANGUAGE", "TZ", "TERM", "USER", "LOGNAME", "LD_LIBRARY_PATH", "JAVA_HOME"}
+    | {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE"}
+    | {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
 )
 ALLOWED_PREFIXES = ("LC_", "PYTHON")
 PIPE_BYTES = 1024 * 1024
@@ -43,7 +45,7 @@ class ChildSpec:
     visible: Sequence[str] = ()
 
     def start_document(self, job_fd: int, control_fd: int) -> bytes:
-        command = [sys.executable, "-m", self.module]
+        command = [sys.executable, "-P", "-m", self.module]
         document = {"command": command, "job_fd": job_fd, "control_fd": control_fd}
         return json.dumps({**document, "hide": list(self.hide), "visible": list(self.visible)}).encode() + b"\n"
 
@@ -115,10 +117,8 @@ def take_over(pipe: Any) -> int:
     """Own descriptor of a Popen pipe, wide enough that a burst does not stop the child."""
     fd = os.dup(pipe.fileno())
     pipe.close()
-    try:
+    with suppress(OSError):  # over the user's quota of pipe pages: the default size does too
         fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-    except OSError:  # over the user's quota of pipe pages: the default size does too
-        pass
     return fd
 
 

@@ -57,6 +57,14 @@ class Redactor:
             text = text.replace(secret, "***")
         return text
 
+    def held_back(self, text: str) -> int:
+        """Length of the end of ``text`` that may be the start of a secret cut in two."""
+        longest = max(map(len, self._secrets), default=1) - 1
+        for size in range(min(longest, len(text)), 0, -1):
+            if any(secret.startswith(text[-size:]) for secret in self._secrets):
+                return size
+        return 0
+
     def json(self, value: Any) -> Any:
         if isinstance(value, str):
             return self.text(value)

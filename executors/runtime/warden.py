@@ -145,7 +145,7 @@ def exec_child(document: dict[str, Any], parent: int, tell: int) -> None:
     tell = fcntl.fcntl(tell, fcntl.F_DUPFD_CLOEXEC, FIRST_SAFE_FD)
     place_fds(document["job_fd"], document["control_fd"])
     os.write(tell, sandbox.confine(document["hide"], document["visible"]).encode())
-    os.execve(document["command"][0], document["command"], dict(os.environ))
+    os.execve(document["command"][0], document["command"], dict(os.environ))  # noqa: S606
 
 
 def place_fds(job: int, control: int) -> None:

@@ -1,0 +1,349 @@
+"""One attempt from claim to accepted report, on a thread of its own: prepare, run the child, ship, report."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from contract import models
+from contract.client import NO_RETRY, ExecutorClient
+from contract.errors import ContractError
+from executors.runtime import outcome
+from executors.runtime.bundles import BundleStore, check_entrypoint
+from executors.runtime.caps import Breach, Caps
+from executors.runtime.connections import Connections
+from executors.runtime.delivery import Delivery, Parcel
+from executors.runtime.failures import TaskError, error_record
+from executors.runtime.journal import Journal
+from executors.runtime.kinds import ExecutorKind
+from executors.runtime.logs import Chunk, LogBook, LogShipper
+from executors.runtime.memory import oom_kills
+from executors.runtime.policy import GivenUp, Persistence
+from executors.runtime.process import ChildSpec, Spawner, child_environment
+from executors.runtime.supervise import SILENT, ChildEnd, Stop, Supervision
+from executors.runtime.text import Redactor, secrets_in
+from executors.runtime.uploads import Uploads
+
+Json = dict[str, Any]
+LEASE_FIELDS = ("lease_seconds", "lease_deadline", "on_lapse", "rerun", "max_attempts")
+RUNTIME_MESSAGES = ("cancelled",)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What all attempts of one executor share."""
+
+    client: ExecutorClient
+    kind: ExecutorKind
+    bundles: BundleStore
+    connections: Connections
+    delivery: Delivery
+    spawn: Spawner
+    journal: Journal
+    runs_dir: Path
+    home: Path
+    hide: tuple[str, ...]
+    visible: tuple[str, ...]
+    log_chunk_bytes: int
+    clock: Callable[[], float] = time.monotonic
+
+
+@dataclass
+class Notes:
+    """What the child told so far, for heartbeats and the report."""
+
+    progress: Json | None = None
+    usage: dict[str, float] = field(default_factory=dict)
+    publications: dict[str, Json] = field(default_factory=dict)
+
+
+class Attempt:
+    """A claimed run at work. ``run`` is the thread's body; all other methods may be called from any thread."""
+
+    def __init__(self, run: models.ClaimedRun, shop: Workshop) -> None:
+        self.run_id, self.epoch, self.claimed = str(run.run_id), run.epoch, run
+        self.gone = threading.Event()
+        self.reporting = False
+        self.renewed_at = shop.clock()
+        self._shop = shop
+        self._caps = Caps.of(run.caps.model_dump())
+        self._persist = Persistence(self.gone, self._trouble)
+        self._journal = shop.journal.bind(run_id=self.run_id, number=run.number, epoch=run.epoch)
+        self._folder = shop.runs_dir / f"{self.run_id}-{self.epoch}"
+        self._notes = Notes()
+        self._lock = threading.Lock()
+        self._stop: Stop | None = None
+        self._supervision: Supervision | None = None
+        self._redactor = Redactor()
+
+    # What heartbeats need -----------------------------------------------------------------------------------------
+
+    def state(self) -> models.HeartbeatRun:
+        """Progress and usage so far."""
+        with self._lock:
+            progress = models.Progress(**self._notes.progress) if self._notes.progress else None
+            usage = {**self._notes.usage, **self._measured()}
+        return models.HeartbeatRun(run_id=self.claimed.run_id, epoch=self.epoch, progress=progress, usage=usage)
+
+    def stop(self, stop: Stop) -> None:
+        """End the child. Superseded and lapsed also end every wait: nothing may be said any more."""
+        with self._lock:
+            self._stop = stop if self._stop is None or stop.kind in SILENT else self._stop
+            supervision = self._supervision
+        if stop.kind in SILENT:
+            self.gone.set()
+        if supervision:
+            supervision.stop(stop)
+
+    def tighten(self, caps: Json) -> None:
+        with self._lock:
+            self._caps = self._caps.tightened(caps)
+            if self._supervision:
+                self._supervision.tighten(caps)
+
+    def _measured(self) -> dict[str, float]:
+        if self._supervision is None:
+            return {}
+        end = self._supervision.end
+        return {
+            "wall_seconds": round(end.wall_seconds or self._supervision.elapsed, 3),
+            "memory_peak_bytes": float(end.memory_peak),
+        }
+
+    # The thread ---------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Everything, to the accepted report. Raises nothing."""
+        self._journal.info("run.started", attempt=self.claimed.attempt, template=self.claimed.template_name)
+        try:
+            body = self._execute()
+            if body is None:
+                self._journal.warn("run.dropped", self._stop.reason if self._stop else "the lease is lost")
+            else:
+                self._deliver(body)
+            self._clean()
+        except GivenUp as error:
+            self._journal.warn("run.left", f"not reported: {error}")
+
+    def _deliver(self, body: Json) -> None:
+        self.reporting = True
+        connections = tuple(self.claimed.connections)
+        parcel = Parcel(self.run_id, self.claimed.number, body, connections, self._folder)
+        try:
+            parcel.save()
+        except OSError as error:  # a full disk: what is in memory can still be sent
+            self._journal.warn("report.not_saved", str(error))
+        self._shop.delivery.deliver(parcel, self._persist, self.gone)
+
+    def _clean(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _execute(self) -> Json | None:
+        """Run the child; the report's body, or None when another epoch holds the run."""
+        try:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.mkdir(parents=True, mode=0o700)
+            return self._in_folder()
+        except TaskError as error:
+            return self._failed(error_record(error.failure_class, error.code, error.message))
+        except OSError as error:
+            text = f"the executor could not run it: {error}; check its disk and limits"
+            return self._failed(error_record("resources", "executor_failed", text))
+        except GivenUp:
+            if self._stop and self._stop.kind in SILENT:
+                return None
+            raise
+        except ContractError as error:
+            if error.code in ("lease_lost", "run_not_found"):
+                self._stop = Stop("superseded", error.detail)
+                return None
+            return self._failed(error_record("internal", error.code, str(error)))
+        except Exception as error:  # a defect of ours must end the run, not the slot
+            self._journal.error("run.defect", f"{type(error).__name__}: {error}")
+            return self._failed(error_record("internal", "executor_defect", f"{type(error).__name__}: {error}"))
+
+    def _failed(self, error: Json) -> Json | None:
+        end = ChildEnd(stop=self._stop, status=1, error=error)
+        return outcome.conclude(end, self._facts({}))
+
+    def _in_folder(self) -> Json | None:
+        secrets = secrets_in(self._shop.connections.named(self.claimed.connections))
+        self._redactor = Redactor(secrets)
+        spool = self._folder / "logs.jsonl"
+        book = LogBook(spool, self._shop.log_chunk_bytes, self._caps.log_bytes, self._redactor)
+        shipper = LogShipper(book, self._ship)
+        try:
+            return self._with_logs(book, shipper)
+        finally:
+            if not book.closed:
+                book.close()
+
+    def _with_logs(self, book: LogBook, shipper: LogShipper) -> Json | None:
+        uploads = self._uploads()
+        try:
+            job = self._prepare()
+        except TaskError as error:
+            book.note(f"the run could not start: {error.message}")
+            book.close()
+            shipper.join()
+            raise
+        oom_before = oom_kills()
+        end = self._supervise(job, book, uploads)
+        finished = datetime.now(UTC)
+        uploads.finish()
+        book.close()
+        shipper.join()
+        if uploads.breach and all(breach.cap != uploads.breach.cap for breach in end.breaches):
+            end.breaches.append(uploads.breach)
+        usage = self._final_usage(end, book.observed, uploads.bytes)
+        facts = self._facts(usage, finished, uploads.error, oom_kills() > oom_before)
+        body = outcome.conclude(end, facts)
+        return self._redactor.json(body) if body else None
+
+    def _uploads(self) -> Uploads:
+        return Uploads(
+            self._shop.client,
+            self._persist,
+            self.run_id,
+            self.epoch,
+            self._folder / "work",
+            self._caps,
+            self._breached,
+            self._shop.clock,
+        )
+
+    def _breached(self, breach: Breach) -> None:
+        if self._supervision:
+            self._supervision.breach(breach)
+
+    def _prepare(self) -> Json:
+        """Folder, bundle, inputs, connections: the job document."""
+        work = self._folder / "work"
+        work.mkdir()
+        (self._folder / "work" / ".artifacts").mkdir()
+        bundle_dir = None
+        if self.claimed.bundle:
+            bundle_dir = self._shop.bundles.unpack(self.claimed.bundle.sha256, self._folder / "bundle", self._persist)
+        if self.claimed.entrypoint:
+            check_entrypoint(self.claimed.entrypoint, bundle_dir)
+        job = self.claimed.model_dump(mode="json", by_alias=True, exclude=set(LEASE_FIELDS))
+        job |= {"work_dir": str(work), "bundle_dir": str(bundle_dir) if bundle_dir else None}
+        job["connections"] = self._shop.connections.named(self.claimed.connections)
+        job["input_files"] = self._inputs()
+        self._shop.kind.prepare(job)
+        return job
+
+    def _inputs(self) -> dict[str, str]:
+        """Download artifact inputs; name -> local path."""
+        folder = self._folder / "inputs"
+        folder.mkdir()
+        files: dict[str, str] = {}
+        for index, item in enumerate(i for i in self.claimed.inputs if i.kind == "artifact"):
+            if item.artifact_id is None:
+                raise TaskError("internal", "input_unresolved", f"input {item.name!r} names no artifact")
+            target = folder / f"{index}-{Path(item.name).name}"
+            self._fetch_input(str(item.artifact_id), target)
+            files[item.name] = str(target)
+        return files
+
+    def _fetch_input(self, artifact_id: str, target: Path) -> None:
+        client = self._shop.client
+
+        def fetch() -> None:
+            client.download(client.get_artifact(artifact_id, retry=NO_RETRY), target, retry=NO_RETRY)
+
+        self._persist(fetch)
+
+    def _supervise(self, job: Json, book: LogBook, uploads: Uploads) -> ChildEnd:
+        work = Path(job["work_dir"])
+        environment = child_environment(os.environ, work, self._shop.home, self.claimed.traceparent)
+        spec = ChildSpec(self._shop.kind.child_module, job, work, environment, self._shop.hide, self._shop.visible)
+        child = self._shop.spawn(spec)
+
+        def on_message(message: Json) -> None:
+            self._on_message(message, book, uploads)
+
+        supervision = Supervision(child, book, self._caps, on_message, self._shop.clock)
+        with self._lock:
+            self._supervision = supervision
+            early = self._stop
+        if early:
+            supervision.stop(early)
+        return supervision.run()
+
+    def _on_message(self, message: Json, book: LogBook, uploads: Uploads) -> None:
+        """A line of the child's control pipe; what does not fit is left out with a line in the log."""
+        kind = message.get("type")
+        try:
+            if kind == "log":
+                book.feed(str(message.get("stream", "log")), str(message.get("text", "")).encode())
+            elif kind == "artifact":
+                uploads.add(message)
+            elif kind not in RUNTIME_MESSAGES:
+                self._take_note(str(kind), {k: v for k, v in message.items() if k != "type"})
+        except (ValueError, TypeError, KeyError) as error:
+            book.note(f"a {kind} message of the child does not fit the protocol: {str(error)[:300]}")
+
+    def _take_note(self, kind: str, fields: Json) -> None:
+        with self._lock:
+            if kind == "progress":
+                fields["message"] = self._redactor.text(str(fields.get("message") or ""))[:1024] or None
+                self._notes.progress = models.Progress(**fields).model_dump()
+            elif kind == "publication":
+                found = models.Publication(**fields)
+                self._notes.publications[found.output] = found.model_dump(mode="json", by_alias=True)
+            elif kind == "metric":
+                self._notes.usage[str(fields["name"])] = float(fields["value"])
+            elif kind == "usage":
+                self._notes.usage |= {str(name): float(value) for name, value in fields.items()}
+            else:
+                raise ValueError("unknown type")
+
+    def _ship(self, chunks: list[Chunk]) -> bool:
+        """Send log chunks; False when nobody takes them any more."""
+        models_ = [models.LogChunk(**chunk) for chunk in chunks]
+        body = models.LogsRequest(epoch=self.epoch, chunks=models_)
+        try:
+            self._persist(lambda: self._shop.client.append_logs(self.run_id, body, retry=NO_RETRY))
+        except (ContractError, GivenUp) as error:
+            self._journal.warn("logs.dropped", str(error))
+            return False
+        return True
+
+    def _final_usage(self, end: ChildEnd, log_bytes: int, artifact_bytes: int) -> Mapping[str, float]:
+        measured = {
+            "wall_seconds": round(end.wall_seconds, 3),
+            "cpu_seconds": end.cpu_seconds,
+            "memory_peak_bytes": float(end.memory_peak),
+            "log_bytes": float(log_bytes),
+            "artifact_bytes": float(artifact_bytes),
+        }
+        return {**measured, **{k: v for k, v in self._notes.usage.items() if k not in measured}}
+
+    def _facts(
+        self,
+        usage: Mapping[str, float],
+        finished: datetime | None = None,
+        upload_error: Json | None = None,
+        oom_killed: bool = False,
+    ) -> outcome.Facts:
+        return outcome.Facts(
+            self.run_id,
+            self.epoch,
+            finished or datetime.now(UTC),
+            usage,
+            tuple(self._notes.publications.values()),
+            upload_error,
+            oom_killed,
+        )
+
+    def _trouble(self, error: BaseException, tries: int) -> None:
+        if tries in (1, 10) or tries % 100 == 0:
+            self._journal.warn("control_room.unanswered", str(error), tries=tries)

@@ -1,0 +1,89 @@
+"""Code bundles: fetched by digest, verified each time, unpacked afresh for each run.
+
+Only the archive is cached. A run could change an unpacked copy that it shares with the next one; a copy of its own
+it may spoil, and an archive that was changed no longer has its digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from pathlib import Path, PurePosixPath
+
+from contract.client import NO_RETRY, ExecutorClient
+from contract.errors import DigestMismatch
+from executors.runtime.failures import TaskError
+from executors.runtime.policy import Persistence
+
+MAX_MEMBERS = 50_000
+MAX_UNPACKED_BYTES = 2 * 1024**3
+
+
+class BundleStore:
+    """Archives by digest below ``folder``; missing ones come from the store, by a URL of the control room."""
+
+    def __init__(self, folder: Path, client: ExecutorClient) -> None:
+        self._folder = folder
+        self._client = client
+
+    def unpack(self, sha256: str, target: Path, persist: Persistence) -> Path:
+        """Unpack the bundle into the new folder ``target``. TaskError when the archive is broken or unsafe."""
+        archive = self._folder / f"{sha256}.tar.gz"
+        if not archive.is_file() or file_sha256(archive) != sha256:
+            self._fetch(sha256, archive, persist)
+        unpack_safely(archive, target)
+        return target
+
+    def _fetch(self, sha256: str, archive: Path, persist: Persistence) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+        def fetch() -> None:
+            self._client.download(self._client.get_bundle(sha256, retry=NO_RETRY), archive, retry=NO_RETRY)
+
+        try:
+            persist(fetch)
+        except DigestMismatch as error:
+            raise TaskError("external", "bundle_corrupt", f"bundle {sha256[:12]}: {error.detail}") from error
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def unpack_safely(archive: Path, target: Path) -> None:
+    """Extract with tarfile's data filter: no member outside, no link out, no device, no odd mode."""
+    target.mkdir(parents=True)
+    try:
+        with tarfile.open(archive, "r:*") as tar:
+            check_sizes(tar)
+            tar.extractall(target, filter="data")
+    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+        raise TaskError("user", "bundle_invalid", f"the code bundle cannot be unpacked: {error}") from error
+
+
+def check_sizes(tar: tarfile.TarFile) -> None:
+    """Refuse archives that would fill the disk, before a byte is written."""
+    total = 0
+    for count, member in enumerate(tar, start=1):
+        total += member.size
+        if count > MAX_MEMBERS or total > MAX_UNPACKED_BYTES:
+            raise tarfile.TarError(f"over {MAX_MEMBERS} members or {MAX_UNPACKED_BYTES} bytes unpacked")
+
+
+def check_entrypoint(entrypoint: str, bundle_dir: Path | None) -> Path:
+    """The file or folder an entrypoint names, which must lie in the bundle. ``module:function`` names a module's file.
+
+    TaskError (user, entrypoint_outside_bundle or entrypoint_missing) when it does not.
+    """
+    if bundle_dir is None:
+        raise TaskError(
+            "user", "bundle_missing", f"entrypoint {entrypoint!r} needs a code bundle; the template has none"
+        )
+    name = entrypoint.partition(":")[0]
+    path = PurePosixPath(name)
+    inside = (bundle_dir / path).resolve().is_relative_to(bundle_dir.resolve())
+    if path.is_absolute() or ".." in path.parts or not inside or "\x00" in name:
+        text = f"entrypoint {entrypoint!r} points outside the bundle; name a file or module inside it"
+        raise TaskError("user", "entrypoint_outside_bundle", text)
+    return bundle_dir / path

@@ -1,0 +1,228 @@
+"""Brings an attempt's report to the control room, and its publications into their tables, whatever happens between.
+
+The report is on disk before it is sent. If this process dies, the next one in the same work folder sends it again: the
+epoch decides whether it still counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from contract import models
+from contract.client import NO_RETRY, ExecutorClient
+from contract.errors import Conflict, ContractError, Invalid
+from executors.runtime.connections import Connection, Connections, connection_for
+from executors.runtime.failures import TaskError, error_record
+from executors.runtime.journal import Journal
+from executors.runtime.policy import GivenUp, Persistence
+from executors.runtime.process import ALLOWED_ENVIRONMENT
+
+Json = dict[str, Any]
+Report = models.SucceededReport | models.FailedReport | models.CancelledReport | models.CappedReport
+REPORT: TypeAdapter[Report] = TypeAdapter(models.Report)
+COMMIT_COMMAND = (sys.executable, "-P", "-m", "executors.runtime.commit")
+COMMIT_SECONDS = 300.0
+COMMIT_TRIES = 5
+COMMIT_PAUSE_SECONDS = 1.0
+REPORT_FILE = "report.json"
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A report on its way, with what its publications need. ``folder`` holds the copy on disk."""
+
+    run_id: str
+    number: int
+    body: Json
+    connections: tuple[str, ...]
+    folder: Path
+
+    def save(self) -> None:
+        """Write it, durably, before the first try to send it."""
+        part = self.folder / f".{REPORT_FILE}"
+        record = {"run_id": self.run_id, "number": self.number, "body": self.body, "connections": self.connections}
+        with part.open("w", encoding="utf-8") as file:
+            json.dump(record, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self.folder / REPORT_FILE)
+
+    @classmethod
+    def load(cls, folder: Path) -> Parcel:
+        found = json.loads((folder / REPORT_FILE).read_text("utf-8"))
+        return cls(found["run_id"], found["number"], found["body"], tuple(found["connections"]), folder)
+
+    def discard(self) -> None:
+        """Remove the folder once the report is settled."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class CommitFailed(Exception):  # noqa: N818 - it says what happened
+    """A publication did not get into its table; ``transient`` says whether another try may help."""
+
+    def __init__(self, error: Json, *, transient: bool) -> None:
+        super().__init__(error["message"])
+        self.error, self.transient = error, transient
+
+
+class Delivery:
+    """Sends parcels. Everything it does may be repeated."""
+
+    def __init__(
+        self,
+        client: ExecutorClient,
+        connections: Connections,
+        journal: Journal,
+        command: tuple[str, ...] = COMMIT_COMMAND,
+    ) -> None:
+        self._client, self._connections, self._journal, self._command = client, connections, journal, command
+
+    def deliver(self, parcel: Parcel, persist: Persistence, gone: threading.Event) -> None:
+        """Until it is accepted or refused for good. GivenUp when ``gone`` is set before; the copy on disk stays."""
+        answer = self._report(parcel, persist)
+        if answer is None:
+            return
+        self._journal.info(
+            "report.accepted",
+            run_id=parcel.run_id,
+            epoch=answer.epoch,
+            outcome=answer.outcome,
+            run_state=answer.run_state,
+            route=answer.route.decision,
+        )
+        for publication in answer.publications:
+            if publication.state not in ("committed", "failed"):
+                self._publish(parcel, publication, persist, gone)
+
+    def _report(self, parcel: Parcel, persist: Persistence) -> models.ReportResponse | None:
+        ids = {"run_id": parcel.run_id, "epoch": parcel.body["epoch"]}
+        try:
+            return self._send(parcel.run_id, parcel.body, persist)
+        except Conflict as error:
+            self._journal.warn("report.dropped", error.detail, code=error.code, **ids)
+        except (Invalid, ValueError) as error:
+            self._journal.error("report.refused", str(error)[:500], **ids)
+            return self._report_refusal(parcel, str(error), persist)
+        except ContractError as error:
+            self._journal.error("report.dropped", str(error), code=error.code, **ids)
+        return None
+
+    def _report_refusal(self, parcel: Parcel, why: str, persist: Persistence) -> models.ReportResponse | None:
+        """A report that does not fit the contract must not leave the run hanging: say that instead."""
+        error = error_record("internal", "report_refused", f"the report did not fit the contract: {why}")
+        keep = {name: parcel.body[name] for name in ("epoch", "finished_at")}
+        key = f"{parcel.body['idempotency_key']}/refused"
+        try:
+            return self._send(
+                parcel.run_id, {**keep, "outcome": "failed", "idempotency_key": key, "error": error}, persist
+            )
+        except ContractError as refused:
+            self._journal.error("report.dropped", str(refused), run_id=parcel.run_id, code=refused.code)
+            return None
+
+    def _send(self, run_id: str, body: Json, persist: Persistence) -> models.ReportResponse:
+        report = REPORT.validate_python(body)
+        return persist(lambda: self._client.report_attempt(run_id, report, retry=NO_RETRY))
+
+    def _publish(
+        self, parcel: Parcel, accepted: models.AcceptedPublication, persist: Persistence, gone: threading.Event
+    ) -> None:
+        staged = {p["output"]: p for p in parcel.body.get("publications", [])}
+        marked = {**staged[accepted.output], "app_id": accepted.app_id, "app_version": accepted.app_version}
+        ids = {"run_id": parcel.run_id, "output": accepted.output}
+        settled = self._settle(parcel, marked, gone)
+        if settled is None:
+            self._journal.warn("publication.left", "the control room commits it", **ids)
+            return
+        try:
+            persist(lambda: self._client.commit_publication(parcel.run_id, accepted.output, settled, retry=NO_RETRY))
+            self._journal.info("publication.settled", state=settled.state, **ids)
+        except ContractError as error:
+            self._journal.warn("publication.refused", error.detail, code=error.code, **ids)
+
+    def _settle(
+        self, parcel: Parcel, publication: Json, gone: threading.Event
+    ) -> models.CommittedPublication | models.FailedPublication | None:
+        """Commit, with a few tries; None when it is left to the control room."""
+        epoch = parcel.body["epoch"]
+        for attempt in range(COMMIT_TRIES):
+            try:
+                found = self._commit(publication, self._connections.named(parcel.connections))
+                return models.CommittedPublication(
+                    state="committed", epoch=epoch, table_version=found["table_version"], rows=publication["rows"]
+                )
+            except CommitFailed as failure:
+                if not failure.transient:
+                    return models.FailedPublication(
+                        state="failed", epoch=epoch, error=models.ErrorInfo(**failure.error)
+                    )
+                self._journal.warn("publication.retried", str(failure), run_id=parcel.run_id, tries=attempt + 1)
+            if gone.wait(COMMIT_PAUSE_SECONDS * 2**attempt):
+                raise GivenUp("the executor stops")
+        return None
+
+    def _commit(self, publication: Json, connections: Mapping[str, Connection]) -> Json:
+        try:
+            connection = connection_for(publication["uri"], connections)
+        except TaskError as error:
+            raise CommitFailed(error_record("user", error.code, error.message), transient=False) from None
+        job = json.dumps({"publication": publication, "connection": connection}).encode()
+        try:
+            done = subprocess.run(
+                self._command,
+                input=job,
+                capture_output=True,
+                timeout=COMMIT_SECONDS,
+                env={name: value for name, value in os.environ.items() if name in ALLOWED_ENVIRONMENT},
+                start_new_session=True,
+                check=False,
+            )
+        except (subprocess.TimeoutExpired, OSError) as error:
+            text = f"the commit process did not end well: {type(error).__name__}"
+            raise CommitFailed(error_record("external", "commit_failed", text), transient=True) from None
+        return read_commit(done)
+
+
+def read_commit(done: subprocess.CompletedProcess[bytes]) -> Json:
+    """The commit process's answer {table_version, already}; CommitFailed with its own error otherwise."""
+    answer = last_object(done.stdout)
+    if done.returncode == 0 and isinstance(answer.get("table_version"), int):
+        return answer
+    if isinstance(error := answer.get("error"), dict):
+        record = error_record(error.get("class", "external"), error.get("code", "commit_failed"), error["message"])
+        raise CommitFailed(record, transient=bool(error.get("transient", record["class"] != "user")))
+    tail = done.stderr.decode("utf-8", "replace").strip()[-500:] or "it said nothing"
+    text = f"the commit process ended with {done.returncode}: {tail}"
+    raise CommitFailed(error_record("external", "commit_failed", text), transient=True)
+
+
+def last_object(out: bytes) -> Json:
+    """The JSON object on the last line of an output, {} when there is none."""
+    lines = out.decode("utf-8", "replace").strip().splitlines()
+    try:
+        found = json.loads(lines[-1]) if lines else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def left_over(runs: Path) -> list[Parcel]:
+    """Reports that an earlier process of this work folder did not get through."""
+    parcels: list[Parcel] = []
+    for path in sorted(runs.glob(f"*/{REPORT_FILE}")):
+        try:
+            parcels.append(Parcel.load(path.parent))
+        except (OSError, ValueError, KeyError):  # written by another version: the lease's expiry settles the run
+            continue
+    return parcels

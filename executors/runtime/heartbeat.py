@@ -1,0 +1,153 @@
+"""Renews the leases of all active runs in one request, on a thread and a connection of its own.
+
+User code lives in other processes, uploads and logs on other connections: nothing but the machine itself can hold this
+thread up.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from contract import models
+from contract.client import NO_RETRY, ExecutorClient
+from contract.errors import ContractError, ExecutorGone, NotFound
+from executors.runtime.journal import Journal
+from executors.runtime.supervise import Stop
+
+DEFAULT_SECONDS = 10.0
+RETRY_SECONDS = 1.0
+DEFAULT_GRACE_SECONDS = 10.0
+
+
+class Beating(Protocol):
+    """An attempt as heartbeats see it."""
+
+    run_id: str
+    epoch: int
+    claimed: models.ClaimedRun
+    reporting: bool
+    renewed_at: float
+
+    def state(self) -> models.HeartbeatRun: ...
+
+    def stop(self, stop: Stop) -> None: ...
+
+    def tighten(self, caps: dict[str, object]) -> None: ...
+
+
+class Office(Protocol):
+    """The worker as heartbeats see it."""
+
+    @property
+    def executor_id(self) -> str: ...
+
+    @property
+    def draining(self) -> bool: ...
+
+    def attempts(self) -> Sequence[Beating]: ...
+
+    def drain(self, reason: str) -> None: ...
+
+    def forgotten(self, executor_id: str, error: ContractError) -> None: ...
+
+
+def interval(server_seconds: float, leases: list[float], failing: bool) -> float:
+    """Seconds to the next heartbeat: a third of the shortest lease at most; soon after a failure."""
+    shortest = min([server_seconds, *(lease / 3 for lease in leases)])
+    return min(shortest, RETRY_SECONDS) if failing else shortest
+
+
+class Heartbeats:
+    """The heartbeat thread. ``kick`` sends the next one now."""
+
+    def __init__(self, client: ExecutorClient, office: Office, journal: Journal, clock: Callable[[], float]) -> None:
+        self._client, self._office, self._journal, self._clock = client, office, journal, clock
+        self._kicked = threading.Event()
+        self._ended = False
+        self._server_seconds = DEFAULT_SECONDS
+        self._failing = False
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self, seconds: float) -> None:
+        self._server_seconds = seconds
+        self._thread.start()
+
+    def kick(self) -> None:
+        self._kicked.set()
+
+    def end(self) -> None:
+        """Stop after the beat under way."""
+        self._ended = True
+        self._kicked.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended:
+            leases = [attempt.claimed.lease_seconds for attempt in self._office.attempts()]
+            self._kicked.wait(interval(self._server_seconds, leases, self._failing))
+            self._kicked.clear()
+            if not self._ended:
+                self.beat()
+
+    def beat(self) -> None:
+        """One heartbeat, its directives obeyed. Never raises: the next one must come."""
+        attempts = self._office.attempts()
+        executor_id, sent_at = self._office.executor_id, self._clock()
+        try:
+            answer = self._client.heartbeat(executor_id, self._request(attempts), retry=NO_RETRY)
+        except (NotFound, ExecutorGone) as error:
+            self._office.forgotten(executor_id, error)
+            self._lost(attempts, error)
+        except ContractError as error:
+            self._lost(attempts, error)
+        except Exception as error:  # a defect must not end the thread that keeps the leases
+            self._journal.error("heartbeat.defect", f"{type(error).__name__}: {error}")
+        else:
+            self._renewed(attempts, answer, sent_at)
+
+    def _request(self, attempts: Sequence[Beating]) -> models.HeartbeatRequest:
+        state = [attempt.state() for attempt in attempts]
+        return models.HeartbeatRequest(state="draining" if self._office.draining else "active", runs=state)
+
+    def _renewed(self, attempts: Sequence[Beating], answer: models.HeartbeatResponse, sent_at: float) -> None:
+        if self._failing:
+            self._journal.info("heartbeat.recovered", runs=len(attempts))
+        self._failing, self._server_seconds = False, answer.heartbeat_seconds
+        known = {(attempt.run_id, attempt.epoch): attempt for attempt in attempts}
+        for directive in answer.runs:
+            if attempt := known.get((str(directive.run_id), directive.epoch)):
+                obey(directive, attempt, sent_at, self._journal)
+        if answer.directive == "drain" and not self._office.draining:
+            self._office.drain("the control room asks this executor to drain")
+
+    def _lost(self, attempts: Sequence[Beating], error: ContractError) -> None:
+        if not self._failing:
+            self._journal.warn("heartbeat.failed", str(error), runs=len(attempts))
+        self._failing = True
+        for attempt in attempts:
+            if lapsed(attempt, self._clock()):
+                text = "the lease could not be renewed in time, and the template says to stop then"
+                attempt.stop(Stop("lapsed", text))
+
+
+def lapsed(attempt: Beating, now: float) -> bool:
+    """Whether a run that must stop without a lease has lost it. Counted from when the last renewal was sent."""
+    if attempt.claimed.on_lapse != "stop" or attempt.reporting:
+        return False
+    return now - attempt.renewed_at >= attempt.claimed.lease_seconds
+
+
+def obey(directive: models.RunDirective, attempt: Beating, sent_at: float, journal: Journal) -> None:
+    """Do what the control room says about one run. ``already_terminal`` and ``drain`` change nothing in the child."""
+    if directive.directive == "superseded":
+        journal.warn("run.superseded", run_id=attempt.run_id, epoch=attempt.epoch)
+        attempt.stop(Stop("superseded", "another epoch holds the run"))
+        return
+    attempt.renewed_at = sent_at
+    if directive.caps:
+        attempt.tighten(directive.caps.model_dump())
+    if directive.directive == "cancel":
+        grace = DEFAULT_GRACE_SECONDS if directive.grace_seconds is None else directive.grace_seconds
+        attempt.stop(Stop("cancel", directive.reason or "cancelled", grace))

@@ -1,0 +1,193 @@
+"""Logs of one attempt: cut into chunks keyed (stream, seq, offset), spooled on disk, shipped in order.
+
+The spool lets the child write at full speed while the control room is out of reach; memory holds one chunk per stream.
+``offset`` counts the UTF-8 bytes of the text as shipped (after cleaning), so that a gap shows.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from executors.runtime.text import Redactor, clean_text
+
+FLUSH_SECONDS = 0.5
+BATCH_BYTES = 256 * 1024
+SYSTEM_STREAM = "system"
+STREAM_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")
+
+Chunk = dict[str, Any]
+
+
+class LogStream:
+    """One stream's text on its way into chunks. Not thread-safe: its LogBook locks."""
+
+    def __init__(self, name: str, redactor: Redactor) -> None:
+        self.name = name
+        self.seq = 0
+        self.offset = 0
+        self._redactor = redactor
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._text = ""
+
+    @property
+    def size(self) -> int:
+        return len(self._text)
+
+    def add(self, data: bytes, *, final: bool = False) -> None:
+        self._text += clean_text(self._decoder.decode(data, final))
+
+    def take(self, limit: int, *, final: bool = False) -> list[Chunk]:
+        """Everything that may go now, in chunks of at most ``limit`` bytes; the start of a secret is held back."""
+        text = self._redactor.text(self._text)
+        held = 0 if final else self._redactor.held_back(text)
+        text, self._text = text[: len(text) - held], text[len(text) - held :]
+        return [self._chunk(part) for part in split_bytes(text, limit)]
+
+    def _chunk(self, text: str) -> Chunk:
+        size = len(text.encode())
+        at = datetime.now(UTC).isoformat()
+        chunk = {"stream": self.name, "seq": self.seq, "offset": self.offset, "at": at, "text": text}
+        self.seq, self.offset = self.seq + 1, self.offset + size
+        return chunk
+
+
+def split_bytes(text: str, limit: int) -> list[str]:
+    """Split text so that no part has more than ``limit`` bytes of UTF-8, never inside a character."""
+    data = text.encode()
+    parts: list[str] = []
+    start = 0
+    while start < len(data):
+        end = min(start + limit, len(data))
+        while end < len(data) and data[end] & 0xC0 == 0x80:
+            end -= 1
+        parts.append(data[start:end].decode())
+        start = end
+    return parts
+
+
+class LogBook:
+    """Takes the child's output, keeps to ``log_bytes`` (bytes of all streams), writes chunks to the spool.
+
+    ``observed`` goes on counting what is dropped behind the cap, so that the ledger can say by how much it was passed.
+    """
+
+    def __init__(self, spool: Path, chunk_bytes: int, log_bytes: int, redactor: Redactor) -> None:
+        self.observed = 0
+        self.over = False
+        self.spool = spool
+        self._limit = log_bytes
+        self._chunk_bytes = chunk_bytes
+        self._redactor = redactor
+        self._streams: dict[str, LogStream] = {}
+        self._lock = threading.Lock()
+        self._file = spool.open("ab", buffering=0)
+        self.written = threading.Condition()
+        self.closed = False
+
+    def feed(self, stream: str, data: bytes) -> None:
+        """Take bytes of a stream; a full chunk is spooled at once, the rest at the next :meth:`flush`."""
+        with self._lock:
+            room = max(0, self._limit - self.observed)
+            self.observed += len(data)
+            target = self._stream(stream)
+            target.add(data[:room])
+            if target.size >= self._chunk_bytes:
+                self._spool(target.take(self._chunk_bytes))
+            if self.observed > self._limit and not self.over:
+                self._cut()
+
+    def note(self, text: str) -> None:
+        """Add a line of the executor itself; not counted against the cap."""
+        with self._lock:
+            stream = self._stream(SYSTEM_STREAM)
+            stream.add(f"{text}\n".encode())
+            self._spool(stream.take(self._chunk_bytes))
+
+    def flush(self) -> None:
+        with self._lock:
+            for stream in self._streams.values():
+                self._spool(stream.take(self._chunk_bytes))
+
+    def close(self) -> None:
+        """Spool the rest; the shipper ends when it has sent all."""
+        with self._lock:
+            for stream in self._streams.values():
+                stream.add(b"", final=True)
+                self._spool(stream.take(self._chunk_bytes, final=True))
+            self._file.close()
+        with self.written:
+            self.closed = True
+            self.written.notify_all()
+
+    def _stream(self, name: str) -> LogStream:
+        name = name if STREAM_NAME.match(name) else "log"
+        return self._streams.setdefault(name, LogStream(name, self._redactor))
+
+    def _cut(self) -> None:
+        self.over = True
+        stream = self._stream(SYSTEM_STREAM)
+        stream.add(f"log cut here: cap log_bytes is {self._limit} bytes; later output is dropped\n".encode())
+        for each in self._streams.values():
+            self._spool(each.take(self._chunk_bytes))
+
+    def _spool(self, chunks: list[Chunk]) -> None:
+        if not chunks:
+            return
+        self._file.write(b"".join(json.dumps(chunk).encode() + b"\n" for chunk in chunks))
+        with self.written:
+            self.written.notify_all()
+
+
+class LogShipper:
+    """Sends spooled chunks in order from a thread of its own.
+
+    ``send(chunks)`` blocks until they are accepted (it retries), and returns False when nobody wants them any more (the
+    lease is lost, the executor ends): then the shipper stops.
+    """
+
+    def __init__(self, book: LogBook, send: Callable[[list[Chunk]], bool]) -> None:
+        self._book = book
+        self._send = send
+        self._position = 0
+        self._thread = threading.Thread(target=self._run, name="log-shipper", daemon=True)
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait until all that the closed book holds is accepted or refused for good."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        while chunks := self._next():
+            if not self._send(chunks):
+                return
+
+    def _next(self) -> list[Chunk]:
+        """The next batch; waits for one, and is empty when the book is closed and all is sent."""
+        with self._book.spool.open("rb") as file:
+            file.seek(self._position)
+            while True:
+                with self._book.written:
+                    if chunks := self._read(file):
+                        return chunks
+                    if self._book.closed:
+                        return []
+                    self._book.written.wait()
+
+    def _read(self, file: Any) -> list[Chunk]:
+        chunks: list[Chunk] = []
+        size = 0
+        while size < BATCH_BYTES and len(chunks) < 500 and (line := file.readline()):
+            if not line.endswith(b"\n"):
+                break
+            size += len(line)
+            self._position += len(line)
+            chunks.append(json.loads(line))
+        file.seek(self._position)
+        return chunks

@@ -1,0 +1,190 @@
+"""``control-room-executor KIND``: one executor process, from settings to exit code.
+
+Exit codes: 0 drained or done (``--once``), 2 a setting is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from contract import models
+from contract.client import NO_RETRY, ExecutorClient
+from executors.runtime import sandbox
+from executors.runtime.attempt import Workshop
+from executors.runtime.bundles import BundleStore
+from executors.runtime.connections import Connections
+from executors.runtime.delivery import Delivery
+from executors.runtime.journal import Journal
+from executors.runtime.kinds import ExecutorKind, known_kinds, load_kind
+from executors.runtime.process import Spawner
+from executors.runtime.settings import (
+    ExecutorSettings,
+    SettingsError,
+    default_name,
+    default_work_dir,
+    hidden_paths,
+    labels_of,
+    names_of,
+    read_token,
+    scrub,
+)
+from executors.runtime.worker import Identity, Worker
+
+MISUSE = 2
+MOST_PROCESSES_PER_FOLDER = 1000
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of ``control-room-executor``."""
+    try:
+        serve(parse(sys.argv[1:] if argv is None else argv))
+    except SettingsError as error:
+        sys.stderr.write(f"control-room-executor: {error}\n")
+        sys.exit(MISUSE)
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="control-room-executor",
+        description="Executes runs of one kind for a control room. Options can also be set as OPS_ variables.",
+    )
+    parser.add_argument("kind", metavar="KIND", help=f"one of: {', '.join(known_kinds())}")
+    parser.add_argument("--url", help="URL of the control room (OPS_URL)")
+    parser.add_argument("--token-file", help="file that holds the executor's token (OPS_TOKEN_FILE)")
+    parser.add_argument("--slots", help="runs executed at a time, 1 unless set (OPS_SLOTS)")
+    parser.add_argument("--name", help="name shown on the dashboard (OPS_NAME)")
+    parser.add_argument("--labels", help="name=value,name=value (OPS_LABELS)")
+    parser.add_argument("--work-dir", help="folder for runs and cached bundles (OPS_WORK_DIR)")
+    parser.add_argument("--connections-file", help="JSON file of connections (OPS_CONNECTIONS_FILE)")
+    parser.add_argument("--once", action="store_true", help="execute what one claim brings, then leave")
+    return parser.parse_args(argv)
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Run the executor until it is drained."""
+    kind = load_kind(options.kind)
+    settings = read_settings(options)
+    token = read_token(settings)
+    scrub(os.environ)
+    sandbox.hide_own_memory()
+    sandbox.adopt_orphans()
+    journal = Journal(plain=settings.log_format == "text" or (not settings.log_format and sys.stdout.isatty()))
+    worker = make_worker(kind, settings, token, journal.bind(kind=kind.kind))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda got, frame: worker.drain(f"signal {signal.Signals(got).name}"))
+    worker.run(once=options.once)
+
+
+def read_settings(options: argparse.Namespace) -> ExecutorSettings:
+    """Settings from the environment, overridden by options."""
+    given = {name: value for name, value in vars(options).items() if value is not None and name not in ("kind", "once")}
+    try:
+        settings = ExecutorSettings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"OPS_{'_'.join(map(str, first['loc'])).upper()}"
+        raise SettingsError(f"{name}: {first['msg']} (got {str(first['input'])[:100]!r})") from None
+    if not settings.url:
+        raise SettingsError("no control room: set OPS_URL or --url, for instance --url http://127.0.0.1:8080")
+    return settings
+
+
+def make_worker(kind: ExecutorKind, settings: ExecutorSettings, token: str, journal: Journal) -> Worker:
+    """Wire the parts together."""
+    work_dir = (settings.work_dir or default_work_dir(kind.kind)).resolve()
+    folder = own_folder(work_dir, kind.kind)
+    client, heartbeat_client = (make_client(settings.url, token) for _ in range(2))
+    connections = Connections(settings.connections_file)
+
+    def make_shop(registration: models.Registration) -> Workshop:
+        return Workshop(
+            client=client,
+            kind=kind,
+            bundles=BundleStore(work_dir / "bundles", client),
+            connections=connections,
+            delivery=Delivery(client, connections, journal),
+            spawn=Spawner(),
+            journal=journal,
+            runs_dir=made(folder / "runs"),
+            home=made(folder / "home"),
+            hide=tuple(hidden_paths(settings, work_dir)),
+            visible=(str(work_dir), sys.prefix, sys.base_prefix, str(Path(__file__).parents[2])),
+            log_chunk_bytes=registration.log_chunk_bytes,
+        )
+
+    return Worker(make_identity(kind, settings), client, heartbeat_client, make_shop, journal, time.monotonic)
+
+
+def make_client(url: str, token: str) -> ExecutorClient:
+    try:
+        return ExecutorClient(url, token, retry=NO_RETRY)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def make_identity(kind: ExecutorKind, settings: ExecutorSettings) -> Identity:
+    return Identity(
+        name=settings.name or default_name(kind.kind),
+        kind=kind.kind,
+        version=metadata.version("lakehouse-control-room"),
+        slots=settings.slots,
+        labels=labels_of(settings.labels),
+        workspaces=names_of(settings.workspaces),
+        queues=names_of(settings.queues),
+        capabilities=capabilities(kind),
+        claim_wait_seconds=settings.claim_wait_seconds,
+        drain_seconds=settings.drain_seconds,
+    )
+
+
+def capabilities(kind: ExecutorKind) -> dict[str, Any]:
+    """The kind's own, and what the runtime gives to all kinds on this machine."""
+    shared = {
+        "cancel": "full",
+        "caps": {"wall_seconds": "full", "memory_bytes": "sampled", "log_bytes": "full", "artifact_bytes": "full"},
+        "isolation": "landlock" if sandbox.landlock_abi() >= sandbox.ABI_REFER else "process",
+    }
+    return shared | kind.capabilities()
+
+
+def own_folder(work_dir: Path, kind: str) -> Path:
+    """This process's own folder below the work folder: the first one nobody holds, so leftovers are found again."""
+    try:
+        work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for index in range(MOST_PROCESSES_PER_FOLDER):
+            if hold(made(work_dir / f"{kind}-{index}") / "lock"):
+                return work_dir / f"{kind}-{index}"
+    except OSError as error:
+        raise SettingsError(f"the work folder {work_dir} cannot be used: {error.strerror}; set OPS_WORK_DIR") from None
+    raise SettingsError(f"the work folder {work_dir} is in use by {MOST_PROCESSES_PER_FOLDER} executors")
+
+
+def hold(path: Path) -> bool:
+    """Lock a file for the life of this process; False when another process holds it."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return False
+    return True
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+if __name__ == "__main__":
+    main()

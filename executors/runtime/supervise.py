@@ -1,0 +1,284 @@
+"""Watches one child from start to end: output, messages, caps, orders to stop. One thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from executors.runtime.caps import Breach, Caps, tree_memory
+from executors.runtime.logs import FLUSH_SECONDS, LogBook
+from executors.runtime.process import ChildProcess
+
+READ_BYTES = 256 * 1024
+MESSAGE_LIMIT = 16 * 1024 * 1024
+TAIL_BYTES = 4096
+MEMORY_SECONDS = 1.0
+MEMORY_SECONDS_NEAR = 0.1
+NEAR_CAP = 0.6
+WARDEN_SECONDS = 5.0
+DRAIN_SECONDS = 1.0
+# A breach is no negotiation: time to write a last line, no more.
+BREACH_GRACE = {"wall_seconds": 2.0, "log_bytes": 0.0, "memory_bytes": 0.0, "artifact_bytes": 2.0}
+
+StopKind = Literal["cancel", "shutdown", "superseded", "lapsed", "breach"]
+SILENT: frozenset[StopKind] = frozenset({"superseded", "lapsed"})
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why a child is stopped, and how many seconds it has between SIGTERM and SIGKILL."""
+
+    kind: StopKind
+    reason: str
+    grace_seconds: float = 0.0
+
+
+@dataclass
+class ChildEnd:
+    """All that is known when the last process of the child's tree is gone. Seconds and bytes."""
+
+    status: int | None = None
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    stop: Stop | None = None
+    breaches: list[Breach] = field(default_factory=list)
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    memory_peak: int = 0
+    leftovers: int = 0
+    sandbox: str = ""
+    stderr_tail: str = ""
+    problem: str | None = None
+
+
+class Supervision:
+    """Runs the event loop of one child. ``stop``, ``tighten`` and ``breach`` may be called from any thread."""
+
+    def __init__(
+        self,
+        child: ChildProcess,
+        book: LogBook,
+        caps: Caps,
+        on_message: Callable[[dict[str, Any]], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.end = ChildEnd()
+        self._child, self._book, self._caps = child, book, caps
+        self._on_message, self._clock = on_message, clock
+        self._lock = threading.Lock()
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._pending: list[Stop | Breach] = []
+        self._control = self._life = self._tail = b""
+        self._started = self._flushed = self._sampled = clock()
+        self._kill_at: float | None = None
+        self._killed_at: float | None = None
+        self._life_ended: float | None = None
+
+    @property
+    def elapsed(self) -> float:
+        return self._clock() - self._started
+
+    def stop(self, stop: Stop) -> None:
+        """End the child: SIGTERM to its group, SIGKILL to its whole tree after the grace."""
+        self._push(stop)
+
+    def breach(self, breach: Breach) -> None:
+        """Tell of a cap passed elsewhere (artifacts are counted where they are uploaded)."""
+        self._push(breach)
+
+    def tighten(self, caps: dict[str, Any]) -> None:
+        with self._lock:
+            self._caps = self._caps.tightened(caps)
+
+    def _push(self, item: Stop | Breach) -> None:
+        with self._lock:
+            self._pending.append(item)
+            if self._wake >= 0:
+                os.eventfd_write(self._wake, 1)
+
+    def run(self) -> ChildEnd:
+        """Until no process of the tree is left and its output is read."""
+        with selectors.DefaultSelector() as selector:
+            for fd, handle in self._sources().items():
+                os.set_blocking(fd, False)
+                selector.register(fd, selectors.EVENT_READ, handle)
+            while not self._finished(selector):
+                for key, _ in selector.select(self._timeout()):
+                    if not key.data():
+                        selector.unregister(key.fd)
+                self._tick()
+        return self._finish()
+
+    def _sources(self) -> dict[int, Callable[[], bool]]:
+        child = self._child
+        return {
+            child.stdout: lambda: self._output("stdout", child.stdout),
+            child.stderr: lambda: self._output("stderr", child.stderr),
+            child.control: self._read_control,
+            child.life.fileno(): self._read_life,
+            self._wake: self._read_orders,
+        }
+
+    def _finished(self, selector: selectors.BaseSelector) -> bool:
+        """The warden is gone; the pipes ended too, or someone outside the tree keeps them open and the time is up."""
+        if self._life_ended is None:
+            return False
+        return len(selector.get_map()) <= 1 or self._clock() - self._life_ended > DRAIN_SECONDS
+
+    def _output(self, stream: str, fd: int) -> bool:
+        data = read_some(fd)
+        if data and stream == "stderr":
+            self._tail = (self._tail + data)[-TAIL_BYTES:]
+        if data:
+            self._book.feed(stream, data)
+        return data != b""
+
+    def _read_control(self) -> bool:
+        data = read_some(self._child.control)
+        *lines, self._control = (self._control + (data or b"")).split(b"\n")
+        for line in lines:
+            self._message(line)
+        if len(self._control) > MESSAGE_LIMIT:
+            self._control = b""
+            self.end.problem = f"a message of the child is over {MESSAGE_LIMIT} bytes"
+            self._stop_now(Stop("breach", self.end.problem))
+        return data != b""
+
+    def _message(self, line: bytes) -> None:
+        try:
+            message = json.loads(line)
+            kind = message["type"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            self._book.note("a message of the child was no JSON object with a type; it was left out")
+            return
+        if kind == "result" and isinstance(message.get("value"), dict):
+            self.end.result = message["value"]
+        elif kind == "error":
+            self.end.error = {name: message.get(name) for name in ("class", "code", "message", "trace", "position")}
+        else:
+            self._on_message(message)
+
+    def _read_life(self) -> bool:
+        try:
+            data = self._child.life.recv(READ_BYTES)
+        except BlockingIOError:
+            return True
+        except ConnectionError:
+            data = b""
+        *lines, self._life = (self._life + data).split(b"\n")
+        for line in lines:
+            self._from_warden(json.loads(line))
+        if not data:
+            self._life_ended = self._clock()
+        return data != b""
+
+    def _from_warden(self, message: dict[str, Any]) -> None:
+        if "pid" in message:
+            self._child.pid, self.end.sandbox = message["pid"], message["sandbox"]
+        else:
+            self.end.status = message["status"]
+            self.end.cpu_seconds, self.end.leftovers = message["cpu_seconds"], message["leftovers"]
+            self.end.memory_peak = max(self.end.memory_peak, message["max_rss_bytes"])
+
+    def _read_orders(self) -> bool:
+        os.eventfd_read(self._wake)
+        with self._lock:
+            pending, self._pending = self._pending, []
+        for item in pending:
+            if isinstance(item, Breach):
+                self._breached(item)
+            else:
+                self._stop_now(item)
+        return True
+
+    def _stop_now(self, stop: Stop) -> None:
+        """The first reason stands, except that a lost lease silences every other."""
+        if self.end.stop is None or stop.kind in SILENT:
+            self.end.stop = stop
+        kill_at = self._clock() + stop.grace_seconds
+        if self._kill_at is None:
+            self._child.order("term\n")
+        self._kill_at = kill_at if self._kill_at is None else min(kill_at, self._kill_at)
+
+    def _breached(self, breach: Breach) -> None:
+        if any(known.cap == breach.cap for known in self.end.breaches):
+            return
+        self.end.breaches.append(breach)
+        self._book.note(breach.message())
+        self._stop_now(Stop("breach", breach.message(), BREACH_GRACE[breach.cap]))
+
+    def _tick(self) -> None:
+        now = self._clock()
+        if now - self._flushed >= FLUSH_SECONDS:
+            self._flushed = now
+            self._book.flush()
+        self._check_caps(now)
+        if self._kill_at is not None and now >= self._kill_at and self._killed_at is None:
+            self._killed_at = now
+            self._child.order("kill\n")
+        if self._killed_at is not None and self._life_ended is None and now - self._killed_at > WARDEN_SECONDS:
+            self._killed_at = now
+            self._child.kill_warden()
+
+    def _check_caps(self, now: float) -> None:
+        with self._lock:
+            caps = self._caps
+        memory = self._sample_memory(caps, now)
+        for breach in (
+            caps.check_wall(self._started, now),
+            caps.check_logs(self._book.observed, now),
+            caps.check_memory(memory, now),
+        ):
+            if breach and self._life_ended is None:
+                self._breached(breach)
+
+    def _sample_memory(self, caps: Caps, now: float) -> int:
+        near = caps.memory_bytes is not None and self.end.memory_peak > caps.memory_bytes * NEAR_CAP
+        if now - self._sampled < (MEMORY_SECONDS_NEAR if near else self._memory_pause(caps)):
+            return 0
+        self._sampled = now
+        above = None if caps.memory_bytes is None else int(caps.memory_bytes * NEAR_CAP)
+        memory = tree_memory(self._child.warden.pid, above)
+        self.end.memory_peak = max(self.end.memory_peak, memory)
+        return memory
+
+    def _memory_pause(self, caps: Caps) -> float:
+        return MEMORY_SECONDS if caps.memory_bytes is None else MEMORY_SECONDS / 4
+
+    def _timeout(self) -> float:
+        """Seconds until something of ours is due; output of the child wakes earlier."""
+        now = self._clock()
+        due = [self._flushed + FLUSH_SECONDS]
+        if self._caps.memory_bytes is not None:
+            due.append(self._sampled + MEMORY_SECONDS_NEAR)
+        if self._caps.wall_seconds is not None and not self.end.breaches:
+            due.append(self._started + self._caps.wall_seconds + 0.001)
+        if self._kill_at is not None and self._killed_at is None:
+            due.append(self._kill_at)
+        return max(0.0, min(due) - now)
+
+    def _finish(self) -> ChildEnd:
+        with self._lock:
+            os.close(self._wake)
+            self._wake = -1
+        self._child.close()
+        stopped = self._clock()
+        self.end.wall_seconds = stopped - self._started
+        observed = {"wall_seconds": self.end.wall_seconds, "log_bytes": float(self._book.observed)}
+        self.end.breaches = [each.stopped(stopped, observed.get(each.cap)) for each in self.end.breaches]
+        self.end.stderr_tail = self._tail.decode("utf-8", "replace")
+        return self.end
+
+
+def read_some(fd: int) -> bytes | None:
+    """Bytes at hand, b"" at the end, None when there is nothing now."""
+    try:
+        return os.read(fd, READ_BYTES)
+    except BlockingIOError:
+        return None

@@ -1,0 +1,163 @@
+"""Artifacts of one attempt: hashed, announced, put and recorded from one thread, in the order they were made."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contract import models
+from contract.client import NO_RETRY, ExecutorClient
+from contract.errors import CapExceeded, ContractError, DigestMismatch, Forbidden, UploadMissing
+from executors.runtime.caps import Breach, Caps
+from executors.runtime.failures import TaskError, error_record
+from executors.runtime.policy import GivenUp, Persistence
+
+Json = dict[str, Any]
+TRIES = 3
+REPEATABLE = (DigestMismatch, Forbidden, UploadMissing)
+
+
+@dataclass(frozen=True)
+class Content:
+    """Bytes on disk, as found when they were hashed."""
+
+    path: Path
+    size: int
+    sha256: str
+
+
+class Uploads:
+    """Takes ``artifact`` messages; ``error`` and ``breach`` are settled once :meth:`finish` has returned."""
+
+    def __init__(
+        self,
+        client: ExecutorClient,
+        persist: Persistence,
+        run_id: str,
+        epoch: int,
+        folder: Path,
+        caps: Caps,
+        on_breach: Callable[[Breach], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._client, self._persist = client, persist
+        self._run_id, self._epoch, self._folder, self._caps = run_id, epoch, folder, caps
+        self._on_breach, self._clock = on_breach, clock
+        self._pool: ThreadPoolExecutor | None = None
+        self._futures: list[Future[None]] = []
+        self.bytes = 0
+        self.error: Json | None = None
+        self.breach: Breach | None = None
+
+    def add(self, message: Json) -> None:
+        """Upload in the background; the child goes on."""
+        self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="uploads")
+        self._futures.append(self._pool.submit(self._guarded, message))
+
+    def finish(self) -> None:
+        """Wait for all of them."""
+        if self._pool:
+            self._pool.shutdown(wait=True)
+        for future in self._futures:
+            future.result()
+
+    def _guarded(self, message: Json) -> None:
+        """The first failure decides the attempt; what comes after it is not uploaded."""
+        if self.error or self.breach:
+            return
+        try:
+            self._upload(message)
+        except GivenUp:
+            return
+        except CapExceeded as error:
+            self._break(float(error.members.get("limit") or 0), float(error.members.get("observed") or 0))
+        except TaskError as error:
+            self.error = error_record(error.failure_class, error.code, error.message)
+        except ContractError as error:
+            failure_class = "user" if error.status == 422 else "internal"
+            self.error = error_record(failure_class, error.code, f"artifact {message.get('name')!r}: {error}")
+        except (OSError, ValueError) as error:  # a full disk; a message that fits no model
+            self.error = error_record("user", "artifact_invalid", f"artifact {message.get('name')!r}: {error}")
+
+    def _break(self, limit: float, observed: float) -> None:
+        self.breach = Breach("artifact_bytes", limit, observed, self._clock(), action="refused and killed")
+        self._on_breach(self.breach)
+
+    def _upload(self, message: Json) -> None:
+        if message.get("kind") == "table":
+            self._begin(models.BeginTableArtifact(epoch=self._epoch, **pick(message, "name", "table", "metadata")))
+            return
+        for left in reversed(range(TRIES)):
+            try:
+                return self._upload_file(message)
+            except REPEATABLE as error:
+                # Changed while it was read, a URL over its time, or bytes that never arrived: from the start.
+                if left == 0:
+                    raise
+                if isinstance(error, Forbidden) and error.code != "forbidden":
+                    raise
+
+    def _upload_file(self, message: Json) -> None:
+        fd = open_inside(Path(str(message.get("path"))), self._folder)
+        try:
+            content = measure(fd)
+            self._count(content.size)
+            body = models.BeginFileArtifact(
+                epoch=self._epoch,
+                size=content.size,
+                sha256=content.sha256,
+                **pick(message, "name", "kind", "media_type", "metadata"),
+            )
+            begun = self._begin(body)
+            if begun.upload is not None:
+                upload = begun.upload
+                self._persist(lambda: self._client.upload(upload, content.path, retry=NO_RETRY))
+            if begun.state == "begun":
+                record = models.RecordArtifactRequest(epoch=self._epoch)
+                artifact_id = begun.artifact_id
+                self._persist(lambda: self._client.record_artifact(self._run_id, artifact_id, record, retry=NO_RETRY))
+            self.bytes += content.size
+        finally:
+            os.close(fd)
+
+    def _count(self, size: int) -> None:
+        breach = self._caps.check_artifacts(self.bytes + size, self._clock())
+        if breach:
+            raise CapExceeded("artifact bytes", members={"limit": breach.limit, "observed": breach.observed})
+
+    def _begin(self, body: models.BeginFileArtifact | models.BeginTableArtifact) -> models.BeginArtifactResponse:
+        return self._persist(lambda: self._client.begin_artifact(self._run_id, body, retry=NO_RETRY))
+
+
+def pick(message: Json, *names: str) -> Json:
+    return {name: message[name] for name in names if message.get(name) is not None}
+
+
+def open_inside(path: Path, folder: Path) -> int:
+    """Open a regular file of the run's own folder. The child names it, but the executor may read more than the child.
+
+    TaskError when it is missing, no regular file, or (also through links) elsewhere.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise TaskError("user", "artifact_missing", f"artifact file {path} cannot be read: {error.strerror}") from None
+    real = Path(f"/proc/self/fd/{fd}").readlink()
+    if stat.S_ISREG(os.fstat(fd).st_mode) and real.is_relative_to(folder.resolve()):
+        return fd
+    os.close(fd)
+    raise TaskError("user", "artifact_outside", f"artifact file {path} is no regular file inside the run's work folder")
+
+
+def measure(fd: int) -> Content:
+    """Size and digest of an open file, and a path that names this very file whatever happens to its name."""
+    path = Path(f"/proc/self/fd/{fd}")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return Content(path, file.tell(), digest)

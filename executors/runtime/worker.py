@@ -1,0 +1,289 @@
+"""The executor's life: register, claim while slots are free, run attempts, drain, leave."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from contract import models
+from contract.client import NO_RETRY, ExecutorClient
+from contract.errors import Conflict, ContractError, ExecutorGone, Forbidden, NotFound, Unauthenticated
+from executors.runtime.attempt import Attempt, Workshop
+from executors.runtime.delivery import left_over
+from executors.runtime.heartbeat import Heartbeats
+from executors.runtime.journal import Journal
+from executors.runtime.policy import GivenUp, Persistence
+from executors.runtime.supervise import Stop
+
+CONTRACT = models.ContractRange(min="1.0", max="1.0")
+STOP_GRACE_SECONDS = 3.0
+LEAVE_SECONDS = 5.0
+REFUSED_PAUSE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who registers. ``slots`` runs are executed at a time."""
+
+    name: str
+    kind: str
+    version: str
+    slots: int
+    labels: dict[str, str] = field(default_factory=dict)
+    workspaces: list[str] | None = None
+    queues: list[str] | None = None
+    capabilities: dict[str, Any] = field(default_factory=dict)
+    claim_wait_seconds: float = 30.0
+    drain_seconds: float = 10.0
+
+
+class Worker:
+    """One executor process. ``run`` blocks; ``drain`` and ``abandon`` may come from signal handlers or threads."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        client: ExecutorClient,
+        heartbeat_client: ExecutorClient,
+        make_shop: Callable[[models.Registration], Workshop],
+        journal: Journal,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._identity, self._client, self._make_shop = identity, client, make_shop
+        self._journal, self._clock = journal, clock
+        self._instance_id = uuid.uuid4()
+        self._registration: models.Registration | None = None
+        self._draining = threading.Event()
+        self._hurry = threading.Event()
+        self._gone = threading.Event()
+        self._changed = threading.Condition()
+        self._active: dict[tuple[str, int], Attempt] = {}
+        self._persist = Persistence(self._draining, self._trouble)
+        self._heartbeats = Heartbeats(heartbeat_client, self, journal, clock)
+
+    # What heartbeats and signals see ------------------------------------------------------------------------------
+
+    @property
+    def executor_id(self) -> str:
+        return str(self._registration.executor_id) if self._registration else ""
+
+    @property
+    def draining(self) -> bool:
+        return self._draining.is_set()
+
+    def attempts(self) -> Sequence[Attempt]:
+        with self._changed:
+            return list(self._active.values())
+
+    def drain(self, reason: str) -> None:
+        """Claim no more, finish what runs, leave. A second call ends the children at once."""
+        if self._draining.is_set():
+            self._hurry.set()
+        else:
+            self._journal.info("executor.draining", reason)
+        self._draining.set()
+        self._heartbeats.kick()
+        self._notify()
+
+    def forgotten(self, executor_id: str, error: ContractError) -> None:
+        """The server does not know this executor (any more): register again, once for all who notice."""
+        with self._changed:
+            if executor_id != self.executor_id or self.draining:
+                return
+            self._registration = None
+            if isinstance(error, ExecutorGone):
+                self._instance_id = uuid.uuid4()
+            self._changed.notify_all()
+
+    def _notify(self) -> None:
+        # A signal handler runs on the main thread, which may hold the lock: never wait for it there.
+        threading.Thread(target=self._wake, daemon=True).start()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    # Life ---------------------------------------------------------------------------------------------------------
+
+    def run(self, *, once: bool = False) -> None:
+        """Until drained; with ``once`` until one claim's runs are done (or nothing was claimable)."""
+        try:
+            shop = self._make_shop(self._register())
+        except GivenUp:
+            return
+        self._heartbeats.start(self._registered().heartbeat_seconds)
+        recovery = self._thread(lambda: self._recover(shop), "recovery")
+        claiming = self._thread(lambda: self._claim_all(shop, once), "claim")
+        self._wait_for_work(claiming)
+        self._finish(recovery)
+
+    def _wait_for_work(self, claiming: threading.Thread) -> None:
+        """Until claiming has ended and every attempt with it, or the time for draining is up."""
+        while claiming.is_alive() and not self.draining:
+            with self._changed:
+                self._changed.wait(1.0)
+        claiming.join(timeout=LEAVE_SECONDS if self.draining else None)
+        self._wait_for_attempts(self._identity.drain_seconds)
+        if self.attempts():
+            self._end_attempts()
+
+    def _wait_for_attempts(self, seconds: float) -> None:
+        """Until none is active, the seconds (of draining) are over, or a second signal came."""
+        until: float | None = None
+        with self._changed:
+            while self._active and not self._hurry.is_set():
+                if self.draining and until is None:
+                    until = self._clock() + seconds
+                if until is not None and self._clock() >= until:
+                    return
+                self._changed.wait(1.0 if until is None else max(0.0, min(1.0, until - self._clock())))
+
+    def _end_attempts(self) -> None:
+        """Cancel the children; what can still be reported is, within a few seconds."""
+        for attempt in self.attempts():
+            self._journal.warn("run.stopped", "the executor stops", run_id=attempt.run_id, epoch=attempt.epoch)
+            attempt.stop(Stop("shutdown", "it was asked to stop", STOP_GRACE_SECONDS))
+        self._hurry.clear()
+        self._wait_for_attempts(STOP_GRACE_SECONDS + LEAVE_SECONDS)
+        for attempt in self.attempts():
+            attempt.gone.set()
+        self._hurry.clear()
+        self._wait_for_attempts(1.0)
+
+    def _finish(self, recovery: threading.Thread) -> None:
+        self._draining.set()
+        self._gone.set()
+        self._heartbeats.end()
+        recovery.join(timeout=LEAVE_SECONDS)
+        try:
+            if self._registration:
+                self._client.leave_executor(self.executor_id, retry=NO_RETRY)
+            self._journal.info("executor.left")
+        except ContractError as error:
+            self._journal.warn("executor.not_left", f"{error}; its leases expire")
+
+    def _thread(self, body: Callable[[], None], name: str) -> threading.Thread:
+        thread = threading.Thread(target=body, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    # Registration -------------------------------------------------------------------------------------------------
+
+    def _register(self) -> models.Registration:
+        """Register, for as long as it takes. GivenUp when drained before."""
+        while True:
+            try:
+                found = self._persist(lambda: self._client.register_executor(self._request(), retry=NO_RETRY))
+            except (Unauthenticated, Forbidden) as error:
+                self._refused("executor.refused", error)
+                continue
+            self._registration = found
+            self._journal.info("executor.registered", executor_id=str(found.executor_id), executor_number=found.number)
+            return found
+
+    def _refused(self, action: str, error: ContractError) -> None:
+        """A token that is not accepted may be put right by the operator: say so and go on trying."""
+        self._journal.error(action, f"{error}; trying again in {REFUSED_PAUSE_SECONDS:g} s")
+        if self._draining.wait(REFUSED_PAUSE_SECONDS):
+            raise GivenUp(action)
+
+    def _registered(self) -> models.Registration:
+        """The registration; a new one when the server forgot the old."""
+        found = self._registration
+        return found if found is not None else self._register()
+
+    def _request(self) -> models.RegisterRequest:
+        me = self._identity
+        return models.RegisterRequest(
+            instance_id=self._instance_id,
+            name=me.name,
+            kind=me.kind,
+            version=me.version,
+            contract=CONTRACT,
+            capabilities=me.capabilities,
+            labels=me.labels,
+            workspaces=me.workspaces,
+            slots=me.slots,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+        )
+
+    # Claiming -----------------------------------------------------------------------------------------------------
+
+    def _claim_all(self, shop: Workshop, once: bool) -> None:
+        try:
+            while (free := self._wait_for_slot()) > 0:
+                for run in self._claim(free):
+                    self._begin(run, shop)
+                if once:
+                    return
+        except GivenUp:
+            return
+        except ContractError as error:
+            self._journal.error("executor.stopped", str(error))
+        finally:
+            self._notify()
+
+    def _wait_for_slot(self) -> int:
+        """Free slots, at least one; 0 when draining."""
+        with self._changed:
+            while not self.draining and len(self._active) >= self._identity.slots:
+                self._changed.wait()
+            return 0 if self.draining else self._identity.slots - len(self._active)
+
+    def _claim(self, free: int) -> list[models.ClaimedRun]:
+        """One wish, asked until it is answered: the same request id brings the same runs after a lost answer."""
+        registration = self._registered()
+        body = models.ClaimRequest(
+            request_id=uuid.uuid4(),
+            max_runs=min(free, 100),
+            wait_seconds=min(registration.claim_wait_seconds, self._identity.claim_wait_seconds),
+            queues=self._identity.queues,
+        )
+        executor_id = registration.executor_id
+        try:
+            return self._persist(lambda: self._client.claim_runs(executor_id, body, retry=NO_RETRY)).runs
+        except (NotFound, ExecutorGone) as error:
+            self._journal.warn("executor.forgotten", str(error))
+            self.forgotten(str(executor_id), error)
+        except (Unauthenticated, Forbidden) as error:
+            self._refused("claim.refused", error)
+        except Conflict as error:
+            self._journal.warn("claim.refused", str(error))
+        return []
+
+    def _begin(self, run: models.ClaimedRun, shop: Workshop) -> None:
+        attempt = Attempt(run, shop)
+        with self._changed:
+            self._active[attempt.run_id, attempt.epoch] = attempt
+        self._thread(lambda: self._work(attempt), f"run-{run.number}")
+        self._heartbeats.kick()
+
+    def _work(self, attempt: Attempt) -> None:
+        try:
+            attempt.run()
+        finally:
+            with self._changed:
+                del self._active[attempt.run_id, attempt.epoch]
+                self._changed.notify_all()
+
+    def _recover(self, shop: Workshop) -> None:
+        """Send what an earlier process of this work folder could not."""
+        persist = Persistence(self._gone)
+        for parcel in left_over(shop.runs_dir):
+            self._journal.info("report.recovered", run_id=parcel.run_id, epoch=parcel.body["epoch"])
+            try:
+                shop.delivery.deliver(parcel, persist, self._gone)
+                parcel.discard()
+            except GivenUp:
+                return
+
+    def _trouble(self, error: BaseException, tries: int) -> None:
+        if tries in (1, 10) or tries % 100 == 0:
+            self._journal.warn("control_room.unanswered", f"{error}; trying again", tries=tries)
