@@ -34,7 +34,9 @@ def ops_error(error: psycopg.Error) -> OpsError | None:
     """The refusal that a database error stands for, or None when it is not one of ours (a defect or an outage)."""
     state = error.sqlstate or ""
     if state.startswith("OP"):
-        return OpsError(state, error.diag.message_primary or str(error), _members(error), error.diag.message_hint)
+        return OpsError(
+            state, error.diag.message_primary or str(error), _members(error), error.diag.message_hint or None
+        )
     if isinstance(error, errors.UntranslatableCharacter):
         return OpsError("OPV01", r"text holds \u0000, which cannot be stored", hint=r"Remove \u0000 from the text.")
     if state.startswith("22"):

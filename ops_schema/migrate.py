@@ -88,6 +88,7 @@ def apply(conninfo: str = "", folder: Path = MIGRATIONS, lock_seconds: float = 1
         _refuse_unknown(found)
         for migration in found.pending:
             _run(connection, migration)
+        connection.execute("select ops.ensure_partitions()")
     return found.pending
 
 
@@ -220,6 +221,7 @@ def install_sources(conninfo: str) -> None:
         connection.execute(build_initial())
         for path in sorted(MIGRATIONS.glob("*.sql")):
             _record(connection, read_migration(path))
+        connection.execute("select ops.ensure_partitions()")
 
 
 # For developers -------------------------------------------------------------------------------------------------------

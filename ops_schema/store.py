@@ -256,11 +256,11 @@ class PostgresStore:
         return await self._json("list_caps", p.token_id)
 
     async def list_workspaces(self, p: Principal) -> Json:
-        """{items: [{workspace_id, name, description, created_at}]}, those the caller may see."""
+        """{items: [{name, description, created_at}]}, those the caller may enter."""
         return await self._json("list_workspaces", p.token_id)
 
     async def info(self) -> Json:
-        """{schema_version, server_time, database_version, lakehouse_root, kinds}."""
+        """{schema_version, database_version, server_time, contract_versions, kinds, lakehouse_root}."""
         return await self._json("info")
 
     # Reactor ---------------------------------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
--- Settings of the executor plane's edge: registration, sessions, retention of login codes.
+-- What the executor plane's edge needs: settings of registration, sessions and login codes, and an index.
 insert into ops.settings (key, value) values
   ('kinds', '["python", "notebook", "dbt", "trino", "spark", "duckdb", "command"]'),  -- executor kinds that may register
   ('contract_versions', '["1.0"]'),              -- what this schema speaks, oldest first
   ('heartbeat_seconds', '20'),                   -- told to executors; a third of the default lease
-  ('executor_lost_seconds', '60'),               -- silent longer than this: shown as lost
   ('login_code_seconds', '600'),
   ('session_seconds', '43200');
+
+-- Whether bytes are in the store already is asked at every artifact's begin.
+create index artifacts_object on ops.artifacts (object_key) where state in ('recorded', 'visible');

@@ -1,0 +1,19 @@
+-- Refuse an artifact that would take its attempt over the cap artifact_bytes: OPX01. The caller holds the run's lock.
+create or replace function ops.check_artifact_bytes(p_new ops.artifacts) returns void
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_limit    bigint;
+  v_observed bigint;
+begin
+  select (r.caps ->> 'artifact_bytes')::bigint into v_limit from ops.runs r where r.run_id = p_new.run_id;
+  select coalesce(sum(a.size), 0) + coalesce(p_new.size, 0) into v_observed
+    from ops.artifacts a where a.run_id = p_new.run_id and a.epoch = p_new.epoch;
+  if v_observed > v_limit then
+    perform ops.fail('OPX01',
+      format('the artifacts of run %s would reach %s bytes, their cap is %s', p_new.run_id, v_observed, v_limit),
+      jsonb_build_object('cap', 'artifact_bytes', 'limit', v_limit, 'observed', v_observed),
+      'Upload less, or have the cap raised.');
+  end if;
+end
+$$;

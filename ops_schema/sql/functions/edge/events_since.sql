@@ -1,0 +1,23 @@
+-- Events of all runs beyond a cursor 'xid.run_id.seq', for streams and webhooks. Only transactions older than every open
+-- one are read: an event that commits late has its turn later and is never skipped. Null starts at the present.
+create or replace function ops.events_since(p_cursor text, p_limit int) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_end   xid8 := pg_snapshot_xmin(pg_current_snapshot());
+  v_start text := coalesce(p_cursor, format('%s.%s.0', v_end, '00000000-0000-0000-0000-000000000000'));
+  v_items jsonb;
+begin
+  if v_start !~ '^[0-9]{1,20}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,18}$' then
+    perform ops.invalid('/cursor', 'must be the cursor of a former event', 'Start again without it.');
+  end if;
+  select jsonb_agg(ops.stream_event_json(e, r) order by e.xid, e.run_id, e.seq) into v_items
+    from (select * from ops.events x
+           where (x.xid, x.run_id, x.seq) > (split_part(v_start, '.', 1)::xid8, split_part(v_start, '.', 2)::uuid,
+                                             split_part(v_start, '.', 3)::bigint)
+             and x.xid < v_end
+           order by x.xid, x.run_id, x.seq limit p_limit) e
+    join ops.runs r on r.run_id = e.run_id;
+  return jsonb_build_object('items', coalesce(v_items, '[]'), 'cursor', coalesce(v_items #>> '{-1,cursor}', v_start));
+end
+$$;

@@ -1,0 +1,25 @@
+-- An executor with the runs it holds.
+create or replace function ops.executor_json(p_executor ops.executors) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'executor_id', (p_executor).executor_id,
+    'number', (p_executor).number,
+    'name', (p_executor).name,
+    'kind', (p_executor).kind,
+    'version', (p_executor).version,
+    'contract_version', (p_executor).contract_version,
+    'capabilities', (p_executor).capabilities,
+    'labels', (p_executor).labels,
+    'workspaces', (p_executor).workspaces,
+    'slots', (p_executor).slots,
+    'host', (p_executor).host,
+    'pid', (p_executor).pid,
+    'state', ops.executor_state(p_executor),
+    'registered_at', ops.iso((p_executor).registered_at),
+    'last_seen_at', ops.iso((p_executor).last_seen_at),
+    'left_at', ops.iso((p_executor).left_at),
+    'running', (select coalesce(jsonb_agg(jsonb_build_object('run_id', r.run_id, 'number', r.number) order by r.number), '[]')
+                  from ops.leases l join ops.runs r on r.run_id = l.run_id
+                 where l.executor_id = (p_executor).executor_id))
+$$;

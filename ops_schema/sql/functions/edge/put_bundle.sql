@@ -1,0 +1,28 @@
+-- Announce a code bundle {sha256, size}; with stored: true, say that the server has seen its bytes in the store.
+create or replace function ops.put_bundle(p_token_id uuid, p_body jsonb) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_sha256 text    := p_body ->> 'sha256';
+  v_stored boolean := coalesce((p_body ->> 'stored')::boolean, false);
+  v_bundle ops.bundles;
+begin
+  perform ops.require(p_token_id, array['operator']);
+  if coalesce(v_sha256, '') !~ '^[0-9a-f]{64}$' or coalesce((p_body ->> 'size')::bigint, -1) < 0 then
+    perform ops.invalid('/sha256', 'a bundle needs its SHA-256 (64 hex digits) and its size in bytes');
+  end if;
+  insert into ops.bundles (sha256, size, object_key, state, created_at, created_by)
+  values (v_sha256, (p_body ->> 'size')::bigint, ops.object_key(v_sha256), 'begun', ops.now(), p_token_id)
+  on conflict (sha256) do nothing;
+  if v_stored then
+    update ops.bundles b set state = 'stored', stored_at = ops.now() where b.sha256 = v_sha256 and b.state = 'begun';
+  end if;
+
+  select * into v_bundle from ops.bundles b where b.sha256 = v_sha256;
+  if v_bundle.size <> (p_body ->> 'size')::bigint then
+    perform ops.fail('OPC04', format('bundle %s is on record with %s bytes', v_sha256, v_bundle.size),
+      jsonb_build_object('sha256', v_sha256, 'size', v_bundle.size), 'Pack the bundle again.');
+  end if;
+  return ops.bundle_json(v_bundle);
+end
+$$;

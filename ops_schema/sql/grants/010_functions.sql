@@ -1,0 +1,34 @@
+-- Who may call what. Nothing is anybody's by default; servers call the verbs, and only they.
+revoke execute on all functions in schema ops from public;
+
+do $$
+declare
+  v_verbs text[] := array[
+    -- who calls
+    'authenticate', 'session_principal', 'create_login_code', 'redeem_login_code', 'end_session', 'create_token',
+    'revoke_token',
+    -- executor plane
+    'register_executor', 'leave_executor', 'claim_runs', 'heartbeat', 'append_logs', 'begin_artifact',
+    'record_artifact', 'get_artifact', 'get_bundle', 'report_attempt', 'commit_publication',
+    -- operator plane
+    'submit_run', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'run_events', 'run_logs',
+    'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',
+    'list_workspaces', 'info', 'verify_events',
+    -- reactor
+    'expire_leases', 'promote_due', 'pending_publications', 'commit_publication_as_reactor', 'ensure_partitions',
+    'lead', 'events_since'];
+  v_verb     text;
+  v_function regprocedure;
+begin
+  foreach v_verb in array v_verbs loop
+    if not exists (select from pg_proc p where p.pronamespace = 'ops'::regnamespace and p.proname = v_verb) then
+      raise warning 'grants: there is no function ops.%', v_verb;
+    end if;
+    for v_function in
+      select p.oid from pg_proc p where p.pronamespace = 'ops'::regnamespace and p.proname = v_verb
+    loop
+      execute format('grant execute on function %s to ops_server', v_function);
+    end loop;
+  end loop;
+end
+$$;
