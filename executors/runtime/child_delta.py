@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,16 +18,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from executors.runtime.delta_read import dataset, read_batches, read_table, record_of
 from executors.runtime.delta_stats import FileStats
-from executors.runtime.delta_storage import (
-    connection_for,
-    first_line,
-    s3_client,
-    s3_code,
-    split_uri,
-    storage_options,
-    store_failed,
-)
+from executors.runtime.delta_storage import connection_for, s3_client, s3_code, split_uri, store_failed
 from executors.runtime.delta_types import delta_arrow_schema, delta_schema_json, to_delta
 from executors.runtime.failures import TaskError
 
@@ -36,6 +29,8 @@ ROW_GROUP_ROWS = 128 * 1024
 ROW_GROUP_BYTES = 64 * 1024 * 1024
 ALREADY_THERE = frozenset({"PreconditionFailed", "412"})
 Job = Mapping[str, Any]
+
+__all__ = ["dataset", "read_batches", "read_table", "stage"]
 
 
 def stage(job: Job, output: str, data: Any, *, target_file_bytes: int = TARGET_FILE_BYTES) -> dict[str, Any]:
@@ -62,56 +57,6 @@ def stage(job: Job, output: str, data: Any, *, target_file_bytes: int = TARGET_F
         "rows": sum(file["rows"] for file in parts.files),
         "partition_by": [],
     }
-
-
-def read_table(job: Job, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a table input at its pinned version (0 included), whole or some columns, as a pyarrow Table."""
-    return dataset(job, name).to_table(columns=checked(columns))
-
-
-def read_batches(job: Job, name: str, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
-    """Stream a table input at its pinned version; memory holds a few batches at a time."""
-    return dataset(job, name).scanner(columns=checked(columns)).to_reader()
-
-
-def dataset(job: Job, name: str) -> Any:
-    """The table input ``name`` at its pinned version as a pyarrow Dataset (projection and filters reach the files)."""
-    return open_input(job, name).to_pyarrow_dataset()
-
-
-def open_input(job: Job, name: str) -> Any:
-    """The input's DeltaTable at its pinned version; TaskError (user, external) says which input and why not."""
-    from deltalake import DeltaTable
-    from deltalake.exceptions import DeltaError, TableNotFoundError
-
-    record = record_of(job, "inputs", name)
-    uri, version = record.get("uri"), record.get("version")
-    if not uri or version is None:
-        raise TaskError(
-            "user",
-            "input_not_pinned",
-            f"input {name!r} names no table version; bind it to a task's output or a version",
-        )
-    options = storage_options(connection_for(job.get("connections") or {}, uri))
-    try:
-        return DeltaTable(uri, version=int(version), storage_options=options)
-    except TableNotFoundError as error:
-        raise TaskError("user", "input_missing", f"input {name!r}: there is no Delta table at {uri}") from error
-    except DeltaError as error:
-        message = f"input {name!r}: version {version} of {uri} cannot be read: {first_line(error)}"
-        raise TaskError("user", "input_unreadable", message) from error
-    except OSError as error:
-        raise store_failed(f"input {name!r}: {uri} cannot be read", error) from error
-
-
-def record_of(job: Job, kind: str, name: str) -> Mapping[str, Any]:
-    """The job's record of an input or output; TaskError (user) lists the declared names when there is none."""
-    records = {item["name"]: item for item in job.get(kind) or []}
-    if name not in records:
-        word, names = kind.removesuffix("s"), ", ".join(sorted(records)) or "none"
-        raise TaskError("user", f"{word}_unknown", f"{name!r} is no {word} of this run (declared: {names})")
-    record: Mapping[str, Any] = records[name]
-    return record
 
 
 def as_reader(data: Any, output: str) -> pa.RecordBatchReader:
@@ -150,10 +95,6 @@ def row_groups(batches: Iterable[pa.RecordBatch], max_bytes: int) -> Iterator[li
             group = []
     if group:
         yield group
-
-
-def checked(columns: Sequence[str] | None) -> list[str] | None:
-    return None if columns is None else list(columns)
 
 
 class Parts:

@@ -34,9 +34,9 @@ from deltalake.transaction import AddAction, CommitProperties, Transaction, crea
 
 from executors.runtime.delta_log import version_of_transaction
 from executors.runtime.delta_storage import (
-    first_line,
     is_missing,
     is_store_error,
+    reason_of,
     s3_client,
     split_uri,
     storage_options,
@@ -73,11 +73,11 @@ class Committer:
         except (TaskError, NotNowError):
             raise
         except CommitFailedError as error:
-            raise NotNowError(f"{self._uri}: {first_line(error)}") from error
+            raise NotNowError(f"{self._uri}: {reason_of(error)}") from error
         except DeltaError as error:
             if EXISTS_ALREADY in str(error):
-                raise NotNowError(f"{self._uri}: {first_line(error)}") from error
-            raise TaskError("internal", "commit_failed", f"{self._uri}: {first_line(error)}") from error
+                raise NotNowError(f"{self._uri}: {reason_of(error)}") from error
+            raise TaskError("internal", "commit_failed", f"{self._uri}: {reason_of(error)}") from error
         except Exception as error:
             if is_store_error(error):
                 raise NotNowError(str(store_failed(self._uri, error))) from error
@@ -281,7 +281,7 @@ def answer(text: str) -> tuple[int, dict[str, Any]]:
     except (ValueError, KeyError, TypeError) as error:
         return EXIT_FAILED, failed("internal", "request_invalid", f"the request is not as documented: {error!r}")
     except Exception as error:
-        return EXIT_FAILED, failed("internal", "commit_failed", f"{type(error).__name__}: {first_line(error)}")
+        return EXIT_FAILED, failed("internal", "commit_failed", f"{type(error).__name__}: {reason_of(error)}")
 
 
 def failed(failure_class: str, code: str, message: str) -> dict[str, Any]:

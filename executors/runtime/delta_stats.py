@@ -1,12 +1,18 @@
 """Statistics of a data file in Delta's form: numRecords, minValues, maxValues, nullCount.
 
-They are hints for skipping files, so a bound is left out rather than risked: floats with NaN or infinity, decimals over
-15 digits (JSON numbers are doubles), maxima of long texts, nested columns.
+They let readers skip files, so a bound may be too wide and never too narrow. And each column has either both bounds or,
+in every file, none: deltalake (1.6) hides rows of a file that lacks a bound which another file of the table has.
+
+* texts: the first 32 characters; the maximum ends in U+10FFFF where it was cut
+* floats with NaN or infinity: the largest finite numbers stand in (only a filter for infinity itself is misled)
+* decimals over 15 digits: the next double below and above, since a JSON number is a double
+* columns nested or binary, and those after the first 32 (Delta's default), have none
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import decimal
 import math
 from typing import Any
 
@@ -14,10 +20,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as kinds
 
-# As Spark's default `delta.dataSkippingNumIndexedCols`.
 INDEXED_COLUMNS = 32
 TEXT_LIMIT = 32
 EXACT_DIGITS = 15
+LAST_CHARACTER = "\U0010ffff"
+LARGEST = {pa.float32(): 3.4028234663852886e38, pa.float64(): 1.7976931348623157e308}
+BOUNDED = (
+    kinds.is_integer,
+    kinds.is_floating,
+    kinds.is_decimal,
+    kinds.is_boolean,
+    kinds.is_string,
+    kinds.is_date,
+    kinds.is_timestamp,
+)
 
 
 class FileStats:
@@ -25,7 +41,6 @@ class FileStats:
 
     def __init__(self, schema: pa.Schema) -> None:
         self._fields = [field for field in schema if not kinds.is_nested(field.type)][:INDEXED_COLUMNS]
-        self._bounded = {field.name for field in self._fields if has_bounds(field.type)}
         self.rows = 0
         self._nulls = {field.name: 0 for field in self._fields}
         self._low: dict[str, Any] = {}
@@ -37,70 +52,79 @@ class FileStats:
         for field in self._fields:
             column = batch.column(field.name)
             self._nulls[field.name] += column.null_count
-            if field.name in self._bounded and column.null_count < len(column):
-                self._widen(field.name, column)
+            if column.null_count < len(column) and any(is_kind(field.type) for is_kind in BOUNDED):
+                self._widen(field.name, *bounds_of(column))
 
-    def _widen(self, name: str, column: pa.Array) -> None:
-        if (bounds := bounds_of(column)) is None:
-            self._bounded.discard(name)
-            return
-        low, high = bounds
-        self._low[name] = low if name not in self._low else min(low, self._low[name])
-        self._high[name] = high if name not in self._high else max(high, self._high[name])
+    def _widen(self, name: str, low: Any, high: Any) -> None:
+        self._low[name] = min(low, self._low.get(name, low))
+        self._high[name] = max(high, self._high.get(name, high))
 
     def as_delta(self) -> dict[str, Any]:
         """The statistics as a JSON-able mapping."""
         return {
             "numRecords": self.rows,
-            "minValues": {name: as_min(value) for name, value in self._low.items() if name in self._bounded},
-            "maxValues": {
-                name: as_json(value)
-                for name, value in self._high.items()
-                if name in self._bounded and not (isinstance(value, str) and len(value) > TEXT_LIMIT)
-            },
+            "minValues": {name: as_json(value, -math.inf) for name, value in self._low.items()},
+            "maxValues": {name: as_json(value, math.inf) for name, value in self._high.items()},
             "nullCount": self._nulls,
         }
 
 
-def has_bounds(kind: pa.DataType) -> bool:
-    """Tell whether Delta keeps minima and maxima for a column type."""
-    if kinds.is_decimal(kind):
-        return bool(kind.precision <= EXACT_DIGITS)
-    return bool(
-        kinds.is_integer(kind)
-        or kinds.is_floating(kind)
-        or kinds.is_string(kind)
-        or kinds.is_date(kind)
-        or kinds.is_timestamp(kind)
-    )
+def bounds_of(column: pa.Array) -> tuple[Any, Any]:
+    """The least and the greatest value of a column that is not all null."""
+    if kinds.is_floating(column.type):
+        return float_bounds(column)
+    if kinds.is_date(column.type) or kinds.is_timestamp(column.type):
+        return time_bounds(column)
+    bounds = pc.min_max(column).as_py()
+    return bounds["min"], bounds["max"]
 
 
-def bounds_of(column: pa.Array) -> tuple[Any, Any] | None:
-    """The least and the greatest value, or None when JSON or Python cannot hold them."""
+def float_bounds(column: pa.Array) -> tuple[float, float]:
+    largest = LARGEST[column.type]
+    bounds = pc.min_max(column.filter(pc.is_finite(column))).as_py()
+    odd = not pc.all(pc.is_finite(column)).as_py()
+    if bounds["min"] is None:
+        return -largest, largest
+    endless = pc.any(pc.equal(column, -math.inf)).as_py()
+    return -largest if endless else bounds["min"], largest if odd else bounds["max"]
+
+
+def time_bounds(column: pa.Array) -> tuple[Any, Any]:
+    """Dates and instants as Python holds them; those beyond the years 1 to 9999 become its first and last."""
+    integers = column.cast(pa.int32() if kinds.is_date(column.type) else pa.int64())
+    bounds = pc.min_max(integers).as_py()
+    return as_time(bounds["min"], column.type), as_time(bounds["max"], column.type)
+
+
+def as_time(value: int, kind: pa.DataType) -> dt.date | dt.datetime:
     try:
-        bounds = pc.min_max(column).as_py()
-    except (OverflowError, ValueError):  # dates beyond the year 9999
-        return None
-    low, high = bounds["min"], bounds["max"]
-    if kinds.is_floating(column.type) and not is_finite(column, low, high):
-        return None
-    return low, high
+        moment: dt.date | dt.datetime = (
+            pa.scalar(value, pa.int32() if kinds.is_date(kind) else pa.int64()).cast(kind).as_py()
+        )
+        return moment
+    except (OverflowError, ValueError):
+        edge = dt.datetime.max if value > 0 else dt.datetime.min
+        return edge.date() if kinds.is_date(kind) else edge.replace(tzinfo=dt.UTC if kind.tz else None)
 
 
-def is_finite(column: pa.Array, low: float, high: float) -> bool:
-    return math.isfinite(low) and math.isfinite(high) and not pc.any(pc.is_nan(column)).as_py()
-
-
-def as_min(value: Any) -> Any:
-    """A lower bound: the beginning of a text sorts before the text."""
-    return as_json(value[:TEXT_LIMIT] if isinstance(value, str) else value)
-
-
-def as_json(value: Any) -> Any:
-    """Numbers and texts as they are; times as Delta writes them (UTC instants end in Z, wall times do not)."""
+def as_json(value: Any, outwards: float) -> Any:
+    """Numbers and texts, rounded outwards; times as Delta writes them (UTC instants end in Z, wall times do not)."""
+    if isinstance(value, str):
+        return cut(value, outwards)
+    if isinstance(value, decimal.Decimal):
+        number = float(value)
+        return number if len(value.as_tuple().digits) <= EXACT_DIGITS else math.nextafter(number, outwards)
     if isinstance(value, dt.datetime):
         text = value.replace(tzinfo=None).isoformat(timespec="microseconds")
         return f"{text}Z" if value.tzinfo else text
-    if isinstance(value, dt.date):
-        return value.isoformat()
-    return value if isinstance(value, int | float | str) else float(value)
+    return value.isoformat() if isinstance(value, dt.date) else value
+
+
+def cut(text: str, outwards: float) -> str:
+    """A prefix sorts before the text; with the last character of all at its end it sorts after every such text."""
+    if len(text) <= TEXT_LIMIT:
+        return text
+    if outwards < 0:
+        return text[:TEXT_LIMIT]
+    rest = text[TEXT_LIMIT:]
+    return text[:TEXT_LIMIT] + LAST_CHARACTER * (1 + len(rest) - len(rest.lstrip(LAST_CHARACTER)))

@@ -6,6 +6,7 @@ A connection is a mapping ``{"kind": "s3", "endpoint": url | None, "region": str
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from executors.runtime.failures import TaskError
 
 Connection = Mapping[str, Any]
 DEFAULT_REGION = "us-east-1"
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # The Rust store would retry for three minutes by itself; the retries that count are those of the callers.
 RUST_RETRIES = {"max_retries": "3", "retry_timeout": "20s", "timeout": "120s", "connect_timeout": "5s"}
 
@@ -107,11 +109,12 @@ def is_store_error(error: BaseException) -> bool:
 
 def store_failed(what: str, error: Exception) -> TaskError:
     """An external failure with the store's own reason, without a trace through libraries."""
-    reason = "the bucket or object does not exist" if is_missing(error) else first_line(error)
+    reason = "the bucket or object does not exist" if is_missing(error) else reason_of(error)
     return TaskError("external", "store_failed", f"{what}: {reason}")
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an exception's text, or its type's name."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:500] if lines else type(error).__name__
+def reason_of(error: BaseException) -> str:
+    """What an exception says, on one line: of delta-rs's tree of causes the first and the last."""
+    lines = [clean for line in ANSI.sub("", str(error)).splitlines() if (clean := line.strip(" \t↳"))]
+    told = [line for line in lines if not line.startswith("Help:")] or [type(error).__name__]
+    return (told[0] if len(told) == 1 else f"{told[0]}: {told[-1]}")[:500]
