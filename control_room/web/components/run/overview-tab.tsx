@@ -1,0 +1,220 @@
+import type { ReactNode } from "react";
+import { Result } from "@/components/run/result";
+import { RunRef } from "@/components/run/run-ref";
+import { attemptText } from "@/components/runs/runs-table";
+import { CopyButton } from "@/components/shell/copy-button";
+import { JsonView } from "@/components/shell/json-view";
+import { type KeyValue, KeyValues } from "@/components/shell/key-values";
+import { Duration, RelativeTime } from "@/components/shell/time";
+import { Badge, type BadgeVariant } from "@/components/ui/badge";
+import { Card, CardContent, CardHeader, CardTitle } from "@/components/ui/card";
+import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
+import { formatCount, formatExact, formatValue } from "@/lib/format";
+import { isEmpty, type JsonObject } from "@/lib/json";
+import { measures } from "@/lib/usage";
+import type { Publication, RunDetail, RunInput } from "@/services/runs";
+
+export function OverviewTab({ run }: { run: RunDetail }) {
+  return (
+    <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_22rem]">
+      <div className="grid min-w-0 gap-4">
+        {run.result && !isEmpty(run.result) && (
+          <Section title="Result">
+            <Result result={run.result} />
+          </Section>
+        )}
+        {(run.publications.length > 0 || run.outputs.length > 0) && <Outputs run={run} />}
+        {run.inputs.length > 0 && <Inputs inputs={run.inputs} />}
+        <Section title="Parameters">
+          <CardContent>
+            {isEmpty(run.params) ? (
+              <Nothing>This run has no parameters.</Nothing>
+            ) : (
+              <Params params={run.params} />
+            )}
+          </CardContent>
+        </Section>
+      </div>
+      <div className="grid min-w-0 gap-4">
+        <Section title="About this run">
+          <CardContent>
+            <KeyValues items={facts(run)} />
+          </CardContent>
+        </Section>
+        <Measures title="Usage" values={run.usage} />
+        <Measures title="Caps" values={run.caps} />
+      </div>
+    </div>
+  );
+}
+
+function Section({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <Card aria-label={title}>
+      <CardHeader>
+        <CardTitle>{title}</CardTitle>
+      </CardHeader>
+      {children}
+    </Card>
+  );
+}
+
+function Nothing({ children }: { children: ReactNode }) {
+  return <p className="text-muted-foreground">{children}</p>;
+}
+
+function Params({ params }: { params: JsonObject }) {
+  const nested = Object.values(params).some((value) => typeof value === "object" && value !== null);
+  if (nested) return <JsonView value={params} label="parameters" />;
+  return (
+    <KeyValues items={Object.entries(params).map(([key, value]) => ({ key, value: formatValue(value) }))} />
+  );
+}
+
+function facts(run: RunDetail): KeyValue[] {
+  const optional = (key: string, value: ReactNode): KeyValue[] =>
+    value === null || value === undefined ? [] : [{ key, value }];
+  const labels = Object.entries(run.labels);
+  return [
+    { key: "Submitted", value: <RelativeTime at={run.submitted_at} /> },
+    { key: "Started", value: run.started_at ? <RelativeTime at={run.started_at} /> : "–" },
+    { key: "Duration", value: <Duration from={run.started_at} to={run.finished_at} /> },
+    { key: "Attempt", value: attemptText(run) },
+    ...optional("Executor", run.executor_name),
+    ...optional("Rows", run.rows === null ? null : formatCount(run.rows)),
+    { key: "Queue", value: `${run.queue}, priority ${run.priority}` },
+    ...optional("Not before", run.not_before && formatExact(run.not_before)),
+    ...optional("Deadline", run.deadline && formatExact(run.deadline)),
+    ...optional("Retry of", run.retry_of && <RunRef run_id={run.retry_of} />),
+    ...optional("Cancel reason", run.cancel_reason),
+    ...optional("Labels", labels.length > 0 ? <Labels labels={labels} /> : null),
+    { key: "Run id", value: <code className="text-xs break-all">{run.run_id}</code> },
+  ];
+}
+
+function Labels({ labels }: { labels: [string, string][] }) {
+  return (
+    <span className="flex flex-wrap gap-1">
+      {labels.map(([key, value]) => (
+        <Badge key={key} variant="outline">
+          {key}={value}
+        </Badge>
+      ))}
+    </span>
+  );
+}
+
+function Measures({ title, values }: { title: string; values: JsonObject }) {
+  if (isEmpty(values)) return null;
+  return (
+    <Section title={title}>
+      <CardContent>
+        <KeyValues items={measures(values)} className="figures" />
+      </CardContent>
+    </Section>
+  );
+}
+
+const PUBLICATION_STATES: Record<string, { variant: BadgeVariant; text: string }> = {
+  recorded: { variant: "running", text: "publishing" },
+  committed: { variant: "succeeded", text: "committed" },
+  failed: { variant: "failed", text: "failed" },
+};
+
+/** Declared outputs, with what was published of them: the table's version is what others read. */
+function Outputs({ run }: { run: RunDetail }) {
+  const published = new Map(run.publications.map((publication) => [publication.output, publication]));
+  const declared = run.outputs.filter((output) => !published.has(output.name));
+  return (
+    <Section title="Outputs">
+      <Table label="Outputs">
+        <TableHeader>
+          <TableRow>
+            <TableHead>Output</TableHead>
+            <TableHead>State</TableHead>
+            <TableHead className="text-right">Version</TableHead>
+            <TableHead className="text-right">Rows</TableHead>
+            <TableHead className="max-md:hidden">Mode</TableHead>
+            <TableHead className="max-sm:hidden">Table</TableHead>
+          </TableRow>
+        </TableHeader>
+        <TableBody>
+          {run.publications.map((publication) => (
+            <PublicationRow key={`${publication.output} ${publication.epoch}`} publication={publication} />
+          ))}
+          {declared.map((output) => (
+            <TableRow key={output.name}>
+              <TableCell className="font-medium">{output.name}</TableCell>
+              <TableCell className="text-muted-foreground">not yet</TableCell>
+              <TableCell className="text-right">–</TableCell>
+              <TableCell className="text-right">–</TableCell>
+              <TableCell className="text-muted-foreground max-md:hidden">{output.mode}</TableCell>
+              <TableCell className="max-sm:hidden">
+                <Uri uri={output.uri} />
+              </TableCell>
+            </TableRow>
+          ))}
+        </TableBody>
+      </Table>
+    </Section>
+  );
+}
+
+function PublicationRow({ publication }: { publication: Publication }) {
+  const shown = PUBLICATION_STATES[publication.state];
+  return (
+    <TableRow>
+      <TableCell className="font-medium">{publication.output}</TableCell>
+      <TableCell>
+        <Badge variant={shown?.variant ?? "neutral"}>{shown?.text ?? publication.state}</Badge>
+      </TableCell>
+      <TableCell className="figures text-right">{formatValue(publication.table_version)}</TableCell>
+      <TableCell className="figures text-right">{formatCount(publication.rows)}</TableCell>
+      <TableCell className="text-muted-foreground max-md:hidden">{publication.mode}</TableCell>
+      <TableCell className="max-sm:hidden">
+        <Uri uri={publication.uri} />
+      </TableCell>
+    </TableRow>
+  );
+}
+
+function Inputs({ inputs }: { inputs: RunInput[] }) {
+  return (
+    <Section title="Inputs">
+      <Table label="Inputs">
+        <TableHeader>
+          <TableRow>
+            <TableHead>Input</TableHead>
+            <TableHead>Kind</TableHead>
+            <TableHead className="text-right">Version</TableHead>
+            <TableHead>From</TableHead>
+            <TableHead className="max-sm:hidden">Where</TableHead>
+          </TableRow>
+        </TableHeader>
+        <TableBody>
+          {inputs.map((input) => (
+            <TableRow key={input.name}>
+              <TableCell className="font-medium">{input.name}</TableCell>
+              <TableCell className="text-muted-foreground">{input.kind}</TableCell>
+              <TableCell className="figures text-right">{formatValue(input.version)}</TableCell>
+              <TableCell>{input.from_run_id ? <RunRef run_id={input.from_run_id} /> : "–"}</TableCell>
+              <TableCell className="max-sm:hidden">
+                <Uri uri={input.uri ?? input.sha256 ?? ""} />
+              </TableCell>
+            </TableRow>
+          ))}
+        </TableBody>
+      </Table>
+    </Section>
+  );
+}
+
+function Uri({ uri }: { uri: string }) {
+  if (uri === "") return "–";
+  return (
+    <span className="flex items-center gap-1">
+      <code className="text-xs break-all">{uri}</code>
+      <CopyButton value={uri} label={`Copy ${uri}`} />
+    </span>
+  );
+}

@@ -1,0 +1,166 @@
+import { JsonView } from "@/components/shell/json-view";
+import { KeyValues } from "@/components/shell/key-values";
+import { Badge, type BadgeVariant } from "@/components/ui/badge";
+import { Disclosure } from "@/components/ui/collapsible";
+import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
+import { formatCount, formatDuration, formatValue, formatWord } from "@/lib/format";
+import { isObject, type JsonObject } from "@/lib/json";
+import { type ResultNode, resultNodes } from "@/services/runs";
+
+const MOST_ROWS = 500;
+
+/** A result as people read it: figures as a list, records as a table, dbt's nodes as theirs; the JSON is below. */
+export function Result({ result }: { result: JsonObject }) {
+  const nodes = resultNodes(result);
+  const rest = Object.entries(result).filter(([key]) => key !== "nodes" || nodes.length === 0);
+  const plain = rest.filter(([, value]) => !isStructured(value));
+  const structured = rest.filter(([, value]) => isStructured(value));
+  return (
+    <div className="divide-y">
+      {plain.length > 0 && (
+        <div className="px-4 py-3">
+          <KeyValues
+            items={plain.map(([key, value]) => ({ key: formatWord(key), value: formatValue(value) }))}
+            className="figures"
+          />
+        </div>
+      )}
+      {structured.map(([key, value]) => (
+        <Structured key={key} name={key} value={value} />
+      ))}
+      {nodes.length > 0 && <NodeTable nodes={nodes} />}
+      <Disclosure summary="As JSON" className="px-4 py-2.5">
+        <JsonView value={result} label="result" className="mt-2" />
+      </Disclosure>
+    </div>
+  );
+}
+
+function isStructured(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
+}
+
+function Structured({ name, value }: { name: string; value: unknown }) {
+  if (isRecords(value)) return <Records name={name} rows={value} />;
+  if (isObject(value) && Object.values(value).every((item) => !isStructured(item))) {
+    return (
+      <div className="px-4 py-3">
+        <h3 className="mb-1.5 text-xs font-medium text-muted-foreground">{formatWord(name)}</h3>
+        <KeyValues
+          items={Object.entries(value).map(([key, item]) => ({ key, value: formatValue(item) }))}
+          className="figures"
+        />
+      </div>
+    );
+  }
+  return (
+    <div className="px-4 py-3">
+      <h3 className="mb-1.5 text-xs font-medium text-muted-foreground">{formatWord(name)}</h3>
+      <JsonView value={value} label={name} />
+    </div>
+  );
+}
+
+export function isRecords(value: unknown): value is JsonObject[] {
+  return Array.isArray(value) && value.length > 0 && value.every(isObject);
+}
+
+function Records({ name, rows }: { name: string; rows: JsonObject[] }) {
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  return (
+    <div className="py-2">
+      <h3 className="px-4 pb-1 text-xs font-medium text-muted-foreground">{formatWord(name)}</h3>
+      <Table label={formatWord(name)}>
+        <TableHeader>
+          <TableRow>
+            {columns.map((column) => (
+              <TableHead key={column}>{formatWord(column)}</TableHead>
+            ))}
+          </TableRow>
+        </TableHeader>
+        <TableBody>
+          {rows.slice(0, MOST_ROWS).map((row, index) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: records have no identity of their own and never move
+            <TableRow key={index}>
+              {columns.map((column) => (
+                <TableCell key={column} className="figures max-w-80 break-words">
+                  {formatValue(row[column])}
+                </TableCell>
+              ))}
+            </TableRow>
+          ))}
+        </TableBody>
+      </Table>
+      {rows.length > MOST_ROWS && (
+        <p className="px-4 pt-2 text-xs text-muted-foreground">
+          The first {MOST_ROWS} of {rows.length}.
+        </p>
+      )}
+    </div>
+  );
+}
+
+const STATUSES: Record<string, BadgeVariant> = {
+  success: "succeeded",
+  pass: "succeeded",
+  fail: "failed",
+  error: "failed",
+  "runtime error": "failed",
+  warn: "waiting",
+  skipped: "skipped",
+};
+
+/** Each model and test of a dbt run, what went wrong first. */
+function NodeTable({ nodes }: { nodes: ResultNode[] }) {
+  const sorted = [...nodes].sort((a, b) => rank(a) - rank(b));
+  return (
+    <div className="py-2">
+      <h3 className="px-4 pb-1 text-xs font-medium text-muted-foreground">
+        Models and tests ({summarise(nodes)})
+      </h3>
+      <Table label="Models and tests">
+        <TableHeader>
+          <TableRow>
+            <TableHead>Name</TableHead>
+            <TableHead>Type</TableHead>
+            <TableHead>Status</TableHead>
+            <TableHead className="text-right">Rows</TableHead>
+            <TableHead className="text-right">Time</TableHead>
+            <TableHead className="max-md:hidden">Message</TableHead>
+          </TableRow>
+        </TableHeader>
+        <TableBody>
+          {sorted.map((node) => (
+            <TableRow key={`${node.type} ${node.name}`}>
+              <TableCell className="font-mono text-xs break-all">{node.name}</TableCell>
+              <TableCell className="text-muted-foreground">{node.type}</TableCell>
+              <TableCell>
+                <Badge variant={STATUSES[node.status] ?? "neutral"}>{node.status}</Badge>
+              </TableCell>
+              <TableCell className="figures text-right">{formatCount(node.rows)}</TableCell>
+              <TableCell className="figures text-right whitespace-nowrap">
+                {formatDuration(node.seconds === null ? null : node.seconds * 1000)}
+              </TableCell>
+              <TableCell className="max-w-96 text-muted-foreground break-words max-md:hidden">
+                {node.message ?? "–"}
+              </TableCell>
+            </TableRow>
+          ))}
+        </TableBody>
+      </Table>
+    </div>
+  );
+}
+
+function rank(node: ResultNode): number {
+  const variant = STATUSES[node.status];
+  if (variant === "failed") return 0;
+  if (variant === "waiting" || variant === "skipped") return 1;
+  return node.type === "test" ? 3 : 2;
+}
+
+export function summarise(nodes: ResultNode[]): string {
+  const counts = new Map<string, number>();
+  for (const node of nodes) counts.set(node.status, (counts.get(node.status) ?? 0) + 1);
+  return [...counts].map(([status, count]) => `${count} ${status}`).join(", ");
+}

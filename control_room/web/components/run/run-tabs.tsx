@@ -1,0 +1,63 @@
+"use client";
+
+import { ArtifactsTab } from "@/components/run/artifacts-tab";
+import { AttemptsTab } from "@/components/run/attempts-tab";
+import { EventsTab } from "@/components/run/events-tab";
+import { LogsTab } from "@/components/run/logs-tab";
+import { OverviewTab } from "@/components/run/overview-tab";
+import { Tabs, TabsContent, TabsList, TabsTrigger } from "@/components/ui/tabs";
+import { useUrl } from "@/hooks/use-url";
+import type { RunDetail } from "@/services/runs";
+
+const TABS = {
+  overview: { text: "Overview", Content: OverviewTab },
+  attempts: { text: "Attempts", Content: AttemptsTab },
+  events: { text: "Events", Content: EventsTab },
+  logs: { text: "Logs", Content: LogsTab },
+  artifacts: { text: "Artifacts", Content: ArtifactsTab },
+};
+type TabName = keyof typeof TABS;
+
+/** A pipeline run is never claimed, so it has no attempts and no logs of its own. */
+const OF_PIPELINES: TabName[] = ["overview", "events", "artifacts"];
+const OF_TASKS: TabName[] = ["overview", "attempts", "events", "logs", "artifacts"];
+
+export function RunTabs({ run }: { run: RunDetail }) {
+  const { params, change } = useUrl();
+  const names = run.kind === "pipeline" ? OF_PIPELINES : OF_TASKS;
+  const open = names.find((name) => name === params.get("tab")) ?? "overview";
+  const { Content } = TABS[open];
+  return (
+    <Tabs
+      value={open}
+      onValueChange={(tab) =>
+        change({ tab: tab === "overview" ? null : tab, stream: null, view: null }, "push")
+      }
+    >
+      <TabsList aria-label="Parts of this run">
+        {names.map((name) => (
+          <TabsTrigger key={name} value={name}>
+            {TABS[name].text}
+            <Count value={countOf(run, name)} />
+          </TabsTrigger>
+        ))}
+      </TabsList>
+      <TabsContent value={open} tabIndex={-1}>
+        <Content run={run} />
+      </TabsContent>
+    </Tabs>
+  );
+}
+
+function countOf(run: RunDetail, name: TabName): number {
+  if (name === "attempts") return run.attempts.length;
+  if (name !== "artifacts") return 0;
+  return run.kind === "pipeline"
+    ? run.children.reduce((sum, child) => sum + child.artifact_count, 0)
+    : run.artifact_count;
+}
+
+function Count({ value }: { value: number }) {
+  if (value === 0) return null;
+  return <span className="figures rounded-sm bg-secondary px-1 text-2xs text-muted-foreground">{value}</span>;
+}

@@ -1,0 +1,266 @@
+import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { asArray, asNumber, asObject, asText, isObject, type JsonObject } from "@/lib/json";
+import { isTerminal } from "@/lib/states";
+import { getJson, type Schemas, sendJson } from "@/services/http";
+
+type RunWire = Schemas["Run"];
+type RunDetailWire = Schemas["RunDetail"];
+type RunPageWire = Schemas["RunPage"];
+
+export type RunError = {
+  class: string;
+  code: string;
+  message: string;
+  trace: string | null;
+  position: unknown;
+};
+export type Progress = {
+  fraction: number | null;
+  message: string | null;
+  current: number | null;
+  total: number | null;
+  unit: string | null;
+};
+export type RunInput = {
+  name: string;
+  kind: string;
+  uri: string | null;
+  version: number | null;
+  artifact_id: string | null;
+  sha256: string | null;
+  from_run_id: string | null;
+};
+export type RunOutput = { name: string; format: string; mode: string; uri: string };
+export type TaskDot = { task_key: string; number: number; state: string };
+
+export type Run = Omit<RunWire, "error" | "progress" | "inputs" | "outputs"> & {
+  error: RunError | null;
+  progress: Progress | null;
+  inputs: RunInput[];
+  outputs: RunOutput[];
+  /** Task keys of the same pipeline that this task waits for; null when the server did not say. */
+  parents: string[] | null;
+  /** The tasks of a pipeline run, for the row of dots; null when the server did not say. */
+  tasks: TaskDot[] | null;
+};
+export type Attempt = Omit<Schemas["Attempt"], "error"> & { error: RunError | null };
+export type Publication = Schemas["Publication"];
+export type Dependency = Schemas["Dependency"];
+export type Why = Schemas["Why"];
+export type RunDetail = Run & {
+  attempts: Attempt[];
+  children: Run[];
+  depends_on: Dependency[];
+  publications: Publication[];
+};
+export type RunPage = { items: Run[]; next_cursor: string | null };
+export type RunFilters = {
+  state: readonly string[];
+  kind: string | null;
+  template: string | null;
+  q: string | null;
+  top_level: boolean;
+  cursor: string | null;
+};
+
+export const PAGE_SIZE = 50;
+
+export function toRun(wire: RunWire): Run {
+  const extra = wire as RunWire & { tasks?: unknown; depends_on?: unknown };
+  return {
+    ...wire,
+    error: toError(wire.error),
+    progress: toProgress(wire.progress),
+    inputs: asArray(wire.inputs).map(toInput),
+    outputs: asArray(wire.outputs).map(toOutput),
+    parents: toParents(extra.depends_on),
+    tasks: Array.isArray(extra.tasks) ? extra.tasks.map(toDot) : null,
+  };
+}
+
+export function toRunDetail(wire: RunDetailWire): RunDetail {
+  return {
+    ...toRun(wire),
+    attempts: wire.attempts.map((attempt) => ({ ...attempt, error: toError(attempt.error) })),
+    children: wire.children.map(toRun),
+    depends_on: wire.depends_on,
+    publications: wire.publications,
+  };
+}
+
+export function toError(wire: unknown): RunError | null {
+  if (!isObject(wire)) return null;
+  return {
+    class: asText(wire.class) ?? "internal",
+    code: asText(wire.code) ?? "unknown",
+    message: asText(wire.message) ?? "No message was given.",
+    trace: asText(wire.trace),
+    position: wire.position ?? null,
+  };
+}
+
+export function toProgress(wire: unknown): Progress | null {
+  if (!isObject(wire)) return null;
+  const current = asNumber(wire.current);
+  const total = asNumber(wire.total);
+  const counted = current !== null && total !== null && total > 0 ? current / total : null;
+  const fraction = asNumber(wire.fraction) ?? counted;
+  return {
+    fraction: fraction === null ? null : Math.min(1, Math.max(0, fraction)),
+    message: asText(wire.message),
+    current,
+    total,
+    unit: asText(wire.unit),
+  };
+}
+
+function toInput(item: unknown): RunInput {
+  const wire = asObject(item);
+  return {
+    name: asText(wire.name) ?? "",
+    kind: asText(wire.kind) ?? "table",
+    uri: asText(wire.uri),
+    version: asNumber(wire.version),
+    artifact_id: asText(wire.artifact_id),
+    sha256: asText(wire.sha256),
+    from_run_id: asText(wire.from_run_id),
+  };
+}
+
+function toOutput(item: unknown): RunOutput {
+  const wire = asObject(item);
+  const text = (name: string) => asText(wire[name]) ?? "";
+  return { name: text("name"), format: text("format"), mode: text("mode"), uri: text("uri") };
+}
+
+function toParents(wire: unknown): string[] | null {
+  if (!Array.isArray(wire)) return null;
+  const keys = wire.map((item) => asText(isObject(item) ? item.task_key : item));
+  return keys.filter((key) => key !== null);
+}
+
+function toDot(item: unknown): TaskDot {
+  const wire = asObject(item);
+  return {
+    task_key: asText(wire.task_key) ?? "",
+    number: asNumber(wire.number) ?? 0,
+    state: asText(wire.state) ?? "waiting",
+  };
+}
+
+export const runKeys = {
+  all: ["runs"] as const,
+  lists: ["runs", "list"] as const,
+  list: (filters: RunFilters) => ["runs", "list", filters] as const,
+  tasks: (pipeline: string) => ["runs", "tasks", pipeline] as const,
+  details: ["runs", "detail"] as const,
+  detail: (ref: string) => ["runs", "detail", ref] as const,
+  why: (run_id: string) => ["runs", "why", run_id] as const,
+  parents: (run_id: string) => ["runs", "parents", run_id] as const,
+};
+
+export function runsQuery(filters: RunFilters) {
+  return queryOptions({
+    queryKey: runKeys.list(filters),
+    queryFn: async ({ signal }): Promise<RunPage> => {
+      const query = { ...filters, top_level: filters.top_level ? true : null, limit: PAGE_SIZE };
+      const page = await getJson<RunPageWire>("/runs", query, signal);
+      return { items: page.items.map(toRun), next_cursor: page.next_cursor };
+    },
+    placeholderData: keepPreviousData,
+    // Events tell of changed states; progress moves between events, so a page with running work is read again.
+    refetchInterval: (query) =>
+      query.state.data?.items.some((run) => run.state === "running") ? 3000 : 30_000,
+  });
+}
+
+/** The tasks of one pipeline, for servers that do not put them into the list. */
+export function pipelineTasksQuery(pipeline: Run) {
+  return queryOptions({
+    queryKey: runKeys.tasks(pipeline.run_id),
+    queryFn: async ({ signal }): Promise<TaskDot[]> => {
+      const page = await getJson<RunPageWire>(
+        "/runs",
+        { pipeline: pipeline.run_id, limit: PAGE_SIZE },
+        signal,
+      );
+      const tasks = page.items.map((run) => ({
+        task_key: run.task_key ?? "",
+        number: run.number,
+        state: run.state,
+      }));
+      return tasks.sort((a, b) => a.number - b.number);
+    },
+    enabled: pipeline.kind === "pipeline" && pipeline.tasks === null,
+    staleTime: isTerminal(pipeline.state) ? Number.POSITIVE_INFINITY : 0,
+  });
+}
+
+export function runQuery(ref: string) {
+  return queryOptions({
+    queryKey: runKeys.detail(ref),
+    queryFn: async ({ signal }): Promise<RunDetail> =>
+      toRunDetail(await getJson<RunDetailWire>(`/runs/${encodeURIComponent(ref)}`, {}, signal)),
+    refetchInterval: (query) => {
+      const run = query.state.data;
+      if (!run || isTerminal(run.state)) return false;
+      return run.state === "running" ? 2000 : 10_000;
+    },
+  });
+}
+
+/** What a task waits for never changes, so it is asked once. */
+export function parentsQuery(child: Run) {
+  return queryOptions({
+    queryKey: runKeys.parents(child.run_id),
+    queryFn: async ({ signal }): Promise<string[]> => {
+      const detail = await getJson<RunDetailWire>(`/runs/${child.run_id}`, {}, signal);
+      return detail.depends_on.flatMap((parent) => (parent.task_key ? [parent.task_key] : []));
+    },
+    enabled: child.parents === null,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+export function whyQuery(run_id: string) {
+  return queryOptions({
+    queryKey: runKeys.why(run_id),
+    queryFn: ({ signal }) => getJson<Why>(`/runs/${run_id}/why`, {}, signal),
+    refetchInterval: 5000,
+  });
+}
+
+/** An empty reason is left out, so that the server's own words stand. */
+export async function cancelRun(run_id: string, reason: string, force: boolean): Promise<Run> {
+  const body = reason === "" ? { force } : { reason, force };
+  return toRun(await sendJson<RunWire>("POST", `/runs/${run_id}/cancel`, body));
+}
+
+export async function retryRun(run_id: string): Promise<Run> {
+  return toRun(await sendJson<RunWire>("POST", `/runs/${run_id}/retry`, {}));
+}
+
+/** One row of `result.nodes`, as the dbt executor reports models and tests. */
+export type ResultNode = {
+  name: string;
+  type: string;
+  status: string;
+  rows: number | null;
+  seconds: number | null;
+  message: string | null;
+};
+
+export function resultNodes(result: JsonObject | null): ResultNode[] {
+  return asArray(result?.nodes).filter(isObject).map(toNode);
+}
+
+function toNode(wire: JsonObject): ResultNode {
+  return {
+    name: asText(wire.name) ?? asText(wire.unique_id) ?? "",
+    type: asText(wire.type) ?? asText(wire.resource_type) ?? "",
+    status: asText(wire.status) ?? "",
+    rows: asNumber(wire.rows),
+    seconds: asNumber(wire.seconds) ?? asNumber(wire.execution_time),
+    message: asText(wire.message),
+  };
+}
