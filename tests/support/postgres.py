@@ -151,7 +151,7 @@ class Cluster:
     def _ensure_template(self) -> None:
         name = sql.Identifier(TEMPLATE)
         with psycopg.connect(self.conninfo(), autocommit=True) as connection:
-            if connection.execute("select from pg_database where datname = %s", (TEMPLATE,)).fetchone():
+            if connection.execute("select 1 from pg_database where datname = %s", (TEMPLATE,)).fetchone():
                 return
         self.execute(sql.SQL("create database {} template template0").format(name))
         try:
