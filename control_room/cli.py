@@ -1,0 +1,127 @@
+"""The command line. Commands live in control_room.commands and import what they need when they run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from control_room.commands import artifacts, context, demo, doctor, platform, runs, stack, templates
+from control_room.errors import EXIT_CODES, FAILED, INTERRUPTED, MISUSE, UNAVAILABLE, ControlRoomError
+
+EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(
+    no_args_is_help=True,
+    context_settings=SETTINGS,
+    epilog=EPILOG,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Lakehouse Control Room: run data work through one contract, and see all of it.",
+)
+
+
+def print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        context.say(f"control-room {version('lakehouse-control-room')}")
+        raise typer.Exit
+
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(envvar="OPS_DATA_DIR", help="Folder of the embedded stack.", show_default=".control-room"),
+]
+Url = Annotated[str | None, typer.Option(envvar="OPS_URL", help="A control room elsewhere.")]
+TokenFile = Annotated[Path | None, typer.Option(envvar="OPS_TOKEN_FILE", help="File with an operator's token.")]
+Version = Annotated[bool, typer.Option("--version", callback=print_version, is_eager=True)]
+
+
+@app.callback()
+def settings(
+    found: typer.Context,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(envvar="OPS_DATA_DIR", help="Folder of the embedded stack.", show_default=".control-room"),
+    ] = None,
+    url: Annotated[str | None, typer.Option(envvar="OPS_URL", help="A control room elsewhere.")] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(envvar="OPS_TOKEN_FILE", help="File with an operator's token.")
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", callback=print_version, is_eager=True)] = False,
+) -> None:
+    """Where the control room is."""
+    found.obj = context.settings_from(data_dir, url, token_file)
+
+
+app.command()(stack.up)
+app.command()(stack.down)
+app.command()(stack.status)
+app.command()(demo.demo)
+app.command()(runs.submit)
+app.add_typer(runs.app, name="runs")
+app.add_typer(artifacts.app, name="artifacts")
+app.add_typer(templates.app, name="templates")
+app.add_typer(platform.executors_app, name="executors")
+app.command()(platform.login)
+app.command()(doctor.doctor)
+app.command()(platform.server)
+app.command()(platform.executor)
+app.add_typer(platform.migrate_app, name="migrate")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point. Every failure is a sentence and an exit code, never a traceback."""
+    try:
+        code = run(arguments)
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`); point stdout elsewhere so that the flush at exit is silent.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; answers its exit code."""
+    try:
+        result = app(args=arguments, prog_name="control-room", standalone_mode=False)
+    except ControlRoomError as error:
+        return complain(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return complain("interrupted", INTERRUPTED)
+    except Exception as error:
+        return unexpected(error)
+    return result if isinstance(result, int) else 0
+
+
+def unexpected(error: Exception) -> int:
+    """Misuse found by typer, known failures of libraries, and defects of ours; OPS_DEBUG=1 shows where."""
+    if os.environ.get("OPS_DEBUG") == "1":
+        raise error
+    show = getattr(error, "format_message", None)
+    if show is not None:
+        return complain(f"{show()}\nnext: add --help to see how it is used", MISUSE)
+    if isinstance(error, OSError):
+        return complain(f"{error.strerror or error}\nwhere: {error.filename or 'this machine'}", FAILED)
+    kind = type(error).__name__
+    unreachable = kind in ("StoreUnavailable", "OperationalError")
+    return complain(
+        f"{kind}: {error}\nnext: run it again with OPS_DEBUG=1 and report what it prints",
+        UNAVAILABLE if unreachable else FAILED,
+    )
+
+
+def complain(text: str, code: int) -> int:
+    sys.stdout.flush()
+    sys.stderr.write(f"error: {text}\n")
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""artifacts: ls, get, verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from control_room.commands.context import AsJson, connect, print_json, print_table, say
+from control_room.commands.words import coloured, size_text
+from control_room.errors import FAILED, MISUSE, OK, REFUSED, ControlRoomError
+
+if TYPE_CHECKING:
+    from control_room.client import OperatorClient
+
+app = typer.Typer(no_args_is_help=True, help="What runs left behind.")
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Number or run_id; a pipeline stands for all its tasks.")]
+Json = dict[str, Any]
+
+
+@app.command()
+def ls(context: typer.Context, run: Run, as_json: AsJson = False) -> None:
+    """The artifacts of a run, or of all tasks of a pipeline."""
+    with connect(context) as client:
+        items = artifacts_of(client, run)
+    if as_json:
+        print_json({"items": items})
+        return
+    columns = {"artifact": "left", "run": "right", "name": "left", "kind": "left", "size": "right", "sha256": "left"}
+    rows = [
+        [a["artifact_id"], a["number"], a["name"], a["kind"], size_text(a["size"]), (a["sha256"] or "–")[:12]]
+        for a in items
+    ]
+    print_table(columns, rows)
+
+
+@app.command()
+def get(
+    context: typer.Context,
+    artifact: Annotated[str, typer.Argument(help="artifact_id, or RUN/NAME.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File or folder; the name by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Download one artifact; the bytes are checked against the recorded sha256."""
+    with connect(context) as client:
+        found = _find(client, artifact)
+        target = _target(output, found["name"])
+        sha256 = client.download(found["artifact_id"], target, found["sha256"])
+    if as_json:
+        print_json({"artifact_id": found["artifact_id"], "path": str(target), "sha256": sha256})
+    else:
+        say(f"{target}  sha256 {sha256}")
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(metavar="RUN|ARTIFACT", help="Number, run_id or artifact_id.")],
+    as_json: AsJson = False,
+) -> None:
+    """Read the bytes back from the store and recompute each sha256. Exit code 1 when one differs."""
+    with connect(context) as client:
+        items = [_verified(client, artifact) for artifact in _with_bytes(client, what)]
+    good = all(item["ok"] for item in items)
+    if as_json:
+        print_json({"ok": good, "items": items})
+    else:
+        _print_verified(items, good)
+    raise typer.Exit(OK if good else FAILED)
+
+
+def artifacts_of(client: OperatorClient, ref: str) -> list[Json]:
+    """Artifacts of the run and of its tasks; each with the number of its run."""
+    run = client.run(ref)
+    runs = [run, *sorted(run["children"], key=lambda child: child["number"])]
+    return [{**a, "number": r["number"]} for r in runs for a in client.artifacts(str(r["number"]))]
+
+
+def _find(client: OperatorClient, artifact: str) -> Json:
+    ref, slash, name = artifact.partition("/")
+    if not slash:
+        checked = client.verify(artifact)
+        return {"artifact_id": artifact, "name": checked.get("name", artifact), "sha256": checked["sha256_expected"]}
+    found = [a for a in artifacts_of(client, ref) if a["name"] == name]
+    if not found:
+        raise ControlRoomError(
+            f"run {ref} has no artifact {name!r}", next_step=f"see `control-room artifacts ls {ref}`", exit_code=REFUSED
+        )
+    if found[-1]["sha256"] is None:
+        raise ControlRoomError(f"{name!r} is a table; there are no bytes to download", exit_code=REFUSED)
+    return found[-1]
+
+
+def _target(output: Path | None, name: str) -> Path:
+    """Only the last part of an artifact's name is used: it comes from a run."""
+    plain = Path(name).name or "artifact"
+    target = Path(plain) if output is None else output / plain if output.is_dir() else output
+    if not target.absolute().parent.is_dir():
+        raise ControlRoomError("there is no such folder", where=str(target.parent), exit_code=MISUSE)
+    return target.absolute()
+
+
+def _with_bytes(client: OperatorClient, what: str) -> list[Json]:
+    try:
+        return [artifact for artifact in artifacts_of(client, what) if artifact["sha256"]]
+    except ControlRoomError as error:
+        if error.exit_code != REFUSED or "-" not in what:
+            raise
+    return [{"artifact_id": what, "number": None, "name": what}]
+
+
+def _verified(client: OperatorClient, artifact: Json) -> Json:
+    checked = client.verify(artifact["artifact_id"])
+    return {"artifact_id": artifact["artifact_id"], "number": artifact["number"], "name": artifact["name"], **checked}
+
+
+def _print_verified(items: list[Json], good: bool) -> None:
+    rows = [
+        [
+            item["number"],
+            item["name"],
+            size_text(item["size"]),
+            coloured("ok" if item["ok"] else "failed", "ok" if item["ok"] else "DIFFERS"),
+            item["sha256_actual"][:12],
+        ]
+        for item in items
+    ]
+    print_table({"run": "right", "name": "left", "size": "right", "verdict": "left", "sha256": "left"}, rows)
+    say(f"{len(items)} artifacts, " + ("every sha256 is the recorded one" if good else "NOT all as recorded"))

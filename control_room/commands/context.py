@@ -1,0 +1,137 @@
+"""What every command shares: where the control room is, who we are, and how answers are printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from control_room.errors import MISUSE, UNAVAILABLE, ControlRoomError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from control_room.client import OperatorClient
+    from control_room.local.folder import StackFolder
+
+DEFAULT_DATA_DIR = ".control-room"
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """url and token_file: a control room anywhere; without them the stack in data_dir."""
+
+    data_dir: Path
+    url: str | None = None
+    token_file: Path | None = None
+
+    @property
+    def folder(self) -> StackFolder:
+        from control_room.local.folder import StackFolder
+
+        return StackFolder.at(self.data_dir)
+
+
+def settings_from(data_dir: Path | None, url: str | None, token_file: Path | None) -> Settings:
+    """Options first, then OPS_DATA_DIR, OPS_URL and OPS_TOKEN_FILE (typer reads those), then the default folder."""
+    return Settings(data_dir or Path(DEFAULT_DATA_DIR), url or None, token_file)
+
+
+def settings_of(context: typer.Context) -> Settings:
+    found = context.find_root().obj
+    return found if isinstance(found, Settings) else settings_from(None, None, None)
+
+
+def connect(context: typer.Context, patience: float = 0.0) -> OperatorClient:
+    """A client of the control room the settings name."""
+    return client_for(settings_of(context), patience)
+
+
+def client_for(settings: Settings, patience: float = 0.0) -> OperatorClient:
+    from control_room.client import OperatorClient
+
+    url, token_file = _address(settings)
+    return OperatorClient(url, _token(token_file), patience=patience)
+
+
+def _address(settings: Settings) -> tuple[str, Path]:
+    if settings.url is None:
+        return _stack_address(settings)
+    if settings.token_file is None:
+        raise ControlRoomError(
+            "OPS_URL is set, but there is no token",
+            next_step="set OPS_TOKEN_FILE (or --token-file) to a file with an operator's token",
+            exit_code=MISUSE,
+        )
+    return settings.url, settings.token_file
+
+
+def _stack_address(settings: Settings) -> tuple[str, Path]:
+    from control_room.local import stack
+    from control_room.local.server import OPERATOR_TOKEN, url_of
+
+    state = stack.running_state(settings.folder)
+    if state is None:
+        raise ControlRoomError(
+            "no stack is running in this data folder",
+            where=str(settings.folder.root),
+            next_step="start it with `control-room up`, or point OPS_URL and OPS_TOKEN_FILE at another control room",
+            exit_code=UNAVAILABLE,
+        )
+    return url_of(state), settings.token_file or settings.folder.secret(OPERATOR_TOKEN)
+
+
+def _token(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ControlRoomError(
+            f"the token cannot be read: {error}",
+            where=str(path),
+            next_step="check the file and its owner, or set OPS_TOKEN_FILE",
+            exit_code=MISUSE,
+        ) from error
+
+
+# Printing ---------------------------------------------------------------------------------------------------------
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
+
+
+def console(stderr: bool = False) -> Console:
+    """A rich console that does not interpret brackets in other people's text."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+def say(text: str = "", *, quiet: bool = False) -> None:
+    """A line for people; with --json it goes to stderr."""
+    console(stderr=quiet).print(text, soft_wrap=True)
+
+
+def print_table(columns: Mapping[str, str], rows: list[list[Any]], title: str | None = None) -> None:
+    """columns: heading -> left or right. Cells may be None (shown as a dash) or rich texts."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    for heading, side in columns.items():
+        table.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*[cell if isinstance(cell, Text) else Text("–" if cell is None else str(cell)) for cell in row])
+    console().print(table)
+
+
+def interactive() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,201 @@
+"""demo: the main job on real data, from nothing to a report, with one command."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from control_room.commands.context import AsJson, client_for, connect, print_json, print_table, say, settings_of
+from control_room.commands.words import coloured, count_text, duration_of, error_text, seconds_text
+from control_room.errors import FAILED, INTERRUPTED, MISUSE, OK, ControlRoomError
+
+if TYPE_CHECKING:
+    from control_room.client import OperatorClient
+
+Json = dict[str, Any]
+SERVER_PATIENCE = 120.0  # a killed server is back long before
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What the demo runs: a folder of templates, the pipeline's name and its parameters."""
+
+    folder: Path
+    template: str
+    params: Json
+    told: str
+
+
+def demo(
+    context: typer.Context,
+    source: Annotated[
+        Path | None, typer.Option("--input", help="Your own table (CSV or Parquet) instead of the flights.")
+    ] = None,
+    open_browser: Annotated[
+        bool | None, typer.Option("--open/--no-open", help="Open the dashboard; by default where there is a desktop.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start the stack, run the pipeline on real data, show what came out. Exit code 1 if a task fails."""
+    began = time.monotonic()
+    with _pipeline(source) as pipeline:
+        run = _submitted(context, pipeline, as_json)
+    finished = _followed(context, run, as_json)
+    with connect(context) as client:
+        summary = _summary(context, client, finished, time.monotonic() - began)
+        if as_json:
+            print_json(summary)
+        else:
+            _tell(summary, client, open_browser)
+    raise typer.Exit(OK if finished["state"] == "succeeded" else FAILED)
+
+
+@contextmanager
+def _pipeline(source: Path | None) -> Iterator[Pipeline]:
+    home = Path(__file__).parent.parent / "demo"
+    if source is None:
+        yield Pipeline(home / "nycflights", "nycflights", {}, "the 2013 flights out of New York (336,776 rows)")
+        return
+    with tempfile.TemporaryDirectory(prefix="control-room-demo-") as folder:
+        yield _generated(source, Path(folder))
+
+
+def _generated(source: Path, folder: Path) -> Pipeline:
+    from control_room.demo.table.generate import InputFileError, generate
+
+    try:
+        made = generate(source.expanduser(), folder)
+    except InputFileError as error:
+        raise ControlRoomError(
+            str(error), where=str(source), next_step="pass a CSV or Parquet file with a header and rows",
+            exit_code=MISUSE,
+        ) from error  # fmt: skip
+    told = f"{source.name} ({made.rows:,} rows, {made.columns} columns)"
+    return Pipeline(made.folder, "table-demo", made.params, told)
+
+
+def _submitted(context: typer.Context, pipeline: Pipeline, quiet: bool) -> Json:
+    from control_room.commands.stack import bring_up
+    from control_room.commands.templates import apply_paths
+
+    if settings_of(context).url is None:
+        say("stack", quiet=quiet)
+        state = bring_up(context, quiet)
+        say(f"  {state.phase}: {state.urls['dashboard']}", quiet=quiet)
+    with connect(context, patience=SERVER_PATIENCE) as client:
+        apply_paths(client, [pipeline.folder])
+        run: Json = client.submit(pipeline.template, pipeline.params, labels={"demo": pipeline.template})
+    say(f"pipeline {pipeline.template}: run {run['number']} on {pipeline.told}", quiet=quiet)
+    return run
+
+
+def _followed(context: typer.Context, run: Json, quiet: bool) -> Json:
+    from control_room.commands.follow import follow_run
+
+    number = run["number"]
+    try:
+        with client_for(settings_of(context), SERVER_PATIENCE) as client:
+            return follow_run(client, str(number), quiet)
+    except KeyboardInterrupt:
+        say(f"interrupted; run {number} and the stack go on", quiet=True)
+        say(f"next: control-room runs show {number}, control-room runs cancel {number}, control-room down", quiet=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _summary(context: typer.Context, client: OperatorClient, run: Json, seconds: float) -> Json:
+    from control_room.client import tasks_of
+
+    tasks = [{**task, "artifacts": client.artifacts(str(task["number"]))} for task in tasks_of(run)]
+    return {
+        "run": {key: value for key, value in run.items() if key != "children"},
+        "tasks": tasks,
+        "report": _report(context, client, run, tasks),
+        "dashboard": f"{client.url}/",
+        "seconds": round(seconds, 1),
+    }
+
+
+def _report(context: typer.Context, client: OperatorClient, run: Json, tasks: list[Json]) -> Json | None:
+    """Download the rendered report, checked against its sha256; None when there is none."""
+    rendered = [a for t in tasks for a in t["artifacts"] if a["kind"] == "report" and a["media_type"] == "text/html"]
+    if not rendered:
+        return None
+    artifact = rendered[-1]
+    folder = settings_of(context).folder
+    folder.reports.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder.reports / f"run-{run['number']}.html"
+    sha256 = client.download(artifact["artifact_id"], path, artifact["sha256"])
+    return {"artifact_id": artifact["artifact_id"], "name": artifact["name"], "path": str(path), "sha256": sha256}
+
+
+def _tell(summary: Json, client: OperatorClient, open_browser: bool | None) -> None:
+    run, report = summary["run"], summary["report"]
+    _print_tasks(run, summary["tasks"])
+    if report:
+        say(f"report     {report['path']}")
+    if run["state"] == "succeeded":
+        link = client.login_code()["url"]
+        say(f"dashboard  {link}   (logs you in, once)")
+        _open(link, open_browser)
+        say(f"all of it took {seconds_text(summary['seconds'])}; three things to try next:")
+        _next_things(summary)
+    else:
+        _tell_failure(summary)
+
+
+def _print_tasks(run: Json, tasks: list[Json]) -> None:
+    rows = [_row(task) for task in [*tasks, *([{**run, "artifacts": []}] if run["kind"] == "pipeline" else [])]]
+    right = {"try": "right", "duration": "right", "rows": "right", "artifacts": "right"}
+    print_table({"run": "right", "task": "left", "executor": "left", "state": "left", **right, "sha256": "left"}, rows)
+
+
+def _row(task: Json) -> list[Any]:
+    digests = [a["sha256"][:12] for a in task["artifacts"] if a["sha256"]]
+    return [
+        task["number"],
+        task["task_key"] or task["template_name"],
+        task["executor_name"],
+        coloured(task["state"]),
+        task["attempt"] if task["kind"] != "pipeline" else None,
+        seconds_text(duration_of(task)),
+        count_text(task["rows"]),
+        len(task["artifacts"]) if task["kind"] != "pipeline" else None,
+        " ".join(digests[:1]) + (f" +{len(digests) - 1}" if len(digests) > 1 else ""),
+    ]
+
+
+def _next_things(summary: Json) -> None:
+    number = summary["run"]["number"]
+    say(f"  control-room artifacts verify {number}     recompute every sha256 from the store")
+    say("  control-room demo --input FILE.csv     the same on a table of your own")
+    say("  control-room down, then up             stop everything; every run is still there")
+
+
+def _tell_failure(summary: Json) -> None:
+    failed = [task for task in summary["tasks"] if task["state"] == "failed"]
+    number = summary["run"]["number"]
+    for task in failed:
+        say(f"error: {task['task_key'] or task['template_name']} failed: {error_text(task['error'])}", quiet=True)
+        say(
+            f"next: control-room runs logs {task['number']}, then control-room runs retry {summary['run']['number']}",
+            quiet=True,
+        )
+    if not failed:
+        say(f"error: the pipeline is {summary['run']['state']}", quiet=True)
+        say(f"next: control-room runs why {number}", quiet=True)
+
+
+def _open(link: str, wanted: bool | None) -> None:
+    desktop = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    if wanted or (wanted is None and desktop):
+        import webbrowser
+
+        webbrowser.open(link)

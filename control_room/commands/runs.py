@@ -1,0 +1,259 @@
+"""submit, and runs: ls, show, logs, cancel, retry, why."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from control_room.commands.context import AsJson, connect, print_json, print_table, say
+from control_room.commands.words import (
+    coloured,
+    count_text,
+    duration_of,
+    error_text,
+    moment,
+    printable,
+    seconds_text,
+    time_text,
+)
+from control_room.errors import FAILED, INTERRUPTED, OK
+
+app = typer.Typer(no_args_is_help=True, help="Look at runs, and steer them.")
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Number or run_id.")]
+Json = dict[str, Any]
+
+
+def submit(
+    context: typer.Context,
+    template: Annotated[str, typer.Argument(help="Name of a template; see `templates ls`.")],
+    param: Annotated[list[str] | None, typer.Option("-p", "--param", metavar="NAME=VALUE", help="May repeat.")] = None,
+    params_file: Annotated[Path | None, typer.Option(help="YAML or JSON with parameters; -p goes before it.")] = None,
+    template_version: Annotated[int | None, typer.Option(min=1)] = None,
+    priority: Annotated[int | None, typer.Option(help="Higher goes first.")] = None,
+    queue: Annotated[str | None, typer.Option()] = None,
+    label: Annotated[list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="May repeat.")] = None,
+    idempotency_key: Annotated[str | None, typer.Option(help="The same key and request again is the same run.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for its end; exit code 1 if it fails.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a run."""
+    from control_room.commands import params as given
+    from control_room.commands.follow import follow_run
+
+    with connect(context, patience=90.0 if follow else 0.0) as client:
+        schema = client.template(template)["spec"].get("params_schema", {})
+        values = given.collect(param or [], params_file, schema)
+        run = client.submit(
+            template,
+            values,
+            template_version=template_version,
+            priority=priority,
+            queue=queue,
+            labels=given.pairs(label or [], "--label") or None,
+            idempotency_key=idempotency_key,
+        )
+        if not follow:
+            _answer(run, as_json, f"run {run['number']} ({template}) is {run['state']}")
+            return
+        say(f"run {run['number']} ({template})", quiet=as_json)
+        try:
+            finished = follow_run(client, str(run["number"]), quiet=as_json)
+        except KeyboardInterrupt:
+            interrupted(run)
+    _answer(finished, as_json, _ending(finished))
+    raise typer.Exit(OK if finished["state"] == "succeeded" else FAILED)
+
+
+@app.command()
+def ls(
+    context: typer.Context,
+    state: Annotated[list[str] | None, typer.Option(help="May repeat: waiting, queued, running, succeeded, …")] = None,
+    kind: Annotated[str | None, typer.Option()] = None,
+    template: Annotated[str | None, typer.Option()] = None,
+    search: Annotated[str | None, typer.Option("--search", "-q", help="Part of a name, label or number.")] = None,
+    all_runs: Annotated[bool, typer.Option("--all", "-a", help="The tasks of pipelines too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 25,
+    as_json: AsJson = False,
+) -> None:
+    """The newest runs."""
+    with connect(context) as client:
+        page = client.list_runs(
+            state=state or None, kind=kind, template=template, q=search, top_level=not all_runs, limit=limit
+        )
+    if as_json:
+        print_json(page)
+        return
+    print_runs(page["items"])
+    if page["next_cursor"]:
+        say(f"the newest {limit}; --limit shows more")
+
+
+@app.command()
+def show(context: typer.Context, run: Run, as_json: AsJson = False) -> None:
+    """One run: its tasks, attempts, publications and error."""
+    with connect(context) as client:
+        found = client.run(run)
+    if as_json:
+        print_json(found)
+    else:
+        _print_run(found)
+
+
+@app.command()
+def logs(
+    context: typer.Context,
+    run: Run,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
+    stream: Annotated[str | None, typer.Option(help="stdout, stderr or another; all when none is named.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a run wrote; of a pipeline, what each of its tasks wrote."""
+    from control_room.commands.follow import log_chunks
+
+    with connect(context, patience=60.0 if follow else 0.0) as client:
+        chunks = log_chunks(client, run, stream, follow)
+        if as_json:
+            print_json({"items": [chunk for _, chunk in chunks]})
+            return
+        heading = None
+        for title, chunk in chunks:
+            if title != heading:
+                heading = title
+                say(f"==> {title} <==")
+            sys.stdout.write(printable(chunk["text"]))
+            sys.stdout.flush()
+
+
+@app.command()
+def cancel(
+    context: typer.Context,
+    run: Run,
+    reason: Annotated[str, typer.Option()] = "cancelled from the command line",
+    force: Annotated[bool, typer.Option(help="Take the lease away without waiting for the executor.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a run to stop; a pipeline with all its tasks."""
+    with connect(context) as client:
+        found = client.cancel(run, reason, force)
+    ended = found["state"] == "cancelled"
+    _answer(found, as_json, f"run {found['number']} is {'cancelled' if ended else 'asked to stop'}")
+
+
+@app.command()
+def retry(context: typer.Context, run: Run, as_json: AsJson = False) -> None:
+    """Make a new run of the same definition and parameters; a finished run never changes."""
+    with connect(context) as client:
+        new = client.retry(run)
+    _answer(new, as_json, f"run {new['number']} tries run {run} again; it is {new['state']}")
+
+
+@app.command()
+def why(context: typer.Context, run: Run, as_json: AsJson = False) -> None:
+    """Why a run is where it is."""
+    with connect(context) as client:
+        found = client.why(run)
+    if as_json:
+        print_json(found)
+        return
+    say(f"run {run} is {found['state']}")
+    for reason in found["reasons"]:
+        say(f"  {reason['message']} ({reason['code']})")
+
+
+def print_runs(runs: list[Json]) -> None:
+    """The table of `runs ls`, also used for the tasks of a pipeline."""
+    columns = {"run": "right", "template": "left", "state": "left", "try": "right", "submitted": "left"}
+    rows = [
+        [
+            run["number"],
+            run["task_key"] or run["template_name"],
+            coloured(run["state"], _state_text(run)),
+            f"{run['attempt']}/{run['max_attempts']}" if run["kind"] != "pipeline" else None,
+            time_text(run["submitted_at"]),
+            seconds_text(duration_of(run)),
+            count_text(run["rows"]),
+            run["executor_name"],
+        ]
+        for run in runs
+    ]
+    print_table({**columns, "duration": "right", "rows": "right", "executor": "left"}, rows)
+
+
+def interrupted(run: Json) -> NoReturn:
+    """After Ctrl-C while following: the run goes on."""
+    say(
+        f"run {run['number']} goes on: control-room runs show {run['number']}, control-room runs cancel {run['number']}"
+    )
+    raise typer.Exit(INTERRUPTED)
+
+
+def _state_text(run: Json) -> str:
+    return f"{run['state']} ({run['state_reason']})" if run["state_reason"] else str(run["state"])
+
+
+def _answer(run: Json, as_json: bool, text: str) -> None:
+    if as_json:
+        print_json(run)
+    else:
+        say(text)
+
+
+def _ending(run: Json) -> str:
+    text = f"run {run['number']} {run['state']} after {seconds_text(duration_of(run))}"
+    return f"{text}\n  {error_text(run['error'])}" if run.get("error") else text
+
+
+def _print_run(run: Json) -> None:
+    name = f"{run['template_name']} v{run['template_version']}"
+    say(f"run {run['number']}  {name}  {_state_text(run)}  {seconds_text(duration_of(run))}")
+    facts = {
+        "run_id": run["run_id"],
+        "task of": run["pipeline_run_id"] and f"{run['pipeline_run_id']} ({run['task_key']})",
+        "retry of": run["retry_of"],
+        "submitted": f"{time_text(run['submitted_at'])} by {run['submitted_by']}",
+        "params": ", ".join(f"{k}={v}" for k, v in run["params"].items()),
+        "progress": (run["progress"] or {}).get("message") if run["state"] == "running" else None,
+        "cancel": run["cancel_reason"],
+        "error": error_text(run["error"]),
+    }
+    for label, value in facts.items():
+        if value:
+            say(f"  {label:<10} {value}")
+    if run["children"]:
+        print_runs(sorted(run["children"], key=lambda child: child["number"]))
+    if run["attempts"]:
+        _print_attempts(run["attempts"])
+    if run["publications"]:
+        _print_publications(run["publications"])
+
+
+def _print_attempts(attempts: list[Json]) -> None:
+    rows = [
+        [
+            a["attempt"],
+            a["epoch"],
+            coloured(a["outcome"]),
+            a["executor_name"],
+            time_text(a["started_at"]),
+            seconds_text(_seconds(a)),
+            error_text(a["error"]),
+        ]
+        for a in attempts
+    ]
+    left = dict.fromkeys(("outcome", "executor", "started"), "left")
+    print_table({"attempt": "right", "epoch": "right", **left, "duration": "right", "error": "left"}, rows)
+
+
+def _seconds(attempt: Json) -> float | None:
+    begun, ended = moment(attempt["started_at"]), moment(attempt["finished_at"])
+    return (ended - begun).total_seconds() if begun and ended else None
+
+
+def _print_publications(publications: list[Json]) -> None:
+    rows = [
+        [p["output"], coloured(p["state"]), p["table_version"], count_text(p["rows"]), p["uri"]] for p in publications
+    ]
+    print_table({"output": "left", "state": "left", "version": "right", "rows": "right", "uri": "left"}, rows)

@@ -1,0 +1,175 @@
+"""up, down, status: the embedded stack on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from control_room.commands.context import AsJson, print_json, print_table, say, settings_of
+from control_room.commands.words import coloured, seconds_text, size_text
+from control_room.errors import FAILED, MISUSE, OK, ControlRoomError
+
+if TYPE_CHECKING:
+    from control_room.local.report import Event
+    from control_room.local.state import StackState
+    from control_room.local.supervisor import Options
+
+Executors = Annotated[
+    str | None,
+    typer.Option("--executors", help="Kinds and slots, for instance python=2,dbt=1. Remembered for the next start."),
+]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, show_default="chosen once and remembered")]
+
+
+def up(
+    context: typer.Context,
+    executors: Executors = None,
+    port: Port = None,
+    postgres_port: Port = None,
+    s3_port: Port = None,
+    foreground: Annotated[bool, typer.Option(help="Stay in this process; for containers.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start the stack: PostgreSQL, object store, server with dashboard, executors. Says so when it is up already."""
+    options = _options(executors, {"server": port, "postgres": postgres_port, "s3": s3_port})
+    folder = settings_of(context).folder
+    if foreground:
+        raise typer.Exit(_foreground(context, options))
+    from control_room.local import stack
+
+    try:
+        state = stack.up(folder, options, lambda event: _tell(event, quiet=as_json))
+    except KeyboardInterrupt:
+        say("the stack goes on starting in the background: control-room status, control-room down", quiet=True)
+        raise
+    if as_json:
+        print_json(stack.status(folder))
+    else:
+        _greet(state)
+    raise typer.Exit(OK if state.phase == "ready" else FAILED)
+
+
+def down(
+    context: typer.Context,
+    drain: Annotated[float, typer.Option(min=0, help="Seconds that running tasks get to finish.")] = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Stop everything. Nothing is lost: `up` finds every run again, and goes on with the unfinished ones."""
+    from control_room.local import stack
+
+    folder = settings_of(context).folder
+    stopped = stack.down(folder, drain, lambda event: _tell(event, quiet=as_json))
+    if as_json:
+        print_json({"stopped": stopped, "data_dir": str(folder.root)})
+    else:
+        say("stopped" if stopped else f"nothing runs in {folder.root}")
+
+
+def status(context: typer.Context, as_json: AsJson = False) -> None:
+    """Services with process ids, ports, uptime, memory and restarts. Exit code 1 unless all of them are ready."""
+    from control_room.local import stack
+
+    answer = stack.status(settings_of(context).folder)
+    if as_json:
+        print_json(answer)
+    else:
+        _print_status(answer)
+    raise typer.Exit(OK if answer["phase"] in ("ready", "stopped") else FAILED)
+
+
+def bring_up(context: typer.Context, quiet: bool) -> StackState:
+    """The stack of the settings, started when it is not up; for commands that need one."""
+    from control_room.local import stack
+    from control_room.local.supervisor import Options
+
+    return stack.up(settings_of(context).folder, Options(), lambda event: _tell(event, quiet=quiet))
+
+
+def _foreground(context: typer.Context, options: Options) -> int:
+    from control_room.local.report import Reporter
+    from control_room.local.supervise import run
+
+    return run(settings_of(context).folder, options, Reporter(on_event=_tell_or_complain))
+
+
+def _options(executors: str | None, ports: dict[str, int | None]) -> Options:
+    from control_room.local.executor import check_wanted
+    from control_room.local.supervisor import Options
+
+    pinned = {name: port for name, port in ports.items() if port is not None}
+    if len(set(pinned.values())) != len(pinned):
+        raise ControlRoomError("two services cannot share one port", exit_code=MISUSE)
+    return Options(executors=check_wanted(parse_executors(executors)), pinned=pinned)
+
+
+def parse_executors(text: str | None) -> dict[str, int]:
+    """'python=2,dbt' -> {python: 2, dbt: 1}."""
+    wanted: dict[str, int] = {}
+    for part in (text or "").split(","):
+        kind, _, slots = part.strip().partition("=")
+        if not kind:
+            continue
+        if not (slots or "1").isdecimal():
+            raise ControlRoomError(
+                f"--executors: {part.strip()!r} is no KIND=SLOTS",
+                next_step="write for instance --executors python=2,dbt=1",
+                exit_code=MISUSE,
+            )
+        wanted[kind] = int(slots or "1")
+    return wanted
+
+
+def _tell(event: Event, quiet: bool = False) -> None:
+    if event["event"] == "service" and event["state"] == "down":
+        say(f"  {event['name']}: {event['why']}; again in {seconds_text(event['pause'])}", quiet=quiet)
+    elif event["event"] == "service":
+        say(f"  {event['name']} {event['state']} ({seconds_text(event['seconds'])})", quiet=quiet)
+    elif event["event"] == "note":
+        say(f"  note: {event['text']}", quiet=quiet)
+    elif event["event"] == "phase" and event["phase"] == "degraded":
+        errors = [f"  {name}: {why}" for name, why in event["errors"].items()]
+        say("\n".join(["the stack is up, but not all of it:", *errors]), quiet=quiet)
+    elif event["event"] == "stopping":
+        say(f"stopping (running tasks get {seconds_text(event['drain_seconds'])} to finish)", quiet=quiet)
+
+
+def _tell_or_complain(event: Event) -> None:
+    if event["event"] != "failed":
+        return _tell(event)
+    return say(str(ControlRoomError(event["what"], where=event["where"], next_step=event["next"])), quiet=True)
+
+
+def _greet(state: StackState) -> None:
+    took = f" in {seconds_text(state.ready_seconds)}" if state.ready_seconds else ""
+    say(f"the stack is {state.phase}{took}: {state.urls['dashboard']}")
+    say("  control-room login    a link that opens the dashboard")
+    say("  control-room status   what runs; control-room down stops it")
+
+
+def _print_status(answer: dict[str, Any]) -> None:
+    say(f"{answer['phase']}   {answer['data_dir']}")
+    rows = [_status_row(service) for service in answer["services"]]
+    if answer["supervisor"]:
+        rows.append(_status_row({"name": "supervisor", "state": "ready", **answer["supervisor"]}))
+    if rows:
+        right = dict.fromkeys(("pid", "port", "uptime", "memory", "restarts"), "right")
+        print_table({"service": "left", "state": "left", **right, "last error": "left"}, rows)
+    for name, url in answer["urls"].items() if answer["phase"] != "stopped" else ():
+        say(f"{name:<10} {url}")
+    say(f"{'logs':<10} {answer['data_dir']}/logs")
+    for note in answer["notes"]:
+        say(f"note: {note}")
+
+
+def _status_row(service: dict[str, Any]) -> list[Any]:
+    return [
+        service["name"],
+        coloured(service["state"]),
+        service["pid"],
+        service.get("port"),
+        seconds_text(service["uptime_seconds"]),
+        size_text(service["memory_bytes"]),
+        service.get("restarts", 0),
+        (service.get("last_error") or "")[:120],
+    ]

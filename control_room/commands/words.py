@@ -1,0 +1,96 @@
+"""How things are written for people: durations, sizes, times, states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+COLOURS = {
+    "succeeded": "green",
+    "ready": "green",
+    "ok": "green",
+    "active": "green",
+    "running": "cyan",
+    "starting": "cyan",
+    "queued": "blue",
+    "waiting": "yellow",
+    "warn": "yellow",
+    "degraded": "yellow",
+    "unhealthy": "yellow",
+    "backoff": "yellow",
+    "failed": "red",
+    "fail": "red",
+    "cancelled": "magenta",
+    "skipped": "bright_black",
+    "stopped": "bright_black",
+}
+
+
+def coloured(state: str, text: str | None = None) -> Text:
+    from rich.text import Text
+
+    return Text(text or state, style=COLOURS.get(state, ""))
+
+
+def seconds_text(seconds: float | None) -> str:
+    """90 -> '1m 30s'; fractions only below ten seconds."""
+    if seconds is None:
+        return "–"
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60}s"
+    return f"{whole // 3600}h {whole % 3600 // 60}m"
+
+
+def size_text(size: float | None) -> str:
+    if size is None:
+        return "–"
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
+def count_text(number: int | None) -> str:
+    return "–" if number is None else f"{number:,}"
+
+
+def moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def time_text(text: str | None) -> str:
+    """Local time, to the second."""
+    found = moment(text)
+    return found.astimezone().strftime("%Y-%m-%d %H:%M:%S") if found else "–"
+
+
+def duration_of(run: Mapping[str, Any]) -> float | None:
+    """Seconds from start to end, or to now while it runs; None before it started."""
+    begun = moment(run.get("started_at"))
+    if begun is None:
+        return None
+    ended = moment(run.get("finished_at")) or datetime.now(UTC)
+    return max((ended - begun).total_seconds(), 0.0)
+
+
+def error_text(error: Mapping[str, Any] | None) -> str:
+    if not error:
+        return ""
+    position = error.get("position")
+    where = f" at {position}" if position else ""
+    return f"{error.get('class')}/{error.get('code')}: {error.get('message')}{where}"
+
+
+def printable(text: str) -> str:
+    """Text that a run wrote, without what would steer the terminal."""
+    return "".join(c for c in text if c in "\n\t" or (c >= " " and c != "\x7f" and not "\x80" <= c <= "\x9f"))
