@@ -14,7 +14,6 @@ import psutil
 # What protects the machine when neither template nor platform names a cap.
 DEFAULT_LOG_BYTES = 64 * 1024 * 1024
 CAP_NAMES = ("wall_seconds", "memory_bytes", "log_bytes", "artifact_bytes")
-UNITS = {"wall_seconds": "s"}
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,15 @@ class Breach:
         }
 
     def message(self) -> str:
-        unit = UNITS.get(self.cap, "bytes")
         return (
-            f"cap {self.cap} is {self.limit:g} {unit}, observed {self.observed:g} {unit}; "
-            "the run was stopped. Make it smaller, or have the cap raised on the template"
+            f"cap {self.cap} is {shown(self.cap, self.limit)}, observed {shown(self.cap, self.observed)}: "
+            "the run was stopped; make it smaller, or have the cap raised on the template"
         )
+
+
+def shown(cap: str, value: float) -> str:
+    """A value with its unit, for people."""
+    return f"{value:g} s" if cap == "wall_seconds" else f"{round(value):,} bytes"
 
 
 @dataclass(frozen=True)

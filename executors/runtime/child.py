@@ -169,9 +169,9 @@ class Context:
             raise TaskError(
                 "user", "output_unknown", f"output {output!r} is not declared by the template (declared: {names})"
             )
-        from executors.runtime import child_delta  # loads pyarrow: only when data is published
+        from executors.runtime.child_delta import stage  # loads pyarrow: only when data is published
 
-        publication: dict[str, Any] = child_delta.stage(self.job, output, data)
+        publication: dict[str, Any] = stage(self.job, output, data)
         self.send_publication(publication)
         return publication
 
@@ -184,9 +184,9 @@ class Context:
         if name not in self.inputs:
             names = ", ".join(self.inputs) or "none"
             raise TaskError("user", "input_missing", f"input {name!r} is not an input of this run (inputs: {names})")
-        from executors.runtime import child_delta  # loads pyarrow: only when data is read
+        from executors.runtime.child_delta import read_table  # loads pyarrow: only when data is read
 
-        return child_delta.read_table(self.job, name)
+        return read_table(self.job, name)
 
     def is_cancelled(self) -> bool:
         """True once the run is asked to stop. Code that polls this gets no exception and cleans up itself."""

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ CONTRACT = models.ContractRange(min="1.0", max="1.0")
 STOP_GRACE_SECONDS = 3.0
 LEAVE_SECONDS = 5.0
 REFUSED_PAUSE_SECONDS = 5.0
+REMEMBERED_RUNS = 2000
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,9 @@ class Worker:
         self._hurry = threading.Event()
         self._gone = threading.Event()
         self._changed = threading.Condition()
+        self._drain_until = float("inf")
+        self._wish: tuple[str, models.ClaimRequest] | None = None
+        self._begun: deque[tuple[str, int]] = deque(maxlen=REMEMBERED_RUNS)
         self._active: dict[tuple[str, int], Attempt] = {}
         self._persist = Persistence(self._draining, self._trouble)
         self._heartbeats = Heartbeats(heartbeat_client, self, journal, clock)
@@ -86,6 +91,7 @@ class Worker:
         if self._draining.is_set():
             self._hurry.set()
         else:
+            self._drain_until = self._clock() + self._identity.drain_seconds
             self._journal.info("executor.draining", reason)
         self._draining.set()
         self._heartbeats.kick()
@@ -120,29 +126,29 @@ class Worker:
         self._heartbeats.start(self._registered().heartbeat_seconds)
         recovery = self._thread(lambda: self._recover(shop), "recovery")
         claiming = self._thread(lambda: self._claim_all(shop, once), "claim")
-        self._wait_for_work(claiming)
+        self._wait_for_work(claiming, shop)
         self._finish(recovery)
 
-    def _wait_for_work(self, claiming: threading.Thread) -> None:
+    def _wait_for_work(self, claiming: threading.Thread, shop: Workshop) -> None:
         """Until claiming has ended and every attempt with it, or the time for draining is up."""
-        while claiming.is_alive() and not self.draining:
-            with self._changed:
+        with self._changed:
+            while claiming.is_alive() and not self.draining:
                 self._changed.wait(1.0)
-        claiming.join(timeout=LEAVE_SECONDS if self.draining else None)
-        self._wait_for_attempts(self._identity.drain_seconds)
+        if self.draining:
+            self._settle_claim(shop)
+        self._wait_for_attempts(None)
         if self.attempts():
             self._end_attempts()
 
-    def _wait_for_attempts(self, seconds: float) -> None:
-        """Until none is active, the seconds (of draining) are over, or a second signal came."""
-        until: float | None = None
+    def _wait_for_attempts(self, seconds: float | None) -> None:
+        """Until none is active, the seconds (by default: those of draining) are over, or a second signal came."""
+        until = self._drain_until if seconds is None else self._clock() + seconds
         with self._changed:
             while self._active and not self._hurry.is_set():
-                if self.draining and until is None:
-                    until = self._clock() + seconds
-                if until is not None and self._clock() >= until:
+                left = until - self._clock() if self.draining else 1.0
+                if left <= 0:
                     return
-                self._changed.wait(1.0 if until is None else max(0.0, min(1.0, until - self._clock())))
+                self._changed.wait(min(1.0, left))
 
     def _end_attempts(self) -> None:
         """Cancel the children; what can still be reported is, within a few seconds."""
@@ -219,8 +225,10 @@ class Worker:
     def _claim_all(self, shop: Workshop, once: bool) -> None:
         try:
             while (free := self._wait_for_slot()) > 0:
-                for run in self._claim(free):
+                runs = self._claim(free)
+                for run in runs:
                     self._begin(run, shop)
+                self._wish = None
                 if once:
                     return
         except GivenUp:
@@ -237,6 +245,26 @@ class Worker:
                 self._changed.wait()
             return 0 if self.draining else self._identity.slots - len(self._active)
 
+    def _settle_claim(self, shop: Workshop) -> None:
+        """Learn what a claim that is still waiting has brought, without waiting for its answer.
+
+        The heartbeat tells the control room that this executor drains: it gives no more from then on, and the same
+        request id says what it gave before.
+        """
+        self._heartbeats.beat()
+        wish = self._wish
+        if wish is None:
+            return
+        executor_id, body = wish
+        last = body.model_copy(update={"wait_seconds": 0})
+        try:
+            runs = self._client.claim_runs(executor_id, last, retry=NO_RETRY).runs
+        except ContractError as error:
+            self._journal.warn("claim.unsettled", f"{error}; what it may have brought expires")
+            return
+        for run in runs:
+            self._begin(run, shop)
+
     def _claim(self, free: int) -> list[models.ClaimedRun]:
         """One wish, asked until it is answered: the same request id brings the same runs after a lost answer."""
         registration = self._registered()
@@ -246,12 +274,13 @@ class Worker:
             wait_seconds=min(registration.claim_wait_seconds, self._identity.claim_wait_seconds),
             queues=self._identity.queues,
         )
-        executor_id = registration.executor_id
+        executor_id = str(registration.executor_id)
+        self._wish = (executor_id, body)
         try:
             return self._persist(lambda: self._client.claim_runs(executor_id, body, retry=NO_RETRY)).runs
         except (NotFound, ExecutorGone) as error:
             self._journal.warn("executor.forgotten", str(error))
-            self.forgotten(str(executor_id), error)
+            self.forgotten(executor_id, error)
         except (Unauthenticated, Forbidden) as error:
             self._refused("claim.refused", error)
         except Conflict as error:
@@ -261,6 +290,9 @@ class Worker:
     def _begin(self, run: models.ClaimedRun, shop: Workshop) -> None:
         attempt = Attempt(run, shop)
         with self._changed:
+            if (attempt.run_id, attempt.epoch) in self._begun:
+                return
+            self._begun.append((attempt.run_id, attempt.epoch))
             self._active[attempt.run_id, attempt.epoch] = attempt
         self._thread(lambda: self._work(attempt), f"run-{run.number}")
         self._heartbeats.kick()
