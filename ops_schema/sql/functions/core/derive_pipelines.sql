@@ -23,7 +23,7 @@ begin
   loop
     if v_run.state = 'waiting' and v_run.started then
       update ops.runs set state = 'running', state_reason = null, started_at = ops.now() where run_id = v_run.run_id;
-      perform ops.append_event(v_run.run_id, 'run.started', p_actor);
+      perform ops.emit(v_run.run_id, 'run.started', null, p_actor);
     end if;
     if v_run.done then
       perform ops.finish_run(v_run.run_id, v_run.outcome, null, p_actor, ops.pipeline_error(v_run.outcome, v_run.error),

@@ -15,7 +15,7 @@ begin
     usage = usage || coalesce(v_lease.usage, '{}') ||
             coalesce((select a.usage from ops.attempts a where a.run_id = p_run_id and a.epoch = v_lease.epoch), '{}')
    where run_id = p_run_id;
-  perform ops.append_event(p_run_id, 'run.' || p_state, p_actor,
+  perform ops.emit(p_run_id, 'run.' || p_state, null, p_actor,
                            case when p_error is null then '{}' else jsonb_build_object('error', p_error - 'trace') end);
 end
 $$;

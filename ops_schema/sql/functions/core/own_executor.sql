@@ -3,7 +3,7 @@ create or replace function ops.own_executor(p_token_id uuid, p_executor_id uuid)
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_token    ops.tokens := ops.caller(p_token_id, 'executor');
+  v_token    ops.tokens := ops.require(p_token_id, array['executor']);
   v_executor ops.executors;
 begin
   select * into v_executor from ops.executors e where e.executor_id = p_executor_id;

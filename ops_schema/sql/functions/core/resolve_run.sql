@@ -8,7 +8,7 @@ declare
   v_run_id     uuid;
 begin
   if p_token_id is not null then
-    v_workspaces := (ops.caller(p_token_id, 'operator', 'viewer', 'executor')).workspaces;
+    v_workspaces := (ops.require(p_token_id, array['operator', 'viewer', 'executor'])).workspaces;
   end if;
   if p_ref ~ '^[0-9]{1,18}$' then
     select r.run_id into v_run_id from ops.runs r

@@ -17,7 +17,7 @@ begin
     perform ops.finish_run(p_run_id, case when v_decision ->> 'reason' = 'cancelled' then 'cancelled' else 'failed' end,
                            v_decision ->> 'reason', p_actor, p_error, p_result);
     if v_decision ->> 'decision' = 'escalate' then
-      perform ops.append_event(p_run_id, 'run.escalated', p_actor, v_decision);
+      perform ops.emit(p_run_id, 'run.escalated', null, p_actor, v_decision);
     end if;
   else
     delete from ops.leases where run_id = p_run_id;

@@ -1,6 +1,6 @@
 -- Guard: who calls, when the token lives and has one of the roles. Returns the token's row.
 -- Raises OPU01 (no, unknown, revoked or expired token), OPU02 (another role).
-create or replace function ops.caller(p_token_id uuid, variadic p_roles text[]) returns ops.tokens
+create or replace function ops.require(p_token_id uuid, p_roles text[]) returns ops.tokens
 language plpgsql stable set search_path = ''
 as $$
 declare

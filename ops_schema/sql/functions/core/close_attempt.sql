@@ -1,0 +1,28 @@
+-- Mutate and emit: the attempt ends with the reported outcome; its cap ledger is written; its recorded artifacts become
+-- visible, those only begun are orphaned; a success's publications are recorded. Raises OPV01.
+create or replace function ops.close_attempt(p_attempt ops.attempts, p_body jsonb) returns ops.attempts
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_attempt ops.attempts;
+begin
+  update ops.attempts a set
+    outcome = p_body ->> 'outcome', finished_at = ops.now(), reported_at = ops.now(),
+    idempotency_key = p_body ->> 'idempotency_key', report_digest = ops.digest(p_body),
+    result = nullif(p_body -> 'result', 'null'), error = nullif(p_body -> 'error', 'null'),
+    usage = coalesce((select l.usage from ops.leases l where l.run_id = a.run_id), '{}') || coalesce(nullif(p_body -> 'usage', 'null'), '{}')
+   where a.run_id = p_attempt.run_id and a.epoch = p_attempt.epoch
+  returning * into v_attempt;
+  update ops.artifacts set
+    state = case state when 'recorded' then 'visible' else 'orphaned' end,
+    visible_at = case state when 'recorded' then ops.now() end, orphaned_at = case state when 'begun' then ops.now() end
+   where run_id = p_attempt.run_id and epoch = p_attempt.epoch and state in ('begun', 'recorded');
+  perform ops.record_publications(v_attempt, coalesce(nullif(p_body -> 'publications', 'null'), '[]'));
+
+  perform ops.emit(v_attempt.run_id, 'attempt.reported', v_attempt.epoch, ops.executor_actor(v_attempt.executor_id),
+    jsonb_build_object('outcome', v_attempt.outcome, 'attempt', v_attempt.attempt,
+                       'report_digest', encode(v_attempt.report_digest, 'hex'), 'error', v_attempt.error - 'trace'));
+  perform ops.record_caps(v_attempt, coalesce(nullif(p_body -> 'cap_ledger', 'null'), '[]'));
+  return v_attempt;
+end
+$$;

@@ -1,0 +1,28 @@
+-- What a heartbeat answers for each run sent. continue: the lease is renewed. cancel: renewed, and the executor has
+-- grace_seconds to stop. drain: renewed, finish but claim no more. already_terminal: the report was accepted, nothing to
+-- do. superseded: this epoch holds nothing any more, `reason` says why.
+create or replace function ops.directives(p_executor ops.executors, p_runs jsonb) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+        'run_id', d.run_id, 'epoch', d.epoch, 'directive', d.directive, 'lease_deadline', ops.iso(d.lease_deadline),
+        'reason', case d.directive when 'cancel' then d.cancel_reason when 'superseded' then coalesce(d.lost, 'unknown run') end,
+        'grace_seconds', case d.directive when 'cancel' then ops.setting_number('cancel_grace_seconds') end,
+        'caps', null) order by d.n), '[]')
+      from (
+        select s.n, s.run_id, s.epoch, l.lease_deadline, r.cancel_reason,
+               case when l.run_id is null and r.run_id is not null then ops.lost_reason(r, s.epoch) end as lost,
+               case when l.run_id is null then
+                      case when ops.lost_reason(r, s.epoch) = 'terminal' then 'already_terminal' else 'superseded' end
+                    when l.reported_at is not null then 'continue'
+                    when r.cancel_requested_at is not null then 'cancel'
+                    when p_executor.state = 'draining' then 'drain'
+                    else 'continue' end as directive
+          from (select n, (m ->> 'run_id')::uuid as run_id, (m ->> 'epoch')::bigint as epoch
+                  from jsonb_array_elements(p_runs) with ordinality t (m, n)) s
+          left join ops.runs r on r.run_id = s.run_id
+          left join ops.leases l on l.run_id = s.run_id and l.epoch = s.epoch and l.executor_id = p_executor.executor_id) d);
+end
+$$;

@@ -1,0 +1,24 @@
+-- Mutate and emit: what an accepted report does to its run. Returns the route {decision, reason, retry_at}.
+create or replace function ops.follow_report(p_attempt ops.attempts, p_body jsonb) returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_actor text  := ops.executor_actor(p_attempt.executor_id);
+  v_route jsonb := '{"decision": "finish", "reason": "succeeded", "retry_at": null, "ended": true}';
+begin
+  if p_attempt.outcome <> 'succeeded' then
+    v_route := ops.route_run(p_attempt.run_id, p_attempt.outcome, p_attempt.error, v_actor, p_attempt.result);
+  elsif exists (select from ops.publications p where p.run_id = p_attempt.run_id and p.epoch = p_attempt.epoch) then
+    update ops.leases set reported_at = ops.now() where run_id = p_attempt.run_id;
+    update ops.runs set state_reason = 'publishing' where run_id = p_attempt.run_id;
+    perform ops.emit(p_attempt.run_id, 'run.publishing', null, v_actor);
+    return '{"decision": "publish", "reason": "publications are to be committed", "retry_at": null}';
+  else
+    perform ops.finish_run(p_attempt.run_id, 'succeeded', null, v_actor, null, p_attempt.result);
+  end if;
+  if (v_route ->> 'ended')::boolean then
+    perform ops.settle(array[p_attempt.run_id], v_actor);
+  end if;
+  return v_route - 'ended';
+end
+$$;

@@ -1,0 +1,21 @@
+-- Lock this request id for the transaction and read what it was answered before; `runs` is null when it is new.
+-- Raises OPC06 when the id came with another body.
+create or replace function ops.repeated_claim(p_executor ops.executors, p_body jsonb) returns ops.claim_requests
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_request ops.claim_requests;
+  v_digest  bytea := ops.digest(p_body - 'request_id' - 'wait_seconds');
+begin
+  perform pg_advisory_xact_lock(hashtextextended('ops.claim:' || (p_body ->> 'request_id'), 0));
+  select * into v_request from ops.claim_requests c
+   where c.executor_id = p_executor.executor_id and c.request_id = (p_body ->> 'request_id')::uuid;
+  if v_request.body_digest <> v_digest then
+    perform ops.fail('OPC06', format('request_id %s was used with another body', p_body ->> 'request_id'),
+      jsonb_build_object('request_id', p_body ->> 'request_id'), 'Use a new request_id for a new claim.');
+  end if;
+  v_request.request_id := (p_body ->> 'request_id')::uuid;
+  v_request.body_digest := v_digest;
+  return v_request;
+end
+$$;

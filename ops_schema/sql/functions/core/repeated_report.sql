@@ -1,0 +1,18 @@
+-- The answer to a report of an attempt that has been reported: what was answered then, with repeated = true, when the
+-- outcome is the same. Raises OPC02 with what is on record when it is another.
+create or replace function ops.repeated_report(p_attempt ops.attempts, p_body jsonb) returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  if p_attempt.outcome <> p_body ->> 'outcome' then
+    perform ops.fail('OPC02', format('epoch %s was reported as %s', p_attempt.epoch, p_attempt.outcome),
+      jsonb_build_object('outcome', p_attempt.outcome, 'reported_at', ops.iso(p_attempt.reported_at)),
+      'The first report stands; do not send another outcome.');
+  end if;
+  if p_attempt.report_digest <> ops.digest(p_body) then
+    perform ops.emit(p_attempt.run_id, 'report.differs', p_attempt.epoch, 'executor', jsonb_build_object(
+      'digest_on_record', encode(p_attempt.report_digest, 'hex'), 'digest_sent', encode(ops.digest(p_body), 'hex')));
+  end if;
+  return p_attempt.answer || '{"repeated": true}';
+end
+$$;
