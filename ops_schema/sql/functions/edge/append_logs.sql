@@ -13,7 +13,7 @@ declare
   v_observed bigint;
 begin
   perform ops.hold_lease(p_token_id, p_run_id, v_epoch);
-  select (r.caps ->> 'log_bytes')::bigint into v_limit from ops.runs r where r.run_id = p_run_id;
+  v_limit := ops.cap_in_force(p_run_id, 'log_bytes');
   select coalesce(sum(p.next_offset), 0) into v_used from ops.log_positions(p_run_id, v_epoch) p;
 
   with sent as (

@@ -3,10 +3,9 @@ create or replace function ops.check_artifact_bytes(p_new ops.artifacts) returns
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_limit    bigint;
+  v_limit    bigint := ops.cap_in_force(p_new.run_id, 'artifact_bytes');
   v_observed bigint;
 begin
-  select (r.caps ->> 'artifact_bytes')::bigint into v_limit from ops.runs r where r.run_id = p_new.run_id;
   select coalesce(sum(a.size), 0) + coalesce(p_new.size, 0) into v_observed
     from ops.artifacts a where a.run_id = p_new.run_id and a.epoch = p_new.epoch;
   if v_observed > v_limit then

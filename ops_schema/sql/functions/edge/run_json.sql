@@ -42,13 +42,13 @@ as $$
       'result', (p_run).result,
       'error', (p_run).error,
       'progress', coalesce(l.progress, (p_run).progress),
-      'usage', coalesce(l.usage, (p_run).usage),
+      'usage', (p_run).usage || coalesce(l.usage, '{}'),
       'lease_deadline', ops.iso(l.lease_deadline),
       'executor_name', (select e.name from ops.executors e where e.executor_id = (p_run).executor_id),
       'rows', (select sum(p.rows) from ops.publications p
                 where p.run_id in (select ops.run_family(p_run)) and p.state = 'committed'),
       'artifact_count', (select count(*) from ops.artifacts a
-                          where a.run_id in (select ops.run_family(p_run)) and a.state <> 'orphaned'))
+                          where a.run_id in (select ops.run_family(p_run)) and a.state in ('recorded', 'visible')))
     from (select) one
     left join ops.leases l on l.run_id = (p_run).run_id
 $$;
