@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 
 from control_room.api import models
 from control_room.api.access import (
@@ -18,8 +18,9 @@ from control_room.api.access import (
 )
 from control_room.api.context import Context, context
 from control_room.api.documented import reading, writing
+from control_room.api.strict_route import StrictRouter
 
-router = APIRouter(prefix="/auth", tags=["auth"])
+router = StrictRouter(prefix="/auth", tags=["auth"])
 Ctx = Annotated[Context, Depends(context)]
 
 

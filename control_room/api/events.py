@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import Depends, Header, Query, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.background import BackgroundTask
 
@@ -14,15 +14,28 @@ from contract.errors import Invalid
 from control_room.api import models
 from control_room.api.access import Caller, Reader
 from control_room.api.context import Context, context
-from control_room.api.cursor import is_cursor
+from control_room.api.cursor import cursor_of, event_id
 from control_room.api.documented import reading
 from control_room.api.events_hub import Beat, Subscription, follow
+from control_room.api.strict_route import StrictRouter
 from ops_schema.errors import StoreUnavailable
 
-router = APIRouter(tags=["events"])
+router = StrictRouter(tags=["events"])
 HEARTBEAT_SECONDS = 15.0
 RECONNECT_MS = 2000
 SEND_TIMEOUT_SECONDS = 30.0
+
+
+def resume_point(last_event_id: str) -> str:
+    """The cursor to go on from. Raises invalid_request for what is no id of this stream."""
+    try:
+        return cursor_of(last_event_id)
+    except ValueError:
+        raise Invalid(
+            f"Last-Event-ID {last_event_id!r} is no id of this stream",
+            members={"errors": [{"path": "last-event-id", "message": "is no id of this stream"}]},
+            hint="Leave the header out to start from now.",
+        ) from None
 
 
 def wanted(run_id: str | None, workspaces: tuple[str, ...] | None) -> Callable[[Mapping[str, Any]], bool]:
@@ -49,14 +62,14 @@ async def still_allowed(ctx: Context, caller: Caller) -> bool:
 def as_sse(item: Mapping[str, Any] | Beat) -> ServerSentEvent:
     """One event; or, in quiet moments, a comment with an id, so that a resume starts from here."""
     if isinstance(item, Beat):
-        return ServerSentEvent(comment="quiet", id=item.cursor)
+        return ServerSentEvent(comment="quiet", id=event_id(item.cursor))
     data = models.StreamEvent.model_validate(item).model_dump_json()
-    return ServerSentEvent(data=data, id=item["cursor"])
+    return ServerSentEvent(data=data, id=event_id(item["cursor"]))
 
 
 async def _messages(ctx: Context, caller: Caller, subscription: Subscription) -> AsyncIterator[ServerSentEvent]:
     # An id without data is not dispatched as an event, and a reader that loses us before the first one resumes from it.
-    yield ServerSentEvent(comment="open", id=subscription.start, retry=RECONNECT_MS)
+    yield ServerSentEvent(comment="open", id=event_id(subscription.start), retry=RECONNECT_MS)
     allowed = partial(still_allowed, ctx, caller)
     async for item in follow(ctx.hub, ctx.store, subscription, HEARTBEAT_SECONDS, allowed):
         yield as_sse(item)
@@ -67,12 +80,12 @@ async def _messages(ctx: Context, caller: Caller, subscription: Subscription) ->
     operation_id="streamEvents",
     response_class=EventSourceResponse,
     responses={
+        **reading(404),
         200: {
             "description": "Server-sent events; `data` of each is a StreamEvent.",
             "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/StreamEvent"}}},
-        }
-    }
-    | reading(404),
+        },
+    },
 )
 async def stream_events(
     request: Request,
@@ -84,15 +97,10 @@ async def stream_events(
     last_event_id: Annotated[str | None, Header(max_length=200, description="Go on after this event.")] = None,
 ) -> EventSourceResponse:
     """What happens, as it happens. Each event comes once, in order; a stream resumes by Last-Event-ID."""
-    if last_event_id is not None and not is_cursor(last_event_id):
-        raise Invalid(
-            f"Last-Event-ID {last_event_id!r} is no id of this stream",
-            members={"errors": [{"path": "last-event-id", "message": "is no id of this stream"}]},
-            hint="Leave the header out to start from now.",
-        )
+    after = None if last_event_id is None else resume_point(last_event_id)
     run = None if run_id is None else (await ctx.store.get_run(caller.principal, run_id))["run_id"]
     wants = wanted(run, caller.principal.workspaces)
-    subscription = await ctx.hub.subscribe(last_event_id, wants, caller.session)
+    subscription = await ctx.hub.subscribe(after, wants, caller.session)
     return EventSourceResponse(
         _messages(ctx, caller, subscription),
         ping=0,

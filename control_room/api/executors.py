@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 
 from control_room.api import models
 from control_room.api.access import Reader
 from control_room.api.context import Context, context
 from control_room.api.documented import reading
+from control_room.api.strict_route import StrictRouter
 
-router = APIRouter(tags=["executors"])
+router = StrictRouter(tags=["executors"])
 
 
 @router.get("/executors", operation_id="listExecutors", responses=reading())

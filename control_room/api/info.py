@@ -5,16 +5,16 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 
 from control_room.api import models
 from control_room.api.access import Reader
 from control_room.api.context import Context, context
 from control_room.api.documented import reading
+from control_room.api.strict_route import StrictRouter
 
-router = APIRouter(tags=["platform"])
+router = StrictRouter(tags=["platform"])
 Ctx = Annotated[Context, Depends(context)]
-CONTRACT_VERSIONS = ["1.0"]
 
 
 def own_version() -> str:
@@ -29,13 +29,8 @@ def own_version() -> str:
 async def info(ctx: Ctx, caller: Reader) -> models.Info:
     """Versions, environment and the database's clock."""
     told = await ctx.store.info()
-    return models.Info(
-        version=own_version(),
-        contract_versions=CONTRACT_VERSIONS,
-        environment=ctx.settings.environment,
-        server_time=told["server_time"],
-        schema_version=told["schema_version"],
-    )
+    own = {"version": own_version(), "environment": ctx.settings.environment}
+    return models.Info.model_validate(told | own)
 
 
 @router.get("/caps", operation_id="listCaps", responses=reading())

@@ -117,17 +117,19 @@ class Run(Answer):
     executor_name: str | None = None
     rows: int | None = None
     artifact_count: int = 0
+    lease_deadline: datetime | None = None
+    concurrency_key: str | None = None
 
 
 class Attempt(Answer):
     """One try at a run, made by a claim."""
 
-    run_id: UUID
     epoch: int
     attempt: int
     outcome: AttemptOutcome
     executor_id: UUID | None = None
     executor_name: str | None = None
+    executor_number: int | None = None
     started_at: datetime
     finished_at: datetime | None = None
     reported_at: datetime | None = None
@@ -146,6 +148,7 @@ class Publication(Answer):
     mode: str
     uri: str
     rows: int | None = None
+    files: int
     app_id: str
     app_version: int
     state: Literal["recorded", "committed", "failed"]
@@ -153,7 +156,6 @@ class Publication(Answer):
     error: JsonObject | None = None
     recorded_at: datetime
     committed_at: datetime | None = None
-    failed_at: datetime | None = None
 
 
 class Dependency(Answer):
@@ -162,7 +164,31 @@ class Dependency(Answer):
     run_id: UUID
     number: int
     task_key: str | None = None
+    template_name: str
     state: RunState
+    inputs: dict[str, str] = Field(description="Input of the waiting run -> output of this one.")
+
+
+class CapEntry(Answer):
+    """One enforcement of a cap. overshoot in the cap's unit; overshoot_ms from breach to stop."""
+
+    run_id: UUID
+    epoch: int
+    layer: str
+    cap: str
+    limit: float
+    observed: float
+    overshoot: float
+    overshoot_ms: float | None = None
+    action: str
+    at: datetime
+
+
+class RunCounts(Answer):
+    """How much belongs to a run; children by state."""
+
+    events: int
+    children: dict[str, int]
 
 
 class RunDetail(Run):
@@ -172,6 +198,9 @@ class RunDetail(Run):
     children: list[Run]
     depends_on: list[Dependency]
     publications: list[Publication]
+    cap_ledger: list[CapEntry]
+    counts: RunCounts
+    template_digest: str
 
 
 class RunPage(Answer):
@@ -185,25 +214,25 @@ class SubmitRun(Request):
     """A request for a run."""
 
     template: Text = Field(min_length=1, max_length=63)
-    template_version: int | None = Field(None, ge=1, le=2**31 - 1)
+    template_version: int | None = Field(None, strict=True, ge=1, le=2**31 - 1)
     workspace: Text | None = Field(None, min_length=1, max_length=63)
     params: JsonObject = Field(default_factory=dict)
-    priority: int | None = Field(None, ge=-1000, le=1000)
+    priority: int | None = Field(None, strict=True, ge=-1000, le=1000)
     queue: Text | None = Field(None, min_length=1, max_length=63)
     not_before: AwareDatetime | None = None
     deadline: AwareDatetime | None = None
     labels: dict[Text, Text] | None = Field(None, max_length=50)
     idempotency_key: Text | None = Field(None, min_length=1, max_length=200)
     concurrency_key: Text | None = Field(None, min_length=1, max_length=200)
-    max_attempts: int | None = Field(None, ge=1, le=100)
-    caps: dict[Text, float] | None = None
+    max_attempts: int | None = Field(None, strict=True, ge=1, le=100)
+    caps: dict[Text, Annotated[float, Field(gt=0, strict=True)]] | None = None
 
 
 class CancelRun(Request):
     """Ask a run to stop; force takes its lease away without waiting for the executor."""
 
     reason: Text = Field("cancelled by an operator", min_length=1, max_length=1000)
-    force: bool = False
+    force: bool = Field(False, strict=True)
 
 
 class RetryRun(Request):
@@ -281,6 +310,7 @@ class Artifact(Answer):
     state: Literal["begun", "recorded", "visible", "orphaned"]
     metadata: JsonObject
     table: JsonObject | None = None
+    recorded_at: datetime | None = None
 
 
 class Artifacts(Answer):
@@ -290,12 +320,12 @@ class Artifacts(Answer):
 
 
 class Verification(Answer):
-    """What the bytes in the object store say about an artifact."""
+    """What the bytes in the object store say about an artifact; size and sha256_actual are null when none are there."""
 
     ok: bool
-    size: int
+    size: int | None = None
     sha256_expected: str
-    sha256_actual: str
+    sha256_actual: str | None = None
 
 
 # Templates and bundles -----------------------------------------------------------------------------------------------
@@ -314,6 +344,12 @@ class Template(Answer):
     description: str
     spec: JsonObject
     created_at: datetime
+
+
+class TemplateDetail(Template):
+    """One version of a template, and which versions there are."""
+
+    versions: list[int]
 
 
 class Templates(Answer):
@@ -336,7 +372,7 @@ class PutBundle(Request):
     """A code archive about to be uploaded."""
 
     sha256: Sha256
-    size: int = Field(ge=1, le=5 * 2**30)
+    size: int = Field(ge=1, le=5 * 2**30, strict=True)
 
 
 class Upload(Answer):
@@ -359,6 +395,13 @@ class BundleBegun(Answer):
 # The platform --------------------------------------------------------------------------------------------------------
 
 
+class RunRef(Answer):
+    """A run, by both its names."""
+
+    run_id: UUID
+    number: int
+
+
 class Executor(Answer):
     """A process that runs things, as last heard of."""
 
@@ -372,7 +415,7 @@ class Executor(Answer):
     capabilities: JsonObject
     workspaces: list[str] | None = None
     slots: int
-    running: int = 0
+    running: list[RunRef]
     host: str | None = None
     pid: int | None = None
     contract_version: str
@@ -382,7 +425,7 @@ class Executor(Answer):
 
 
 class Executors(Answer):
-    """Executors, newest first."""
+    """Executors of the last week, the most recently heard of first."""
 
     items: list[Executor]
 
@@ -398,21 +441,6 @@ class Cap(Answer):
     updated_at: datetime
 
 
-class CapEntry(Answer):
-    """One enforcement of a cap. overshoot in the cap's unit; overshoot_ms from breach to stop."""
-
-    run_id: UUID
-    epoch: int
-    layer: str
-    cap: str
-    limit: float
-    observed: float
-    overshoot: float
-    overshoot_ms: float | None = None
-    action: str
-    at: datetime
-
-
 class Caps(Answer):
     """Ceilings in force and the newest enforcements."""
 
@@ -423,7 +451,7 @@ class Caps(Answer):
 class Workspace(Answer):
     """A tenant."""
 
-    workspace: str
+    name: str
     description: str
     created_at: datetime
 
@@ -442,6 +470,9 @@ class Info(Answer):
     environment: str
     server_time: datetime
     schema_version: int
+    database_version: str
+    kinds: list[str]
+    lakehouse_root: str
 
 
 # Access --------------------------------------------------------------------------------------------------------------

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 
-from fastapi import APIRouter, Body, Depends, Path, Query, Response
+from fastapi import Body, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contract.errors import Invalid
@@ -13,13 +13,13 @@ from control_room.api.access import Operator, Reader
 from control_room.api.context import Context, context
 from control_room.api.documented import reading, writing
 from control_room.api.names import did_you_mean
-from control_room.api.submission import checked_params, find_template
+from control_room.api.strict_route import StrictRouter
+from control_room.api.submission import DEFAULT_WORKSPACE, checked_params, find_template, to_submit
 
-router = APIRouter(tags=["runs"])
+router = StrictRouter(tags=["runs"])
 Ctx = Annotated[Context, Depends(context)]
 Ref = Annotated[str, Path(min_length=1, max_length=40, description="run_id or number")]
 KNOWN_STATES: tuple[str, ...] = get_args(models.RunState)
-Json = dict[str, Any]
 
 
 class RunFilters(BaseModel):
@@ -80,14 +80,17 @@ async def list_runs(ctx: Ctx, caller: Reader, filters: Annotated[RunFilters, Que
     "/runs",
     operation_id="submitRun",
     status_code=201,
-    responses={200: {"model": models.Run, "description": "The idempotency_key was seen with the same body."}}
-    | writing(404, 409),
+    responses={
+        **writing(404, 409),
+        200: {"model": models.Run, "description": "The idempotency_key was seen with the same body."},
+    },
 )
 async def submit_run(ctx: Ctx, caller: Operator, body: models.SubmitRun, response: Response) -> models.Run:
     """Submit a run. The parameters are checked against the template's schema and its defaults applied."""
-    template = await find_template(ctx.store, caller.principal, body.template, body.template_version)
-    wanted: Json = body.model_dump(mode="json", exclude_none=True)
-    wanted["params"] = await checked_params(ctx.store, caller.principal, template, body.params)
+    workspace = body.workspace or DEFAULT_WORKSPACE
+    template = await find_template(ctx.store, caller.principal, body.template, body.template_version, workspace)
+    resolved = await checked_params(ctx.store, caller.principal, template, body.params)
+    wanted = to_submit(body.model_dump(mode="json", exclude_none=True), template, resolved)
     run = await ctx.store.submit_run(caller.principal, wanted)
     if run.get("repeated"):
         response.status_code = 200
@@ -107,9 +110,9 @@ async def cancel_run(ctx: Ctx, caller: Operator, ref: Ref, body: Annotated[model
 
 
 @router.post("/runs/{ref}/retry", operation_id="retryRun", status_code=201, responses=writing(404, 409))
-async def retry_run(ctx: Ctx, caller: Operator, ref: Ref, body: models.RetryRun) -> models.Run:
+async def retry_run(ctx: Ctx, caller: Operator, ref: Ref, body: models.RetryRun | None = None) -> models.Run:
     """A new run of the same definition and parameters; a finished run never changes."""
-    return models.Run.model_validate(await ctx.store.retry_run(caller.principal, ref, body.model_dump()))
+    return models.Run.model_validate(await ctx.store.retry_run(caller.principal, ref, {}))
 
 
 @router.get("/runs/{ref}/why", operation_id="whyRun", responses=reading(404))

@@ -5,26 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from contract.errors import Invalid, NotFound, from_sqlstate
+from contract.errors import ContractError, Invalid, make
 from control_room.api.json_schema import Issue, pointer
-from control_room.api.names import did_you_mean
+from control_room.api.names import did_you_mean, near
 from control_room.api.params import check_params, render
 from ops_schema.errors import OpsError
 from ops_schema.store import Principal, Store
 
 Json = dict[str, Any]
 TEMPLATE_NOT_FOUND = "OPN02"
+DEFAULT_WORKSPACE = "default"
 
 
-async def find_template(store: Store, principal: Principal, name: str, version: int | None = None) -> Json:
-    """The template, or template_not_found with near names."""
+async def find_template(
+    store: Store, principal: Principal, name: str, version: int | None = None, workspace: str | None = None
+) -> Json:
+    """The template, in the workspace if one is named. Raises template_not_found with near names."""
     try:
-        return await store.get_template(principal, name, version)
+        found = await store.get_template(principal, name, version)
     except OpsError as error:
         if error.sqlstate != TEMPLATE_NOT_FOUND:
             raise
-        known = await template_names(store, principal)
-        raise _not_found(error, name, known) from error
+        raise await _not_found(store, principal, name, version) from error
+    if workspace in (None, found["workspace"]):
+        return found
+    for item in (await store.list_templates(principal))["items"]:
+        if (item["name"], item["workspace"]) == (name, workspace) and version in (None, item["version"]):
+            return dict(item)
+    raise await _not_found(store, principal, name, version)
 
 
 async def template_names(store: Store, principal: Principal) -> set[str]:
@@ -32,15 +40,15 @@ async def template_names(store: Store, principal: Principal) -> set[str]:
     return {item["name"] for item in (await store.list_templates(principal))["items"]}
 
 
-def _not_found(error: OpsError, name: str, known: set[str]) -> NotFound:
-    there = name in known
-    tail = "; it has no such version" if there else did_you_mean(name, known)
-    plain = from_sqlstate(error.sqlstate, error.message)
-    return NotFound(
-        error.message.rstrip(".") + tail,
-        code=plain.code if plain else "template_not_found",
-        members={**error.members, "known": sorted(known)[:50]},
-        hint="`control-room templates ls` lists what there is; `templates apply FILE` adds one.",
+async def _not_found(store: Store, principal: Principal, name: str, version: int | None) -> ContractError:
+    known = await template_names(store, principal)
+    of_version = "" if version is None else f" in version {version}"
+    return make(
+        "template_not_found",
+        f"there is no template {name!r}{of_version}" + ("" if name in known else did_you_mean(name, known)),
+        hint="`control-room templates ls` lists what there is; `control-room templates apply FILE` adds one.",
+        template=name,
+        near=near(name, known - {name}),
     )
 
 
@@ -62,12 +70,33 @@ async def checked_params(store: Store, principal: Principal, template: Json, par
     spec = template["spec"]
     resolved, issues = check_params(spec.get("params_schema", {}), params, "params")
     refuse_params(issues)
-    tasks: Mapping[str, Any] = spec.get("tasks", {})
-    names = {task["template"] for task in tasks.values()}
-    children = {name: (await find_template(store, principal, name))["spec"] for name in sorted(names)}
-    for key, task in tasks.items():
-        refuse_params(task_issues(key, task, children[task["template"]], resolved))
+    await _check_tasks(store, principal, template, resolved)
     return resolved
+
+
+async def _check_tasks(store: Store, principal: Principal, template: Json, params: Json) -> None:
+    tasks: Mapping[str, Any] = template["spec"].get("tasks", {})
+    wanted = sorted({(task["template"], task.get("template_version") or 0) for task in tasks.values()})
+    children = {
+        (name, version): await find_template(store, principal, name, version or None, template["workspace"])
+        for name, version in wanted
+    }
+    for key, task in tasks.items():
+        child = children[task["template"], task.get("template_version") or 0]
+        refuse_params(task_issues(key, task, child["spec"], params))
+
+
+def to_submit(body: Json, template: Json, resolved: Json) -> Json:
+    """The body for the database.
+
+    A body with an idempotency key stays as it came but for defaults inside of what it gives, so that repeating it gets
+    the same answer whatever versions came since: the database fills in the other defaults. One without a key is pinned
+    to the version that was checked.
+    """
+    params = {name: resolved[name] for name in body.get("params", {})}
+    if body.get("idempotency_key"):
+        return body | {"params": params}
+    return body | {"params": resolved, "template_version": template["version"]}
 
 
 def task_issues(key: str, task: Mapping[str, Any], child: Mapping[str, Any], params: Mapping[str, Any]) -> list[Issue]:

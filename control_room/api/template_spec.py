@@ -95,12 +95,10 @@ def _undeclared(path: str, value: Any, schema: Mapping[str, Any]) -> Iterator[Is
 def pipeline_issues(spec: Spec, known: Mapping[str, Spec], names: Iterable[str]) -> list[Issue]:
     """What is wrong with the tasks: unknown templates, params, dependencies, inputs; cycles."""
     tasks: Mapping[str, Any] = spec["tasks"]
-    dependency = list(_dependency_issues(tasks))
-    issues = [*dependency, *([] if dependency else _cycle_issues(tasks))]
-    upstream = {} if issues else _ancestors(tasks)
+    issues = [*_dependency_issues(tasks), *_cycle_issues(tasks)]
     for key, task in tasks.items():
         issues += _task_template_issues(key, task, known, names)
-        issues += _task_input_issues(key, tasks, known, upstream.get(key))
+        issues += _task_input_issues(key, tasks, known)
     return issues
 
 
@@ -114,22 +112,18 @@ def _dependency_issues(tasks: Mapping[str, Any]) -> Iterator[Issue]:
                 yield Issue(path, f"unknown task {parent!r}{did_you_mean(parent, tasks)}")
 
 
+def parents(task: Mapping[str, Any]) -> set[str]:
+    """The tasks a task waits for: those it depends on, and those whose outputs it reads."""
+    return {*task.get("depends_on", []), *(source.split(".", 1)[0] for source in task.get("inputs", {}).values())}
+
+
 def _cycle_issues(tasks: Mapping[str, Any]) -> list[Issue]:
     try:
-        TopologicalSorter({key: task.get("depends_on", []) for key, task in tasks.items()}).prepare()
+        TopologicalSorter({key: parents(task) & set(tasks) - {key} for key, task in tasks.items()}).prepare()
     except CycleError as error:
         ring: list[str] = error.args[1]
         return [Issue(pointer("tasks", ring[-1], "depends_on"), "the tasks wait for each other: " + " -> ".join(ring))]
     return []
-
-
-def _ancestors(tasks: Mapping[str, Any]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    graph = {key: task.get("depends_on", []) for key, task in tasks.items()}
-    for key in TopologicalSorter(graph).static_order():
-        parents = set(graph[key])
-        found[key] = parents.union(*(found[parent] for parent in parents))
-    return found
 
 
 def _task_template_issues(
@@ -146,9 +140,7 @@ def _task_template_issues(
         yield from unknown_param_issues(child.get("params_schema", {}), task.get("params", {}), "tasks", key, "params")
 
 
-def _task_input_issues(
-    key: str, tasks: Mapping[str, Any], known: Mapping[str, Spec], upstream: set[str] | None
-) -> Iterator[Issue]:
+def _task_input_issues(key: str, tasks: Mapping[str, Any], known: Mapping[str, Spec]) -> Iterator[Issue]:
     task = tasks[key]
     child = known.get(task["template"])
     declared = {port["name"]: port["kind"] for port in (child or {}).get("inputs", [])}
@@ -160,23 +152,18 @@ def _task_input_issues(
         path = pointer("tasks", key, "inputs", name)
         if child is not None and name not in declared:
             yield Issue(path, f"template {task['template']!r} has no input {name!r}{did_you_mean(name, declared)}")
-        yield from _reference_issues(path, reference, declared.get(name, "table"), tasks, known, upstream)
+        yield from _reference_issues(path, key, reference, declared.get(name, "table"), tasks, known)
 
 
 def _reference_issues(
-    path: str,
-    reference: str,
-    kind: str,
-    tasks: Mapping[str, Any],
-    known: Mapping[str, Spec],
-    upstream: set[str] | None,
+    path: str, key: str, reference: str, kind: str, tasks: Mapping[str, Any], known: Mapping[str, Spec]
 ) -> Iterator[Issue]:
     source, output = reference.split(".", 1)
     if source not in tasks:
         yield Issue(path, f"unknown task {source!r} in {reference!r}{did_you_mean(source, tasks)}")
         return
-    if upstream is not None and source not in upstream:
-        yield Issue(path, f"{reference!r} comes from a task this one does not depend on; add {source!r} to depends_on")
+    if source == key:
+        yield Issue(path, f"{reference!r} is an output of this very task")
     parent = known.get(tasks[source]["template"])
     outputs = {port["name"] for port in (parent or {}).get("outputs", [])}
     # An artifact's name is decided by the parent's code, so only tables can be checked ahead.

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Path, Query
+from fastapi import Body, Depends, Path, Query
 
 from contract.errors import Invalid, make
 from control_room.api import models
 from control_room.api.access import Operator, Reader
-from control_room.api.bundles import object_of, stored
+from control_room.api.bundles import announce
 from control_room.api.context import Context, context
 from control_room.api.documented import reading, writing
 from control_room.api.json_schema import Issue
-from control_room.api.submission import find_template, template_names
+from control_room.api.strict_route import StrictRouter
+from control_room.api.submission import DEFAULT_WORKSPACE, find_template
 from control_room.api.template_spec import referenced_templates, template_issues
 from ops_schema.store import Principal
 
-router = APIRouter(tags=["templates"])
+router = StrictRouter(tags=["templates"])
 Ctx = Annotated[Context, Depends(context)]
 Name = Annotated[str, Path(min_length=1, max_length=63)]
 Json = dict[str, Any]
@@ -33,9 +34,9 @@ async def list_templates(ctx: Ctx, caller: Reader) -> models.Templates:
 @router.get("/templates/{name}", operation_id="getTemplate", responses=reading(404))
 async def get_template(
     ctx: Ctx, caller: Reader, name: Name, version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None
-) -> models.Template:
+) -> models.TemplateDetail:
     """One version of a template, the newest unless one is named."""
-    return models.Template.model_validate(await find_template(ctx.store, caller.principal, name, version))
+    return models.TemplateDetail.model_validate(await find_template(ctx.store, caller.principal, name, version))
 
 
 @router.put("/templates/{name}", operation_id="putTemplate", responses=writing(404))
@@ -51,16 +52,20 @@ async def put_template(ctx: Ctx, caller: Operator, name: Name, spec: Annotated[J
 async def check_spec(ctx: Context, principal: Principal, name: str, spec: Json) -> None:
     """Raises invalid_request with every place that is wrong, or bundle_not_found."""
     named = referenced_templates(spec)
-    names = await template_names(ctx.store, principal) if named else set()
-    known: Mapping[str, Json] = {
-        child: (await ctx.store.get_template(principal, child))["spec"] for child in sorted(named & names)
-    }
+    names, known = await _known(ctx, principal, spec) if named else (set(), {})
     issues = template_issues(spec, known, names)
     if not issues and spec["name"] != name:
         issues = [Issue("/name", f"is {spec['name']!r}, but the request is for {name!r}")]
     _refuse(name, issues)
     if spec.get("bundle"):
-        await _check_bundle(ctx, spec["bundle"])
+        await _check_bundle(ctx, principal, spec["bundle"])
+
+
+async def _known(ctx: Context, principal: Principal, spec: Json) -> tuple[set[str], dict[str, Json]]:
+    workspace = spec.get("workspace", DEFAULT_WORKSPACE)
+    items = (await ctx.store.list_templates(principal))["items"]
+    known = {item["name"]: item["spec"] for item in items if item["workspace"] == workspace}
+    return set(known), known
 
 
 def _refuse(name: str, issues: list[Issue]) -> None:
@@ -73,9 +78,9 @@ def _refuse(name: str, issues: list[Issue]) -> None:
         )
 
 
-async def _check_bundle(ctx: Context, bundle: Mapping[str, Any]) -> None:
-    found = await stored(ctx, object_of(bundle["sha256"]))
-    if found is None:
+async def _check_bundle(ctx: Context, principal: Principal, bundle: Mapping[str, Any]) -> None:
+    stored, _ = await announce(ctx, principal, bundle["sha256"], bundle["size"])
+    if not stored:
         raise make(
             "bundle_not_found",
             f"the store holds no bundle {bundle['sha256']}",

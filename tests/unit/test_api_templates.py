@@ -130,7 +130,8 @@ def test_a_wrong_template_names_the_place(path: tuple[Any, ...], to: Any, at: st
         (("tasks", "second", "inputs"), {"flights": "first.fligts"}, "/tasks/second/inputs/flights", "'flights'"),
         (("tasks", "second", "inputs"), {"flights": "third.flights"}, "/tasks/second/inputs/flights", "unknown task"),
         (("tasks", "second", "inputs"), {}, "/tasks/second/inputs", "'flights' of template 'sink' is missing"),
-        (("tasks", "second", "depends_on"), [], "/tasks/second/inputs/flights", "does not depend on"),
+        (("tasks", "first", "inputs"), {"a": "second.x"}, "/tasks/", "wait for each other"),
+        (("tasks", "second", "inputs"), {"flights": "second.x"}, "/tasks/second/inputs/flights", "this very task"),
         (("entrypoint",), "x", "/entrypoint", "not allowed here"),
     ],
 )

@@ -1,0 +1,114 @@
+"""The server: executor plane, operator plane, event stream and dashboard in one application."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from contract.errors import NotFound
+from contract.server.app import install_edge, install_executor_plane, make_services
+from contract.server.object_store import ObjectStore
+from contract.server.services import Services
+from contract.server.settings import ServerSettings
+from control_room.api.context import Context
+from control_room.api.dashboard import Dashboard
+from control_room.api.events_hub import EventHub
+from control_room.api.headers import SecurityHeaders
+from control_room.api.router import operator_router
+from control_room.reactor.reactor import react
+from ops_schema.store import PostgresStore, Store
+
+log = logging.getLogger("control_room.api")
+EVENTS_CHANNEL = "ops_events"
+BUILT_DASHBOARD = Path(__file__).parents[1] / "web_dist"
+_PLANES = ("/api/", "/executor/")
+
+
+def create_app(
+    settings: ServerSettings,
+    store: Store | None = None,
+    object_store: ObjectStore | None = None,
+    *,
+    reactor: bool = True,
+) -> FastAPI:
+    """The whole server.
+
+    store, object_store: those of the settings when left out; a store given is opened and closed by its giver. reactor:
+    whether this process takes part in the reactor's duties. The database may be away at start: requests get 503 until
+    it comes.
+    """
+    own_store = PostgresStore() if store is None else None
+    door: Store = own_store if own_store is not None else store  # type: ignore[assignment]
+    objects = object_store or ObjectStore.from_settings(settings)
+    services = make_services(door, objects, settings)
+    ctx = Context(settings, door, objects, EventHub(door), Dashboard(settings.web_dir or BUILT_DASHBOARD))
+    duties = [ctx.hub.run] + ([lambda: react(door, settings.connections_file)] if reactor else [])
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            if own_store is not None:
+                await stack.enter_async_context(own_store)
+            services.ready.on(EVENTS_CHANNEL, lambda _: ctx.hub.wake())
+            await stack.enter_async_context(services.ready.running())
+            await stack.enter_async_context(_running(duties))
+            log.info("action=started pages=%d", ctx.dashboard.warm())
+            stack.callback(stop_waiting, app)
+            yield
+
+    app = FastAPI(title="Lakehouse Control Room", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.context = ctx
+    _compose(app, services, ctx)
+    return app
+
+
+def _compose(app: FastAPI, services: Services, ctx: Context) -> None:
+    app.add_api_route("/healthz", healthz, include_in_schema=False)
+    install_executor_plane(app, services)
+    app.include_router(operator_router())
+    app.add_api_route("/{path:path}", pages, methods=["GET", "HEAD"], include_in_schema=False)
+    install_edge(app)
+    app.add_middleware(SecurityHeaders, https=ctx.settings.public_url.startswith("https://"))
+
+
+def stop_waiting(app: FastAPI) -> None:
+    """Let every long poll and event stream end now: the process is about to stop."""
+    ctx: Context = app.state.context
+    ctx.hub.close()
+    services: Services = app.state.executor_plane
+    services.ready.close()
+
+
+async def healthz() -> Response:
+    """Liveness, and nothing else: no secret, no version, no word of the database."""
+    return PlainTextResponse("ok")
+
+
+async def pages(request: Request, path: str) -> Response:
+    """The dashboard, for every path that no plane has."""
+    if request.url.path.startswith(_PLANES):
+        raise NotFound(
+            f"there is nothing at {request.url.path}", hint="Operator plane: /api/v1; contract: /executor/v1."
+        )
+    ctx: Context = request.app.state.context
+    return ctx.dashboard.answer(request)
+
+
+@asynccontextmanager
+async def _running(duties: list[Callable[[], Coroutine[Any, Any, None]]]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(duty()) for duty in duties]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task

@@ -1,0 +1,130 @@
+"""Runs the server: `python -m control_room.api.serve` with OPS_ settings and libpq's PG variables."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+from types import FrameType
+
+import uvicorn
+from pydantic import ValidationError
+
+from contract.server.settings import ServerSettings
+from control_room.api.app import create_app, stop_waiting
+
+GRACE_SECONDS = 5
+BAD_SETTINGS = 2
+log = logging.getLogger("control_room.api")
+
+
+class ServeError(Exception):
+    """The server cannot start; the text says why and what to do."""
+
+
+class PromptServer(uvicorn.Server):
+    """A uvicorn server that lets long polls and event streams go as soon as it is told to stop."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called with SIGINT or SIGTERM."""
+        stop_waiting(self.config.loaded_app_source)  # type: ignore[attr-defined]
+        super().handle_exit(sig, frame)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_exposure(settings: ServerSettings) -> None:
+    """Raises ServeError when the embedded stack would listen beyond this machine."""
+    if settings.environment == "embedded" and not is_loopback(settings.host):
+        raise ServeError(
+            f"OPS_HOST={settings.host} is reachable from other machines, and the embedded stack is made for this one "
+            "alone. Listen on 127.0.0.1, or set OPS_ENVIRONMENT=production with a Postgres and an object store whose "
+            "credentials are your own."
+        )
+
+
+def bind(settings: ServerSettings) -> socket.socket:
+    """A listening socket. Raises ServeError when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        where = f"{settings.host}:{settings.port}"
+        raise ServeError(f"cannot listen on {where}: {error.strerror or error}. Free it, or set OPS_PORT.") from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def read_settings() -> ServerSettings:
+    """The settings of the environment. Raises ServeError that names each wrong variable."""
+    try:
+        return ServerSettings()
+    except ValidationError as error:
+        lines = [f"OPS_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
+        raise ServeError("settings: " + "; ".join(lines)) from None
+
+
+def serve(settings: ServerSettings) -> None:
+    """Serve until told to stop. Raises ServeError."""
+    check_exposure(settings)
+    with bind(settings) as listener:
+        port = listener.getsockname()[1]
+        if settings.port == 0:
+            settings = settings.model_copy(update={"port": port, "public_url": _with_port(settings.public_url, port)})
+        app = create_app(settings)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            lifespan="on",
+        )
+        log.info("action=listening url=%s", settings.public_url)
+        PromptServer(config).run(sockets=[listener])
+
+
+def _with_port(url: str, port: int) -> str:
+    return f"{url[:-2]}:{port}" if url.endswith(":0") else url
+
+
+def configure_logging() -> None:
+    """Plain lines on stderr; time in UTC."""
+    logging.Formatter.converter = __import__("time").gmtime
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=os.environ.get("OPS_LOG_LEVEL", "INFO").upper(),
+        format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+    )
+
+
+def main() -> int:
+    """Entry point. Returns the exit code: 0 when told to stop, 2 when it cannot start."""
+    configure_logging()
+    try:
+        serve(read_settings())
+    except ServeError as error:
+        sys.stderr.write(f"control-room server: {error}\n")
+        return BAD_SETTINGS
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""Finishing publications whose executor died."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from control_room.reactor.commit_process import CommitError, CommitProcess, read_answer, scrubbed
+from control_room.reactor.connections import ConnectionsError, connection_for, read_connections
+from control_room.reactor.publisher import Publisher, RetryLater
+from tests.unit.test_reactor_leader import ManualClock
+
+RUN = "0197a3c4-7000-7000-8000-000000000042"
+PUBLICATION: dict[str, Any] = {
+    "run_id": RUN,
+    "epoch": 7,
+    "output": "gold",
+    "uri": "s3://lakehouse/x/gold",
+    "rows": 3,
+    "app_id": f"{RUN}/gold",
+    "app_version": 7,
+}
+CONNECTION = {"kind": "s3", "root": "s3://lakehouse", "secret_key": "hush"}
+
+
+@dataclass
+class Records:
+    """The record of publications, as the database keeps it."""
+
+    pending: list[dict[str, Any]]
+    settled: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+
+    async def pending_publications(self, limit: int = 10) -> list[dict[str, Any]]:
+        return self.pending[:limit]
+
+    async def commit_publication_as_reactor(self, run_id: str, output: str, body: dict[str, Any]) -> dict[str, Any]:
+        self.settled.append((run_id, output, body))
+        self.pending = [item for item in self.pending if (item["run_id"], item["output"]) != (run_id, output)]
+        return {}
+
+
+def process(code: str, timeout: float = 30) -> CommitProcess:
+    return CommitProcess((sys.executable, "-c", code), timeout)
+
+
+@pytest.fixture
+def connections(tmp_path: Path) -> Path:
+    path = tmp_path / "connections.json"
+    path.write_text(json.dumps({"lakehouse": CONNECTION}))
+    return path
+
+
+async def test_a_publication_is_committed_by_the_process_and_recorded(connections: Path) -> None:
+    code = """
+import json, sys
+job = json.load(sys.stdin)
+assert job["connection"]["secret_key"] == "hush"
+print(json.dumps({"table_version": job["publication"]["epoch"], "already": False}))
+"""
+    records = Records([PUBLICATION])
+    assert not await Publisher(records, connections, ManualClock(), process(code)).publish()
+    assert records.settled == [(RUN, "gold", {"epoch": 7, "state": "committed", "table_version": 7, "rows": 3})]
+
+
+async def test_a_passing_failure_is_tried_again_later_and_later(connections: Path) -> None:
+    clock, records = ManualClock(), Records([PUBLICATION])
+    publisher = Publisher(records, connections, clock, process("raise SystemExit('the store is away')"))
+    await publisher.publish()
+    assert records.settled == []
+    later = publisher._later
+    assert not later.due((RUN, "gold"), clock.now + 0.9)
+    assert later.due((RUN, "gold"), clock.now + 1.0)
+    clock.now += 1
+    await publisher.publish()
+    assert not later.due((RUN, "gold"), clock.now + 1.9)
+
+
+async def test_a_failure_for_good_is_recorded(connections: Path) -> None:
+    told = {"class": "user", "code": "schema_mismatch", "message": "the table has other columns"}
+    code = f"import json,sys; print(json.dumps({{'error': {told!r}}})); sys.exit(1)"
+    records = Records([PUBLICATION])
+    await Publisher(records, connections, ManualClock(), process(code)).publish()
+    assert records.settled == [(RUN, "gold", {"epoch": 7, "state": "failed", "error": told})]
+
+
+async def test_without_a_connection_nothing_is_given_up(tmp_path: Path) -> None:
+    records = Records([PUBLICATION])
+    await Publisher(records, tmp_path / "absent.json", ManualClock(), process("")).publish()
+    assert records.settled == []
+    assert records.pending
+
+
+async def test_one_that_fails_does_not_stop_the_next(connections: Path) -> None:
+    code = """
+import json, sys
+assert json.load(sys.stdin)["publication"]["output"] == "good"
+print('{"table_version": 0}')
+"""
+    records = Records([PUBLICATION | {"output": "bad"}, PUBLICATION | {"output": "good"}])
+    await Publisher(records, connections, ManualClock(), process(code)).publish()
+    assert [output for _, output, _ in records.settled] == ["good"]
+
+
+async def test_a_commit_that_hangs_is_killed() -> None:
+    with pytest.raises(CommitError, match="longer than") as caught:
+        await process("import time; time.sleep(60)", timeout=0.2).commit(PUBLICATION, CONNECTION)
+    assert caught.value.transient
+
+
+def test_the_process_gets_no_settings_of_the_server() -> None:
+    whole = {"PATH": "/bin", "HOME": "/h", "OPS_TOKEN": "s", "PGPASSWORD": "s", "AWS_SECRET_ACCESS_KEY": "s"}
+    assert scrubbed(whole) == {"PATH": "/bin", "HOME": "/h"}
+
+
+@pytest.mark.parametrize("out", [b"", b"no json", b"[]", b'{"table_version": "1"}'])
+def test_an_answer_that_makes_no_sense_is_a_passing_failure(out: bytes) -> None:
+    with pytest.raises(CommitError) as caught:
+        read_answer(0, out, b"")
+    assert caught.value.transient
+
+
+def test_the_connection_with_the_longest_fitting_root_is_taken() -> None:
+    known = {"a": {"root": "s3://lakehouse"}, "b": {"root": "s3://lakehouse/deep", "k": 1}, "c": {}}
+    assert connection_for("s3://lakehouse/deep/t", known)["k"] == 1
+    assert connection_for("s3://lakehouse/deeper/t", known)["root"] == "s3://lakehouse"
+    with pytest.raises(ConnectionsError, match="no connection has a root"):
+        connection_for("s3://lakehouse2/t", known)
+
+
+def test_a_broken_connections_file_is_told_without_its_text(tmp_path: Path) -> None:
+    path = tmp_path / "c.json"
+    path.write_text('{"secret_key": hush')
+    with pytest.raises(ConnectionsError) as caught:
+        read_connections(path)
+    assert "hush" not in str(caught.value)
+
+
+def test_what_is_no_longer_pending_is_forgotten() -> None:
+    later = RetryLater()
+    later.failed(("r", "o"), 0)
+    later.keep(set())
+    assert later.due(("r", "o"), 0)
