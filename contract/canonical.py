@@ -12,12 +12,35 @@ BLOCK = 1 << 20
 def canonical_json(value: Any) -> bytes:
     """The RFC 8785 bytes of a JSON value.
 
-    Integers beyond 2**53, NaN, Infinity and values that are not JSON raise ValueError.
+    Integers that no IEEE double holds exactly, NaN, Infinity and values that are not JSON raise ValueError.
     """
     try:
-        return bytes(rfc8785.dumps(value))
+        return _dumps(value)
     except rfc8785.CanonicalizationError as error:
         raise ValueError(f"no canonical JSON for this value: {error}") from error
+
+
+def _dumps(value: Any) -> bytes:
+    try:
+        return bytes(rfc8785.dumps(value))
+    except rfc8785.IntegerDomainError:
+        # 1e16 reads back from its canonical text as an integer: it must get the same text again.
+        return bytes(rfc8785.dumps(_doubles(value)))
+
+
+def _doubles(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _doubles(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_doubles(member) for member in value]
+    return float(value) if type(value) is int and _is_double(value) else value
+
+
+def _is_double(value: int) -> bool:
+    """Whether an integer is a double, or the shortest decimal of one, as 1e16 reads back from canonical text."""
+    if not 1 << 53 <= abs(value) < 1 << 1023:
+        return False
+    return float(value) == value or rfc8785.dumps(float(value)) == str(value).encode()
 
 
 def digest_bytes(data: bytes) -> str:

@@ -242,6 +242,7 @@ class AsyncExecutorClient(_Base):
         await self._store.aclose()
 
     async def _try(self, work: Callable[[], Awaitable[T]], retry: Retry | None) -> T:
+        # `work` must be an `async def`: tenacity does not await what another callable returns.
         return await tenacity.AsyncRetrying(sleep=self._sleep, **self._options(retry))(work)  # type: ignore[arg-type]
 
     async def _send(self, call: Call[T], retry: Retry | None, traceparent: str | None) -> T:
@@ -348,7 +349,11 @@ class AsyncExecutorClient(_Base):
     async def download(self, download: Download, target: Path, *, retry: Retry | None = None) -> None:
         """See ExecutorClient.download."""
         url, sha256 = _target(download)
-        await self._try(lambda: self._download(url, Sink(target, sha256, download.size)), retry)
+
+        async def once() -> None:
+            await self._download(url, Sink(target, sha256, download.size))
+
+        await self._try(once, retry)
 
     async def _download(self, url: str, sink: Sink) -> None:
         try:
