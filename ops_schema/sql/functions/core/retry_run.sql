@@ -1,0 +1,33 @@
+-- Retry: a new run of the same template version with the same definition, retry_of pointing at the ended one. For a
+-- pipeline that did not succeed: a new pipeline run in which the tasks that succeeded are not run again; their outputs
+-- are taken from the old runs (the event run.submitted names them). For one that did: a whole new one.
+-- A run that waits because its rerun is unsafe, or because a rule holds it, goes on itself: a person has now decided.
+--   p_body {idempotency_key?}
+-- Returns the Run. Raises OPU01, OPU02, OPN01, OPC03, OPC05 (it has not ended), OPV01, OPV02.
+create or replace function ops.retry_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_token  ops.tokens := ops.require(p_token_id, array['operator']);
+  v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
+  v_digest bytea      := ops.digest(coalesce(p_body, '{}') || jsonb_build_object('retry_of', v_run_id));
+  v_run    ops.runs;
+  v_found  uuid;
+begin
+  select * into v_run from ops.runs r where r.run_id = v_run_id;
+  v_found := ops.repeated_submit(v_run.workspace, p_body ->> 'idempotency_key', v_digest);
+  if v_found is not null then
+    return ops.run_json(v_found) || '{"repeated": true}';
+  end if;
+  select * into v_run from ops.runs r where r.run_id = v_run_id for update;
+  if v_run.state = 'waiting' and v_run.state_reason in ('rerun_unsafe', 'held_by_rule') then
+    perform ops.enqueue(array[v_run_id], 'operator:' || v_token.name);
+    return ops.run_json(v_run_id);
+  elsif not ops.is_terminal(v_run.state) then
+    perform ops.fail('OPC05', format('run %s is %s', v_run.number, v_run.state), jsonb_build_object('state', v_run.state),
+                     'Retry a run that has ended; cancel this one first.');
+  end if;
+  return ops.run_json(ops.rerun(v_run, p_body ->> 'idempotency_key', jsonb_build_object(
+    'workspace', v_run.workspace, 'submitted_by', v_token.name, 'retry_of', v_run_id, 'digest', encode(v_digest, 'hex'))));
+end
+$$;
