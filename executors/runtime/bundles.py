@@ -82,8 +82,8 @@ def check_entrypoint(entrypoint: str, bundle_dir: Path | None) -> Path:
         )
     name = entrypoint.partition(":")[0]
     path = PurePosixPath(name)
-    inside = (bundle_dir / path).resolve().is_relative_to(bundle_dir.resolve())
-    if path.is_absolute() or ".." in path.parts or not inside or "\x00" in name:
+    odd = "\x00" in name or path.is_absolute() or ".." in path.parts
+    if odd or not (bundle_dir / path).resolve().is_relative_to(bundle_dir.resolve()):
         text = f"entrypoint {entrypoint!r} points outside the bundle; name a file or module inside it"
         raise TaskError("user", "entrypoint_outside_bundle", text)
     return bundle_dir / path

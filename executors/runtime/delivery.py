@@ -33,6 +33,7 @@ Report = models.SucceededReport | models.FailedReport | models.CancelledReport |
 REPORT: TypeAdapter[Report] = TypeAdapter(models.Report)
 COMMIT_COMMAND = (sys.executable, "-P", "-m", "executors.runtime.commit")
 COMMIT_SECONDS = 300.0
+COMMIT_REFUSED = 2
 COMMIT_TRIES = 5
 COMMIT_PAUSE_SECONDS = 1.0
 REPORT_FILE = "report.json"
@@ -201,7 +202,7 @@ def read_commit(done: subprocess.CompletedProcess[bytes]) -> Json:
         return answer
     if isinstance(error := answer.get("error"), dict):
         record = error_record(error.get("class", "external"), error.get("code", "commit_failed"), error["message"])
-        raise CommitFailed(record, transient=bool(error.get("transient", record["class"] != "user")))
+        raise CommitFailed(record, transient=done.returncode != COMMIT_REFUSED)
     tail = done.stderr.decode("utf-8", "replace").strip()[-500:] or "it said nothing"
     text = f"the commit process ended with {done.returncode}: {tail}"
     raise CommitFailed(error_record("external", "commit_failed", text), transient=True)
