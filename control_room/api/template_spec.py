@@ -164,6 +164,7 @@ def _reference_issues(
         return
     if source == key:
         yield Issue(path, f"{reference!r} is an output of this very task")
+        return
     parent = known.get(tasks[source]["template"])
     outputs = {port["name"] for port in (parent or {}).get("outputs", [])}
     # An artifact's name is decided by the parent's code, so only tables can be checked ahead.

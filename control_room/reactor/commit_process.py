@@ -1,4 +1,7 @@
-"""Runs `python -m executors.runtime.commit`: JSON on stdin and stdout, nothing secret in arguments or environment."""
+"""Runs `python -m executors.runtime.commit`: JSON on stdin and stdout, nothing secret in arguments or environment.
+
+Exit 0 with {table_version, already}; exit 2 with {error} for good; anything else, a crash too, may pass.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,13 @@ from typing import Any
 
 COMMAND = (sys.executable, "-m", "executors.runtime.commit")
 TIMEOUT_SECONDS = 300.0
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+FOR_GOOD = 2
+# How to find programs, a home and the way out of the network; the store's keys come by stdin.
+_PASSED_ON = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+)
 _MAX_TAIL = 500
 
 
@@ -22,6 +31,11 @@ class CommitError(Exception):
     def __init__(self, message: str, *, code: str, error_class: str = "external", transient: bool = True) -> None:
         super().__init__(message)
         self.code, self.error_class, self.transient = code, error_class, transient
+
+
+def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
+    """What of the server's environment the process gets: no setting, no database variable, no key."""
+    return {name: environment[name] for name in _PASSED_ON if name in environment}
 
 
 class CommitProcess:
@@ -37,7 +51,7 @@ class CommitProcess:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            env=scrubbed(os.environ),
             start_new_session=True,
         )
         job = json.dumps({"publication": dict(publication), "connection": dict(connection)}).encode()
@@ -65,7 +79,7 @@ def read_answer(returncode: int, out: bytes, err: bytes) -> dict[str, Any]:
         return answer
     error = answer.get("error")
     if isinstance(error, dict):
-        raise _told(error)
+        raise _told(error, transient=returncode != FOR_GOOD)
     tail = err.decode("utf-8", "replace").strip()[-_MAX_TAIL:] or "it said nothing"
     raise CommitError(f"the commit process ended with {returncode}: {tail}", code="commit_process_failed")
 
@@ -79,11 +93,10 @@ def _last_object(out: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _told(error: Mapping[str, Any]) -> CommitError:
-    error_class = str(error.get("class", "external"))
+def _told(error: Mapping[str, Any], transient: bool) -> CommitError:
     return CommitError(
         str(error.get("message", "the commit failed")),
         code=str(error.get("code", "commit_failed")),
-        error_class=error_class,
-        transient=bool(error.get("transient", error_class != "user")),
+        error_class=str(error.get("class", "external")),
+        transient=transient,
     )

@@ -53,7 +53,7 @@ async def running(log: Log, poll_seconds: float = 0.01) -> AsyncIterator[EventHu
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - everything under test runs between two looks
             await asyncio.sleep(0)
 
 

@@ -82,10 +82,18 @@ async def test_a_passing_failure_is_tried_again_later_and_later(connections: Pat
 
 async def test_a_failure_for_good_is_recorded(connections: Path) -> None:
     told = {"class": "user", "code": "schema_mismatch", "message": "the table has other columns"}
-    code = f"import json,sys; print(json.dumps({{'error': {told!r}}})); sys.exit(1)"
+    code = f"import json,sys; print(json.dumps({{'error': {told!r}}})); sys.exit(2)"
     records = Records([PUBLICATION])
     await Publisher(records, connections, ManualClock(), process(code)).publish()
     assert records.settled == [(RUN, "gold", {"epoch": 7, "state": "failed", "error": told})]
+
+
+async def test_a_commit_that_may_pass_later_is_not_recorded_as_failed(connections: Path) -> None:
+    told = {"class": "external", "code": "commit_not_now", "message": "another commit came first"}
+    code = f"import json,sys; print(json.dumps({{'error': {told!r}}})); sys.exit(75)"
+    records = Records([PUBLICATION])
+    await Publisher(records, connections, ManualClock(), process(code)).publish()
+    assert records.settled == []
 
 
 async def test_without_a_connection_nothing_is_given_up(tmp_path: Path) -> None:
