@@ -38,7 +38,7 @@ def read_template(path: Path) -> Json:
     import yaml
 
     try:
-        spec = yaml.safe_load(path.read_text(encoding="utf-8"))
+        spec = yaml12.load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ControlRoomError(f"the template cannot be read: {error}", where=str(path), exit_code=MISUSE) from error
     if not isinstance(spec, dict) or not isinstance(spec.get("name"), str):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from control_room.client import OperatorClient
     from control_room.local.folder import StackFolder
 
+PIPE_WIDTH = 180
 DEFAULT_DATA_DIR = ".control-room"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 
@@ -111,7 +112,10 @@ def console(stderr: bool = False) -> Console:
     """A rich console that does not interpret brackets in other people's text."""
     from rich.console import Console
 
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    stream = sys.stderr if stderr else sys.stdout
+    # Not a terminal: rich would fold at 80 columns, which no reader of a pipe or a file wants.
+    width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=width)
 
 
 def say(text: str = "", *, quiet: bool = False) -> None:
@@ -126,8 +130,13 @@ def print_table(columns: Mapping[str, str], rows: list[list[Any]], title: str | 
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
-    for heading, side in columns.items():
-        table.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
+    for number, (heading, side) in enumerate(columns.items()):
+        table.add_column(
+            heading,
+            justify="right" if side == "right" else "left",
+            overflow="fold",
+            no_wrap=number == 0 or side == "right",
+        )
     for row in rows:
         table.add_row(*[cell if isinstance(cell, Text) else Text("–" if cell is None else str(cell)) for cell in row])
     console().print(table)

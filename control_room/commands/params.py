@@ -50,7 +50,7 @@ def read_file(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = yaml12.load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ControlRoomError(f"the parameters cannot be read: {error}", where=str(path), exit_code=MISUSE) from error
     if not isinstance(found, dict):

@@ -154,7 +154,10 @@ def _print_status(answer: dict[str, Any]) -> None:
         rows.append(_status_row({"name": "supervisor", "state": "ready", **answer["supervisor"]}))
     if rows:
         right = dict.fromkeys(("pid", "port", "uptime", "memory", "restarts"), "right")
-        print_table({"service": "left", "state": "left", **right, "last error": "left"}, rows)
+        print_table({"service": "left", "state": "left", **right}, rows)
+    for service in answer["services"]:
+        if service["last_error"]:
+            say(f"{service['name']}: {service['last_error'][:300]}")
     for name, url in answer["urls"].items() if answer["phase"] != "stopped" else ():
         say(f"{name:<10} {url}")
     say(f"{'logs':<10} {answer['data_dir']}/logs")
@@ -171,5 +174,4 @@ def _status_row(service: dict[str, Any]) -> list[Any]:
         seconds_text(service["uptime_seconds"]),
         size_text(service["memory_bytes"]),
         service.get("restarts", 0),
-        (service.get("last_error") or "")[:120],
     ]

@@ -25,7 +25,7 @@ class Executor(Service):
 
     core = False
     stop_seconds = 20.0
-    start_seconds = 60.0
+    start_seconds = 30.0
     hang_seconds = 120.0
     probe_interval = 10.0
 
@@ -66,9 +66,13 @@ class Executor(Service):
                 answer = await client.get(url, headers=headers)
                 answer.raise_for_status()
         except httpx.HTTPError as error:
-            raise NotReady(f"{url}: {error or type(error).__name__}") from error
+            raise NotReady(f"{url}: {_first_line(error)}") from error
         items: list[dict[str, object]] = answer.json()["items"]
         return items
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def available_executors() -> dict[str, int]:

@@ -22,6 +22,7 @@ LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0  # ready for so long: the next pause is short again
 ADOPT_SECONDS = 15.0
 PROBE_SECONDS = 8.0
+GIVE_UP_AFTER = 3  # failed starts in a row of a service that was never ready
 PATIENCE = 2  # failed starts before a port held by another process is given up
 
 
@@ -41,6 +42,8 @@ class Keeper:
         self.was_ready = False
         self._popen: subprocess.Popen[bytes] | None = None
         self._restart_reason: str | None = None
+        self._ready_since = 0.0
+        self._log_start = 0  # where in its log this start of the service begins
 
     async def keep(self) -> None:
         """Runs until cancelled; leaves the process as it is."""
@@ -84,6 +87,7 @@ class Keeper:
         await asyncio.to_thread(self.service.prepare)
         launch = self.service.launch()
         processes.rotate(launch.log)
+        self._log_start = launch.log.stat().st_size if launch.log.exists() else 0
         self._popen = processes.launch(launch.argv, launch.env, launch.cwd, launch.log)
         identity = Identity.of(self._popen.pid)
         if identity is None:
@@ -119,6 +123,7 @@ class Keeper:
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 0.3)
         await self._end(identity)
+        self.failures = max(self.failures, GIVE_UP_AFTER - 1)  # that was patience enough
         raise Stopped(f"not ready within {seconds:.0f} s: {seen}")
 
     def _now_ready(self, identity: Identity, seconds: float, adopted: bool) -> None:
@@ -174,7 +179,7 @@ class Keeper:
 
     async def _pause(self, problem: Exception) -> None:
         planned, self._restart_reason = self._restart_reason, None
-        why = planned or str(problem)
+        why = planned or (problem.what if isinstance(problem, ControlRoomError) else str(problem))
         if self.was_ready and time.monotonic() - self._ready_since > STEADY_SECONDS:
             self.failures = 0
         self.was_ready = False
@@ -201,7 +206,8 @@ class Keeper:
             return "the process ended"
         if code < 0:
             return f"the process was killed by signal {-code}"
-        last = processes.tail(self.service.folder.log(self.service.name), lines=3).replace("\n", " | ")
+        log = self.service.folder.log(self.service.name)
+        last = processes.tail(log, lines=3, since=self._log_start).replace("\n", " | ")
         return f"the process ended with exit code {code}" + (f"; its log ends: {last[-400:]}" if last else "")
 
     def _set(self, **fields: object) -> None:

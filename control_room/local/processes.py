@@ -151,11 +151,11 @@ def rotate(log: Path) -> None:
     log.replace(log.with_name(f"{log.name}.1"))
 
 
-def tail(log: Path, lines: int = 12, limit: int = 16_384) -> str:
-    """The last lines of a log; empty when there is none."""
+def tail(log: Path, lines: int = 12, since: int = 0, limit: int = 16_384) -> str:
+    """The last lines of a log after byte `since`; empty when there is none."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - limit))
+            file.seek(max(0, since, log.stat().st_size - limit))
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""

@@ -83,11 +83,17 @@ def provision(folder: StackFolder, state: StackState) -> None:
         password = folder.random_secret(f"pg-{postgres.SERVER_LOGIN.replace('_', '-')}.password")
         migrate.create_login(conninfo, postgres.SERVER_LOGIN, password)
         _ensure_tokens(folder, state, conninfo)
-    except (StoreError, MigrationError, psycopg.Error) as error:
+    except MigrationError as error:
+        raise ControlRoomError(
+            f"the database and this version of Control Room do not fit: {error}",
+            where=str(folder.pg),
+            next_step="use the version that last ran on this folder, or another --data-dir",
+        ) from error
+    except (StoreError, psycopg.Error) as error:
         raise ControlRoomError(
             f"the database could not be prepared: {error}",
             where=f"{ports.LOOPBACK}:{state.ports['postgres']}/{postgres.DATABASE}",
-            next_step=f"see {folder.log('postgres')} and `control-room migrate status`",
+            next_step=f"see {folder.log('postgres')}",
             exit_code=UNAVAILABLE,
         ) from error
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import IO, Any
 
 import psutil
@@ -65,7 +64,7 @@ def status(folder: StackFolder) -> dict[str, Any]:
         answer["phase"] = "unsupervised" if left else "stopped"
     answer["data_dir"] = str(folder.root)
     answer["services"] = [_service_status(state, name) for name in state.services]
-    answer["supervisor"] = _measured(state.supervisor_identity) if supervised else None
+    answer["supervisor"] = _measured(state.supervisor_identity, children=False) if supervised else None
     return answer
 
 
@@ -200,12 +199,12 @@ def _service_status(state: StackState, name: str) -> dict[str, Any]:
     return answer
 
 
-def _measured(identity: processes.Identity | None) -> dict[str, Any]:
-    """pid, uptime in seconds and resident memory in bytes, its children included."""
+def _measured(identity: processes.Identity | None, children: bool = True) -> dict[str, Any]:
+    """pid, uptime in seconds and resident memory in bytes, that of its children included."""
     process = identity.process() if identity else None
     if process is None:
         return {"pid": None, "uptime_seconds": None, "memory_bytes": None}
-    memory = sum(_resident(member) for member in [process, *_children(process)])
+    memory = sum(_resident(member) for member in [process, *(_children(process) if children else [])])
     uptime = round(time.time() - process.create_time(), 1)
     return {"pid": process.pid, "uptime_seconds": uptime, "memory_bytes": memory}
 
@@ -228,8 +227,3 @@ def _as_error(event: Event) -> ControlRoomError:
     return ControlRoomError(
         event["what"], where=event.get("where", ""), next_step=event.get("next", ""), exit_code=event["exit_code"]
     )
-
-
-def report_path(folder: StackFolder, number: int) -> Path:
-    """Where the rendered report of a pipeline run is kept."""
-    return folder.reports / f"run-{number}.html"

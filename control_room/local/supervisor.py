@@ -16,7 +16,7 @@ from control_room.local import objectstore, ports, postgres, processes, shutdown
 from control_room.local import state as states
 from control_room.local.executor import Executor, available_executors, check_wanted
 from control_room.local.folder import StackFolder
-from control_room.local.keeper import Keeper
+from control_room.local.keeper import GIVE_UP_AFTER, Keeper
 from control_room.local.lock import FolderLock
 from control_room.local.objectstore import ObjectStore
 from control_room.local.postgres import Postgres
@@ -25,8 +25,6 @@ from control_room.local.report import Reporter
 from control_room.local.server import OPERATOR_TOKEN, Server, executor_token, url_of
 from control_room.local.service import Service
 from control_room.local.state import ServiceRecord, StackState
-
-GIVE_UP_AFTER = 3  # failed starts in a row of a service that was never ready
 
 
 @dataclass(frozen=True)
