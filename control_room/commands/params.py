@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from control_room.commands import yaml12
 from control_room.errors import MISUSE, ControlRoomError
 
 
