@@ -42,5 +42,10 @@ export function isDownloadable(artifact: Artifact): boolean {
 }
 
 export function isViewable(artifact: Artifact): boolean {
-  return isDownloadable(artifact) && /^(text\/html|image\/(png|jpeg|gif|webp))\b/.test(artifact.media_type);
+  return (
+    isDownloadable(artifact) &&
+    /^(text\/(html|plain)|application\/json|image\/(png|jpeg|gif|webp|svg\+xml))(;|$)/.test(
+      artifact.media_type,
+    )
+  );
 }

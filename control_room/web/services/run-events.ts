@@ -17,6 +17,8 @@ function toActor(actor: unknown): string {
   return String(actor.name ?? actor.kind ?? actor.type ?? JSON.stringify(actor));
 }
 
+const PAGE = 500;
+
 export type ChainCheck = { ok: true } | { ok: false; seq: number };
 
 /** Whether each event names the hash of the one before it. The server holds the bytes; this sees the links. */
@@ -36,14 +38,16 @@ export function runEventsQuery(run_id: string) {
   });
 }
 
-/** Reads on until a page brings nothing new, so the whole chain is there whatever the server's page size. */
 async function readAll(run_id: string, signal: AbortSignal): Promise<RunEvent[]> {
   const events: RunEvent[] = [];
   for (;;) {
     const after_seq = events.at(-1)?.seq;
-    const page = await getJson<Schemas["RunEvents"]>(`/runs/${run_id}/events`, { after_seq }, signal);
-    if (page.items.length === 0) return events;
+    const page = await getJson<Schemas["RunEvents"]>(
+      `/runs/${run_id}/events`,
+      { after_seq, limit: PAGE },
+      signal,
+    );
     events.push(...page.items.map(toRunEvent));
-    if (page.items.length < 100) return events;
+    if (page.items.length < PAGE) return events;
   }
 }

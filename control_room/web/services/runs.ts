@@ -38,10 +38,6 @@ export type Run = Omit<RunWire, "error" | "progress" | "inputs" | "outputs"> & {
   progress: Progress | null;
   inputs: RunInput[];
   outputs: RunOutput[];
-  /** Task keys of the same pipeline that this task waits for; null when the server did not say. */
-  parents: string[] | null;
-  /** The tasks of a pipeline run, for the row of dots; null when the server did not say. */
-  tasks: TaskDot[] | null;
 };
 export type Attempt = Omit<Schemas["Attempt"], "error"> & { error: RunError | null };
 export type Publication = Schemas["Publication"];
@@ -66,15 +62,12 @@ export type RunFilters = {
 export const PAGE_SIZE = 50;
 
 export function toRun(wire: RunWire): Run {
-  const extra = wire as RunWire & { tasks?: unknown; depends_on?: unknown };
   return {
     ...wire,
     error: toError(wire.error),
     progress: toProgress(wire.progress),
     inputs: asArray(wire.inputs).map(toInput),
     outputs: asArray(wire.outputs).map(toOutput),
-    parents: toParents(extra.depends_on),
-    tasks: Array.isArray(extra.tasks) ? extra.tasks.map(toDot) : null,
   };
 }
 
@@ -133,21 +126,6 @@ function toOutput(item: unknown): RunOutput {
   return { name: text("name"), format: text("format"), mode: text("mode"), uri: text("uri") };
 }
 
-function toParents(wire: unknown): string[] | null {
-  if (!Array.isArray(wire)) return null;
-  const keys = wire.map((item) => asText(isObject(item) ? item.task_key : item));
-  return keys.filter((key) => key !== null);
-}
-
-function toDot(item: unknown): TaskDot {
-  const wire = asObject(item);
-  return {
-    task_key: asText(wire.task_key) ?? "",
-    number: asNumber(wire.number) ?? 0,
-    state: asText(wire.state) ?? "waiting",
-  };
-}
-
 export const runKeys = {
   all: ["runs"] as const,
   lists: ["runs", "list"] as const,
@@ -156,7 +134,6 @@ export const runKeys = {
   details: ["runs", "detail"] as const,
   detail: (ref: string) => ["runs", "detail", ref] as const,
   why: (run_id: string) => ["runs", "why", run_id] as const,
-  parents: (run_id: string) => ["runs", "parents", run_id] as const,
 };
 
 export function runsQuery(filters: RunFilters) {
@@ -174,7 +151,7 @@ export function runsQuery(filters: RunFilters) {
   });
 }
 
-/** The tasks of one pipeline, for servers that do not put them into the list. */
+/** The tasks of one pipeline, for its row of dots. What has ended stays as it is, so it is asked once. */
 export function pipelineTasksQuery(pipeline: Run) {
   return queryOptions({
     queryKey: runKeys.tasks(pipeline.run_id),
@@ -191,7 +168,7 @@ export function pipelineTasksQuery(pipeline: Run) {
       }));
       return tasks.sort((a, b) => a.number - b.number);
     },
-    enabled: pipeline.kind === "pipeline" && pipeline.tasks === null,
+    enabled: pipeline.kind === "pipeline",
     staleTime: isTerminal(pipeline.state) ? Number.POSITIVE_INFINITY : 0,
   });
 }
@@ -206,19 +183,6 @@ export function runQuery(ref: string) {
       if (!run || isTerminal(run.state)) return false;
       return run.state === "running" ? 2000 : 10_000;
     },
-  });
-}
-
-/** What a task waits for never changes, so it is asked once. */
-export function parentsQuery(child: Run) {
-  return queryOptions({
-    queryKey: runKeys.parents(child.run_id),
-    queryFn: async ({ signal }): Promise<string[]> => {
-      const detail = await getJson<RunDetailWire>(`/runs/${child.run_id}`, {}, signal);
-      return detail.depends_on.flatMap((parent) => (parent.task_key ? [parent.task_key] : []));
-    },
-    enabled: child.parents === null,
-    staleTime: Number.POSITIVE_INFINITY,
   });
 }
 

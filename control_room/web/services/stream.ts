@@ -13,7 +13,6 @@ export type Source = Pick<EventSource, "addEventListener" | "close" | "readyStat
 export type OpenSource = (url: string) => Source;
 
 const CLOSED = 2;
-const EVENT_NAMES = ["message", "run", "event"];
 const RETRY_MS = [1000, 2000, 5000, 10_000];
 
 export function toStreamEvent(data: string): StreamEvent | null {
@@ -53,7 +52,7 @@ export function follow(listeners: Listeners, open: OpenSource = (url) => new Eve
       failures = 0;
       listeners.onStatus("live");
     });
-    for (const name of EVENT_NAMES) source.addEventListener(name, receive);
+    source.addEventListener("message", receive);
     source.addEventListener("error", retry);
   };
   const retry = () => {

@@ -1,4 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
+import { asArray, asObject, asText } from "@/lib/json";
 import { getJson, type Schemas } from "@/services/http";
 
 export type Template = Schemas["Template"];
@@ -9,5 +10,28 @@ export function templatesQuery() {
     queryFn: async ({ signal }): Promise<Template[]> =>
       (await getJson<Schemas["Templates"]>("/templates", {}, signal)).items,
     staleTime: 60_000,
+  });
+}
+
+/** Task key to the keys it waits for, from the `tasks` of a pipeline's spec. */
+export type TaskParents = ReadonlyMap<string, string[]>;
+
+export function toTaskParents(template: Template): TaskParents {
+  const tasks = Object.entries(asObject(template.spec.tasks));
+  return new Map(
+    tasks.map(([key, task]) => [
+      key,
+      asArray(asObject(task).depends_on).flatMap((parent) => asText(parent) ?? []),
+    ]),
+  );
+}
+
+/** A version of a template never changes, so it is asked once. */
+export function taskParentsQuery(name: string, version: number) {
+  return queryOptions({
+    queryKey: ["templates", name, version, "parents"] as const,
+    queryFn: async ({ signal }): Promise<TaskParents> =>
+      toTaskParents(await getJson<Template>(`/templates/${encodeURIComponent(name)}`, { version }, signal)),
+    staleTime: Number.POSITIVE_INFINITY,
   });
 }

@@ -39,16 +39,17 @@ function Verdict({ verification }: { verification: Verification }) {
   return verification.ok ? (
     <span
       className="inline-flex items-center gap-1 font-medium text-succeeded"
-      title={verification.sha256_actual}
+      title={verification.sha256_expected}
     >
       <ShieldCheck aria-hidden className="size-3.5" /> sha256 matches
     </span>
   ) : (
     <span
       className="inline-flex items-center gap-1 font-medium text-failed"
-      title={`expected ${verification.sha256_expected}, found ${verification.sha256_actual}`}
+      title={`expected ${verification.sha256_expected}, found ${verification.sha256_actual ?? "nothing"}`}
     >
-      <ShieldAlert aria-hidden className="size-3.5" /> sha256 differs
+      <ShieldAlert aria-hidden className="size-3.5" />{" "}
+      {verification.sha256_actual === null ? "bytes are gone" : "sha256 differs"}
     </span>
   );
 }

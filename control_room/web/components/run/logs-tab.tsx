@@ -117,7 +117,7 @@ function LogView({ run, logs, items, follow, setFollow, wrap }: LogViewProps) {
       <div
         className={cn(
           "log-lines font-mono text-xs leading-5",
-          wrap ? "break-all whitespace-pre-wrap" : "w-max min-w-full whitespace-pre",
+          wrap ? "wrap-anywhere whitespace-pre-wrap" : "w-max min-w-full whitespace-pre",
         )}
       >
         {shown.map((item) => (

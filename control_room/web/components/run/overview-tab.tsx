@@ -16,7 +16,7 @@ import type { Publication, RunDetail, RunInput } from "@/services/runs";
 
 export function OverviewTab({ run }: { run: RunDetail }) {
   return (
-    <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_22rem]">
+    <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_24rem]">
       <div className="grid min-w-0 gap-4">
         {run.result && !isEmpty(run.result) && (
           <Section title="Result">
@@ -79,7 +79,7 @@ function facts(run: RunDetail): KeyValue[] {
     { key: "Submitted", value: <RelativeTime at={run.submitted_at} /> },
     { key: "Started", value: run.started_at ? <RelativeTime at={run.started_at} /> : "–" },
     { key: "Duration", value: <Duration from={run.started_at} to={run.finished_at} /> },
-    { key: "Attempt", value: attemptText(run) },
+    ...optional("Attempt", run.kind === "pipeline" ? null : attemptText(run)),
     ...optional("Executor", run.executor_name),
     ...optional("Rows", run.rows === null ? null : formatCount(run.rows)),
     { key: "Queue", value: `${run.queue}, priority ${run.priority}` },
@@ -88,7 +88,7 @@ function facts(run: RunDetail): KeyValue[] {
     ...optional("Retry of", run.retry_of && <RunRef run_id={run.retry_of} />),
     ...optional("Cancel reason", run.cancel_reason),
     ...optional("Labels", labels.length > 0 ? <Labels labels={labels} /> : null),
-    { key: "Run id", value: <code className="text-xs break-all">{run.run_id}</code> },
+    { key: "Run id", value: <code className="text-2xs break-all">{run.run_id}</code> },
   ];
 }
 
@@ -140,7 +140,10 @@ function Outputs({ run }: { run: RunDetail }) {
         </TableHeader>
         <TableBody>
           {run.publications.map((publication) => (
-            <PublicationRow key={`${publication.output} ${publication.epoch}`} publication={publication} />
+            <PublicationRow
+              key={`${publication.run_id} ${publication.output} ${publication.epoch}`}
+              publication={publication}
+            />
           ))}
           {declared.map((output) => (
             <TableRow key={output.name}>

@@ -1,6 +1,6 @@
 "use client";
 
-import { useQueries } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { TaskGraph } from "@/components/run/task-graph";
 import { ProgressMeter } from "@/components/runs/progress";
 import { RunLink } from "@/components/runs/run-link";
@@ -15,23 +15,26 @@ import { layer } from "@/lib/dag";
 import { formatCount } from "@/lib/format";
 import { isTerminal } from "@/lib/states";
 import { barsOf, type Span, spanOf } from "@/lib/timeline";
-import { parentsQuery, type Run, type RunDetail } from "@/services/runs";
+import type { Run, RunDetail } from "@/services/runs";
+import { taskParentsQuery } from "@/services/templates";
 
 export type Task = { key: string; depends_on: string[]; run: Run };
 
 const MOST_IN_GRAPH = 40;
 
-export function useTasks(children: Run[]): Task[] {
-  const asked = useQueries({ queries: children.map(parentsQuery) });
-  return children.map((run, index) => ({
+/** The tasks in dependency order; what waits for what comes from the pipeline's own version of its template. */
+function useTasks(pipeline: RunDetail): Task[] {
+  const { data: parents } = useQuery(taskParentsQuery(pipeline.template_name, pipeline.template_version));
+  const tasks = pipeline.children.map((run) => ({
     key: run.task_key ?? `#${run.number}`,
-    depends_on: run.parents ?? asked[index]?.data ?? [],
+    depends_on: parents?.get(run.task_key ?? "") ?? [],
     run,
   }));
+  return layer(tasks).flat();
 }
 
 export function Tasks({ run }: { run: RunDetail }) {
-  const tasks = layer(useTasks(run.children)).flat();
+  const tasks = useTasks(run);
   const done = tasks.filter((task) => isTerminal(task.run.state)).length;
   return (
     <Card aria-labelledby="tasks-title">

@@ -3,6 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { JsonView } from "@/components/shell/json-view";
 import { ProblemNotice } from "@/components/shell/problem";
+import { Prose } from "@/components/shell/prose";
 import { Card, CardContent, CardHeader, CardTitle } from "@/components/ui/card";
 import { Disclosure } from "@/components/ui/collapsible";
 import { Skeleton } from "@/components/ui/skeleton";
@@ -33,7 +34,8 @@ function Reasons({ why }: { why: Why }) {
       {why.reasons.map((reason) => (
         <li key={`${reason.code} ${reason.message}`} className="space-y-1">
           <p>
-            {reason.message} <code className="text-xs text-muted-foreground">{reason.code}</code>
+            <Prose text={reason.message} />{" "}
+            <code className="text-xs text-muted-foreground">{reason.code}</code>
           </p>
           {!isEmpty(reason.detail) && (
             <Disclosure summary={<span className="text-xs text-muted-foreground">Detail</span>}>

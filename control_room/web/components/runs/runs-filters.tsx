@@ -24,7 +24,7 @@ export function RunsFilters({ filters, change }: Props) {
     <search className="flex flex-wrap items-center gap-2" aria-label="Filter runs">
       <SearchField value={filters.q} change={change} />
       <KindSelect value={filters.kind} change={change} />
-      <fieldset className="flex flex-wrap gap-1">
+      <fieldset className="-mx-1 flex min-w-0 max-w-full gap-1 overflow-x-auto p-1 max-sm:order-last max-sm:w-full sm:flex-wrap">
         <legend className="sr-only">State</legend>
         {RUN_STATES.map((state) => (
           <Toggle

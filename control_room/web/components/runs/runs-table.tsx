@@ -16,7 +16,7 @@ const MEDIUM = "max-md:hidden";
 
 export function RunsTable({ runs }: { runs: Run[] }) {
   return (
-    <Table label="Runs" className="min-w-max sm:min-w-0">
+    <Table label="Runs">
       <Head />
       <TableBody>
         {runs.map((run) => (
@@ -83,15 +83,21 @@ const RunRow = memo(function RunRow({ run }: { run: Run }) {
 function TemplateCell({ run }: { run: Run }) {
   return (
     <span className="flex flex-col">
-      <span className="truncate">
-        <RunLink number={run.number} className="font-medium hover:underline">
+      <span className="flex items-baseline gap-1.5">
+        <RunLink number={run.number} className="min-w-0 font-medium break-words hover:underline sm:truncate">
           {run.template_name}
-        </RunLink>{" "}
-        <span className="figures text-xs text-muted-foreground" title={`version ${run.template_version}`}>
+        </RunLink>
+        <span
+          className="figures text-xs text-muted-foreground max-sm:hidden"
+          title={`version ${run.template_version}`}
+        >
           v{run.template_version}
         </span>
       </span>
       {run.task_key && <span className="text-xs text-muted-foreground">task {run.task_key}</span>}
+      <span className="text-xs text-muted-foreground md:hidden">
+        <RelativeTime at={run.submitted_at} />
+      </span>
     </span>
   );
 }
@@ -116,7 +122,7 @@ export function RunsTableSkeleton() {
   return (
     <div aria-busy="true">
       <span className="sr-only">Reading the runs</span>
-      <Table label="Runs, loading" className="min-w-0">
+      <Table label="Runs, loading">
         <Head />
         <TableBody>
           {SKELETON_ROWS.map((row) => (

@@ -18,8 +18,7 @@ const SHOWN = 24;
 
 /** One mark per task of a pipeline, in order; the sentence is there for everybody who cannot see marks. */
 export function TaskDots({ run }: { run: Run }) {
-  const { data } = useQuery(pipelineTasksQuery(run));
-  const tasks = run.tasks ?? data;
+  const { data: tasks } = useQuery(pipelineTasksQuery(run));
   if (!tasks || tasks.length === 0) return null;
   return (
     <span

@@ -14,6 +14,7 @@ export function AuthGate({ children }: { children: ReactNode }) {
   return (
     <Notice icon={<KeyRound aria-hidden />} title="You are not signed in">
       <SignInHelp />
+      <p className="mt-2">Then come back to this tab: it goes on where you are.</p>
     </Notice>
   );
 }

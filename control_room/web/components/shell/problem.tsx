@@ -1,13 +1,14 @@
 import { CircleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import { Command } from "@/components/shell/notice";
+import { Prose } from "@/components/shell/prose";
 import { Button } from "@/components/ui/button";
 import { cn } from "@/lib/cn";
 import { ProblemError } from "@/services/http";
 
 /** What a person can do about a problem, by its code; the server's own hint comes first. */
 export function whatToDo(problem: ProblemError): ReactNode {
-  if (problem.hint) return problem.hint;
+  if (problem.hint) return <Prose text={problem.hint} />;
   switch (problem.code) {
     case "unreachable":
       return (
@@ -46,7 +47,9 @@ export function ProblemNotice({ error, retry, className }: ProblemNoticeProps) {
       <CircleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-failed" />
       <div className="min-w-0 space-y-1">
         <p className="font-semibold">{problem?.title ?? "This page met an error"}</p>
-        <p className="break-words">{problem?.detail ?? error.message}</p>
+        <p className="break-words">
+          <Prose text={problem?.detail ?? error.message} />
+        </p>
         {problem && problem.issues.length > 0 && (
           <ul className="list-disc pl-4">
             {problem.issues.map((issue) => (

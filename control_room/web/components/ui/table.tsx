@@ -34,7 +34,7 @@ export function TableHead({ className, ...props }: ComponentProps<"th">) {
       data-slot="table-head"
       scope="col"
       className={cn(
-        "h-8 px-3 text-xs font-medium whitespace-nowrap text-muted-foreground first:pl-4 last:pr-4",
+        "h-8 px-2.5 text-xs font-medium whitespace-nowrap text-muted-foreground first:pl-4 last:pr-4",
         className,
       )}
       {...props}
@@ -46,7 +46,7 @@ export function TableCell({ className, ...props }: ComponentProps<"td">) {
   return (
     <td
       data-slot="table-cell"
-      className={cn("px-3 py-2 align-middle first:pl-4 last:pr-4", className)}
+      className={cn("px-2.5 py-2 align-middle first:pl-4 last:pr-4", className)}
       {...props}
     />
   );
