@@ -17,6 +17,7 @@ migrate_app = typer.Typer(
     no_args_is_help=True,
     help="Bring a database to this program's schema. PG* variables name it; without them, the stack's.",
 )
+LIVE_STATES = ("active", "draining", "silent")
 executors_app = typer.Typer(no_args_is_help=True, help="Processes that run things.")
 
 
@@ -94,7 +95,7 @@ def executors_ls(
 ) -> None:
     """Executors, as last heard of."""
     with connect(context) as client:
-        items = [e for e in client.executors() if all_executors or e["state"] not in ("left", "lost", "gone")]
+        items = [e for e in client.executors() if all_executors or e["state"] in LIVE_STATES]
     if as_json:
         print_json({"items": items})
         return
@@ -105,7 +106,7 @@ def executors_ls(
             e["name"],
             e["kind"],
             coloured(e["state"]),
-            f"{e['running']}/{e['slots']}",
+            f"{_busy(e['running'])}/{e['slots']}",
             e["pid"],
             e["host"],
             time_text(e["last_seen_at"]),
@@ -113,6 +114,10 @@ def executors_ls(
         for e in items
     ]
     print_table({**columns, "host": "left", "last seen": "left"}, rows)
+
+
+def _busy(running: Any) -> int:
+    return len(running) if isinstance(running, list) else int(running)
 
 
 def login(

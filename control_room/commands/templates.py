@@ -1,4 +1,4 @@
-"""templates: ls, apply."""
+"""templates: ls, show, apply."""
 
 from __future__ import annotations
 
@@ -31,6 +31,21 @@ def ls(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def show(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of a template; see `templates ls`.")],
+    as_json: AsJson = False,
+) -> None:
+    """One template: its parameters, and what it reads and writes."""
+    with connect(context) as client:
+        found = client.template(name)
+    if as_json:
+        print_json(found)
+    else:
+        _print_template(found)
+
+
+@app.command()
 def apply(
     context: typer.Context,
     paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Template files (YAML), or folders of them.")],
@@ -44,6 +59,26 @@ def apply(
         return
     for item in applied:
         say(f"{item['name']} v{item['version']} {'applied' if item['created'] else 'unchanged'}")
+
+
+def _print_template(found: dict[str, Any]) -> None:
+    spec = found["spec"]
+    say(f"{found['name']} v{found['version']} ({found['kind']})  {found['description']}")
+    schema = spec.get("params_schema", {})
+    required = schema.get("required", [])
+    rows = [
+        [name, p.get("type"), "required" if name in required else p.get("default"), p.get("description", "")]
+        for name, p in schema.get("properties", {}).items()
+    ]
+    if rows:
+        print_table({"parameter": "left", "type": "left", "default": "left", "description": "left"}, rows)
+    for name, task in spec.get("tasks", {}).items():
+        after = ", ".join(task.get("depends_on", []))
+        say(f"  task {name}: {task['template']}" + (f" after {after}" if after else ""))
+    for side in ("inputs", "outputs"):
+        names = ", ".join(port["name"] for port in spec.get(side, []))
+        if names:
+            say(f"  {side}: {names}")
 
 
 def apply_paths(client: OperatorClient, paths: Iterable[Path]) -> list[dict[str, Any]]:

@@ -17,12 +17,13 @@ from control_room.local.state import DEFAULT_EXECUTORS, StackState
 
 # What must be importable for an executor to work; control_room itself never imports an engine.
 ENGINES = {"python": "deltalake", "dbt": "dbt", "notebook": "nbclient"}
-LIVE_STATES = ("active", "online", "draining")
+LIVE_STATES = ("active", "draining")
 
 
 class Executor(Service):
-    """`control-room-executor KIND`. Starts at once and keeps trying until the server is there."""
+    """`control-room-executor KIND`. It would wait for the server by itself; started after it, it is ready sooner."""
 
+    needs = ("server",)
     core = False
     stop_seconds = 20.0
     start_seconds = 30.0
