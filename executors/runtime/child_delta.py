@@ -18,9 +18,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from executors.runtime.connections import connection_for
 from executors.runtime.delta_read import dataset, read_batches, read_table, record_of
 from executors.runtime.delta_stats import FileStats
-from executors.runtime.delta_storage import connection_for, s3_client, s3_code, split_uri, store_failed
+from executors.runtime.delta_storage import s3_client, s3_code, split_uri, store_failed
 from executors.runtime.delta_types import delta_arrow_schema, delta_schema_json, to_delta
 from executors.runtime.failures import TaskError
 
@@ -43,7 +44,7 @@ def stage(job: Job, output: str, data: Any, *, target_file_bytes: int = TARGET_F
     record = record_of(job, "outputs", output)
     reader = as_reader(data, output)
     schema = delta_arrow_schema(reader.schema, output)
-    connection = connection_for(job.get("connections") or {}, record["uri"])
+    connection = connection_for(record["uri"], job.get("connections") or {})
     with Parts(job, record["uri"], schema, s3_client(connection), target_file_bytes) as parts:
         for group in row_groups((to_delta(batch, schema, output) for batch in slices(reader)), ROW_GROUP_BYTES):
             parts.write(group)

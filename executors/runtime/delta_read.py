@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from executors.runtime.delta_storage import connection_for, is_store_error, reason_of, storage_options, store_failed
+from executors.runtime.connections import connection_for
+from executors.runtime.delta_storage import is_store_error, reason_of, storage_options, store_failed
 from executors.runtime.failures import TaskError
 
 Job = Mapping[str, Any]
@@ -40,7 +41,7 @@ def dataset(job: Job, name: str) -> Any:
     if not uri or version is None:
         message = f"input {name!r} names no table version; bind it to a task's output or to a version"
         raise TaskError("user", "input_not_pinned", message)
-    options = storage_options(connection_for(job.get("connections") or {}, uri))
+    options = storage_options(connection_for(uri, job.get("connections") or {}))
     try:
         return as_dataset(DeltaTable(uri, version=int(version), storage_options=options))
     except TableNotFoundError as error:

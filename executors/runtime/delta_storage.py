@@ -20,28 +20,6 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 RUST_RETRIES = {"max_retries": "3", "retry_timeout": "20s", "timeout": "120s", "connect_timeout": "5s"}
 
 
-def connection_for(connections: Mapping[str, Connection], uri: str) -> Connection:
-    """Pick the declared connection whose root holds ``uri``; the longest root wins.
-
-    Raises TaskError (user, ``connection_missing``) when none does.
-    """
-    held = [c for c in connections.values() if c.get("kind") == "s3" and is_below(uri, str(c.get("root") or "s3://"))]
-    if not held:
-        names = ", ".join(sorted(connections)) or "none"
-        raise TaskError(
-            "user",
-            "connection_missing",
-            f"no declared connection reaches {uri} (declared: {names}); add one to the template's `connections`",
-        )
-    return max(held, key=lambda c: len(str(c.get("root") or "")))
-
-
-def is_below(uri: str, root: str) -> bool:
-    """Tell whether ``uri`` is ``root`` or lies under it, by whole path segments."""
-    base = root if root.endswith("/") else root + "/"
-    return uri == root or uri.startswith(base)
-
-
 def split_uri(uri: str) -> tuple[str, str]:
     """Return (bucket, key prefix without slashes at its ends) of an ``s3://`` URI; TaskError (user) for another."""
     parts = urlsplit(uri)

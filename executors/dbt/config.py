@@ -1,0 +1,135 @@
+"""The dbt part of a template: what to run, and which models become which outputs.
+
+::
+
+    config:
+      command: build              # build | run | test | seed | snapshot | compile; build runs and tests
+      select: [tag:daily]         # text or list, as dbt's --select
+      exclude: []
+      vars: {start: 2013-01-01}   # the run's params are vars too, and win
+      threads: 2                  # 1 to 16
+      full_refresh: false
+      publish: {output: model}    # each declared output's model, seed or snapshot, by name
+      sources:                    # how inputs come in; all of it optional
+        flights: {columns: [carrier, dep_delay], materialize: view}   # table (default): one read into DuckDB
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from executors.runtime.failures import TaskError
+
+COMMANDS = ("build", "run", "test", "seed", "snapshot", "compile")
+KEYS = frozenset({"command", "select", "exclude", "vars", "threads", "full_refresh", "publish", "sources"})
+SOURCE_KEYS = frozenset({"columns", "materialize"})
+TAKES_FULL_REFRESH = frozenset({"build", "run", "seed", "compile"})
+MAX_THREADS = 16
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """How one input comes in: ``columns`` (None: all) and ``materialize`` (table or view)."""
+
+    columns: tuple[str, ...] | None = None
+    materialize: str = "table"
+
+
+@dataclass(frozen=True)
+class DbtConfig:
+    """See the module's text."""
+
+    command: str = "build"
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    vars: Mapping[str, Any] = field(default_factory=dict)
+    threads: int = 2
+    full_refresh: bool = False
+    publish: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, SourceConfig] = field(default_factory=dict)
+
+
+def parse_config(job: Mapping[str, Any]) -> DbtConfig:
+    """Read ``job["config"]``; TaskError (user, ``config_invalid``) says which key is wrong and what it takes."""
+    raw = dict(job.get("config") or {})
+    if unknown := sorted(set(raw) - KEYS):
+        raise invalid(unknown[0], f"is unknown; known keys: {', '.join(sorted(KEYS))}")
+    config = DbtConfig(
+        command=one_of("command", raw.get("command", "build"), COMMANDS),
+        select=words("select", raw.get("select")),
+        exclude=words("exclude", raw.get("exclude")),
+        vars=mapping("vars", raw.get("vars")) | dict(job.get("params") or {}),
+        threads=threads(raw.get("threads", 2)),
+        full_refresh=bool(raw.get("full_refresh", False)),
+        publish={output: str(model) for output, model in mapping("publish", raw.get("publish")).items()},
+        sources={name: source(name, value) for name, value in mapping("sources", raw.get("sources")).items()},
+    )
+    check_names("publish", config.publish, (item["name"] for item in job.get("outputs") or []))
+    check_names("sources", config.sources, (item["name"] for item in job.get("inputs") or []))
+    return config
+
+
+def source(name: str, raw: Any) -> SourceConfig:
+    options = mapping(f"sources.{name}", raw)
+    if unknown := sorted(set(options) - SOURCE_KEYS):
+        raise invalid(f"sources.{name}.{unknown[0]}", f"is unknown; known keys: {', '.join(sorted(SOURCE_KEYS))}")
+    columns = words(f"sources.{name}.columns", options["columns"]) if options.get("columns") else None
+    kind = one_of(f"sources.{name}.materialize", options.get("materialize", "table"), ("table", "view"))
+    return SourceConfig(columns, kind)
+
+
+def check_names(key: str, given: Iterable[str], declared: Iterable[str]) -> None:
+    """Each output needs its model (and each key of ``sources`` an input); a key that names neither is a mistake."""
+    known, named = set(declared), set(given)
+    if unknown := sorted(named - known):
+        raise invalid(f"{key}.{unknown[0]}", f"is not declared by the template (declared: {', '.join(sorted(known))})")
+    if key == "publish" and (missing := sorted(known - named)):
+        raise invalid(f"publish.{missing[0]}", "is missing: the output is declared, so name the model that fills it")
+
+
+def one_of(key: str, value: Any, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise invalid(key, f"is {value!r}; it takes one of {', '.join(allowed)}")
+    return str(value)
+
+
+def words(key: str, value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        value = value.split()
+    # A word that begins with a dash would be read as an option of dbt's command line.
+    if isinstance(value, list) and all(isinstance(word, str) and word and word[0] != "-" for word in value):
+        return tuple(value)
+    raise invalid(key, "must be a text or a list of texts")
+
+
+def mapping(key: str, value: Any) -> dict[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise invalid(key, "must be a mapping")
+    return dict(value or {})
+
+
+def threads(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_THREADS:
+        raise invalid("threads", f"is {value!r}; it takes a whole number from 1 to {MAX_THREADS}")
+    return int(value)
+
+
+def invalid(key: str, what: str) -> TaskError:
+    return TaskError("user", "config_invalid", f"the template's config.{key} {what}")
+
+
+def project_folder(bundle_dir: Path | None, entrypoint: str) -> Path:
+    """The project's folder in the bundle; TaskError (user) when it is not there or leads outside."""
+    if bundle_dir is None:
+        raise TaskError("user", "bundle_missing", "a dbt run needs a bundle with the project in it")
+    folder = (bundle_dir / (entrypoint or ".")).resolve()
+    if not folder.is_relative_to(bundle_dir.resolve()):
+        raise TaskError("user", "entrypoint_outside_bundle", f"entrypoint {entrypoint!r} leads outside the bundle")
+    if not (folder / "dbt_project.yml").is_file():
+        raise TaskError("user", "entrypoint_missing", f"the bundle has no dbt_project.yml in folder {entrypoint!r}")
+    return folder

@@ -1,0 +1,112 @@
+"""dbt-duckdb plugin: the run's table inputs, each at its pinned version, as relations of the DuckDB database.
+
+Every input that a source of the project names becomes ``<source schema>.<table>`` before dbt's first query, read
+through deltalake and Arrow (DuckDB's own extension wants a download). Connections are taken from this process's memory:
+in a profile or a source's meta they would end up in manifest.json and in logs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dbt.adapters.duckdb.plugins import BasePlugin
+
+from executors.dbt.config import SourceConfig
+from executors.runtime import child_delta
+
+MODULE = "executors.dbt.delta_plugin"
+
+
+@dataclass(frozen=True)
+class Relation:
+    """An input and where the project expects it."""
+
+    input: str
+    schema: str
+    table: str
+
+    @property
+    def name(self) -> str:
+        return f"{quoted(self.schema)}.{quoted(self.table)}"
+
+    @property
+    def arrow_name(self) -> str:
+        return f"control_room_input_{self.input}"
+
+
+@dataclass
+class Session:
+    """What the plugin needs of the run; ``failure`` keeps the first error, which dbt would bury in its own."""
+
+    job: Mapping[str, Any]
+    relations: tuple[Relation, ...]
+    options: Mapping[str, SourceConfig] = field(default_factory=dict)
+    announce: Callable[[str], None] = lambda message: None
+    failure: Exception | None = None
+    loaded: set[str] = field(default_factory=set)
+    datasets: dict[str, Any] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def load_all(self, connection: Any) -> None:
+        """Create the relations that are not there yet; called for each opened database."""
+        with self.lock:
+            try:
+                for relation in self.relations:
+                    self._load(connection, relation)
+            except Exception as error:
+                self.failure = self.failure or error
+                raise
+
+    def _load(self, connection: Any, relation: Relation) -> None:
+        options = self.options.get(relation.input, SourceConfig())
+        if relation.name not in self.loaded:
+            self.announce(f"reading input {relation.input}")
+            dataset = child_delta.dataset(self.job, relation.input)
+            connection.register(relation.arrow_name, dataset)
+            connection.execute(f"create schema if not exists {quoted(relation.schema)}")
+            connection.execute(create_statement(relation, options))
+            self.loaded.add(relation.name)
+            if options.materialize == "view":
+                self.datasets[relation.arrow_name] = dataset
+            else:
+                connection.unregister(relation.arrow_name)
+
+    def register_views(self, connection: Any) -> None:
+        """Arrow objects are known per connection, so each one is told of those that views read."""
+        for name, dataset in self.datasets.items():
+            connection.register(name, dataset)
+
+
+class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb ships no types
+    """Loaded by dbt-duckdb from the generated profile; :data:`session` is set before dbt starts."""
+
+    def configure_connection(self, conn: Any) -> None:
+        if session is not None:
+            session.register_views(conn)
+            session.load_all(conn)
+
+    def configure_cursor(self, cursor: Any) -> None:
+        if session is not None:
+            session.register_views(cursor)
+
+
+session: Session | None = None
+
+
+def begin(new: Session) -> None:
+    """Set the run that the plugin serves; a child process serves one."""
+    global session
+    session = new
+
+
+def create_statement(relation: Relation, options: SourceConfig) -> str:
+    columns = ", ".join(quoted(column) for column in options.columns) if options.columns else "*"
+    kind = "view" if options.materialize == "view" else "table"
+    return f"create or replace {kind} {relation.name} as select {columns} from {quoted(relation.arrow_name)}"  # noqa: S608
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

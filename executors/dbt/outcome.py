@@ -1,0 +1,123 @@
+"""What dbt said: per-node records for the run's result, and the error of a failed invocation."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from executors.runtime.failures import TaskError, classify
+
+FAILED = frozenset({"error", "fail", "runtime error", "partial success"})
+TESTS = frozenset({"test", "unit_test"})
+MESSAGE_LIMIT = 1000
+SHOWN_FAILURES = 5
+FILE_IN_TEXT = re.compile(r"([\w./-]+\.(?:sql|yml|yaml|csv|py|md))\b")
+LINE_IN_TEXT = re.compile(r"\bline (\d+)", re.IGNORECASE)
+RESOURCE_WORDS = {
+    "out of memory": "out_of_memory",
+    "could not allocate": "out_of_memory",
+    "no space left": "disk_full",
+    "could not set lock": "database_locked",
+    "database is locked": "database_locked",
+    "max_temp_directory_size": "disk_full",
+}
+
+
+def node_records(results: Iterable[Any], rows: Mapping[str, int]) -> list[dict[str, Any]]:
+    """One record per executed node, in the order of completion; ``rows``: unique_id -> rows of its table."""
+    return [node_record(result, rows.get(result.node.unique_id)) for result in results]
+
+
+def node_record(result: Any, rows: int | None) -> dict[str, Any]:
+    """``{unique_id, name, resource_type, status, rows, seconds, message, failures, file}``; absent values are null."""
+    return {
+        "unique_id": result.node.unique_id,
+        "name": result.node.name,
+        "resource_type": str(result.node.resource_type),
+        "status": str(result.status),
+        "rows": rows if rows is not None else (result.adapter_response or {}).get("rows_affected"),
+        "seconds": round(float(result.execution_time), 3),
+        "message": tidy(result.message)[:MESSAGE_LIMIT] or None,
+        "failures": result.failures,
+        "file": result.node.original_file_path,
+    }
+
+
+def totals(nodes: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How many nodes there are of each kind and of each status: ``{"models": 9, "tests": 40, "pass": 40, …}``."""
+    counts: Counter[str] = Counter()
+    for node in nodes:
+        counts[f"{node['resource_type']}s"] += 1
+        counts[str(node["status"]).replace(" ", "_")] += 1
+    return dict(sorted(counts.items()))
+
+
+def tidy(text: Any) -> str:
+    """A message of dbt on fewer lines, without the indentation that a terminal wants."""
+    return "\n".join(line.strip() for line in str(text or "").splitlines() if line.strip())
+
+
+def failure_of_nodes(nodes: list[dict[str, Any]]) -> TaskError:
+    """The error of a run in which nodes failed: the first one's position, and the first few by name and message."""
+    failed = [node for node in nodes if node["status"] in FAILED]
+    first = failed[0]
+    shown = "; ".join(told(node) for node in failed[:SHOWN_FAILURES])
+    more = f"; and {len(failed) - SHOWN_FAILURES} more" if len(failed) > SHOWN_FAILURES else ""
+    failure_class, code = class_of(f"{first['message']}", "test_failed" if is_failed_test(first) else "model_failed")
+    return TaskError(
+        failure_class,
+        code,
+        f"{len(failed)} of {len(nodes)} dbt nodes failed, so nothing is published: {shown}{more}",
+        trace="\n\n".join(f"{node['unique_id']} ({node['file']})\n{node['message']}" for node in failed),
+        position={"file": first["file"], "node": first["unique_id"]},
+    )
+
+
+def is_failed_test(node: Mapping[str, Any]) -> bool:
+    return node["resource_type"] in TESTS and node["status"] == "fail"
+
+
+def told(node: Mapping[str, Any]) -> str:
+    lines = str(node["message"] or node["status"]).splitlines()
+    return f"{node['resource_type']} {node['name']} ({node['file']}): {' '.join(lines[:3])}"
+
+
+def failure_of_exception(error: BaseException) -> TaskError:
+    """The error of an invocation that came to no result: a project that does not parse, an option dbt refuses."""
+    text = tidy(getattr(error, "msg", None) or error) or type(error).__name__
+    failure_class, code = class_of(text, exception_code(error))
+    if failure_class == "user" and not is_dbt_error(error):
+        failure_class, code = classify(error)
+    return TaskError(failure_class, code, text[:4000], trace=text, position=position_in(text))
+
+
+def class_of(text: str, code: str) -> tuple[str, str]:
+    """(failure class, code) of a message; resources and the store are told by their words."""
+    lower = text.lower()
+    for words, resource_code in RESOURCE_WORDS.items():
+        if words in lower:
+            return "resources", resource_code
+    if "generic s3 error" in lower or "store_failed" in lower:
+        return "external", "store_failed"
+    return "user", code
+
+
+def exception_code(error: BaseException) -> str:
+    name = type(error).__name__
+    if "Pars" in name or "Yaml" in name or "Project" in name or "Schema" in name:
+        return "parse_failed"
+    return "dbt_usage" if "Usage" in name else "compile_failed"
+
+
+def is_dbt_error(error: BaseException) -> bool:
+    return any(base.__module__.startswith(("dbt.", "dbt_common.")) for base in type(error).__mro__)
+
+
+def position_in(text: str) -> dict[str, Any] | None:
+    """The first file and line that a message of dbt names."""
+    file, line = FILE_IN_TEXT.search(text), LINE_IN_TEXT.search(text)
+    if not file:
+        return None
+    return {"file": file[1]} | ({"line": int(line[1])} if line else {})
