@@ -17,7 +17,7 @@ migrate_app = typer.Typer(
     no_args_is_help=True,
     help="Bring a database to this program's schema. PG* variables name it; without them, the stack's.",
 )
-LIVE_STATES = ("active", "draining", "silent")
+LIVE_STATES = ("active", "draining")
 executors_app = typer.Typer(no_args_is_help=True, help="Processes that run things.")
 
 
