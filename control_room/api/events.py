@@ -92,7 +92,7 @@ async def stream_events(
     ctx: Annotated[Context, Depends(context)],
     caller: Reader,
     run_id: Annotated[
-        str | None, Query(max_length=40, description="Only this run (run_id or number) and its tasks.")
+        models.Text | None, Query(max_length=40, description="Only this run (run_id or number) and its tasks.")
     ] = None,
     last_event_id: Annotated[str | None, Header(max_length=200, description="Go on after this event.")] = None,
 ) -> EventSourceResponse:

@@ -231,12 +231,14 @@ class SubmitRun(Request):
 class CancelRun(Request):
     """Ask a run to stop; force takes its lease away without waiting for the executor."""
 
-    reason: Text = Field("cancelled by an operator", min_length=1, max_length=1000)
+    reason: Text | None = Field(None, min_length=1, max_length=1000)
     force: bool = Field(False, strict=True)
 
 
 class RetryRun(Request):
     """Make a new run of the same definition and parameters."""
+
+    idempotency_key: Text | None = Field(None, min_length=1, max_length=200)
 
 
 class WhyReason(Answer):

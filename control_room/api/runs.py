@@ -18,7 +18,7 @@ from control_room.api.submission import DEFAULT_WORKSPACE, checked_params, find_
 
 router = StrictRouter(tags=["runs"])
 Ctx = Annotated[Context, Depends(context)]
-Ref = Annotated[str, Path(min_length=1, max_length=40, description="run_id or number")]
+Ref = Annotated[models.Text, Path(min_length=1, max_length=40, description="run_id or number")]
 KNOWN_STATES: tuple[str, ...] = get_args(models.RunState)
 
 
@@ -106,13 +106,28 @@ async def get_run(ctx: Ctx, caller: Reader, ref: Ref) -> models.RunDetail:
 @router.post("/runs/{ref}/cancel", operation_id="cancelRun", responses=writing(404, 409))
 async def cancel_run(ctx: Ctx, caller: Operator, ref: Ref, body: Annotated[models.CancelRun, Body()]) -> models.Run:
     """Ask a run to stop; a pipeline with all its tasks."""
-    return models.Run.model_validate(await ctx.store.cancel_run(caller.principal, ref, body.model_dump()))
+    wanted = body.model_dump(exclude_none=True)
+    return models.Run.model_validate(await ctx.store.cancel_run(caller.principal, ref, wanted))
 
 
-@router.post("/runs/{ref}/retry", operation_id="retryRun", status_code=201, responses=writing(404, 409))
-async def retry_run(ctx: Ctx, caller: Operator, ref: Ref, body: models.RetryRun | None = None) -> models.Run:
-    """A new run of the same definition and parameters; a finished run never changes."""
-    return models.Run.model_validate(await ctx.store.retry_run(caller.principal, ref, {}))
+@router.post(
+    "/runs/{ref}/retry",
+    operation_id="retryRun",
+    status_code=201,
+    responses={
+        **writing(404, 409),
+        200: {"model": models.Run, "description": "The run itself goes on, or the idempotency_key was seen before."},
+    },
+)
+async def retry_run(
+    ctx: Ctx, caller: Operator, ref: Ref, response: Response, body: models.RetryRun | None = None
+) -> models.Run:
+    """A new run of the same definition and parameters; one that waits for a person goes on itself."""
+    wanted = body.model_dump(exclude_none=True) if body else {}
+    run = await ctx.store.retry_run(caller.principal, ref, wanted)
+    if run.get("repeated") or ref in (run["run_id"], str(run["number"])):
+        response.status_code = 200
+    return models.Run.model_validate(run)
 
 
 @router.get("/runs/{ref}/why", operation_id="whyRun", responses=reading(404))

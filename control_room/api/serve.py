@@ -8,9 +8,9 @@ import os
 import signal
 import socket
 import sys
-from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 
 from contract.server.settings import ServerSettings
@@ -26,12 +26,14 @@ class ServeError(Exception):
 
 
 class PromptServer(uvicorn.Server):
-    """A uvicorn server that lets long polls and event streams go as soon as it is told to stop."""
+    """A uvicorn server that lets long polls and event streams go before it waits for what is still open."""
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Called with SIGINT or SIGTERM."""
-        stop_waiting(self.config.loaded_app_source)  # type: ignore[attr-defined]
-        super().handle_exit(sig, frame)
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Called by uvicorn once it was told to stop."""
+        app = self.config.app
+        if isinstance(app, FastAPI):
+            stop_waiting(app)
+        await super().shutdown(sockets)
 
 
 def is_loopback(host: str) -> bool:

@@ -21,7 +21,7 @@ from ops_schema.store import Principal
 
 router = StrictRouter(tags=["templates"])
 Ctx = Annotated[Context, Depends(context)]
-Name = Annotated[str, Path(min_length=1, max_length=63)]
+Name = Annotated[models.Text, Path(min_length=1, max_length=63)]
 Json = dict[str, Any]
 
 
