@@ -1,0 +1,249 @@
+"""One embedded stack through its life: who may read it, what dies and heals, what stays after down and up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import psutil
+import pytest
+import yaml
+from botocore.exceptions import ClientError
+
+from tests.support.stack import Stack, kill, wait_until
+
+pytestmark = pytest.mark.xdist_group("stack_life")
+SERVICES = ("postgres", "objectstore", "server", "executor-python")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(tmp_path_factory.mktemp("life") / ".control-room")
+    try:
+        stack.run("up", "--executors", "python=2")
+        apply_hello(stack)
+        yield stack
+    finally:
+        stack.run("down", "--drain", "1", check=False)
+
+
+def apply_hello(stack: Stack) -> None:
+    """A template whose run says hello and leaves an artifact."""
+    folder = stack.data_dir.parent / "hello"
+    (folder / "code").mkdir(parents=True)
+    (folder / "code" / "hello.py").write_text(
+        "def main(context):\n    print('hello', context.params['name'])\n    context.artifact('hello.txt', b'hello')\n"
+    )
+    schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"name": {"type": "string", "default": "you"}},
+    }
+    spec = {"name": "hello", "kind": "python", "bundle": "code", "entrypoint": "hello:main", "params_schema": schema}
+    (folder / "hello.yaml").write_text(yaml.safe_dump(spec))
+    stack.run("templates", "apply", str(folder))
+
+
+def services(stack: Stack) -> dict[str, dict[str, Any]]:
+    return {service["name"]: service for service in status(stack)["services"]}
+
+
+def status(stack: Stack) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(stack.run("status", "--json", check=False).stdout)
+    return found
+
+
+def is_ready(stack: Stack) -> bool:
+    return bool(status(stack)["phase"] == "ready")
+
+
+def s3(stack: Stack, key_file: str) -> Any:
+    key = json.loads((stack.data_dir / "secrets" / key_file).read_text())
+    return boto3.client(
+        "s3",
+        endpoint_url=stack.connection()["endpoint"],
+        region_name="us-east-1",
+        aws_access_key_id=key["access_key"],
+        aws_secret_access_key=key["secret_key"],
+    )
+
+
+def refusal(call: Any, **arguments: Any) -> int:
+    with pytest.raises(ClientError) as refused:
+        call(**arguments)
+    return int(refused.value.response["ResponseMetadata"]["HTTPStatusCode"])
+
+
+def test_status_names_each_service_with_its_process(stack: Stack) -> None:
+    found = services(stack)
+    assert set(found) == set(SERVICES)
+    for service in found.values():
+        assert service["state"] == "ready"
+        assert psutil.pid_exists(service["pid"])
+        assert service["memory_bytes"] > 0
+
+
+def test_up_on_a_stack_that_is_up_changes_nothing(stack: Stack) -> None:
+    before = {name: service["pid"] for name, service in services(stack).items()}
+    stack.run("up")
+    assert {name: service["pid"] for name, service in services(stack).items()} == before
+
+
+def test_a_second_stack_on_one_folder_is_refused(stack: Stack) -> None:
+    refused = stack.run("up", "--foreground", check=False)
+    assert refused.returncode == 3
+    assert "another stack runs on this data folder" in refused.stderr
+    assert is_ready(stack)
+
+
+def test_up_with_other_options_than_the_running_ones_is_refused_with_the_next_step(stack: Stack) -> None:
+    refused = stack.run("up", "--executors", "python=1", check=False)
+    assert refused.returncode == 3
+    assert "control-room down" in refused.stderr
+
+
+def test_secrets_are_readable_by_their_owner_alone(stack: Stack) -> None:
+    folder = stack.data_dir / "secrets"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    files = [*folder.iterdir(), stack.data_dir / "stack.json", stack.data_dir / "s3" / "security.toml"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_no_secret_is_in_the_arguments_or_the_environment_of_any_process(stack: Stack) -> None:
+    values = {file.read_text().strip() for file in (stack.data_dir / "secrets").glob("*.token")}
+    values |= {file.read_text().strip() for file in (stack.data_dir / "secrets").glob("*.password")}
+    for name in ("s3-server.json", "s3-lakehouse.json"):
+        values.add(json.loads((stack.data_dir / "secrets" / name).read_text())["secret_key"])
+    assert len(values) > 4
+    for service in services(stack).values():
+        for kind in ("cmdline", "environ"):
+            seen = Path(f"/proc/{service['pid']}/{kind}").read_bytes().decode(errors="replace")
+            assert not [value for value in values if value in seen], (service["name"], kind)
+
+
+def test_every_port_listens_on_loopback_alone(stack: Stack) -> None:
+    addresses = {
+        connection.laddr.ip
+        for service in services(stack).values()
+        for connection in psutil.Process(service["pid"]).net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert addresses == {"127.0.0.1"}
+
+
+def test_the_executors_key_opens_the_lakehouse_bucket_and_no_artifact(stack: Stack) -> None:
+    s3(stack, "s3-server.json").put_object(Bucket="artifacts", Key="theirs", Body=b"1")
+    executor = s3(stack, "s3-lakehouse.json")
+    executor.put_object(Bucket="lakehouse", Key="mine", Body=b"1")
+    assert executor.get_object(Bucket="lakehouse", Key="mine")["Body"].read() == b"1"
+    assert refusal(executor.get_object, Bucket="artifacts", Key="theirs") == 403
+    assert refusal(executor.put_object, Bucket="artifacts", Key="theirs", Body=b"2") == 403
+    assert refusal(executor.list_objects_v2, Bucket="artifacts") == 403
+    assert refusal(executor.delete_object, Bucket="artifacts", Key="theirs") == 403
+    assert refusal(executor.copy_object, Bucket="lakehouse", Key="stolen", CopySource="artifacts/theirs") == 403
+
+
+def test_nobody_gets_around_the_identities_through_the_stores_inner_ports(stack: Stack) -> None:
+    ports = status(stack)["ports"]
+    filer = f"http://127.0.0.1:{ports['s3_filer']}/buckets/artifacts/"
+    assert httpx.get(filer, trust_env=False).status_code == 401
+    assert httpx.post(f"{filer}x", files={"file": b"1"}, trust_env=False).status_code == 401
+    assert httpx.get(f"http://127.0.0.1:{ports['s3_volume']}/status", trust_env=False).status_code in (401, 404)
+
+
+def test_a_run_goes_through_the_whole_stack(stack: Stack) -> None:
+    done = stack.run("submit", "hello", "-p", "name=stack", "--follow", "--json")
+    run = json.loads(done.stdout)
+    assert run["state"] == "succeeded"
+    assert "hello stack" in stack.run("runs", "logs", str(run["number"])).stdout
+    assert stack.json("artifacts", "verify", str(run["number"]))["ok"] is True
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_killed_with_kill_9_is_started_again(stack: Stack, name: str) -> None:
+    before = services(stack)[name]
+    kill(before["pid"])
+    wait_until(lambda: services(stack)[name]["pid"] not in (None, before["pid"]), seconds=30, what=f"a new {name}")
+    wait_until(lambda: is_ready(stack), seconds=60, what="the stack to be ready again")
+    after = services(stack)[name]
+    assert after["restarts"] == before["restarts"] + 1
+    assert "killed by signal 9" in after["last_error"]
+    assert after["port"] == before["port"]
+    run = json.loads(stack.run("submit", "hello", "--follow", "--json").stdout)
+    assert run["state"] == "succeeded"
+
+
+def test_services_outlive_a_killed_supervisor_and_the_next_up_adopts_them(stack: Stack) -> None:
+    before = {name: service["pid"] for name, service in services(stack).items()}
+    kill(status(stack)["supervisor"]["pid"])
+    wait_until(lambda: status(stack)["phase"] == "unsupervised", seconds=10, what="the supervisor to be gone")
+    assert all(psutil.pid_exists(pid) for pid in before.values())
+    stack.run("up")
+    after = services(stack)
+    assert {name: service["pid"] for name, service in after.items()} == before
+    assert all(service["adopted"] for service in after.values())
+    kill(before["executor-python"])
+    wait_until(
+        lambda: is_ready(stack) and services(stack)["executor-python"]["pid"] != before["executor-python"],
+        seconds=60,
+        what="an adopted service to heal",
+    )
+
+
+def test_down_without_a_supervisor_stops_what_it_left(stack: Stack) -> None:
+    pids = [service["pid"] for service in services(stack).values()]
+    kill(status(stack)["supervisor"]["pid"])
+    wait_until(lambda: status(stack)["phase"] == "unsupervised", seconds=10, what="the supervisor to be gone")
+    stack.run("down", "--drain", "2")
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    assert status(stack)["phase"] == "stopped"
+
+
+def test_down_and_up_lose_nothing_and_keep_the_ports(stack: Stack) -> None:
+    stack.run("up")
+    before = stack.json("runs", "ls")["items"]
+    ports = status(stack)["ports"]
+    assert before
+    stack.run("down", "--drain", "2")
+    assert stack.run("runs", "ls", check=False).returncode == 4
+    stack.run("up")
+    assert status(stack)["ports"] == ports
+    assert stack.json("runs", "ls")["items"] == before
+    finished = next(run for run in before if run["state"] == "succeeded")
+    assert stack.json("artifacts", "verify", str(finished["number"]))["ok"] is True
+
+
+def test_a_stack_whose_state_file_was_lost_starts_again_with_its_data(stack: Stack) -> None:
+    before = [run["run_id"] for run in stack.json("runs", "ls")["items"]]
+    stack.run("down", "--drain", "2")
+    (stack.data_dir / "stack.json").unlink()
+    stack.run("up", "--executors", "python=2")
+    assert [run["run_id"] for run in stack.json("runs", "ls")["items"]] == before
+
+
+def test_services_run_in_sessions_of_their_own_and_hold_no_terminal(stack: Stack) -> None:
+    for service in services(stack).values():
+        assert os.getsid(service["pid"]) == service["pid"]
+        assert psutil.Process(service["pid"]).terminal() is None
+
+
+def test_foreground_ends_cleanly_on_sigterm(stack: Stack) -> None:
+    stack.run("down", "--drain", "2")
+    process = stack.start("up", "--foreground")
+    try:
+        wait_until(lambda: is_ready(stack), seconds=60, what="the stack to be ready")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.communicate()
+    assert status(stack)["phase"] == "stopped"
+    assert not subprocess.run(["pgrep", "-f", str(stack.data_dir)], capture_output=True).stdout
