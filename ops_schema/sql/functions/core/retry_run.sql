@@ -27,7 +27,8 @@ begin
     perform ops.fail('OPC05', format('run %s is %s', v_run.number, v_run.state), jsonb_build_object('state', v_run.state),
                      'Retry a run that has ended; cancel this one first.');
   end if;
-  return ops.run_json(ops.rerun(v_run, p_body ->> 'idempotency_key', jsonb_build_object(
-    'workspace', v_run.workspace, 'submitted_by', v_token.name, 'retry_of', v_run_id, 'digest', encode(v_digest, 'hex'))));
+  v_found := ops.rerun(v_run, p_body ->> 'idempotency_key', jsonb_build_object(
+    'workspace', v_run.workspace, 'submitted_by', v_token.name, 'retry_of', v_run_id, 'digest', encode(v_digest, 'hex')));
+  return ops.run_json(v_found);  -- a statement of its own, which sees the new run
 end
 $$;
