@@ -305,8 +305,8 @@ class LogChunk(BaseModel):
         frozen=True,
     )
     stream: Annotated[str, Field(max_length=64, pattern='^[A-Za-z][A-Za-z0-9_.-]*$')]
-    seq: Annotated[int, Field(ge=0, le=9223372036854775806)]
-    offset: Annotated[int, Field(ge=0, le=4611686018427387904)]
+    seq: Annotated[int, Field(ge=0, le=9007199254740991)]
+    offset: Annotated[int, Field(ge=0, le=9007199254740991)]
     """
     Bytes of UTF-8 before this chunk in its stream.
     """
@@ -550,7 +550,7 @@ class CapLedgerEntry(BaseModel):
     limit: float
     observed: float
     overshoot: float
-    overshoot_ms: Annotated[int | None, Field(ge=0, le=9223372036854775807)] = None
+    overshoot_ms: Annotated[int | None, Field(ge=0, le=9007199254740991)] = None
     """
     From breach to stop.
     """
@@ -567,9 +567,9 @@ class StagedFile(BaseModel):
     """
     Relative to the table's URI.
     """
-    size: Annotated[int, Field(ge=0, le=9223372036854775807)]
+    size: Annotated[int, Field(ge=0, le=9007199254740991)]
     sha256: Sha256
-    rows: Annotated[int, Field(ge=0, le=9223372036854775807)]
+    rows: Annotated[int, Field(ge=0, le=9007199254740991)]
     stats: dict[str, Any] | None = None
     """
     Delta statistics of the file.
@@ -596,7 +596,7 @@ class Publication(BaseModel):
     """
     The Delta schema as JSON.
     """
-    rows: Annotated[int, Field(ge=0, le=9223372036854775807)]
+    rows: Annotated[int, Field(ge=0, le=9007199254740991)]
     partition_by: Annotated[list[PartitionByItem], Field(max_length=32)] = []
 
 
@@ -736,8 +736,8 @@ class CommittedPublication(BaseModel):
     )
     epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
     state: Literal['committed']
-    table_version: Annotated[int, Field(ge=0, le=9223372036854775807)]
-    rows: Annotated[int, Field(ge=0, le=9223372036854775807)]
+    table_version: Annotated[int, Field(ge=0, le=9007199254740991)]
+    rows: Annotated[int, Field(ge=0, le=9007199254740991)]
 
 
 class FailedPublication(BaseModel):

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -137,7 +137,7 @@ class ObjectStore:
     def _hash(self, key: str) -> StoredObject | None:
         with _missing_is_none() as found:
             digest, size = hashlib.sha256(), 0
-            with self._client.get_object(Bucket=self.bucket, Key=key)["Body"] as body:
+            with closing(self._client.get_object(Bucket=self.bucket, Key=key)["Body"]) as body:
                 for block in body.iter_chunks(BLOCK):
                     digest.update(block)
                     size += len(block)

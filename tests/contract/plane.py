@@ -1,0 +1,197 @@
+"""The executor plane as contract tests meet it: the real app over a real database and a real object store."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from psycopg.conninfo import make_conninfo
+
+from contract.client import AsyncExecutorClient
+from contract.server.app import create_executor_app
+from contract.server.object_store import ObjectStore, s3_client
+from contract.server.settings import ServerSettings
+from ops_schema.store import PostgresStore, Principal
+from tests.contract.document import PREFIX
+from tests.contract.validating import HOST, Validating
+from tests.support.ops import Ops, sha256
+from tests.support.seaweed import REGION, Seaweed
+
+EXECUTOR, OTHER, OPERATOR = "executor-token", "other-executor-token", "operator-token"
+GARBAGE = "no-such-token"
+DELTA_SCHEMA = {"type": "struct", "fields": [{"name": "a", "type": "long", "nullable": True, "metadata": {}}]}
+
+
+@dataclass
+class Plane:
+    """app: the server; http: a client whose every exchange is held against the document; ops: straight SQL."""
+
+    app: FastAPI
+    http: httpx.AsyncClient
+    store: PostgresStore
+    objects: ObjectStore
+    ops: Ops
+    operator: Principal
+    s3: Any
+    templates: set[str] = field(default_factory=set)
+
+    async def call(
+        self, method: str, path: str, body: Any = None, *, token: str | None = EXECUTOR, **options: Any
+    ) -> httpx.Response:
+        """One request below the prefix. body: JSON; token: None for none."""
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        headers |= options.pop("headers", {})
+        if body is not None:
+            options["json"] = body
+        return await self.http.request(method, PREFIX + path, headers=headers, **options)
+
+    def client(self, token: str = EXECUTOR) -> AsyncExecutorClient:
+        """The project's own client, its exchanges held against the document too."""
+        transport = Validating(httpx.ASGITransport(self.app))
+        return AsyncExecutorClient(HOST, token, transport=transport)
+
+    async def executor(self) -> Principal:
+        """Whom the executor's token names."""
+        found = await self.store.authenticate(sha256(EXECUTOR))
+        assert found is not None
+        return found
+
+    async def register(self, token: str = EXECUTOR, **more: Any) -> str:
+        """A new executor's id."""
+        answer = await self.call("POST", "/executors", registration(**more), token=token)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["executor_id"])
+
+    async def submit(
+        self, template: str = "job", *, params: dict[str, Any] | None = None, **spec: Any
+    ) -> dict[str, Any]:
+        """Submit a run of a template, put on first use."""
+        if template not in self.templates:
+            body = {"name": template, "kind": "python", "entrypoint": "main:run", "params_schema": {"type": "object"}}
+            await self.store.put_template(self.operator, template, body | spec)
+            self.templates.add(template)
+        return await self.store.submit_run(self.operator, {"template": template, "params": params or {}})
+
+    async def claim(self, executor_id: str, token: str = EXECUTOR, **more: Any) -> list[dict[str, Any]]:
+        """Claim at once."""
+        answer = await self.call("POST", f"/executors/{executor_id}/claims", claim_body(**more), token=token)
+        assert answer.status_code == 200, answer.text
+        runs: list[dict[str, Any]] = answer.json()["runs"]
+        return runs
+
+    async def claimed(self, template: str = "job", **spec: Any) -> tuple[str, dict[str, Any]]:
+        """A new executor and the run it holds."""
+        executor_id = await self.register()
+        submitted = await self.submit(template, **spec)
+        (run,) = await self.claim(executor_id)
+        assert run["run_id"] == submitted["run_id"]
+        return executor_id, run
+
+    async def begin(self, run: dict[str, Any], data: bytes, name: str = "out.txt", **more: Any) -> httpx.Response:
+        """beginArtifact for these bytes."""
+        return await self.call("POST", f"/runs/{run['run_id']}/artifacts", begin_body(run, data, name) | more)
+
+    async def put(self, upload: dict[str, Any], data: bytes) -> httpx.Response:
+        """The presigned PUT, as the store gets it."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            return await client.request(upload["method"], upload["url"], headers=upload["headers"], content=data)
+
+    async def record(self, run: dict[str, Any], artifact_id: str) -> httpx.Response:
+        """recordArtifact."""
+        return await self.call("POST", f"/runs/{run['run_id']}/artifacts/{artifact_id}/record", {"epoch": run["epoch"]})
+
+    async def report(self, run: dict[str, Any], **more: Any) -> httpx.Response:
+        """reportAttempt, succeeded unless told otherwise."""
+        return await self.call("POST", f"/runs/{run['run_id']}/report", report_body(run, **more))
+
+    async def publishing(self, template: str = "publisher") -> dict[str, Any]:
+        """A run whose accepted report waits for the commit of its output `table`."""
+        outputs = [{"name": "table", "format": "delta", "mode": "append", "path": "bronze/table"}]
+        _, run = await self.claimed(template, outputs=outputs)
+        answer = await self.report(run, publications=[publication(run)])
+        assert answer.json()["route"]["decision"] == "publish", answer.text
+        return run
+
+
+def registration(**more: Any) -> dict[str, Any]:
+    return {
+        **{"instance_id": str(uuid.uuid4()), "name": "worker", "kind": "python", "version": "0.1.0", "slots": 2},
+        **{"contract": {"min": "1.0", "max": "1.0"}, "host": "localhost", "pid": 4242},
+        **more,
+    }
+
+
+def claim_body(**more: Any) -> dict[str, Any]:
+    return {"request_id": str(uuid.uuid4()), "max_runs": 1, "wait_seconds": 0, "queues": None} | more
+
+
+def begin_body(run: dict[str, Any], data: bytes, name: str = "out.txt") -> dict[str, Any]:
+    return {
+        **{"epoch": run["epoch"], "name": name, "kind": "file", "media_type": "text/plain", "size": len(data)},
+        **{"sha256": hashlib.sha256(data).hexdigest(), "metadata": {}},
+    }
+
+
+def report_body(run: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        **{"epoch": run["epoch"], "outcome": "succeeded", "idempotency_key": f"{run['run_id']}/{run['epoch']}"},
+        **{"usage": {"wall_seconds": 1.5}, "finished_at": "2026-11-21T12:00:00Z", "cap_ledger": []},
+        **more,
+    }
+
+
+def log_body(run: dict[str, Any], text: str = "hello\n", seq: int = 0, offset: int = 0) -> dict[str, Any]:
+    chunk = {"stream": "stdout", "seq": seq, "offset": offset, "at": "2026-11-21T12:00:00Z", "text": text}
+    return {"epoch": run["epoch"], "chunks": [chunk]}
+
+
+def publication(run: dict[str, Any]) -> dict[str, Any]:
+    output = run["outputs"][0]
+    file = {"path": "part-0.parquet", "size": 10, "sha256": hashlib.sha256(b"x").hexdigest(), "rows": 3}
+    return {
+        **{"output": output["name"], "format": "delta", "mode": output["mode"], "uri": output["uri"]},
+        **{"files": [file], "schema": DELTA_SCHEMA, "rows": 3, "partition_by": []},
+    }
+
+
+ERROR = {"class": "user", "code": "boom", "message": "it broke"}
+
+
+def server_settings(home: Path, seaweed: Seaweed | None = None, **more: Any) -> ServerSettings:
+    """Settings as a server would read them. Without a store they name a port where nobody listens."""
+    key = home / "s3.json"
+    access, secret = (seaweed.access_key, seaweed.secret_key) if seaweed else ("nobody", "nothing")
+    key.write_text(f'{{"access_key": "{access}", "secret_key": "{secret}"}}')
+    endpoint = seaweed.endpoint if seaweed else "http://127.0.0.1:9"
+    return ServerSettings(
+        s3_endpoint=endpoint, s3_region=REGION, s3_credentials_file=key, claim_poll=timedelta(seconds=1), **more
+    )
+
+
+@asynccontextmanager
+async def plane_over(ops: Ops, settings: ServerSettings, conninfo: str | None = None) -> AsyncIterator[Plane]:
+    """A running plane over a database, as a server's login sees it. conninfo: where the app looks instead."""
+    for name, role in ((EXECUTOR, "executor"), (OTHER, "executor"), (OPERATOR, "operator")):
+        ops.call_on(ops.admin, "bootstrap_token", sha256(name), {"name": name, "role": role, "workspaces": None})
+    own = make_conninfo(ops.database.conninfo, options="-c role=ops_server")
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(PostgresStore(own))
+        served = store
+        if conninfo is not None:
+            served = await stack.enter_async_context(PostgresStore(conninfo, wait_seconds=0.2))
+        objects = ObjectStore.from_settings(settings)
+        app = create_executor_app(served, objects, settings)
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        transport = Validating(httpx.ASGITransport(app))
+        http = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url=HOST))
+        operator = await store.authenticate(sha256(OPERATOR))
+        assert operator is not None
+        yield Plane(app, http, store, objects, ops, operator, s3_client(settings))
