@@ -9,12 +9,14 @@ from __future__ import annotations
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.adapters.factory import FACTORY
 from dbt.cli.main import dbtRunner
 
 from executors.dbt import delta_plugin
@@ -100,7 +102,7 @@ class DbtRun:
         if self._context.is_cancelled():
             raise Cancelled("dbt was interrupted")
         if outcome.exception is not None:
-            raise self._session.failure or failure_of_exception(outcome.exception)
+            raise self._session.failure or failure_of_exception(outcome.exception, self._project.folder)
         return outcome
 
     def _write_catalog(self, manifest: Any) -> None:
@@ -162,13 +164,14 @@ def close_database() -> None:
 
 @contextmanager
 def interrupted_by_sigterm(context: Context) -> Iterator[None]:
-    """dbt cancels its queries on KeyboardInterrupt; the context still learns of the signal first."""
-    context.is_cancelled()  # this process asks, so the signal must not raise Cancelled inside dbt's threads' waits
-    inner = signal.getsignal(signal.SIGTERM)
+    """dbt winds down on KeyboardInterrupt; the context still learns of the signal first."""
+    context.is_cancelled()  # from now on this process asks: Cancelled must not be raised somewhere inside dbt
+    inner, ended = signal.getsignal(signal.SIGTERM), threading.Event()
 
     def interrupt(number: int, frame: Any) -> None:
         if callable(inner):
             inner(number, frame)
+        threading.Thread(target=interrupt_queries, args=(ended,), daemon=True).start()
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
@@ -177,8 +180,17 @@ def interrupted_by_sigterm(context: Context) -> Iterator[None]:
     except KeyboardInterrupt:
         raise Cancelled("dbt was interrupted") from None
     finally:
-        with suppress(ValueError):
-            signal.signal(signal.SIGTERM, inner)
+        ended.set()
+        signal.signal(signal.SIGTERM, inner)
+
+
+def interrupt_queries(ended: threading.Event) -> None:
+    """Interrupt again and again: dbt does it once, and a query that starts a moment later would run to its end."""
+    while not ended.wait(0.2):
+        for adapter in list(FACTORY.adapters.values()):
+            for connection in list(adapter.connections.thread_connections.values()):
+                with suppress(Exception):  # not open yet, or closed by now
+                    connection.handle.cursor().interrupt()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from executors.runtime.failures import TaskError, classify
@@ -84,13 +85,13 @@ def told(node: Mapping[str, Any]) -> str:
     return f"{node['resource_type']} {node['name']} ({node['file']}): {' '.join(lines[:3])}"
 
 
-def failure_of_exception(error: BaseException) -> TaskError:
+def failure_of_exception(error: BaseException, folder: Path) -> TaskError:
     """The error of an invocation that came to no result: a project that does not parse, an option dbt refuses."""
-    text = tidy(getattr(error, "msg", None) or error) or type(error).__name__
+    text = tidy(error) or type(error).__name__
     failure_class, code = class_of(text, exception_code(error))
     if failure_class == "user" and not is_dbt_error(error):
         failure_class, code = classify(error)
-    return TaskError(failure_class, code, text[:4000], trace=text, position=position_in(text))
+    return TaskError(failure_class, code, text[:4000], trace=text, position=position_in(text, folder))
 
 
 def class_of(text: str, code: str) -> tuple[str, str]:
@@ -115,9 +116,11 @@ def is_dbt_error(error: BaseException) -> bool:
     return any(base.__module__.startswith(("dbt.", "dbt_common.")) for base in type(error).__mro__)
 
 
-def position_in(text: str) -> dict[str, Any] | None:
-    """The first file and line that a message of dbt names."""
+def position_in(text: str, folder: Path) -> dict[str, Any] | None:
+    """The first file and line that a message of dbt names; dbt leaves the folder out when YAML is broken."""
     file, line = FILE_IN_TEXT.search(text), LINE_IN_TEXT.search(text)
     if not file:
         return None
-    return {"file": file[1]} | ({"line": int(line[1])} if line else {})
+    found = [] if (folder / file[1]).exists() else list(folder.rglob(Path(file[1]).name))
+    name = str(found[0].relative_to(folder)) if len(found) == 1 else file[1]
+    return {"file": name} | ({"line": int(line[1])} if line else {})

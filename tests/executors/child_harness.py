@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
 
@@ -58,11 +58,12 @@ class RunningChild:
             thread.start()
             self._threads.append(thread)
 
-    def _read(self, lines: Iterator[str], take: Any) -> None:
-        for line in lines:
-            with self._news:
-                take(line)
-                self._news.notify_all()
+    def _read(self, lines: IO[str], take: Any) -> None:
+        with lines:
+            for line in lines:
+                with self._news:
+                    take(line)
+                    self._news.notify_all()
 
     def _message(self, line: str) -> None:
         self.messages.append(json.loads(line))
@@ -78,7 +79,11 @@ class RunningChild:
         return json.dumps(self.messages) + "".join(self._output)
 
     def end(self, seconds: float = 120) -> ChildRun:
-        code = self.process.wait(seconds)
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            raise AssertionError(f"the child did not end within {seconds} s: {self._said()[-3000:]}") from None
         for thread in self._threads:
             thread.join(10)
         return ChildRun(self.messages, "".join(self._output), code)

@@ -1,0 +1,73 @@
+"""The dbt part of a template is checked before a process starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from executors.dbt.config import SourceConfig, parse_config
+from executors.dbt.executor import EXECUTOR
+from executors.runtime.failures import TaskError
+
+JOB: dict[str, Any] = {"inputs": [{"name": "orders"}], "outputs": [{"name": "totals"}], "params": {"day": 1}}
+
+
+def test_a_config_with_everything_is_read_and_params_win_over_vars() -> None:
+    config = parse_config(
+        JOB
+        | {
+            "config": {
+                "command": "run",
+                "select": "a b",
+                "exclude": ["c"],
+                "vars": {"day": 0, "x": 1},
+                "threads": 3,
+                "full_refresh": True,
+                "publish": {"totals": "m"},
+                "sources": {"orders": {"columns": ["a"], "materialize": "view"}},
+            }
+        }
+    )
+    assert (config.command, config.select, config.exclude, config.threads) == ("run", ("a", "b"), ("c",), 3)
+    assert config.vars == {"day": 1, "x": 1}
+    assert config.full_refresh is True
+    assert config.sources == {"orders": SourceConfig(("a",), "view")}
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"comand": "build"}, "config.comand is unknown"),
+        ({"command": "run-operation"}, "it takes one of build, run, test"),
+        ({"threads": 0}, "whole number from 1 to 16"),
+        ({"threads": True}, "whole number from 1 to 16"),
+        ({"select": {"a": 1}}, "config.select must be a text or a list"),
+        ({"select": ["--target", "prod"]}, "config.select must be"),
+        ({"exclude": "a --vars x"}, "config.exclude must be"),
+        ({"vars": []}, "config.vars must be a mapping"),
+        ({}, "config.publish.totals is missing"),
+        ({"publish": {"totals": "m", "other": "m"}}, "config.publish.other is not declared"),
+        ({"publish": {"totals": "m"}, "sources": {"ghost": {}}}, "config.sources.ghost is not declared"),
+        ({"publish": {"totals": "m"}, "sources": {"orders": {"materialize": "x"}}}, "it takes one of table, view"),
+    ],
+)
+def test_a_wrong_config_is_refused_by_its_key(config: dict[str, Any], words: str) -> None:
+    with pytest.raises(TaskError, match=words) as refused:
+        parse_config(JOB | {"config": config})
+    assert (refused.value.failure_class, refused.value.code) == ("user", "config_invalid")
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "code"), [("nowhere", "entrypoint_missing"), ("../", "entrypoint_outside_bundle")]
+)
+def test_a_bundle_without_the_project_is_refused(tmp_path: Path, entrypoint: str, code: str) -> None:
+    job = {"bundle_dir": str(tmp_path), "entrypoint": entrypoint, "config": {}}
+    with pytest.raises(TaskError) as refused:
+        EXECUTOR.prepare(job)
+    assert (refused.value.failure_class, refused.value.code) == ("user", code)
+
+
+def test_what_the_executor_can_do_names_its_versions() -> None:
+    assert EXECUTOR.capabilities()["dbt-core"].startswith("1.11")
