@@ -17,6 +17,7 @@ from contract.server.app import install_edge, install_executor_plane, make_servi
 from contract.server.object_store import ObjectStore
 from contract.server.services import Services
 from contract.server.settings import ServerSettings
+from control_room.api.access_log import AccessLog
 from control_room.api.context import Context
 from control_room.api.dashboard import Dashboard
 from control_room.api.events_hub import EventHub
@@ -75,6 +76,7 @@ def _compose(app: FastAPI, services: Services, ctx: Context) -> None:
     app.include_router(operator_router())
     app.add_api_route("/{path:path}", pages, methods=["GET", "HEAD"], include_in_schema=False)
     install_edge(app)
+    app.add_middleware(AccessLog)
     app.add_middleware(SecurityHeaders, https=ctx.settings.public_url.startswith("https://"))
 
 

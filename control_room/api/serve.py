@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import time
 
 import uvicorn
 from fastapi import FastAPI
@@ -106,7 +107,7 @@ def _with_port(url: str, port: int) -> str:
 
 def configure_logging() -> None:
     """Plain lines on stderr; time in UTC."""
-    logging.Formatter.converter = __import__("time").gmtime
+    logging.Formatter.converter = time.gmtime
     logging.basicConfig(
         stream=sys.stderr,
         level=os.environ.get("OPS_LOG_LEVEL", "INFO").upper(),
@@ -115,18 +116,23 @@ def configure_logging() -> None:
     )
 
 
-def main() -> int:
-    """Entry point. Returns the exit code: 0 when told to stop, 2 when it cannot start."""
+def _leave(*_: object) -> None:
+    raise SystemExit(0)
+
+
+def main() -> None:
+    """Entry point. Ends with exit code 0 when told to stop, 2 when it cannot start."""
     configure_logging()
+    # uvicorn handles the signal while it serves, and hands it on when it is done: being told to stop is no failure.
+    signal.signal(signal.SIGTERM, _leave)
     try:
         serve(read_settings())
     except ServeError as error:
         sys.stderr.write(f"control-room server: {error}\n")
-        return BAD_SETTINGS
+        raise SystemExit(BAD_SETTINGS) from None
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    return 0
+        raise SystemExit(128 + signal.SIGINT) from None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
