@@ -241,14 +241,35 @@ def commit_publication(run_id: Id, output: str, body: AnyCommit) -> Call[models.
 # Bytes ---------------------------------------------------------------------------------------------------------------
 
 
-def blocks(source: Path | bytes) -> Iterator[bytes]:
-    """The bytes of a file or a value, block by block."""
+def blocks(source: Path | bytes, size: int | None = None) -> Iterator[bytes]:
+    """The bytes of a file or a value, block by block. DigestMismatch when there are more or fewer than `size`."""
+    count = 0
+    for block in _read(source):
+        count += len(block)
+        if size is not None and count > size:
+            raise _changed(size)
+        yield block
+    if size not in (None, count):
+        raise _changed(size)
+
+
+def announced(upload: models.Upload) -> int | None:
+    """Bytes that a presigned PUT is for."""
+    value = upload.headers.get("content-length", "")
+    return int(value) if value.isdigit() else None
+
+
+def _read(source: Path | bytes) -> Iterator[bytes]:
     if isinstance(source, bytes):
         yield source
         return
     with source.open("rb") as stream:
         while block := stream.read(BLOCK):
             yield block
+
+
+def _changed(size: int | None) -> DigestMismatch:
+    return DigestMismatch(f"the source does not have the {size} bytes announced", hint="begin the artifact again")
 
 
 def put_outcome(status: int, body: bytes, found: Mapping[str, str]) -> Stored:

@@ -6,7 +6,7 @@ is safe to repeat, so lost connections and 502, 503, 504 are retried within `Ret
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -17,7 +17,6 @@ import tenacity
 from contract import _calls as calls
 from contract import models
 from contract._calls import FOREVER, NO_RETRY, AnyCommit, AnyReport, Call, Id, Retry, Sink, Stored
-from contract.errors import DigestMismatch
 
 __all__ = ["FOREVER", "NO_RETRY", "AsyncExecutorClient", "ExecutorClient", "Retry"]
 
@@ -43,10 +42,6 @@ class _Base:
 
 def _bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {calls.check_token(token)}"}
-
-
-def _changed(error: httpx.LocalProtocolError) -> DigestMismatch:
-    return DigestMismatch(f"the file does not have the size announced: {error}", hint="begin the artifact again")
 
 
 def _target(download: Download) -> tuple[str, str]:
@@ -181,9 +176,9 @@ class ExecutorClient(_Base):
 
         def once() -> Stored:
             try:
-                response = self._store.put(upload.url, content=calls.blocks(source), headers=upload.headers)
-            except httpx.LocalProtocolError as error:
-                raise _changed(error) from error
+                response = self._store.put(
+                    upload.url, content=calls.blocks(source, calls.announced(upload)), headers=upload.headers
+                )
             except calls.LOST as error:
                 raise calls.lost(error, "PUT to the object store") from error
             return calls.put_outcome(response.status_code, response.content, response.headers)
@@ -336,10 +331,9 @@ class AsyncExecutorClient(_Base):
         """See ExecutorClient.upload."""
 
         async def once() -> Stored:
+            found = calls.blocks(source, calls.announced(upload))
             try:
-                response = await self._store.put(upload.url, content=_off_loop(source), headers=upload.headers)
-            except httpx.LocalProtocolError as error:
-                raise _changed(error) from error
+                response = await self._store.put(upload.url, content=_off_loop(found), headers=upload.headers)
             except calls.LOST as error:
                 raise calls.lost(error, "PUT to the object store") from error
             return calls.put_outcome(response.status_code, response.content, response.headers)
@@ -369,8 +363,7 @@ class AsyncExecutorClient(_Base):
             sink.abandon()
 
 
-async def _off_loop(source: Path | bytes) -> AsyncIterator[bytes]:
-    """The blocks of a file, read in a thread."""
-    found = calls.blocks(source)
+async def _off_loop(found: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Blocks of a file, read in a thread."""
     while (block := await asyncio.to_thread(next, found, None)) is not None:
         yield block

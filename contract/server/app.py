@@ -60,6 +60,7 @@ def install_executor_plane(app: FastAPI, services: Services) -> None:
 
 def install_edge(app: FastAPI) -> None:
     """What every request passes on its way in and out. Middleware added before this stays inside of it."""
+    app.router.redirect_slashes = False  # a path that is not in the contract is not there
     app.add_middleware(BodyLimit)
     install_problem_handlers(app)
     app.add_middleware(ContractVersion)

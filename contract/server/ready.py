@@ -30,6 +30,11 @@ class ReadyBroker:
         """Call back with each payload of a channel; an empty payload means: look, something may have been missed."""
         self._callbacks.setdefault(channel, []).append(callback)
 
+    @property
+    def count(self) -> int:
+        """How many claims wait."""
+        return len(self._waiting)
+
     @contextmanager
     def waiting(self) -> Iterator[asyncio.Event]:
         """An event that is set whenever runs may have become claimable. Clear it before looking."""
