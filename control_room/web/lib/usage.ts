@@ -5,15 +5,18 @@ export type Measure = { key: string; value: string };
 
 /** Usage and caps name their unit in the field (`peak_memory_bytes`, `wall_seconds`); this reads it off again. */
 export function measures(values: JsonObject): Measure[] {
-  return Object.entries(values).map(([name, value]) => measure(name, value));
+  return Object.entries(values).map(([name, value]) => ({
+    key: measureName(name),
+    value: measureValue(name, value),
+  }));
 }
 
-function measure(name: string, value: unknown): Measure {
-  if (typeof value === "number" && name.endsWith("_bytes")) {
-    return { key: formatWord(name.slice(0, -6)), value: formatBytes(value) };
-  }
-  if (typeof value === "number" && name.endsWith("_seconds")) {
-    return { key: formatWord(name.slice(0, -8)), value: formatDuration(value * 1000) };
-  }
-  return { key: formatWord(name), value: formatValue(value) };
+export function measureName(name: string): string {
+  return formatWord(name.replace(/_(bytes|seconds)$/, ""));
+}
+
+export function measureValue(name: string, value: unknown): string {
+  if (typeof value === "number" && name.endsWith("_bytes")) return formatBytes(value);
+  if (typeof value === "number" && name.endsWith("_seconds")) return formatDuration(value * 1000);
+  return formatValue(value);
 }

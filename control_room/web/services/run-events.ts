@@ -12,7 +12,7 @@ export function toRunEvent(wire: RunEventWire): RunEvent {
 }
 
 function toActor(actor: unknown): string {
-  if (typeof actor === "string") return actor;
+  if (typeof actor === "string") return actor.replace(":", " ");
   if (!isObject(actor)) return "system";
   return String(actor.name ?? actor.kind ?? actor.type ?? JSON.stringify(actor));
 }

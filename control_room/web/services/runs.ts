@@ -42,12 +42,14 @@ export type Run = Omit<RunWire, "error" | "progress" | "inputs" | "outputs"> & {
 export type Attempt = Omit<Schemas["Attempt"], "error"> & { error: RunError | null };
 export type Publication = Schemas["Publication"];
 export type Dependency = Schemas["Dependency"];
+export type CapEntry = Schemas["CapEntry"];
 export type Why = Schemas["Why"];
 export type RunDetail = Run & {
   attempts: Attempt[];
   children: Run[];
   depends_on: Dependency[];
   publications: Publication[];
+  cap_ledger: CapEntry[];
 };
 export type RunPage = { items: Run[]; next_cursor: string | null };
 export type RunFilters = {
@@ -78,6 +80,7 @@ export function toRunDetail(wire: RunDetailWire): RunDetail {
     children: wire.children.map(toRun),
     depends_on: wire.depends_on,
     publications: wire.publications,
+    cap_ledger: wire.cap_ledger,
   };
 }
 
@@ -200,8 +203,9 @@ export async function cancelRun(run_id: string, reason: string, force: boolean):
   return toRun(await sendJson<RunWire>("POST", `/runs/${run_id}/cancel`, body));
 }
 
-export async function retryRun(run_id: string): Promise<Run> {
-  return toRun(await sendJson<RunWire>("POST", `/runs/${run_id}/retry`, {}));
+/** The same key again gives the same new run: a second click, or an answer that got lost, makes no second one. */
+export async function retryRun(run_id: string, idempotency_key: string): Promise<Run> {
+  return toRun(await sendJson<RunWire>("POST", `/runs/${run_id}/retry`, { idempotency_key }));
 }
 
 /** One row of `result.nodes`, as the dbt executor reports models and tests. */

@@ -9,7 +9,11 @@ export type StreamEvent = Schemas["StreamEvent"];
 export type StreamStatus = "connecting" | "live" | "reconnecting" | "offline";
 
 /** The part of EventSource this file needs, so that tests bring their own. */
-export type Source = Pick<EventSource, "addEventListener" | "close" | "readyState">;
+export type Source = {
+  readonly readyState: number;
+  addEventListener: (type: string, listener: (event: Event) => void) => void;
+  close: () => void;
+};
 export type OpenSource = (url: string) => Source;
 
 const CLOSED = 2;

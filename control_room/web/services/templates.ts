@@ -2,16 +2,7 @@ import { queryOptions } from "@tanstack/react-query";
 import { asArray, asObject, asText } from "@/lib/json";
 import { getJson, type Schemas } from "@/services/http";
 
-export type Template = Schemas["Template"];
-
-export function templatesQuery() {
-  return queryOptions({
-    queryKey: ["templates"] as const,
-    queryFn: async ({ signal }): Promise<Template[]> =>
-      (await getJson<Schemas["Templates"]>("/templates", {}, signal)).items,
-    staleTime: 60_000,
-  });
-}
+export type Template = Schemas["TemplateDetail"];
 
 /** Task key to the keys it waits for, from the `tasks` of a pipeline's spec. */
 export type TaskParents = ReadonlyMap<string, string[]>;

@@ -340,7 +340,7 @@ export interface paths {
         put?: never;
         /**
          * Retry Run
-         * @description A new run of the same definition and parameters; a finished run never changes.
+         * @description A new run of the same definition and parameters; one that waits for a person goes on itself.
          */
         post: operations["retryRun"];
         delete?: never;
@@ -464,6 +464,8 @@ export interface components {
             };
             /** Name */
             name: string;
+            /** Recorded At */
+            recorded_at: string | null;
             /**
              * Run Id
              * Format: uuid
@@ -505,6 +507,8 @@ export interface components {
             executor_id: string | null;
             /** Executor Name */
             executor_name: string | null;
+            /** Executor Number */
+            executor_number: number | null;
             /** Finished At */
             finished_at: string | null;
             /**
@@ -518,11 +522,6 @@ export interface components {
             result: {
                 [key: string]: unknown;
             } | null;
-            /**
-             * Run Id
-             * Format: uuid
-             */
-            run_id: string;
             /**
              * Started At
              * Format: date-time
@@ -554,11 +553,8 @@ export interface components {
              * @default false
              */
             force: boolean;
-            /**
-             * Reason
-             * @default cancelled by an operator
-             */
-            reason: string;
+            /** Reason */
+            reason?: string | null;
         };
         /**
          * Cap
@@ -631,6 +627,13 @@ export interface components {
          * @description A run this one waits for.
          */
         Dependency: {
+            /**
+             * Inputs
+             * @description Input of the waiting run -> output of this one.
+             */
+            inputs: {
+                [key: string]: string;
+            };
             /** Number */
             number: number;
             /**
@@ -645,6 +648,8 @@ export interface components {
             state: "waiting" | "queued" | "running" | "succeeded" | "failed" | "cancelled" | "skipped";
             /** Task Key */
             task_key: string | null;
+            /** Template Name */
+            template_name: string;
         };
         /**
          * Executor
@@ -688,11 +693,8 @@ export interface components {
              * Format: date-time
              */
             registered_at: string;
-            /**
-             * Running
-             * @default 0
-             */
-            running: number;
+            /** Running */
+            running: components["schemas"]["RunRef"][];
             /** Slots */
             slots: number;
             /** State */
@@ -704,7 +706,7 @@ export interface components {
         };
         /**
          * Executors
-         * @description Executors, newest first.
+         * @description Executors of the last week, the most recently heard of first.
          */
         Executors: {
             /** Items */
@@ -727,8 +729,14 @@ export interface components {
         Info: {
             /** Contract Versions */
             contract_versions: string[];
+            /** Database Version */
+            database_version: string;
             /** Environment */
             environment: string;
+            /** Kinds */
+            kinds: string[];
+            /** Lakehouse Root */
+            lakehouse_root: string;
             /** Schema Version */
             schema_version: number;
             /**
@@ -866,8 +874,8 @@ export interface components {
             error: {
                 [key: string]: unknown;
             } | null;
-            /** Failed At */
-            failed_at: string | null;
+            /** Files */
+            files: number;
             /** Format */
             format: string;
             /** Mode */
@@ -910,7 +918,10 @@ export interface components {
          * RetryRun
          * @description Make a new run of the same definition and parameters.
          */
-        RetryRun: Record<string, never>;
+        RetryRun: {
+            /** Idempotency Key */
+            idempotency_key?: string | null;
+        };
         /**
          * Run
          * @description One requested execution.
@@ -931,6 +942,8 @@ export interface components {
             caps: {
                 [key: string]: unknown;
             };
+            /** Concurrency Key */
+            concurrency_key: string | null;
             /** Deadline */
             deadline: string | null;
             /** Epoch */
@@ -950,6 +963,8 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /** Lease Deadline */
+            lease_deadline: string | null;
             /** Max Attempts */
             max_attempts: number;
             /** Not Before */
@@ -1019,6 +1034,18 @@ export interface components {
             workspace: string;
         };
         /**
+         * RunCounts
+         * @description How much belongs to a run; children by state.
+         */
+        RunCounts: {
+            /** Children */
+            children: {
+                [key: string]: number;
+            };
+            /** Events */
+            events: number;
+        };
+        /**
          * RunDetail
          * @description A run with all that belongs to it.
          */
@@ -1036,12 +1063,17 @@ export interface components {
             cancel_reason: string | null;
             /** Cancel Requested At */
             cancel_requested_at: string | null;
+            /** Cap Ledger */
+            cap_ledger: components["schemas"]["CapEntry"][];
             /** Caps */
             caps: {
                 [key: string]: unknown;
             };
             /** Children */
             children: components["schemas"]["Run"][];
+            /** Concurrency Key */
+            concurrency_key: string | null;
+            counts: components["schemas"]["RunCounts"];
             /** Deadline */
             deadline: string | null;
             /** Depends On */
@@ -1063,6 +1095,8 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /** Lease Deadline */
+            lease_deadline: string | null;
             /** Max Attempts */
             max_attempts: number;
             /** Not Before */
@@ -1122,6 +1156,8 @@ export interface components {
             submitted_by: string;
             /** Task Key */
             task_key: string | null;
+            /** Template Digest */
+            template_digest: string;
             /** Template Name */
             template_name: string;
             /** Template Version */
@@ -1203,6 +1239,19 @@ export interface components {
             items: components["schemas"]["Run"][];
             /** Next Cursor */
             next_cursor: string | null;
+        };
+        /**
+         * RunRef
+         * @description A run, by both its names.
+         */
+        RunRef: {
+            /** Number */
+            number: number;
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
         };
         /**
          * Session
@@ -1353,6 +1402,42 @@ export interface components {
             version: number;
         };
         /**
+         * TemplateDetail
+         * @description One version of a template, and which versions there are.
+         */
+        TemplateDetail: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Description */
+            description: string;
+            /** Digest */
+            digest: string;
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /** Spec */
+            spec: {
+                [key: string]: unknown;
+            };
+            /**
+             * Template Id
+             * Format: uuid
+             */
+            template_id: string;
+            /** Version */
+            version: number;
+            /** Versions */
+            versions: number[];
+            /** Workspace */
+            workspace: string;
+        };
+        /**
          * Templates
          * @description The newest version of each template.
          */
@@ -1440,8 +1525,8 @@ export interface components {
             created_at: string;
             /** Description */
             description: string;
-            /** Workspace */
-            workspace: string;
+            /** Name */
+            name: string;
         };
         /**
          * Workspaces
@@ -2798,6 +2883,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description The run itself goes on, or the idempotency_key was seen before. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
             /** @description Successful Response */
             201: {
                 headers: {
@@ -3033,7 +3127,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Template"];
+                    "application/json": components["schemas"]["TemplateDetail"];
                 };
             };
             /** @description No token or session, or one that is over. */

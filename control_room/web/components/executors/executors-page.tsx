@@ -3,6 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Cpu } from "lucide-react";
 import { useState } from "react";
+import { RunLink } from "@/components/runs/run-link";
 import { Command, Notice } from "@/components/shell/notice";
 import { ProblemNotice } from "@/components/shell/problem";
 import { RelativeTime } from "@/components/shell/time";
@@ -63,7 +64,7 @@ function ExecutorsTable({ executors }: { executors: Executor[] }) {
           <TableHead>Executor</TableHead>
           <TableHead>Kind</TableHead>
           <TableHead>State</TableHead>
-          <TableHead className="text-right">Running</TableHead>
+          <TableHead>Running</TableHead>
           <TableHead>Last seen</TableHead>
           <TableHead className="max-md:hidden">Registered</TableHead>
           <TableHead className="max-md:hidden">Host</TableHead>
@@ -81,8 +82,8 @@ function ExecutorsTable({ executors }: { executors: Executor[] }) {
             <TableCell>
               <Badge variant={STATES[executor.state] ?? "neutral"}>{executor.state}</Badge>
             </TableCell>
-            <TableCell className="figures text-right">
-              {executor.running} of {executor.slots}
+            <TableCell>
+              <Running executor={executor} />
             </TableCell>
             <TableCell>
               <RelativeTime at={executor.last_seen_at} />
@@ -101,5 +102,17 @@ function ExecutorsTable({ executors }: { executors: Executor[] }) {
         ))}
       </TableBody>
     </Table>
+  );
+}
+
+/** How many of its slots are taken, and by which runs. */
+function Running({ executor }: { executor: Executor }) {
+  return (
+    <span className="figures flex flex-wrap gap-x-2">
+      {executor.running.length} of {executor.slots}
+      {executor.running.map((run) => (
+        <RunLink key={run.run_id} number={run.number} />
+      ))}
+    </span>
   );
 }

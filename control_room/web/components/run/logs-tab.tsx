@@ -111,7 +111,7 @@ function LogView({ run, logs, items, follow, setFollow, wrap }: LogViewProps) {
       aria-live={follow ? "polite" : "off"}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable content must be reachable by keyboard (WCAG 2.1.1)
       tabIndex={0}
-      className="h-[65vh] min-h-64 overflow-auto rounded-b-lg bg-log py-2 focus-visible:outline-offset-[-2px]"
+      className="max-h-[65vh] min-h-40 overflow-auto rounded-b-lg bg-log py-2 focus-visible:outline-offset-[-2px]"
     >
       {(logs.trimmed || shown.length < items.length) && <LeftOut run={run} />}
       <div

@@ -9,10 +9,10 @@ import { Duration, RelativeTime } from "@/components/shell/time";
 import { Badge, type BadgeVariant } from "@/components/ui/badge";
 import { Card, CardContent, CardHeader, CardTitle } from "@/components/ui/card";
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
-import { formatCount, formatExact, formatValue } from "@/lib/format";
+import { formatCount, formatDuration, formatExact, formatValue, formatWord } from "@/lib/format";
 import { isEmpty, type JsonObject } from "@/lib/json";
-import { measures } from "@/lib/usage";
-import type { Publication, RunDetail, RunInput } from "@/services/runs";
+import { measureName, measures, measureValue } from "@/lib/usage";
+import type { CapEntry, Publication, RunDetail, RunInput } from "@/services/runs";
 
 export function OverviewTab({ run }: { run: RunDetail }) {
   return (
@@ -43,6 +43,7 @@ export function OverviewTab({ run }: { run: RunDetail }) {
         </Section>
         <Measures title="Usage" values={run.usage} />
         <Measures title="Caps" values={run.caps} />
+        {run.cap_ledger.length > 0 && <CapLedger entries={run.cap_ledger} />}
       </div>
     </div>
   );
@@ -111,6 +112,32 @@ function Measures({ title, values }: { title: string; values: JsonObject }) {
       <CardContent>
         <KeyValues items={measures(values)} className="figures" />
       </CardContent>
+    </Section>
+  );
+}
+
+/** What a cap did: which layer acted, what it saw, and how far beyond the limit that was. */
+function CapLedger({ entries }: { entries: CapEntry[] }) {
+  return (
+    <Section title="Caps enforced">
+      <ul className="divide-y">
+        {entries.map((entry) => (
+          <li
+            key={`${entry.run_id} ${entry.epoch} ${entry.layer} ${entry.cap} ${entry.at}`}
+            className="px-4 py-2.5"
+          >
+            <p className="font-medium">
+              {measureName(entry.cap)}: {measureValue(entry.cap, entry.observed)} of{" "}
+              {measureValue(entry.cap, entry.limit)}
+            </p>
+            <p className="text-xs text-muted-foreground">
+              {entry.layer} layer, {formatWord(entry.action)}
+              {entry.overshoot_ms === null ? "" : `, stopped after ${formatDuration(entry.overshoot_ms)}`},{" "}
+              <RelativeTime at={entry.at} />
+            </p>
+          </li>
+        ))}
+      </ul>
     </Section>
   );
 }

@@ -20,10 +20,11 @@ import { type RunDetail, retryRun, runKeys } from "@/services/runs";
 
 export function RetryButton({ run }: { run: RunDetail }) {
   const [open, setOpen] = useState(false);
+  const [key] = useState(randomKey);
   const client = useQueryClient();
   const router = useRouter();
   const retry = useMutation({
-    mutationFn: () => retryRun(run.run_id),
+    mutationFn: () => retryRun(run.run_id, key),
     onSuccess: (created) => {
       setOpen(false);
       void client.invalidateQueries({ queryKey: runKeys.all });
@@ -55,4 +56,10 @@ export function RetryButton({ run }: { run: RunDetail }) {
       </DialogContent>
     </Dialog>
   );
+}
+
+/** randomUUID exists on secure origins only; a control room reached by plain http on a LAN has none. */
+function randomKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return `dashboard-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }

@@ -11,12 +11,11 @@ import { Input, Select } from "@/components/ui/input";
 import { Toggle } from "@/components/ui/toggle";
 import type { UrlChange } from "@/hooks/use-url";
 import { RUN_STATES } from "@/lib/states";
+import { infoQuery } from "@/services/info";
 import type { RunFilters } from "@/services/runs";
-import { templatesQuery } from "@/services/templates";
 
 type Props = { filters: RunFilters; change: (values: UrlChange) => void };
 
-const KINDS = ["pipeline", "python", "dbt", "notebook"];
 const TYPING_MS = 250;
 
 export function RunsFilters({ filters, change }: Props) {
@@ -109,10 +108,8 @@ function SearchField({ value, change }: { value: string | null; change: Props["c
 }
 
 function KindSelect({ value, change }: { value: string | null; change: Props["change"] }) {
-  const { data: templates } = useQuery(templatesQuery());
-  const kinds = [
-    ...new Set([...KINDS, ...(templates ?? []).map((template) => template.kind), ...(value ? [value] : [])]),
-  ];
+  const { data: info } = useQuery(infoQuery());
+  const kinds = [...new Set(["pipeline", ...(info?.kinds ?? []), ...(value ? [value] : [])])];
   return (
     <Select
       aria-label="Kind"

@@ -1,0 +1,43 @@
+import { cleanup, render, screen, within } from "@testing-library/react";
+import { afterEach, expect, test } from "vitest";
+import { Result } from "@/components/run/result";
+
+afterEach(cleanup);
+
+const node = (name: string, type: string, status: string) => ({
+  name,
+  type,
+  status,
+  rows: 3,
+  seconds: 0.5,
+  message: null,
+});
+
+test("dbt's nodes are a table, with what failed first", () => {
+  render(
+    <Result
+      result={{
+        nodes: [node("a", "test", "pass"), node("b", "model", "success"), node("c", "test", "fail")],
+      }}
+    />,
+  );
+  const table = within(screen.getByRole("table", { name: "Models and tests" }));
+  const names = table
+    .getAllByRole("row")
+    .slice(1)
+    .map((row) => row.querySelector("td")?.textContent);
+  expect(names).toEqual(["c", "b", "a"]);
+  expect(screen.getByText("Models and tests (1 pass, 1 success, 1 fail)")).toBeTruthy();
+});
+
+test("counts by name are a list, with zero shown as zero", () => {
+  render(<Result result={{ rows: { flights: 336776, errors: 0 } }} />);
+  expect(screen.getByText("336,776")).toBeTruthy();
+  expect(screen.getByText("0")).toBeTruthy();
+});
+
+test("records are a table with every column that occurs", () => {
+  render(<Result result={{ columns: [{ name: "id" }, { name: "kwh", nulls: 2 }] }} />);
+  const table = within(screen.getByRole("table", { name: "columns" }));
+  expect(table.getAllByRole("columnheader").map((cell) => cell.textContent)).toEqual(["name", "nulls"]);
+});

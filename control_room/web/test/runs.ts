@@ -1,0 +1,52 @@
+import type { Schemas } from "@/services/http";
+import { type Run, toRun } from "@/services/runs";
+
+/** A finished run as the server sends it, for tests to vary. */
+export function wireRun(more: Partial<Schemas["Run"]> = {}): Schemas["Run"] {
+  return {
+    run_id: "019ab3c4-0000-7000-8000-000000000042",
+    number: 42,
+    workspace: "default",
+    template_name: "nycflights-ingest",
+    template_version: 2,
+    kind: "python",
+    task_key: null,
+    pipeline_run_id: null,
+    params: {},
+    inputs: [],
+    outputs: [],
+    labels: {},
+    state: "succeeded",
+    state_reason: null,
+    priority: 0,
+    queue: "default",
+    epoch: 1,
+    attempt: 1,
+    max_attempts: 5,
+    not_before: null,
+    deadline: null,
+    submitted_by: "operator",
+    submitted_at: "2026-01-01T00:00:00Z",
+    queued_at: "2026-01-01T00:00:00Z",
+    started_at: "2026-01-01T00:00:01Z",
+    finished_at: "2026-01-01T00:00:05.500Z",
+    cancel_requested_at: null,
+    cancel_reason: null,
+    result: null,
+    error: null,
+    progress: null,
+    usage: {},
+    caps: {},
+    retry_of: null,
+    executor_name: "python-1",
+    rows: 336776,
+    artifact_count: 0,
+    concurrency_key: null,
+    lease_deadline: null,
+    ...more,
+  };
+}
+
+export function someRun(more: Partial<Schemas["Run"]> = {}): Run {
+  return toRun(wireRun(more));
+}
