@@ -67,9 +67,9 @@ insert into ops.settings (key, value) values
 
 -- Duties of the reactor: when each last ran, so that an outage is noticed by whoever comes next.
 create table ops.duties (
-  name        text        not null,
-  ran_at      timestamptz not null,
-  quiet_until timestamptz,                       -- the sweeper expires nothing before this
+  name       text        not null,
+  ran_at     timestamptz not null,
+  resumed_at timestamptz not null,               -- the end of the last outage: from here each lease gets its whole length
   constraint duties_pkey primary key (name)
 );
 
@@ -168,7 +168,6 @@ create table ops.templates (
   constraint templates_pkey primary key (template_id),
   constraint templates_number_key unique (number),
   constraint templates_version_key unique (workspace, name, version),
-  constraint templates_digest_key unique (workspace, name, digest),
   constraint templates_workspace_fkey foreign key (workspace) references ops.workspaces (workspace),
   constraint templates_name check (name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
   constraint templates_kind check (kind ~ '^[a-z][a-z0-9_-]{0,62}$'),
@@ -236,6 +235,7 @@ create table ops.runs (
   caps                jsonb       not null default '{}',   -- the tightest in force at submit
   max_attempts        int         not null default 1,
   lease_seconds       int         not null default 60,
+  requires            jsonb,                               -- {"capabilities", "labels"} an executor must offer; null: any
   concurrency_key     text,
   condition           text        not null default 'all_success',
   deadline            timestamptz,
@@ -310,6 +310,10 @@ create index runs_ready on ops.runs (queue, kind, priority desc, ready_seq) wher
 create index runs_due on ops.runs (not_before) where state = 'waiting' and not_before is not null;
 -- Waiting rows that somebody looks at again: the sweeper's re-check of dependencies.
 create index runs_blocked on ops.runs (run_id) where state = 'waiting' and state_reason = 'waiting_on_dependency';
+-- Runs that the sweeper ends: a deadline that passed, a cancellation that nobody obeyed.
+create index runs_deadline on ops.runs (deadline)
+  where deadline is not null and state in ('waiting', 'queued', 'running');
+create index runs_cancelling on ops.runs (cancel_requested_at) where state = 'running' and cancel_requested_at is not null;
 create index runs_children on ops.runs (pipeline_run_id) where pipeline_run_id is not null;
 create unique index runs_idempotency on ops.runs (workspace, idempotency_key) where idempotency_key is not null;
 
@@ -591,12 +595,4431 @@ create table ops.schema_migrations (
   constraint schema_migrations_compatible check (compatible_from between 1 and version)
 );
 
--- tables/110_edge_settings.sql
--- Settings of the executor plane's edge: registration, sessions, retention of login codes.
+-- tables/110_edge.sql
+-- What the executor plane's edge needs: settings of registration, sessions and login codes, and an index.
 insert into ops.settings (key, value) values
-  ('kinds', '["python", "notebook", "dbt", "trino", "spark", "duckdb", "command"]'),  -- executor kinds that may register
+  -- executor kinds that may register
+  ('kinds', '["python", "notebook", "dbt", "trino", "spark", "duckdb", "command"]'),
   ('contract_versions', '["1.0"]'),              -- what this schema speaks, oldest first
   ('heartbeat_seconds', '20'),                   -- told to executors; a third of the default lease
-  ('executor_lost_seconds', '60'),               -- silent longer than this: shown as lost
   ('login_code_seconds', '600'),
   ('session_seconds', '43200');
+
+-- Whether bytes are in the store already is asked at every artifact's begin.
+create index artifacts_object on ops.artifacts (object_key) where state in ('recorded', 'visible');
+
+-- functions/core/announce.sql
+-- Emit: of these new runs, those that are ready can be found by claims and are announced to waiting ones.
+create or replace function ops.announce(p_run_ids uuid[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_ready uuid[] := array(select r.run_id from ops.runs r where r.run_id = any (p_run_ids) and r.state = 'queued');
+begin
+  perform ops.ensure_floors(v_ready);
+  perform ops.notify_ready(array(select r.kind from ops.runs r where r.run_id = any (v_ready)));
+end
+$$;
+
+-- functions/core/append_events.sql
+-- Emit: one event of the same type for each run, chained. The caller holds the runs' locks and has made the change, so
+-- the state told is the new one. p_data: one object per run, or null; p_epoch: null means each run's own.
+-- The stored canonical text is what is hashed: hash = sha256(prev_hash || utf8(canonical)).
+create or replace function ops.append_events(
+  p_run_ids uuid[], p_type text, p_actor text, p_data jsonb[] default null, p_epoch bigint default null)
+returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now timestamptz := ops.now();
+begin
+  with fresh as materialized (
+    select r.run_id, r.event_seq + 1 as seq, coalesce(p_epoch, r.epoch) as epoch, r.event_head as prev_hash,
+           ops.canonical_event(r.run_id, r.event_seq + 1, v_now, p_type, coalesce(p_epoch, r.epoch), p_actor,
+             jsonb_build_object('state', r.state, 'state_reason', r.state_reason) || coalesce(t.data, '{}')) as canonical
+      from unnest(p_run_ids, p_data) as t (run_id, data)
+      join ops.runs r on r.run_id = t.run_id
+  ), hashed as materialized (
+    select f.*, sha256(f.prev_hash || convert_to(f.canonical, 'UTF8')) as hash from fresh f
+  ), advanced as (
+    update ops.runs r set event_seq = h.seq, event_head = h.hash from hashed h where r.run_id = h.run_id
+  )
+  insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
+  select h.run_id, h.seq, v_now, p_type, h.epoch, h.canonical, h.prev_hash, h.hash from hashed h;
+
+  perform pg_notify('ops_events', '');
+end
+$$;
+
+-- functions/core/body_epoch.sql
+-- Guard: the epoch of an attempt-side body, a whole number of at least 1. Raises OPV01.
+create or replace function ops.body_epoch(p_body jsonb) returns bigint
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if jsonb_typeof(p_body -> 'epoch') is distinct from 'number' or (p_body ->> 'epoch') !~ '^[0-9]{1,18}$' then
+    perform ops.fail('OPV01', 'epoch must be a whole number',
+                     '{"errors": [{"path": "/epoch", "message": "must be a whole number"}]}',
+                     'Send the epoch that the claim answered.');
+  end if;
+  return (p_body ->> 'epoch')::bigint;
+end
+$$;
+
+-- functions/core/bundle_ref.sql
+-- A template's bundle as {sha256, size}; null when it has none.
+create or replace function ops.bundle_ref(p_spec jsonb) returns jsonb
+language sql immutable parallel safe
+return case when p_spec #>> '{bundle,sha256}' is not null then
+  jsonb_build_object('sha256', p_spec #> '{bundle,sha256}', 'size', p_spec #> '{bundle,size}') end;
+
+-- functions/core/cancel_each.sql
+-- Mutate and emit: cancel these locked runs, each as its state asks; those that have ended or are publishing stay.
+-- Returns those that ended by it.
+create or replace function ops.cancel_each(p_run_ids uuid[], p_reason text, p_force boolean, p_actor text) returns uuid[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run   ops.runs;
+  v_ended uuid[] := '{}';
+begin
+  for v_run in
+    select * from ops.runs r where r.run_id = any (p_run_ids) and r.state in ('waiting', 'queued', 'running')
+       and r.state_reason is distinct from 'publishing' order by r.run_id
+  loop
+    if v_run.cancel_requested_at is null then
+      update ops.runs set cancel_requested_at = ops.now(), cancel_reason = p_reason where run_id = v_run.run_id;
+      perform ops.emit(v_run.run_id, 'run.cancel_requested', null, p_actor, jsonb_build_object('reason', p_reason));
+    end if;
+    if v_run.state <> 'running' then
+      perform ops.finish_run(v_run.run_id, 'cancelled', null, p_actor);
+      v_ended := v_ended || v_run.run_id;
+    elsif p_force then
+      perform ops.revoke(v_run, p_actor);
+      v_ended := v_ended || v_run.run_id;
+    end if;
+  end loop;
+  return v_ended;
+end
+$$;
+
+-- functions/core/cancel_run.sql
+-- Cancel a run, or a pipeline with all its children. What does not run yet is cancelled at once; what runs is asked to
+-- stop by its next heartbeat, or loses its lease at once with force. Cancelling a cancelled run again is no error.
+--   p_body {reason?, force?}
+-- Returns the Run. Raises OPU01, OPU02, OPN01, OPC05 with {state} (it has ended another way, or is publishing what was
+-- accepted), OPV01.
+create or replace function ops.cancel_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_token  ops.tokens := ops.require(p_token_id, array['operator']);
+  v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
+  v_reason text       := coalesce(nullif(p_body ->> 'reason', ''), 'cancelled by ' || v_token.name);
+  v_run    ops.runs;
+  v_ended  uuid[];
+begin
+  if length(v_reason) > 1000 or jsonb_typeof(p_body -> 'force') not in ('boolean', 'null') then
+    perform ops.invalid('/', 'reason must be at most 1000 characters, force true or false');
+  end if;
+  -- children in run-id order, then the pipeline: the lock order of the schema
+  perform from ops.runs r where r.pipeline_run_id = v_run_id order by r.run_id for update;
+  select * into v_run from ops.runs r where r.run_id = v_run_id for update;
+  perform ops.check_cancel(v_run);
+
+  v_ended := ops.cancel_each(
+    array(select r.run_id from ops.runs r
+           where (r.run_id = v_run_id and r.kind <> 'pipeline') or r.pipeline_run_id = v_run_id order by r.run_id),
+    v_reason, coalesce((p_body ->> 'force')::boolean, false), 'operator:' || v_token.name);
+  if v_run.kind = 'pipeline' and v_run.cancel_requested_at is null and not ops.is_terminal(v_run.state) then
+    update ops.runs set cancel_requested_at = ops.now(), cancel_reason = v_reason where run_id = v_run_id;
+    perform ops.emit(v_run_id, 'run.cancel_requested', null, 'operator:' || v_token.name, jsonb_build_object('reason', v_reason));
+  end if;
+  perform ops.settle(v_ended, 'operator:' || v_token.name);
+  return ops.run_json(v_run_id);
+end
+$$;
+
+-- functions/core/canonical_event.sql
+-- The canonical text of an event: one JSON object, as jsonb prints it.
+create or replace function ops.canonical_event(
+  p_run_id uuid, p_seq bigint, p_at timestamptz, p_type text, p_epoch bigint, p_actor text, p_data jsonb)
+returns text
+language sql stable parallel safe
+return jsonb_build_object('run_id', p_run_id, 'seq', p_seq, 'at', to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                          'type', p_type, 'epoch', p_epoch, 'actor', p_actor, 'data', p_data)::text;
+
+-- functions/core/check_attempt_owner.sql
+-- Guard: the attempt (run, epoch), if there is one, belongs to an executor that this token registered. Raises OPU02.
+create or replace function ops.check_attempt_owner(p_token ops.tokens, p_run_id uuid, p_epoch bigint) returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if exists (select from ops.attempts a join ops.executors e on e.executor_id = a.executor_id
+              where a.run_id = p_run_id and a.epoch = p_epoch and e.token_id <> (p_token).token_id) then
+    perform ops.fail('OPU02', format('epoch %s of run %s belongs to an executor of another token', p_epoch, p_run_id));
+  end if;
+end
+$$;
+
+-- functions/core/check_cancel.sql
+-- Guard: a run that has not ended another way and whose report is not accepted. Raises OPC05.
+create or replace function ops.check_cancel(p_run ops.runs) returns void
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if p_run.state in ('succeeded', 'failed', 'skipped') then
+    perform ops.fail('OPC05', format('run %s has %s already', p_run.number, p_run.state),
+      jsonb_build_object('state', p_run.state), 'Only a run that has not ended can be cancelled.');
+  elsif p_run.state_reason = 'publishing' then
+    perform ops.fail('OPC05', format('run %s has succeeded and is publishing its outputs', p_run.number),
+      jsonb_build_object('state', p_run.state, 'state_reason', p_run.state_reason), 'Wait until it has ended.');
+  end if;
+end
+$$;
+
+-- functions/core/check_claim.sql
+-- Guard: the shape of a claim. Raises OPV01.
+create or replace function ops.check_claim(p_body jsonb) returns void
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if coalesce(p_body ->> 'request_id', '') !~* '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' then
+    perform ops.invalid('/request_id', 'must be a UUID');
+  elsif coalesce(p_body ->> 'max_runs', '') !~ '^[0-9]{1,3}$' or (p_body ->> 'max_runs')::int not between 1 and 100 then
+    perform ops.invalid('/max_runs', 'must be between 1 and 100');
+  elsif jsonb_typeof(p_body -> 'queues') not in ('array', 'null') then
+    perform ops.invalid('/queues', 'must be a list of names or null');
+  end if;
+end
+$$;
+
+-- functions/core/check_error.sql
+-- Guard: an error is {class, code, message, ...} with one of the four classes. Raises OPV01.
+create or replace function ops.check_error(p_error jsonb) returns jsonb
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if jsonb_typeof(p_error) is distinct from 'object' then
+    perform ops.invalid('/error', 'must be an object with class, code and message');
+  elsif coalesce(p_error ->> 'class', '') not in ('user', 'external', 'internal', 'resources') then
+    perform ops.invalid('/error/class', 'must be user, external, internal or resources');
+  elsif coalesce(p_error ->> 'code', '') = '' or jsonb_typeof(p_error -> 'message') is distinct from 'string' then
+    perform ops.invalid('/error', 'code and message are required');
+  end if;
+  return p_error;
+end
+$$;
+
+-- functions/core/check_param.sql
+-- Guard: a referenced parameter has a value. Raises OPV02.
+create or replace function ops.check_param(p_params jsonb, p_name text, p_path text) returns void
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if p_params ->> p_name is null then
+    perform ops.params_invalid(coalesce(nullif(p_path, ''), '/'), format('there is no parameter %s', p_name));
+  end if;
+end
+$$;
+
+-- functions/core/check_publish.sql
+-- Guard: the shape of a publication's commit. Raises OPV01.
+create or replace function ops.check_publish(p_body jsonb) returns void
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if coalesce(p_body ->> 'state', '') not in ('committed', 'failed') then
+    perform ops.invalid('/state', 'must be committed or failed');
+  elsif p_body ->> 'state' = 'failed' then
+    perform ops.check_error(p_body -> 'error');
+  elsif coalesce(p_body ->> 'table_version', '') !~ '^[0-9]{1,18}$' then
+    perform ops.invalid('/table_version', 'must be a whole number of at least 0');
+  elsif coalesce(p_body ->> 'rows', '0') !~ '^[0-9]{1,18}$' then
+    perform ops.invalid('/rows', 'must be a whole number of at least 0');
+  end if;
+end
+$$;
+
+-- functions/core/check_report.sql
+-- Guard: the shape of a report. Raises OPV01.
+create or replace function ops.check_report(p_body jsonb) returns void
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_outcome text := coalesce(p_body ->> 'outcome', '');
+begin
+  perform ops.body_epoch(p_body);
+  if v_outcome not in ('succeeded', 'failed', 'cancelled', 'capped') then
+    perform ops.invalid('/outcome', 'must be succeeded, failed, cancelled or capped');
+  elsif jsonb_typeof(p_body -> 'idempotency_key') is distinct from 'string' or length(p_body ->> 'idempotency_key') not between 1 and 200 then
+    perform ops.invalid('/idempotency_key', 'must be text of 1 to 200 characters');
+  elsif v_outcome in ('failed', 'capped') then
+    perform ops.check_error(p_body -> 'error');
+  end if;
+  if v_outcome <> 'succeeded' and coalesce(nullif(p_body -> 'publications', 'null'), '[]') <> '[]' then
+    perform ops.invalid('/publications', 'only a succeeded attempt publishes');
+  end if;
+end
+$$;
+
+-- functions/core/check_report_key.sql
+-- Guard: the idempotency key has not reported another attempt. The caller holds the key's advisory lock. Raises OPC03.
+create or replace function ops.check_report_key(p_run_id uuid, p_epoch bigint, p_key text) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_other ops.attempts;
+begin
+  select * into v_other from ops.attempts a
+   where a.idempotency_key = p_key and (a.run_id, a.epoch) <> (p_run_id, p_epoch);
+  if v_other.run_id is not null then
+    perform ops.fail('OPC03', format('idempotency key %s reported epoch %s of run %s', p_key, v_other.epoch, v_other.run_id),
+      jsonb_build_object('run_id', v_other.run_id, 'epoch', v_other.epoch), 'Use a new key for each attempt.');
+  end if;
+end
+$$;
+
+-- functions/core/check_run.sql
+-- Guard: the values of a new run that its CHECKs would refuse, said in words. Raises OPV01.
+create or replace function ops.check_run(p_run ops.runs) returns void
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if p_run.max_attempts not between 1 and 100 then
+    perform ops.invalid('/max_attempts', 'must be between 1 and 100');
+  elsif p_run.lease_seconds not between 1 and 3600 then
+    perform ops.invalid('/lease_seconds', 'must be between 1 and 3600');
+  elsif p_run.condition not in ('all_success', 'all_done', 'at_least_one_success', 'none_failed', 'at_least_one_failed', 'all_failed') then
+    perform ops.fail('OPV05', format('there is no run condition %s', left(p_run.condition, 80)));
+  end if;
+end
+$$;
+
+-- functions/core/check_submit.sql
+-- Guard: the shapes that the schema relies on. The server has checked the body against its document before. Raises OPV01.
+create or replace function ops.check_submit(p_body jsonb) returns void
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_name text;
+begin
+  if jsonb_typeof(p_body) is distinct from 'object' then
+    perform ops.invalid('/', 'the body must be an object');
+  end if;
+  foreach v_name in array array['template', 'workspace', 'queue', 'not_before', 'deadline', 'idempotency_key',
+                                'concurrency_key', 'traceparent'] loop
+    if p_body ? v_name and jsonb_typeof(p_body -> v_name) not in ('string', 'null') then
+      perform ops.invalid('/' || v_name, 'must be text');
+    end if;
+  end loop;
+  foreach v_name in array array['template_version', 'priority', 'max_attempts'] loop
+    if p_body ? v_name and coalesce(p_body ->> v_name, '0') !~ '^-?[0-9]{1,9}$' then
+      perform ops.invalid('/' || v_name, 'must be a whole number');
+    end if;
+  end loop;
+  foreach v_name in array array['labels', 'caps'] loop
+    if p_body ? v_name and jsonb_typeof(p_body -> v_name) not in ('object', 'null') then
+      perform ops.invalid('/' || v_name, 'must be an object');
+    end if;
+  end loop;
+  if coalesce(p_body ->> 'template', '') = '' then
+    perform ops.invalid('/template', 'is required');
+  end if;
+end
+$$;
+
+-- functions/core/check_workspace.sql
+-- Guard: the workspace exists and the token may work in it. Raises OPN07, OPU02.
+create or replace function ops.check_workspace(p_token ops.tokens, p_workspace text) returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if not exists (select from ops.workspaces w where w.workspace = p_workspace) then
+    perform ops.fail('OPN07', format('there is no workspace %s', p_workspace), '{}', 'See GET /api/v1/workspaces.');
+  end if;
+  if p_workspace <> all (p_token.workspaces) then
+    perform ops.fail('OPU02', format('token %s may not work in workspace %s', p_token.name, p_workspace),
+                     jsonb_build_object('workspaces', p_token.workspaces), 'Use a token of that workspace.');
+  end if;
+end
+$$;
+
+-- functions/core/checked_params.sql
+-- The parameters of a run: an object, with the schema's top-level defaults filled in and its required names present.
+-- The rest of the JSON Schema is the server's to check. Raises OPV02.
+create or replace function ops.checked_params(p_schema jsonb, p_params jsonb) returns jsonb
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_params  jsonb := coalesce(nullif(p_params, 'null'), '{}');
+  v_missing text;
+begin
+  if jsonb_typeof(v_params) <> 'object' then
+    perform ops.params_invalid('/params', 'must be an object');
+  end if;
+  if jsonb_typeof(p_schema -> 'properties') = 'object' then
+    v_params := (select coalesce(jsonb_object_agg(p.key, p.value -> 'default'), '{}')
+                   from jsonb_each(p_schema -> 'properties') p
+                  where jsonb_typeof(p.value) = 'object' and p.value ? 'default') || v_params;
+  end if;
+  if jsonb_typeof(p_schema -> 'required') = 'array' then
+    select r into v_missing from jsonb_array_elements_text(p_schema -> 'required') r where not v_params ? r limit 1;
+    if v_missing is not null then
+      perform ops.params_invalid('/params/' || v_missing, 'is required');
+    end if;
+  end if;
+  return v_params;
+end
+$$;
+
+-- functions/core/claim_queues.sql
+-- The queues of a claim's body; null means all.
+create or replace function ops.claim_queues(p_body jsonb) returns text[]
+language sql immutable parallel safe
+return case when jsonb_typeof(p_body -> 'queues') = 'array'
+            then array(select jsonb_array_elements_text(p_body -> 'queues')) end;
+
+-- functions/core/claim_runs.sql
+-- Claim: give up to max_runs ready runs to an executor, each with a new epoch and a lease. Answers at once.
+--   p_body {request_id, max_runs 1..100, queues [..]|null}  (wait_seconds is the server's)
+-- Returns {runs: [ClaimedRun], server_time}. The same request_id and body again: the same runs and epochs, minus those
+-- revoked since. An empty answer is not remembered, so a waiting server may ask again with the same id.
+-- Raises OPU01, OPU02, OPN03, OPC09, OPV01, OPC06 (the id came with another body).
+create or replace function ops.claim_runs(p_token_id uuid, p_executor_id uuid, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_executor ops.executors := ops.own_executor(p_token_id, p_executor_id);
+  v_request  ops.claim_requests;
+  v_run_ids  uuid[];
+begin
+  perform ops.check_claim(p_body);
+  v_request := ops.repeated_claim(v_executor, p_body);
+  if v_request.runs is null and v_executor.state = 'active' then
+    perform ops.promote_ready(100, 'claim');
+    v_run_ids := ops.pick_runs(v_executor, ops.claim_queues(p_body), (p_body ->> 'max_runs')::int);
+    v_request.runs := ops.start_runs(v_run_ids, v_executor);
+    if cardinality(v_run_ids) > 0 then
+      insert into ops.claim_requests (executor_id, request_id, body_digest, runs, created_at)
+      values (v_executor.executor_id, v_request.request_id, v_request.body_digest, v_request.runs, ops.now());
+    end if;
+  end if;
+  update ops.executors set last_seen_at = ops.now()
+   where executor_id = p_executor_id and last_seen_at < ops.now() - interval '5 seconds';
+  return jsonb_build_object('runs', ops.claimed_runs(p_executor_id, coalesce(v_request.runs, '[]')),
+                            'server_time', ops.iso(ops.now()));
+end
+$$;
+
+-- functions/core/claimed_runs.sql
+-- The contract's ClaimedRun for each {run_id, epoch} that this executor still holds and has not reported, in order.
+create or replace function ops.claimed_runs(p_executor_id uuid, p_runs jsonb) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(
+      jsonb_build_object(
+        'run_id', r.run_id, 'number', r.number, 'epoch', l.epoch, 'attempt', r.attempt, 'max_attempts', r.max_attempts,
+        'kind', r.kind, 'workspace', r.workspace, 'template_name', r.template_name, 'template_version', r.template_version,
+        'template_digest', t.digest, 'entrypoint', t.spec -> 'entrypoint', 'config', coalesce(t.spec -> 'config', '{}'),
+        'params', r.params, 'inputs', r.inputs, 'outputs', r.outputs, 'bundle', ops.bundle_ref(t.spec),
+        'connections', coalesce(t.spec -> 'connections', '[]'),
+        'caps', ops.effective_caps(r.workspace, r.template_name, r.caps))
+      || jsonb_build_object(
+        'lease_seconds', l.lease_seconds, 'lease_deadline', ops.iso(l.lease_deadline),
+        'on_lapse', coalesce(t.spec ->> 'on_lapse', 'continue'), 'rerun', coalesce(t.spec ->> 'rerun', 'safe'),
+        'labels', r.labels, 'traceparent', r.traceparent, 'pipeline_run_id', r.pipeline_run_id, 'task_key', r.task_key,
+        'submitted_by', r.submitted_by) order by c.n), '[]')
+      from jsonb_array_elements(p_runs) with ordinality c (value, n)
+      join ops.leases l on l.run_id = (c.value ->> 'run_id')::uuid and l.epoch = (c.value ->> 'epoch')::bigint
+                       and l.executor_id = p_executor_id and l.reported_at is null
+      join ops.runs r on r.run_id = l.run_id
+      join ops.templates t on t.template_id = r.template_id);
+end
+$$;
+
+-- functions/core/close_attempt.sql
+-- Mutate and emit: the attempt ends with the reported outcome; its cap ledger is written; its recorded artifacts become
+-- visible, those only begun are orphaned; a success's publications are recorded. Raises OPV01.
+create or replace function ops.close_attempt(p_attempt ops.attempts, p_body jsonb) returns ops.attempts
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_attempt ops.attempts;
+begin
+  update ops.attempts a set
+    outcome = p_body ->> 'outcome', finished_at = ops.now(), reported_at = ops.now(),
+    idempotency_key = p_body ->> 'idempotency_key', report_digest = ops.digest(p_body),
+    result = nullif(p_body -> 'result', 'null'), error = nullif(p_body -> 'error', 'null'),
+    usage = coalesce((select l.usage from ops.leases l where l.run_id = a.run_id), '{}') || coalesce(nullif(p_body -> 'usage', 'null'), '{}')
+   where a.run_id = p_attempt.run_id and a.epoch = p_attempt.epoch
+  returning * into v_attempt;
+  update ops.artifacts set
+    state = case state when 'recorded' then 'visible' else 'orphaned' end,
+    visible_at = case state when 'recorded' then ops.now() end, orphaned_at = case state when 'begun' then ops.now() end
+   where run_id = p_attempt.run_id and epoch = p_attempt.epoch and state in ('begun', 'recorded');
+  perform ops.record_publications(v_attempt, coalesce(nullif(p_body -> 'publications', 'null'), '[]'));
+
+  perform ops.emit(v_attempt.run_id, 'attempt.reported', v_attempt.epoch, ops.executor_actor(v_attempt.executor_id),
+    jsonb_build_object('outcome', v_attempt.outcome, 'attempt', v_attempt.attempt,
+                       'report_digest', encode(v_attempt.report_digest, 'hex'), 'error', v_attempt.error - 'trace'));
+  perform ops.record_caps(v_attempt, coalesce(nullif(p_body -> 'cap_ledger', 'null'), '[]'));
+  return v_attempt;
+end
+$$;
+
+-- functions/core/commit_output.sql
+-- Mutate and emit: a publication is committed; with the last one its run has succeeded.
+create or replace function ops.commit_output(p_publication ops.publications, p_body jsonb, p_actor text) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  update ops.publications set
+    state = 'committed', committed_at = ops.now(), table_version = (p_body ->> 'table_version')::bigint,
+    rows = coalesce((p_body ->> 'rows')::bigint, rows)
+   where run_id = p_publication.run_id and epoch = p_publication.epoch and output = p_publication.output;
+  perform ops.emit(p_publication.run_id, 'publication.committed', p_publication.epoch, p_actor, jsonb_build_object(
+    'output', p_publication.output, 'uri', p_publication.uri, 'table_version', (p_body ->> 'table_version')::bigint));
+  if not exists (select from ops.publications p
+                  where p.run_id = p_publication.run_id and p.epoch = p_publication.epoch and p.state = 'recorded') then
+    perform ops.finish_run(p_publication.run_id, 'succeeded', null, p_actor, null,
+      (select a.result from ops.attempts a where a.run_id = p_publication.run_id and a.epoch = p_publication.epoch));
+    perform ops.settle(array[p_publication.run_id], p_actor);
+  end if;
+end
+$$;
+
+-- functions/core/commit_publication.sql
+-- commitPublication by an executor; see ops.publish, which takes no token only from the reactor.
+create or replace function ops.commit_publication(p_token_id uuid, p_run_id uuid, p_output text, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  perform ops.require(p_token_id, array['executor']);
+  return ops.publish(p_token_id, p_run_id, p_output, p_body);
+end
+$$;
+
+-- functions/core/commit_publication_as_reactor.sql
+-- commitPublication by the reactor, for an executor that died after its report; see ops.publish.
+create or replace function ops.commit_publication_as_reactor(p_run_id uuid, p_output text, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  return ops.publish(null, p_run_id, p_output, p_body);
+end
+$$;
+
+-- functions/core/condition_verdict.sql
+-- What a run condition says of its parents: 'ready', 'never' (it can no longer hold) or 'wait'.
+-- p_failed counts failed and cancelled parents; a skipped parent is done, neither success nor failure.
+create or replace function ops.condition_verdict(
+  p_condition text, p_parents bigint, p_done bigint, p_succeeded bigint, p_failed bigint) returns text
+language sql immutable parallel safe
+return case p_condition
+  when 'all_success' then
+    case when p_succeeded = p_parents then 'ready' when p_done > p_succeeded then 'never' else 'wait' end
+  when 'none_failed' then
+    case when p_failed > 0 then 'never' when p_done = p_parents then 'ready' else 'wait' end
+  when 'all_failed' then
+    case when p_failed = p_parents then 'ready' when p_done > p_failed then 'never' else 'wait' end
+  when 'all_done' then
+    case when p_done = p_parents then 'ready' else 'wait' end
+  when 'at_least_one_success' then
+    case when p_done < p_parents then 'wait' when p_succeeded > 0 then 'ready' else 'never' end
+  when 'at_least_one_failed' then
+    case when p_done < p_parents then 'wait' when p_failed > 0 then 'ready' else 'never' end
+end;
+
+-- functions/core/create_run.sql
+-- Mutate and emit: one new run of a template. Guards of the body's own fields are here; who may submit is the caller's.
+--   p_body    the submit body (params, priority, queue, not_before, deadline, labels, caps, max_attempts, concurrency_key,
+--             condition, traceparent, idempotency_key)
+--   p_place   what the caller knows: {run_id, workspace, submitted_by, pipeline_run_id, task_key, retry_of, inputs}
+--   p_depends [{depends_on, inputs: {name: output}}]; a run with parents waits for them
+-- The run is ready at once unless it waits for parents, for its time, or is a pipeline. Returns its run_id.
+-- Raises OPV01, OPV02, OPX01.
+create or replace function ops.create_run(p_template ops.templates, p_body jsonb, p_place jsonb, p_depends jsonb default '[]')
+returns uuid
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run    ops.runs;
+  v_spec   jsonb := p_template.spec;
+  v_key    jsonb := v_spec -> 'concurrency';
+begin
+  v_run.run_id := coalesce((p_place ->> 'run_id')::uuid, ops.uuid7());
+  v_run.workspace := p_place ->> 'workspace';
+  v_run.params := ops.checked_params(v_spec -> 'params_schema', p_body -> 'params');
+  v_run.outputs := ops.planned_outputs(v_spec, v_run.params);
+  v_run.labels := coalesce(v_spec -> 'labels', '{}') || coalesce(nullif(p_body -> 'labels', 'null'), '{}');
+  v_run.caps := ops.tighten_caps(v_run.workspace, p_template.name, v_spec -> 'caps', nullif(p_body -> 'caps', 'null'));
+  v_run.not_before := (p_body ->> 'not_before')::timestamptz;
+  v_run.concurrency_key := coalesce(p_body ->> 'concurrency_key', ops.substitute(v_key -> 'key', v_run.params, '/concurrency/key') #>> '{}');
+  v_run.max_attempts := coalesce((p_body ->> 'max_attempts')::int, (v_spec #>> '{retry,max_attempts}')::int, 3);
+  v_run.lease_seconds := coalesce((v_spec ->> 'lease_seconds')::int, ops.setting_number('lease_seconds')::int);
+  v_run.condition := coalesce(p_body ->> 'condition', 'all_success');
+  perform ops.check_run(v_run);
+  v_run.state := 'waiting';
+  v_run.state_reason := case when p_template.kind = 'pipeline' then 'waiting_on_tasks'
+                             when p_depends <> '[]' then 'waiting_on_dependency'
+                             when v_run.not_before > ops.now() then 'not_before' end;
+  if v_run.state_reason is null then
+    perform pg_current_xact_id();
+    v_run.state := 'queued';
+    v_run.ready_seq := nextval('ops.ready_seq');
+    v_run.queued_at := ops.now();
+  end if;
+  if v_run.concurrency_key is not null then
+    perform ops.declare_key(v_run.workspace, v_run.concurrency_key, coalesce((v_key ->> 'limit')::int, 1));
+  end if;
+
+  insert into ops.runs (
+    run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of,
+    params, inputs, outputs, labels, caps, max_attempts, lease_seconds, requires, concurrency_key, condition, deadline,
+    idempotency_key, request_digest, traceparent, submitted_by, submitted_at,
+    priority, queue, not_before, ready_seq, queued_at, state, state_reason)
+  values (
+    v_run.run_id, v_run.workspace, p_template.template_id, p_template.name, p_template.version, p_template.kind,
+    p_place ->> 'task_key', (p_place ->> 'pipeline_run_id')::uuid, (p_place ->> 'retry_of')::uuid,
+    v_run.params, coalesce(p_place -> 'inputs', '[]'), v_run.outputs, v_run.labels, v_run.caps,
+    v_run.max_attempts, v_run.lease_seconds, nullif(v_spec -> 'requires', 'null'), v_run.concurrency_key, v_run.condition,
+    (p_body ->> 'deadline')::timestamptz, p_body ->> 'idempotency_key', decode(p_place ->> 'digest', 'hex'),
+    p_body ->> 'traceparent', p_place ->> 'submitted_by', ops.now(),
+    coalesce((p_body ->> 'priority')::int, (v_spec ->> 'priority')::int, 0),
+    coalesce(p_body ->> 'queue', v_spec ->> 'queue', 'default'),
+    v_run.not_before, v_run.ready_seq, v_run.queued_at, v_run.state, v_run.state_reason);
+  insert into ops.run_dependencies (run_id, depends_on, inputs)
+  select v_run.run_id, (d ->> 'depends_on')::uuid, coalesce(d -> 'inputs', '{}') from jsonb_array_elements(p_depends) d;
+
+  perform ops.emit(v_run.run_id, 'run.submitted', null, 'operator:' || (p_place ->> 'submitted_by'),
+    jsonb_build_object('template', p_template.name, 'template_version', p_template.version, 'template_digest', p_template.digest,
+                       'params_digest', encode(ops.digest(v_run.params), 'hex'), 'retry_of', p_place -> 'retry_of'));
+  return v_run.run_id;
+end
+$$;
+
+-- functions/core/create_tasks.sql
+-- Mutate and emit: the children of a pipeline run, with the template versions of this moment. run_ids rise along the
+-- dependencies, so that locking in run-id order is locking parents first. p_keep: {task key: run_id} of runs that already
+-- did a task's work (repair); they get no new child. Raises OPN02, OPV02, OPV05.
+create or replace function ops.create_tasks(
+  p_pipeline_run_id uuid, p_tasks jsonb, p_body jsonb, p_place jsonb, p_keep jsonb default '{}', p_templates jsonb default '{}')
+returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_order    text[] := ops.task_order(p_tasks);
+  v_ids      uuid[];
+  v_runs     jsonb  := p_keep;
+  v_params   jsonb;
+  v_task     jsonb;
+  v_template ops.templates;
+begin
+  select r.params into v_params from ops.runs r where r.run_id = p_pipeline_run_id;
+  v_ids := array(select ops.uuid7() as id from unnest(v_order) order by id);
+  for i in 1 .. cardinality(v_order) loop
+    continue when p_keep ? v_order[i];
+    v_task := p_tasks -> v_order[i];
+    v_template := ops.task_template(p_place ->> 'workspace', v_order[i], v_task, p_templates ->> v_order[i]);
+    v_runs := v_runs || jsonb_build_object(v_order[i], v_ids[i]);
+    perform ops.create_run(v_template,
+      jsonb_build_object('params', ops.substitute(coalesce(nullif(v_task -> 'params', 'null'), '{}'), v_params,
+                                                  '/tasks/' || v_order[i] || '/params'),
+                         'condition', coalesce(v_task ->> 'condition', 'all_success'))
+        || ops.inherited(p_body, v_task),
+      p_place - 'digest' - 'retry_of'
+        || jsonb_build_object('run_id', v_ids[i], 'pipeline_run_id', p_pipeline_run_id, 'task_key', v_order[i]),
+      ops.task_dependencies(v_task, v_runs));
+  end loop;
+  -- a repaired pipeline's children may have nothing left to wait for
+  perform ops.settle(ops.unblock(array(select r.run_id from ops.runs r where r.pipeline_run_id = p_pipeline_run_id and r.state = 'waiting'),
+                                 'operator:' || (p_place ->> 'submitted_by')), 'operator:' || (p_place ->> 'submitted_by'));
+  perform ops.announce(v_ids);
+end
+$$;
+
+-- functions/core/declare_key.sql
+-- Mutate: a concurrency key exists and has the limit that the newest submit gives it.
+create or replace function ops.declare_key(p_workspace text, p_key text, p_limit int) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  if exists (select from ops.concurrency_keys k
+              where k.workspace = p_workspace and k.key = p_key and k."limit" = p_limit) then
+    return;
+  end if;
+  insert into ops.concurrency_keys as k (workspace, key, "limit", updated_at)
+  values (p_workspace, p_key, p_limit, ops.now())
+  on conflict (workspace, key) do update set "limit" = excluded."limit", updated_at = excluded.updated_at
+   where k."limit" <> excluded."limit";
+end
+$$;
+
+-- functions/core/derive_pipelines.sql
+-- Mutate: the state of pipeline runs follows from their children: running once a child has started; done when all are:
+-- failed if any failed, else cancelled if any was cancelled, else succeeded. Returns the pipelines that ended.
+-- Locks the pipelines in run-id order, then reads the children in a new statement.
+create or replace function ops.derive_pipelines(p_run_ids uuid[], p_actor text) returns uuid[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run   record;
+  v_ended uuid[] := '{}';
+begin
+  perform from ops.runs r where r.run_id = any (p_run_ids) order by r.run_id for update;
+  for v_run in
+    select p.run_id, p.state,
+           bool_and(ops.is_terminal(c.state)) as done, bool_or(c.started_at is not null) as started,
+           case when bool_or(c.state = 'failed') then 'failed'
+                when bool_or(c.state = 'cancelled') then 'cancelled' else 'succeeded' end as outcome,
+           jsonb_object_agg(c.task_key, c.state) as tasks,
+           (array_agg(c.error || jsonb_build_object('task_key', c.task_key) order by c.finished_at, c.run_id)
+             filter (where c.state = 'failed'))[1] as error
+      from ops.runs p join ops.runs c on c.pipeline_run_id = p.run_id
+     where p.run_id = any (p_run_ids) and not ops.is_terminal(p.state)
+     group by p.run_id order by p.run_id
+  loop
+    if v_run.state = 'waiting' and v_run.started then
+      update ops.runs set state = 'running', state_reason = null, started_at = ops.now() where run_id = v_run.run_id;
+      perform ops.emit(v_run.run_id, 'run.started', null, p_actor);
+    end if;
+    if v_run.done then
+      perform ops.finish_run(v_run.run_id, v_run.outcome, null, p_actor, ops.pipeline_error(v_run.outcome, v_run.error),
+                             jsonb_build_object('tasks', v_run.tasks));
+      v_ended := v_ended || v_run.run_id;
+    end if;
+  end loop;
+  return v_ended;
+end
+$$;
+
+-- functions/core/descendants.sql
+-- All runs that wait, directly or not, for one of these runs.
+create or replace function ops.descendants(p_run_ids uuid[]) returns uuid[]
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if not exists (select from ops.run_dependencies d where d.depends_on = any (p_run_ids)) then
+    return '{}';
+  end if;
+  return array(
+    with recursive below (run_id) as (
+      select d.run_id from ops.run_dependencies d where d.depends_on = any (p_run_ids)
+      union
+      select d.run_id from below b join ops.run_dependencies d on d.depends_on = b.run_id)
+    select b.run_id from below b);
+end
+$$;
+
+-- functions/core/digest.sql
+-- SHA-256 of a JSON value's stored text (keys in jsonb's own order, so equal values have equal digests).
+create or replace function ops.digest(p_value jsonb) returns bytea
+language sql immutable parallel safe
+return sha256(convert_to(p_value::text, 'UTF8'));
+
+-- functions/core/directives.sql
+-- What a heartbeat answers for each run sent. continue: the lease is renewed. cancel: renewed, and the executor has
+-- grace_seconds to stop. drain: renewed, finish but claim no more. already_terminal: the report was accepted, nothing to
+-- do. superseded: this epoch holds nothing any more, `reason` says why.
+create or replace function ops.directives(p_executor ops.executors, p_runs jsonb) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+        'run_id', d.run_id, 'epoch', d.epoch, 'directive', d.directive, 'lease_deadline', ops.iso(d.lease_deadline),
+        'reason', case d.directive when 'cancel' then d.cancel_reason when 'superseded' then coalesce(d.lost, 'unknown run') end,
+        'grace_seconds', case d.directive when 'cancel' then ops.setting_number('cancel_grace_seconds') end,
+        'caps', null) order by d.n), '[]')
+      from (
+        select s.n, s.run_id, s.epoch, l.lease_deadline, r.cancel_reason,
+               case when l.run_id is null and r.run_id is not null then ops.lost_reason(r, s.epoch) end as lost,
+               case when l.run_id is null then
+                      case when ops.lost_reason(r, s.epoch) = 'terminal' then 'already_terminal' else 'superseded' end
+                    when l.reported_at is not null then 'continue'
+                    when r.cancel_requested_at is not null then 'cancel'
+                    when p_executor.state = 'draining' then 'drain'
+                    else 'continue' end as directive
+          from (select n, (m ->> 'run_id')::uuid as run_id, (m ->> 'epoch')::bigint as epoch
+                  from jsonb_array_elements(p_runs) with ordinality t (m, n)) s
+          left join ops.runs r on r.run_id = s.run_id
+          left join ops.leases l on l.run_id = s.run_id and l.epoch = s.epoch and l.executor_id = p_executor.executor_id) d);
+end
+$$;
+
+-- functions/core/effective_caps.sql
+-- The caps in force: for each cap the least of p_own (the run's or the template's own) and of what the platform, the
+-- workspace and the template are given. Returns {cap: limit}; numbers.
+create or replace function ops.effective_caps(p_workspace text, p_template_name text, p_own jsonb) returns jsonb
+language sql stable
+return (
+  select coalesce(jsonb_object_agg(x.cap, x.least), '{}') from (
+    select y.cap, min(y.value) as least from (
+      select o.key as cap, o.value::numeric as value from jsonb_each_text(p_own) o
+      union all
+      select c.cap, c."limit" from ops.caps c
+       where c.scope = 'platform'
+          or (c.scope = 'workspace' and c.workspace = p_workspace)
+          or (c.scope = 'template' and c.workspace = p_workspace and c.template_name = p_template_name)) y
+     group by y.cap) x);
+
+-- functions/core/emit.sql
+-- Emit one event of one run; see ops.append_events. p_epoch null: the run's own. The caller holds the run's lock.
+create or replace function ops.emit(p_run_id uuid, p_type text, p_epoch bigint, p_actor text, p_data jsonb default '{}')
+returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  perform ops.append_events(array[p_run_id], p_type, p_actor, array[p_data], p_epoch);
+end
+$$;
+
+-- functions/core/end_late_runs.sql
+-- Mutate and emit: runs whose deadline has passed. Those that do not run yet fail; those that run are asked to stop.
+-- Returns how many.
+create or replace function ops.end_late_runs(p_limit int, p_actor text) returns int
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run   record;
+  v_ended uuid[] := '{}';
+  v_count int := 0;
+begin
+  for v_run in
+    select r.run_id, r.state, r.deadline from ops.runs r
+     where r.deadline <= ops.now() and r.state in ('waiting', 'queued', 'running') and r.kind <> 'pipeline'
+       and r.cancel_requested_at is null and r.state_reason is distinct from 'publishing'
+     order by r.run_id limit p_limit for update skip locked
+  loop
+    v_count := v_count + 1;
+    if v_run.state = 'running' then
+      update ops.runs set cancel_requested_at = ops.now(), cancel_reason = 'the deadline has passed' where run_id = v_run.run_id;
+      perform ops.emit(v_run.run_id, 'run.cancel_requested', null, p_actor, '{"reason": "the deadline has passed"}');
+    else
+      perform ops.finish_run(v_run.run_id, 'failed', 'deadline_passed', p_actor, jsonb_build_object(
+        'class', 'external', 'code', 'deadline_passed', 'message', format('not started by its deadline %s', ops.iso(v_run.deadline))));
+      v_ended := v_ended || v_run.run_id;
+    end if;
+  end loop;
+  perform ops.settle(v_ended, p_actor);
+  return v_count;
+end
+$$;
+
+-- functions/core/enforce_cancels.sql
+-- Mutate and emit: runs whose cancellation was asked for longer ago than a lease and the grace, and whose executor has
+-- not obeyed: the lease is revoked and the run cancelled. Returns them; the caller settles.
+create or replace function ops.enforce_cancels(p_limit int, p_resumed timestamptz) returns uuid[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now   timestamptz := ops.now();
+  v_grace interval    := ops.seconds(ops.setting_number('cancel_grace_seconds'));
+  v_run   ops.runs;
+  v_ended uuid[] := '{}';
+begin
+  for v_run in
+    select r.* from ops.runs r
+     where r.state = 'running' and r.cancel_requested_at is not null and r.kind <> 'pipeline'
+       and r.state_reason is distinct from 'publishing'
+       and greatest(r.cancel_requested_at, p_resumed) + ops.seconds(r.lease_seconds) + v_grace < v_now
+     order by r.run_id limit p_limit for update skip locked
+  loop
+    perform ops.revoke(v_run, 'reactor');
+    v_ended := v_ended || v_run.run_id;
+  end loop;
+  return v_ended;
+end
+$$;
+
+-- functions/core/enqueue.sql
+-- Mutate: make runs ready, each with a new ready sequence, in the order given; then event run.queued and NOTIFY.
+-- The caller holds their locks. A ready_seq is never reused: claim floors rely on it (see adr/0002).
+create or replace function ops.enqueue(p_run_ids uuid[], p_actor text) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run_id uuid;
+begin
+  if coalesce(cardinality(p_run_ids), 0) = 0 then
+    return;
+  end if;
+  -- a transaction id before the first nextval: move_floor tells open writers by it
+  perform pg_current_xact_id();
+  foreach v_run_id in array p_run_ids loop
+    update ops.runs set state = 'queued', state_reason = null, ready_seq = nextval('ops.ready_seq'), queued_at = ops.now()
+     where run_id = v_run_id;
+  end loop;
+  perform ops.ensure_floors(p_run_ids);
+
+  perform ops.append_events(p_run_ids, 'run.queued', p_actor);
+  perform ops.notify_ready(array(select r.kind from ops.runs r where r.run_id = any (p_run_ids)));
+end
+$$;
+
+-- functions/core/ensure_floors.sql
+-- A claim floor for every (queue, kind, priority) in which these runs stand ready; claims find priorities through it.
+create or replace function ops.ensure_floors(p_run_ids uuid[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  insert into ops.queue_floors (queue, kind, priority, moved_at, rescanned_at)
+  select distinct r.queue, r.kind, r.priority, ops.now(), ops.now() from ops.runs r
+   where r.run_id = any (p_run_ids)
+     and not exists (select from ops.queue_floors f
+                      where (f.queue, f.kind, f.priority) = (r.queue, r.kind, r.priority))
+   order by 1, 2, 3
+  on conflict do nothing;
+end
+$$;
+
+-- functions/core/executor_actor.sql
+-- How an executor is named in events.
+create or replace function ops.executor_actor(p_executor_id uuid) returns text
+language sql stable
+return coalesce('executor:' || (select e.name from ops.executors e where e.executor_id = p_executor_id), 'executor');
+
+-- functions/core/expire_leases.sql
+-- Sweep: revoke leases past their deadline, at most p_limit, and route their runs; then end the runs whose cancellation
+-- nobody obeyed within a lease and the grace. Never touches a run whose report was accepted.
+--
+-- One statement selects with SKIP LOCKED, raises the epoch and ends the attempt; a renewal or a report that is under way
+-- keeps its run. After an outage of the sweeper's own, each lease gets its whole length from the sweeper's return.
+-- Returns {expired: [{run_id, epoch, decision}], cancelled, resumed_at}.
+create or replace function ops.expire_leases(p_limit int) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_now     timestamptz := ops.now();
+  v_resumed timestamptz := ops.sweeper_resumed();
+  v_lost    record;
+  v_route   jsonb;
+  v_ended   uuid[] := '{}';
+  v_expired jsonb  := '[]';
+begin
+  for v_lost in
+    with late as materialized (
+      select l.run_id, l.epoch, l.executor_id, l.lease_deadline
+        from ops.leases l join ops.runs r on r.run_id = l.run_id
+       where l.lease_deadline < v_now and l.reported_at is null
+         and v_resumed + ops.seconds(l.lease_seconds) <= v_now
+       order by l.run_id limit p_limit for update of r, l skip locked
+    ), ended as (
+      update ops.attempts a set outcome = 'expired', finished_at = v_now, error = ops.expired_error(e.lease_deadline)
+        from late e where a.run_id = e.run_id and a.epoch = e.epoch
+    ), orphaned as (
+      update ops.artifacts f set state = 'orphaned', orphaned_at = v_now
+        from late e where f.run_id = e.run_id and f.epoch = e.epoch and f.state in ('begun', 'recorded')
+    ), revoked as (
+      update ops.runs r set epoch = r.epoch + 1, expirations = r.expirations + 1, revoked_reason = 'expired'
+        from late e where r.run_id = e.run_id
+    )
+    select * from late order by run_id
+  loop
+    perform ops.emit(v_lost.run_id, 'attempt.expired', v_lost.epoch, 'reactor', jsonb_build_object(
+      'executor_id', v_lost.executor_id, 'lease_deadline', ops.iso(v_lost.lease_deadline)));
+    v_route := ops.route_run(v_lost.run_id, 'expired', ops.expired_error(v_lost.lease_deadline), 'reactor');
+    if (v_route ->> 'ended')::boolean then
+      v_ended := v_ended || v_lost.run_id;
+    end if;
+    v_expired := v_expired || jsonb_build_object('run_id', v_lost.run_id, 'epoch', v_lost.epoch, 'decision', v_route -> 'decision');
+  end loop;
+  v_ended := v_ended || ops.enforce_cancels(p_limit, v_resumed);
+  perform ops.settle(v_ended, 'reactor');
+  delete from ops.claim_requests where created_at < v_now - make_interval(hours => ops.setting_number('claim_request_hours')::int);
+  return jsonb_build_object('expired', v_expired, 'resumed_at', ops.iso(v_resumed));
+end
+$$;
+
+-- functions/core/expired_error.sql
+-- The error of an attempt whose lease lapsed.
+create or replace function ops.expired_error(p_deadline timestamptz) returns jsonb
+language sql immutable parallel safe
+return jsonb_build_object('class', 'internal', 'code', 'lease_expired', 'message',
+  'the executor was not heard of until the lease ended at ' || to_char(p_deadline at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'));
+
+-- functions/core/fail.sql
+-- Refuse the request: raises p_code with the detail text as message, the problem's members as DETAIL (JSON) and what to
+-- do as HINT. Every domain error of the schema goes through here. Never returns.
+create or replace function ops.fail(p_code text, p_message text, p_members jsonb default '{}', p_hint text default null)
+returns void
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  raise exception using errcode = p_code, message = p_message, detail = p_members::text, hint = coalesce(p_hint, '');
+end
+$$;
+
+-- functions/core/fail_output.sql
+-- Mutate and emit: a publication cannot be committed, so its run has failed; those not yet committed are given up too.
+create or replace function ops.fail_output(p_publication ops.publications, p_error jsonb, p_actor text) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  update ops.publications p set
+    state = 'failed', failed_at = ops.now(),
+    error = case when p.output = p_publication.output then p_error else jsonb_build_object('class', p_error -> 'class',
+              'code', 'abandoned', 'message', format('output %s could not be published', p_publication.output)) end
+   where p.run_id = p_publication.run_id and p.epoch = p_publication.epoch and p.state = 'recorded';
+  perform ops.emit(p_publication.run_id, 'publication.failed', p_publication.epoch, p_actor,
+    jsonb_build_object('output', p_publication.output, 'error', p_error - 'trace'));
+  perform ops.finish_run(p_publication.run_id, 'failed', 'publication_failed', p_actor, p_error,
+    (select a.result from ops.attempts a where a.run_id = p_publication.run_id and a.epoch = p_publication.epoch));
+  perform ops.settle(array[p_publication.run_id], p_actor);
+end
+$$;
+
+-- functions/core/find_template.sql
+-- The version of a template that a submit names, or its newest. Raises OPN02.
+create or replace function ops.find_template(p_workspace text, p_name text, p_version int default null)
+returns ops.templates
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_template ops.templates;
+begin
+  select * into v_template from ops.templates t
+   where t.workspace = p_workspace and t.name = p_name and (p_version is null or t.version = p_version)
+   order by t.version desc limit 1;
+  if v_template.template_id is null then
+    perform ops.fail('OPN02', format('workspace %s has no template %s', p_workspace,
+        left(coalesce(p_name, '(none)'), 80) || coalesce(' version ' || p_version, '')),
+      '{}', 'See `templates ls`; apply one with `templates apply`.');
+  end if;
+  return v_template;
+end
+$$;
+
+-- functions/core/finish_run.sql
+-- Mutate and emit: a run reaches a final state. The caller holds the run's lock and calls ops.settle afterwards, once
+-- for all the runs that it finished. Deletes the lease; what it measured moves to the run.
+create or replace function ops.finish_run(
+  p_run_id uuid, p_state text, p_reason text, p_actor text, p_error jsonb default null, p_result jsonb default null)
+returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_lease ops.leases;
+begin
+  delete from ops.leases where run_id = p_run_id returning * into v_lease;
+  update ops.runs set
+    state = p_state, state_reason = p_reason, ready_seq = null, finished_at = ops.now(), error = p_error,
+    result = p_result, progress = coalesce(v_lease.progress, progress),
+    usage = usage || coalesce(v_lease.usage, '{}') ||
+            coalesce((select a.usage from ops.attempts a where a.run_id = p_run_id and a.epoch = v_lease.epoch), '{}')
+   where run_id = p_run_id;
+  perform ops.emit(p_run_id, 'run.' || p_state, null, p_actor,
+                           case when p_error is null then '{}' else jsonb_build_object('error', p_error - 'trace') end);
+end
+$$;
+
+-- functions/core/follow_report.sql
+-- Mutate and emit: what an accepted report does to its run. Returns the route {decision, reason, retry_at}.
+create or replace function ops.follow_report(p_attempt ops.attempts, p_body jsonb) returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_actor text  := ops.executor_actor(p_attempt.executor_id);
+  v_route jsonb := '{"decision": "finish", "reason": "succeeded", "retry_at": null, "ended": true}';
+begin
+  if p_attempt.outcome <> 'succeeded' then
+    v_route := ops.route_run(p_attempt.run_id, p_attempt.outcome, p_attempt.error, v_actor, p_attempt.result);
+  elsif exists (select from ops.publications p where p.run_id = p_attempt.run_id and p.epoch = p_attempt.epoch) then
+    update ops.leases set reported_at = ops.now() where run_id = p_attempt.run_id;
+    update ops.runs set state_reason = 'publishing' where run_id = p_attempt.run_id;
+    perform ops.emit(p_attempt.run_id, 'run.publishing', null, v_actor);
+    return '{"decision": "publish", "reason": "publications are to be committed", "retry_at": null}';
+  else
+    perform ops.finish_run(p_attempt.run_id, 'succeeded', null, v_actor, null, p_attempt.result);
+  end if;
+  if (v_route ->> 'ended')::boolean then
+    perform ops.settle(array[p_attempt.run_id], v_actor);
+  end if;
+  return v_route - 'ended';
+end
+$$;
+
+-- functions/core/free_slots.sql
+-- How many more runs may hold each of these keys: limit, less its leases (those that are publishing included), less the
+-- runs picked in this claim. Counted, never kept. The caller locked the keys in an earlier statement.
+create or replace function ops.free_slots(p_keys text[], p_picked uuid[]) returns table (key text, free bigint)
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return query select ops.key_of(k.workspace, k.key),
+         k."limit"
+         - (select count(*) from ops.leases l where l.workspace = k.workspace and l.concurrency_key = k.key)
+         - (select count(*) from ops.runs r where r.run_id = any (p_picked) and r.workspace = k.workspace and r.concurrency_key = k.key)
+    from ops.concurrency_keys k
+   where ops.key_of(k.workspace, k.key) = any (p_keys);
+end
+$$;
+
+-- functions/core/heartbeat.sql
+-- Heartbeat: renew the leases named, all of them in one statement, and say a directive for each.
+--   p_body {state: active|draining, runs: [{run_id, epoch, progress|null, usage|null}]}
+-- Returns {directive, heartbeat_seconds, server_time, runs: [{run_id, epoch, directive, lease_deadline|null, reason|null,
+-- grace_seconds|null, caps|null}]} in the order sent. A stale member is told so (superseded, already_terminal) and never
+-- fails the others. Touches leases only, never a run's row, so that it waits for nobody but a report of the same run.
+-- Raises OPU01, OPU02, OPN03, OPC09, OPV01.
+create or replace function ops.heartbeat(p_token_id uuid, p_executor_id uuid, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_executor ops.executors := ops.own_executor(p_token_id, p_executor_id);
+  v_state    text := coalesce(p_body ->> 'state', 'active');
+  v_runs     jsonb := coalesce(nullif(p_body -> 'runs', 'null'), '[]');
+begin
+  if v_state not in ('active', 'draining') then
+    perform ops.invalid('/state', 'must be active or draining');
+  elsif jsonb_typeof(v_runs) <> 'array' then
+    perform ops.invalid('/runs', 'must be a list');
+  end if;
+
+  perform ops.renew_leases(p_executor_id, v_runs);
+  update ops.executors set last_seen_at = ops.now(), state = case when v_state = 'draining' then 'draining' else state end
+   where executor_id = p_executor_id returning * into v_executor;
+
+  return jsonb_build_object(
+    'directive', case v_executor.state when 'draining' then 'drain' else 'continue' end,
+    'heartbeat_seconds', ops.heartbeat_seconds(p_executor_id), 'server_time', ops.iso(ops.now()),
+    'runs', ops.directives(v_executor, v_runs));
+end
+$$;
+
+-- functions/core/heartbeat_seconds.sql
+-- How often an executor should be heard: a third of the shortest lease it holds, at least 1 s, at most the setting.
+create or replace function ops.heartbeat_seconds(p_executor_id uuid) returns numeric
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return least(
+    coalesce(ops.setting_number('heartbeat_seconds'), 20),
+    (select greatest(1, round(min(l.lease_seconds) / 3.0, 1)) from ops.leases l where l.executor_id = p_executor_id));
+end
+$$;
+
+-- functions/core/hold_lease.sql
+-- Guard and lock for attempt-side verbs that add to an attempt (logs, artifacts): the run is locked until the
+-- transaction ends, so that no revocation or report can pass in between, then (run, epoch) must hold the lease.
+-- A lease past its deadline that nobody has revoked is still current. Renewals touch the lease alone and do not wait.
+-- Raises OPU01, OPN01, OPU02 (held by an executor of another token), OPC01 (stale epoch).
+create or replace function ops.hold_lease(p_token_id uuid, p_run_id uuid, p_epoch bigint) returns ops.leases
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_token ops.tokens := ops.require(p_token_id, array['executor']);
+  v_lease ops.leases;
+begin
+  perform from ops.runs r where r.run_id = p_run_id for no key update;
+  perform ops.check_attempt_owner(v_token, p_run_id, p_epoch);
+  select * into v_lease from ops.leases l where l.run_id = p_run_id and l.epoch = p_epoch;
+  if v_lease.run_id is null then
+    perform ops.lease_lost(p_run_id, p_epoch);
+  end if;
+  return v_lease;
+end
+$$;
+
+-- functions/core/inherited.sql
+-- What a child run takes from its pipeline's submit body, unless the task says otherwise: scheduling and tracing.
+create or replace function ops.inherited(p_body jsonb, p_task jsonb) returns jsonb
+language sql immutable parallel safe
+return jsonb_strip_nulls(jsonb_build_object(
+  'priority', coalesce(p_task -> 'priority', p_body -> 'priority'),
+  'queue', coalesce(p_task -> 'queue', p_body -> 'queue'),
+  'not_before', p_body -> 'not_before', 'deadline', p_body -> 'deadline', 'labels', p_body -> 'labels',
+  'traceparent', p_body -> 'traceparent'));
+
+-- functions/core/invalid.sql
+-- Refuse a body: OPV01 with one entry in `errors`. p_path is a JSON pointer.
+create or replace function ops.invalid(p_path text, p_message text, p_hint text default null) returns void
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  perform ops.fail('OPV01', format('%s: %s', p_path, p_message),
+                   jsonb_build_object('errors', jsonb_build_array(
+                     jsonb_build_object('path', p_path, 'message', p_message))), p_hint);
+end
+$$;
+
+-- functions/core/is_terminal.sql
+-- Whether a run in this state is done for good.
+create or replace function ops.is_terminal(p_state text) returns boolean
+language sql immutable parallel safe
+return p_state in ('succeeded', 'failed', 'cancelled', 'skipped');
+
+-- functions/core/iso.sql
+-- A time as the contract writes it: ISO-8601, UTC, microseconds, 'Z'. Null stays null.
+create or replace function ops.iso(p_at timestamptz) returns text
+language sql immutable parallel safe
+return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+
+-- functions/core/key_of.sql
+-- A concurrency key with its workspace as one text, for sets of keys; null for a run without a key.
+create or replace function ops.key_of(p_workspace text, p_key text) returns text
+language sql immutable parallel safe
+return p_workspace || chr(31) || p_key;
+
+-- functions/core/keys_ahead.sql
+-- The concurrency keys, not known yet, of the first ready runs that an executor could have. Runs of known keys without a
+-- free slot are looked past. Locks nothing.
+create or replace function ops.keys_ahead(p_executor ops.executors, p_queues text[], p_known text[], p_open text[]) returns text[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_floor ops.queue_floors;
+  v_offer jsonb := ops.offer(p_executor);
+  v_now   timestamptz := ops.now();
+  v_keys  text[] := '{}';
+begin
+  for v_floor in
+    select * from ops.queue_floors f where f.kind = p_executor.kind and (p_queues is null or f.queue = any (p_queues))
+     order by f.priority desc, f.floor_seq
+  loop
+    v_keys := v_keys || array(
+      select distinct ahead.key from (
+        select ops.key_of(r.workspace, r.concurrency_key) as key from ops.runs r
+         where r.state = 'queued' and not r.paused and r.queue = v_floor.queue and r.kind = v_floor.kind
+           and r.priority = v_floor.priority and r.ready_seq >= v_floor.floor_seq
+           and (p_executor.workspaces is null or r.workspace = any (p_executor.workspaces))
+           and (r.requires is null or v_offer @> r.requires) and (r.deadline is null or r.deadline > v_now)
+           and (r.concurrency_key is null or ops.key_of(r.workspace, r.concurrency_key) <> all (p_known)
+                or ops.key_of(r.workspace, r.concurrency_key) = any (p_open))
+         order by r.ready_seq limit 200) ahead
+       where ahead.key <> all (p_known || v_keys));
+  end loop;
+  return v_keys;
+end
+$$;
+
+-- functions/core/lease_lost.sql
+-- Refuse a stale epoch: raises OPC01 with {run_id, epoch_sent, epoch_current, reason, run_state}, or OPN01.
+-- The caller holds the run's or the lease's lock.
+create or replace function ops.lease_lost(p_run_id uuid, p_epoch bigint) returns void
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_run    ops.runs;
+  v_reason text;
+begin
+  select * into v_run from ops.runs r where r.run_id = p_run_id;
+  if v_run.run_id is null then
+    perform ops.fail('OPN01', format('there is no run %s', p_run_id));
+  end if;
+  v_reason := ops.lost_reason(v_run, p_epoch);
+  perform ops.fail('OPC01',
+    format('run %s: epoch %s no longer holds the lease (%s); the current epoch is %s', v_run.number, p_epoch, v_reason, v_run.epoch),
+    jsonb_build_object('run_id', p_run_id, 'epoch_sent', p_epoch, 'epoch_current', v_run.epoch,
+                       'reason', v_reason, 'run_state', v_run.state),
+    'Stop this attempt and throw its output away.');
+end
+$$;
+
+-- functions/core/lock_keys.sql
+-- Lock these concurrency keys in key order; returns those locked. p_wait false: what another claim holds is left out.
+create or replace function ops.lock_keys(p_keys text[], p_wait boolean) returns text[]
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  if cardinality(p_keys) = 0 then
+    return '{}';
+  elsif p_wait then
+    return array(select ops.key_of(k.workspace, k.key) from ops.concurrency_keys k
+                  where ops.key_of(k.workspace, k.key) = any (p_keys) order by k.workspace, k.key for update);
+  end if;
+  return array(select ops.key_of(k.workspace, k.key) from ops.concurrency_keys k
+                where ops.key_of(k.workspace, k.key) = any (p_keys) order by k.workspace, k.key for update skip locked);
+end
+$$;
+
+-- functions/core/lost_reason.sql
+-- Why (run, epoch) holds no lease: terminal (its own report was accepted), cancelled (revoked by a forced cancel),
+-- expired (revoked by the sweeper, and nobody holds the run now), superseded (somebody else holds or held it, or the
+-- epoch was never given out).
+create or replace function ops.lost_reason(p_run ops.runs, p_epoch bigint) returns text
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_attempt ops.attempts;
+begin
+  select * into v_attempt from ops.attempts a where a.run_id = (p_run).run_id and a.epoch = p_epoch;
+  return case
+    when v_attempt.reported_at is not null then 'terminal'
+    when v_attempt.outcome = 'cancelled' then 'cancelled'
+    when v_attempt.outcome = 'expired' and (p_run).epoch = p_epoch + 1 then 'expired'
+    else 'superseded'
+  end;
+end
+$$;
+
+-- functions/core/missing_input_error.sql
+-- The error of a run whose parent succeeded without leaving what this run reads. p_missing: [{name, output, task_key}].
+create or replace function ops.missing_input_error(p_missing jsonb) returns jsonb
+language sql immutable parallel safe
+return (
+  select jsonb_build_object('class', 'user', 'code', 'input_missing', 'message',
+           string_agg(format('input %s: %s published no output %s', m ->> 'name',
+                             coalesce('task ' || (m ->> 'task_key'), 'the parent run'), m ->> 'output'), '; '))
+    from jsonb_array_elements(p_missing) m);
+
+-- functions/core/move_floor.sql
+-- Mutate: advance the claim floor of (queue, kind, priority), and say where it stands now. Only one claim at a time does
+-- it; others go on with the floor they have.
+--
+-- Safe because (1) every enqueuer has a transaction id before it draws its ready_seq, (2) a candidate is adopted only
+-- when all transactions that were open at its computation have ended, and (3) is then lowered to the least ready_seq
+-- that is visible. Every claim_floor_rescan_seconds the search starts from the very beginning all the same.
+create or replace function ops.move_floor(p_queue text, p_kind text, p_priority int) returns bigint
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_floor  ops.queue_floors;
+  v_now    timestamptz := ops.now();
+  v_last   bigint;
+  v_least  bigint;
+  v_rescan boolean;
+begin
+  select * into v_floor from ops.queue_floors f
+   where f.queue = p_queue and f.kind = p_kind and f.priority = p_priority for update skip locked;
+  if v_floor.queue is null then
+    return 9223372036854775807;  -- somebody else is at it
+  end if;
+  select s.last_value into v_last from ops.ready_seq s;
+  v_rescan := v_floor.rescanned_at <= v_now - ops.seconds(ops.setting_number('claim_floor_rescan_seconds'));
+  select min(r.ready_seq) into v_least from ops.runs r
+   where r.state = 'queued' and not r.paused and r.queue = p_queue and r.kind = p_kind and r.priority = p_priority
+     and r.ready_seq >= case when v_rescan then 0 else v_floor.floor_seq end;
+  v_least := coalesce(v_least, v_last + 1);
+
+  if v_least < v_floor.floor_seq then
+    v_floor.floor_seq := v_least;
+  elsif pg_snapshot_xmin(pg_current_snapshot()) >= v_floor.candidate_xmax then
+    v_floor.floor_seq := least(v_floor.candidate_seq, v_least);
+  end if;
+  update ops.queue_floors f set
+    floor_seq = v_floor.floor_seq, moved_at = v_now,
+    rescanned_at = case when v_rescan then v_now else f.rescanned_at end,
+    candidate_seq = v_least, candidate_xmax = pg_snapshot_xmax(pg_current_snapshot())
+   where f.queue = p_queue and f.kind = p_kind and f.priority = p_priority;
+  return v_floor.floor_seq;
+end
+$$;
+
+-- functions/core/no_publication.sql
+-- Refuse a commit that no accepted report asked for: OPN01 (no such run), OPC01 (a stale epoch), OPN05.
+create or replace function ops.no_publication(p_run_id uuid, p_epoch bigint, p_output text) returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if not exists (select from ops.attempts a where a.run_id = p_run_id and a.epoch = p_epoch and a.reported_at is not null)
+     and not exists (select from ops.leases l where l.run_id = p_run_id and l.epoch = p_epoch) then
+    perform ops.lease_lost(p_run_id, p_epoch);
+  end if;
+  perform ops.fail('OPN05', format('no accepted report of epoch %s names output %s', p_epoch, left(p_output, 80)), '{}',
+                   'Report the attempt first; its answer lists the publications.');
+end
+$$;
+
+-- functions/core/notify_ready.sql
+-- Emit: runs of these kinds became claimable. At most one notification per statement of a verb.
+create or replace function ops.notify_ready(p_kinds text[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  if cardinality(p_kinds) > 0 then
+    perform pg_notify('ops_ready', (select string_agg(distinct k, ',' order by k) from unnest(p_kinds) k));
+  end if;
+end
+$$;
+
+-- functions/core/now.sql
+-- The clock of every function. A test replaces this function to move time.
+-- Statement time, not transaction time: a caller that sends many statements in one transaction sees time pass.
+create or replace function ops.now() returns timestamptz
+language sql stable parallel safe
+return statement_timestamp();
+
+-- functions/core/offer.sql
+-- What an executor offers, as runs.requires asks for it: {"capabilities": {..}, "labels": {..}}.
+create or replace function ops.offer(p_executor ops.executors) returns jsonb
+language sql immutable parallel safe
+return jsonb_build_object('capabilities', p_executor.capabilities, 'labels', p_executor.labels);
+
+-- functions/core/open_keys.sql
+-- Those of the keys that have a free slot; see ops.free_slots.
+create or replace function ops.open_keys(p_keys text[], p_picked uuid[]) returns text[]
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  if cardinality(p_keys) = 0 then
+    return '{}';
+  end if;
+  return array(select s.key from ops.free_slots(p_keys, p_picked) s where s.free > 0);
+end
+$$;
+
+-- functions/core/own_executor.sql
+-- Guard: the executor, when the caller's token registered it. Raises OPU01, OPU02, OPN03, OPC09 (it has left).
+create or replace function ops.own_executor(p_token_id uuid, p_executor_id uuid) returns ops.executors
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_token    ops.tokens := ops.require(p_token_id, array['executor']);
+  v_executor ops.executors;
+begin
+  select * into v_executor from ops.executors e where e.executor_id = p_executor_id;
+  if v_executor.executor_id is null then
+    perform ops.fail('OPN03', format('there is no executor %s', p_executor_id), '{}', 'Register first.');
+  end if;
+  if v_executor.token_id <> v_token.token_id then
+    perform ops.fail('OPU02', format('executor %s was registered with another token', p_executor_id));
+  end if;
+  if v_executor.state = 'left' then
+    perform ops.fail('OPC09', format('executor %s has left', p_executor_id),
+                     jsonb_build_object('left_at', ops.iso(v_executor.left_at)), 'Register again.');
+  end if;
+  return v_executor;
+end
+$$;
+
+-- functions/core/params_invalid.sql
+-- Refuse parameters: OPV02 with one entry in `errors`.
+create or replace function ops.params_invalid(p_path text, p_message text) returns void
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  perform ops.fail('OPV02', format('%s: %s', p_path, p_message),
+    jsonb_build_object('errors', jsonb_build_array(jsonb_build_object('path', p_path, 'message', p_message))),
+    'See the template''s params_schema.');
+end
+$$;
+
+-- functions/core/pending_publications.sql
+-- For the reactor: publications of accepted reports that are not committed and whose executor has fallen silent (its
+-- lease is past the deadline). Returns a list with all that a commit needs, oldest first. Locks nothing: committing is
+-- idempotent by its marker.
+create or replace function ops.pending_publications(p_limit int) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(to_jsonb(d) order by d.recorded_at, d.run_id, d.output), '[]') from (
+      select p.run_id, r.number, r.workspace, r.template_name, p.epoch, p.output, p.format, p.mode, p.uri, p.files, p.schema,
+             p.rows, p.partition_by, p.app_id, p.app_version, ops.iso(p.recorded_at) as recorded_at,
+             coalesce(t.spec -> 'connections', '[]') as connections
+        from ops.publications p
+        join ops.leases l on l.run_id = p.run_id and l.epoch = p.epoch
+        join ops.runs r on r.run_id = p.run_id
+        join ops.templates t on t.template_id = r.template_id
+       where p.state = 'recorded' and l.reported_at is not null and l.lease_deadline < ops.now()
+       order by p.recorded_at, p.run_id, p.output limit p_limit) d);
+end
+$$;
+
+-- functions/core/pick_ready.sql
+-- Lock the first ready runs that an executor could have, by priority, then ready sequence, passing over what others hold.
+-- p_open: the concurrency keys that may be picked; runs without a key always may. p_but: runs picked already (their locks
+-- are this transaction's own, so SKIP LOCKED would find them again). Seeks from the claim floor.
+create or replace function ops.pick_ready(
+  p_executor ops.executors, p_queues text[], p_open text[], p_limit int, p_but uuid[] default '{}')
+returns uuid[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_floor  ops.queue_floors;
+  v_offer  jsonb := ops.offer(p_executor);
+  v_now    timestamptz := ops.now();
+  v_left   int;
+  v_picked uuid[] := '{}';
+begin
+  for v_floor in
+    select * from ops.queue_floors f where f.kind = p_executor.kind and (p_queues is null or f.queue = any (p_queues))
+     order by f.priority desc, f.floor_seq
+  loop
+    if v_floor.moved_at <= v_now - ops.seconds(ops.setting_number('claim_floor_seconds')) then
+      v_floor.floor_seq := least(v_floor.floor_seq, ops.move_floor(v_floor.queue, v_floor.kind, v_floor.priority));
+    end if;
+    v_left := p_limit - cardinality(v_picked);
+    v_picked := v_picked || array(
+      select r.run_id from ops.runs r
+       where r.state = 'queued' and not r.paused and r.queue = v_floor.queue and r.kind = v_floor.kind
+         and r.priority = v_floor.priority and r.ready_seq >= v_floor.floor_seq
+         and (p_executor.workspaces is null or r.workspace = any (p_executor.workspaces))
+         and (r.requires is null or v_offer @> r.requires) and (r.deadline is null or r.deadline > v_now)
+         and (r.concurrency_key is null or ops.key_of(r.workspace, r.concurrency_key) = any (p_open))
+         and r.run_id <> all (p_but)
+       order by r.ready_seq limit v_left for update skip locked);
+    exit when cardinality(v_picked) >= p_limit;
+  end loop;
+  return v_picked;
+end
+$$;
+
+-- functions/core/pick_runs.sql
+-- Lock and return the runs that an executor may start now, best first; nothing is changed.
+--
+-- Concurrency keys: the rows of the keys that stand at the head of the queue are locked, in key order, by one statement;
+-- a later one counts the leases that hold them and picks at most the free slots per key (in one statement the snapshot
+-- would precede the lock). Runs of a full key are looked past, so that keys behind them are met in the next round. Only
+-- the first round waits for a key: later ones take what is free, since waiting twice would break the key order; a key
+-- passed over that way is announced again.
+create or replace function ops.pick_runs(p_executor ops.executors, p_queues text[], p_limit int) returns uuid[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_picked  uuid[] := '{}';
+  v_found   uuid[];
+  v_known   text[] := '{}';   -- keys met so far
+  v_locked  text[] := '{}';   -- of these, the ones locked here
+  v_open    text[] := '{}';   -- of these, the ones with free slots
+  v_new     text[];
+begin
+  if not exists (select from ops.concurrency_keys) then
+    return ops.pick_ready(p_executor, p_queues, '{}', p_limit);
+  end if;
+  for v_round in 1 .. 50 loop
+    v_new := ops.keys_ahead(p_executor, p_queues, v_known, v_open);
+    if cardinality(v_new) > 0 then
+      v_locked := v_locked || ops.lock_keys(v_new, v_round = 1);
+      v_known := v_known || v_new;
+    else
+      v_found := ops.within_slots(v_picked,
+        ops.pick_ready(p_executor, p_queues, v_open, p_limit - cardinality(v_picked), v_picked));
+      v_picked := v_picked || v_found;
+      exit when cardinality(v_found) = 0 or cardinality(v_picked) >= p_limit;
+    end if;
+    v_open := ops.open_keys(v_locked, v_picked);
+  end loop;
+  if cardinality(v_picked) = 0 and cardinality(v_locked) < cardinality(v_known) then
+    perform ops.notify_ready(array[p_executor.kind]);
+  end if;
+  return v_picked;
+end
+$$;
+
+-- functions/core/pipeline_error.sql
+-- A failed pipeline's error, from that of its first failed child ({class, code, message, task_key}); null otherwise.
+create or replace function ops.pipeline_error(p_outcome text, p_child jsonb) returns jsonb
+language sql immutable parallel safe
+return case when p_outcome = 'failed' then
+  jsonb_build_object('class', p_child -> 'class', 'code', 'task_failed', 'task_key', p_child -> 'task_key',
+                     'message', format('task %s failed: %s', p_child ->> 'task_key', p_child ->> 'message'))
+end;
+
+-- functions/core/planned_outputs.sql
+-- The outputs of a run, fixed at submit: [{name, format, mode, uri}] with uri = lakehouse_root + '/' + path. A parameter
+-- may be part of the path but cannot lead out of the root. Raises OPV02.
+create or replace function ops.planned_outputs(p_spec jsonb, p_params jsonb) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_root    text  := rtrim(ops.setting('lakehouse_root') #>> '{}', '/');
+  v_outputs jsonb := '[]';
+  v_output  jsonb;
+  v_path    text;
+begin
+  for v_output in select o from jsonb_array_elements(coalesce(p_spec -> 'outputs', '[]')) o loop
+    v_path := ops.substitute(v_output -> 'path', p_params, '/outputs/' || (v_output ->> 'name')) #>> '{}';
+    if coalesce(v_path, '') !~ '^[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*$' or v_path ~ '(^|/)\.{1,2}(/|$)' then
+      perform ops.params_invalid('/outputs/' || (v_output ->> 'name'),
+        format('%s is not a path of plain names below the lakehouse root', coalesce(v_path, 'null')));
+    end if;
+    v_outputs := v_outputs || jsonb_build_object('name', v_output -> 'name', 'format', coalesce(v_output ->> 'format', 'delta'),
+      'mode', coalesce(v_output ->> 'mode', 'overwrite'), 'uri', v_root || '/' || v_path);
+  end loop;
+  return v_outputs;
+end
+$$;
+
+-- functions/core/promote_due.sql
+-- The reactor's look at waiting runs: those whose time has come become ready; those whose deadline has passed end; those
+-- that wait for parents are looked at again (a backstop: the verbs unblock them at once).
+-- Returns {promoted, deadlines, unblocked: bool}.
+create or replace function ops.promote_due(p_limit int) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_promoted int := ops.promote_ready(p_limit, 'reactor');
+  v_late     int := ops.end_late_runs(p_limit, 'reactor');
+begin
+  return jsonb_build_object('promoted', v_promoted, 'deadlines', v_late,
+                            'unblocked', ops.recheck_blocked(p_limit, 'reactor'));
+end
+$$;
+
+-- functions/core/promote_ready.sql
+-- Mutate and emit: runs whose time has come enter the ready index, at most p_limit, in the order of their times.
+-- Returns how many. Rows that another transaction holds are left to the next call.
+create or replace function ops.promote_ready(p_limit int, p_actor text) returns int
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now timestamptz := ops.now();
+  v_due uuid[];
+begin
+  v_due := array(select r.run_id from ops.runs r
+                  where r.state = 'waiting' and r.not_before is not null and r.not_before <= v_now
+                    and r.state_reason in ('not_before', 'retry_backoff') and not r.paused
+                  order by r.not_before limit p_limit for update skip locked);
+  perform ops.enqueue(v_due, p_actor);
+  return cardinality(v_due);
+end
+$$;
+
+-- functions/core/publish.sql
+-- Publish: one output of an accepted report has been committed to its table, or cannot be. p_token_id null: the reactor,
+-- which commits for an executor that died.
+--   p_body {epoch, state: committed, table_version, rows} or {epoch, state: failed, error}
+-- Idempotent: the same again gets the same answer. When the last one is committed the run has succeeded; one that fails
+-- fails the run. Returns {run_id, output, state, table_version, run_state}.
+-- Raises OPU01, OPU02, OPN01, OPN05, OPV01, OPC01 (stale epoch), OPC07 (something else is on record).
+create or replace function ops.publish(p_token_id uuid, p_run_id uuid, p_output text, p_body jsonb) returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_epoch bigint := ops.body_epoch(p_body);
+  v_found ops.publications;
+  v_actor text   := 'reactor';
+begin
+  perform ops.check_publish(p_body);
+  if p_token_id is not null then
+    v_actor := 'executor:' || (ops.require(p_token_id, array['executor'])).name;
+  end if;
+  perform from ops.runs r where r.run_id = p_run_id for update;
+  if p_token_id is not null then
+    perform ops.check_attempt_owner(ops.require(p_token_id, array['executor']), p_run_id, v_epoch);
+  end if;
+  select * into v_found from ops.publications p
+   where p.run_id = p_run_id and p.epoch = v_epoch and p.output = p_output;
+
+  if v_found.run_id is null then
+    perform ops.no_publication(p_run_id, v_epoch, p_output);
+  elsif v_found.state = 'recorded' and p_body ->> 'state' = 'committed' then
+    perform ops.commit_output(v_found, p_body, v_actor);
+  elsif v_found.state = 'recorded' then
+    perform ops.fail_output(v_found, p_body -> 'error', v_actor);
+  elsif v_found.state <> p_body ->> 'state' or v_found.table_version <> (p_body ->> 'table_version')::bigint then
+    perform ops.fail('OPC07', format('output %s of run %s is on record as %s%s', p_output, p_run_id, v_found.state,
+        coalesce(', table version ' || v_found.table_version, '')),
+      jsonb_build_object('state', v_found.state, 'table_version', v_found.table_version), 'What is on record stands.');
+  end if;
+  return (select jsonb_build_object('run_id', p.run_id, 'output', p.output, 'state', p.state,
+                                    'table_version', p.table_version, 'run_state', r.state)
+            from ops.publications p join ops.runs r on r.run_id = p.run_id
+           where p.run_id = p_run_id and p.epoch = v_epoch and p.output = p_output);
+end
+$$;
+
+-- functions/core/put_back.sql
+-- Mutate and emit: a run that was running waits for its next attempt, or for a person (p_decision 'wait').
+-- A retry that is due at once goes straight to the queue.
+create or replace function ops.put_back(p_run_id uuid, p_decision text, p_reason text, p_retry_at timestamptz, p_actor text)
+returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  if p_decision = 'wait' then
+    update ops.runs set state = 'waiting', state_reason = case p_reason when 'rule' then 'held_by_rule' else p_reason end,
+           not_before = null where run_id = p_run_id;
+    perform ops.emit(p_run_id, 'run.waiting', null, p_actor);
+  elsif p_retry_at > ops.now() then
+    update ops.runs set state = 'waiting', state_reason = 'retry_backoff', not_before = p_retry_at where run_id = p_run_id;
+    perform ops.emit(p_run_id, 'run.retry_scheduled', null, p_actor, jsonb_build_object('retry_at', ops.iso(p_retry_at)));
+  else
+    update ops.runs set not_before = null where run_id = p_run_id;
+    perform ops.enqueue(array[p_run_id], p_actor);
+  end if;
+end
+$$;
+
+-- functions/core/queue_position.sql
+-- Where a queued run stands: 1 is next of its queue and kind.
+create or replace function ops.queue_position(p_run ops.runs) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_ahead bigint;
+begin
+  select count(*) into v_ahead from ops.runs r
+   where r.state = 'queued' and not r.paused and r.queue = p_run.queue and r.kind = p_run.kind
+     and (r.priority > p_run.priority or (r.priority = p_run.priority and r.ready_seq < p_run.ready_seq));
+  return ops.reason('position_in_queue', format('number %s in queue %s for kind %s', v_ahead + 1, p_run.queue, p_run.kind),
+                    jsonb_build_object('position', v_ahead + 1, 'queue', p_run.queue, 'kind', p_run.kind));
+end
+$$;
+
+-- functions/core/reason.sql
+-- One reason of ops.why_run.
+create or replace function ops.reason(p_code text, p_message text, p_detail jsonb default '{}') returns jsonb
+language sql immutable parallel safe
+return jsonb_build_object('code', p_code, 'message', p_message, 'detail', p_detail);
+
+-- functions/core/recheck_blocked.sql
+-- Mutate and emit: look again at runs that wait for parents and should not any more. Returns whether there were any.
+create or replace function ops.recheck_blocked(p_limit int, p_actor text) returns boolean
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_stuck uuid[];
+begin
+  v_stuck := array(select r.run_id from ops.runs r
+                    where r.state = 'waiting' and r.state_reason = 'waiting_on_dependency'
+                      and ops.run_verdict(r.run_id, r.condition) <> 'wait'
+                    order by r.run_id limit p_limit for update skip locked);
+  if cardinality(v_stuck) = 0 then
+    return false;
+  end if;
+  perform ops.settle(ops.unblock(v_stuck, p_actor), p_actor);
+  return true;
+end
+$$;
+
+-- functions/core/record_answer.sql
+-- Mutate: build the answer to a report and keep it for the next time the same report is sent.
+create or replace function ops.record_answer(p_attempt ops.attempts, p_route jsonb) returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_answer jsonb;
+begin
+  v_answer := jsonb_build_object(
+    'run_id', p_attempt.run_id, 'epoch', p_attempt.epoch, 'attempt', p_attempt.attempt, 'outcome', p_attempt.outcome,
+    'repeated', false, 'run_state', (select r.state from ops.runs r where r.run_id = p_attempt.run_id), 'route', p_route,
+    'publications', (
+      select coalesce(jsonb_agg(jsonb_build_object('output', p.output, 'state', p.state, 'app_id', p.app_id,
+                                                   'app_version', p.app_version) order by p.output), '[]')
+        from ops.publications p where p.run_id = p_attempt.run_id and p.epoch = p_attempt.epoch));
+  update ops.attempts set answer = v_answer where run_id = p_attempt.run_id and epoch = p_attempt.epoch;
+  return v_answer;
+end
+$$;
+
+-- functions/core/record_caps.sql
+-- Mutate and emit: what the executor enforced goes to the ledger. Raises OPV01.
+create or replace function ops.record_caps(p_attempt ops.attempts, p_ledger jsonb) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_entry jsonb;
+begin
+  for v_entry in select e from jsonb_array_elements(p_ledger) e loop
+    if coalesce(v_entry ->> 'layer', '') not in ('admission', 'engine', 'watchdog', 'control_room', 'settlement') then
+      perform ops.invalid('/cap_ledger/layer', 'must be admission, engine, watchdog, control_room or settlement');
+    end if;
+    insert into ops.cap_ledger (run_id, epoch, layer, cap, "limit", observed, overshoot, overshoot_ms, action, at)
+    values (p_attempt.run_id, p_attempt.epoch, v_entry ->> 'layer', v_entry ->> 'cap', (v_entry ->> 'limit')::numeric,
+            (v_entry ->> 'observed')::numeric,
+            coalesce((v_entry ->> 'overshoot')::numeric, (v_entry ->> 'observed')::numeric - (v_entry ->> 'limit')::numeric),
+            (v_entry ->> 'overshoot_ms')::numeric, coalesce(v_entry ->> 'action', 'stop'), ops.now());
+    perform ops.emit(p_attempt.run_id, 'cap.enforced', p_attempt.epoch, ops.executor_actor(p_attempt.executor_id), v_entry);
+  end loop;
+end
+$$;
+
+-- functions/core/record_publications.sql
+-- Mutate: what an accepted success wants published, in the same transaction as the report. Each names a declared output,
+-- once, with the uri and mode fixed at submit. Marker: app_id "<run_id>/<output>", app_version the epoch. Raises OPV01.
+create or replace function ops.record_publications(p_attempt ops.attempts, p_publications jsonb) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run     ops.runs;
+  v_item    jsonb;
+  v_planned jsonb;
+  v_seen    text[] := '{}';
+begin
+  select * into v_run from ops.runs r where r.run_id = p_attempt.run_id;
+  for v_item in select i from jsonb_array_elements(p_publications) i loop
+    select o into v_planned from jsonb_array_elements(v_run.outputs) o where o ->> 'name' = v_item ->> 'output';
+    if v_planned is null then
+      perform ops.invalid('/publications', format('the run declares no output %s', v_item ->> 'output'));
+    elsif v_item ->> 'output' = any (v_seen) then
+      perform ops.invalid('/publications', format('output %s is named twice', v_item ->> 'output'));
+    elsif (v_item ->> 'uri', v_item ->> 'mode') is distinct from (v_planned ->> 'uri', v_planned ->> 'mode') then
+      perform ops.invalid('/publications', format('output %s: uri and mode must be %s, %s', v_item ->> 'output',
+                          v_planned ->> 'uri', v_planned ->> 'mode'));
+    elsif jsonb_typeof(v_item -> 'files') is distinct from 'array' then
+      perform ops.invalid('/publications', format('output %s: files must be a list', v_item ->> 'output'));
+    end if;
+    v_seen := v_seen || (v_item ->> 'output');
+    insert into ops.publications (run_id, epoch, output, format, mode, uri, files, schema, rows, partition_by, app_id, app_version, recorded_at)
+    values (p_attempt.run_id, p_attempt.epoch, v_item ->> 'output', coalesce(v_item ->> 'format', v_planned ->> 'format'),
+            v_item ->> 'mode', v_item ->> 'uri', v_item -> 'files', v_item -> 'schema', (v_item ->> 'rows')::bigint,
+            coalesce(nullif(v_item -> 'partition_by', 'null'), '[]'), p_attempt.run_id || '/' || (v_item ->> 'output'),
+            p_attempt.epoch, ops.now());
+  end loop;
+end
+$$;
+
+-- functions/core/refuse_birth.sql
+-- Trigger: a row created in a state in which nothing begins. See ops.refuse_transition.
+create or replace function ops.refuse_birth() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  raise exception using errcode = '23514', message = format('%s: nothing begins in this state', tg_table_name),
+    detail = to_jsonb(new) ->> tg_argv[0], hint = 'ops.transitions() lists what is allowed.';
+end
+$$;
+
+-- functions/core/refuse_change.sql
+-- Trigger: the table is append-only, also for its owner. SQLSTATE 42501, as for a missing privilege.
+create or replace function ops.refuse_change() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  raise exception using errcode = '42501', message = format('ops.%s is append-only', tg_table_name),
+    hint = 'Add a new row; what is recorded stays.';
+end
+$$;
+
+-- functions/core/refuse_redefinition.sql
+-- Trigger: a run's definition never changes after submit. One exception: inputs are resolved, once, while the run waits
+-- for its parents. Fires only for statements that name one of the columns. SQLSTATE 42501.
+create or replace function ops.refuse_redefinition() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  if new.inputs is distinct from old.inputs and old.state = 'waiting' and old.inputs = '[]'
+     and (to_jsonb(new) - '{inputs,state,state_reason}'::text[]) = (to_jsonb(old) - '{inputs,state,state_reason}'::text[])
+  then
+    return new;
+  end if;
+  raise exception using errcode = '42501', message = format('run %s: its definition cannot change', old.run_id),
+    hint = 'Submit a new run (retry_of keeps the link).';
+end
+$$;
+
+-- functions/core/refuse_transition.sql
+-- Trigger: a change of state that STATE_MACHINE.md does not draw. Reached only by a defect in a function, so the
+-- SQLSTATE is 23514 (check violation), not one of ours.
+create or replace function ops.refuse_transition() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  raise exception using errcode = '23514', message = format('%s: a change of state that is not allowed', tg_table_name),
+    detail = coalesce(to_jsonb(old) ->> tg_argv[0], '(new)') || ' -> ' || (to_jsonb(new) ->> tg_argv[0]),
+    hint = 'ops.transitions() lists what is allowed.';
+end
+$$;
+
+-- functions/core/renew_leases.sql
+-- Mutate: renew the executor's leases among {run_id, epoch, progress, usage}; members that hold none are passed over.
+-- Locked in run-id order; no indexed column changes, so each renewal is a HOT update.
+create or replace function ops.renew_leases(p_executor_id uuid, p_runs jsonb) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now timestamptz := ops.now();
+begin
+  with sent as materialized (
+    select distinct on (run_id) (m ->> 'run_id')::uuid as run_id, ops.body_epoch(m) as epoch,
+           nullif(m -> 'progress', 'null') as progress, nullif(m -> 'usage', 'null') as usage
+      from jsonb_array_elements(p_runs) m order by run_id, epoch desc
+  ), held as materialized (
+    select l.run_id, s.progress, s.usage from ops.leases l join sent s on s.run_id = l.run_id and s.epoch = l.epoch
+     where l.executor_id = p_executor_id order by l.run_id for update of l
+  )
+  update ops.leases l set
+    lease_deadline = v_now + ops.seconds(l.lease_seconds), heartbeat_at = v_now,
+    progress = coalesce(h.progress, l.progress), usage = coalesce(h.usage, l.usage)
+    from held h where l.run_id = h.run_id;
+end
+$$;
+
+-- functions/core/repeated_claim.sql
+-- Lock this request id for the transaction and read what it was answered before; `runs` is null when it is new.
+-- Raises OPC06 when the id came with another body.
+create or replace function ops.repeated_claim(p_executor ops.executors, p_body jsonb) returns ops.claim_requests
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_request ops.claim_requests;
+  v_digest  bytea := ops.digest(p_body - 'request_id' - 'wait_seconds');
+begin
+  perform pg_advisory_xact_lock(hashtextextended('ops.claim:' || (p_body ->> 'request_id'), 0));
+  select * into v_request from ops.claim_requests c
+   where c.executor_id = p_executor.executor_id and c.request_id = (p_body ->> 'request_id')::uuid;
+  if v_request.body_digest <> v_digest then
+    perform ops.fail('OPC06', format('request_id %s was used with another body', p_body ->> 'request_id'),
+      jsonb_build_object('request_id', p_body ->> 'request_id'), 'Use a new request_id for a new claim.');
+  end if;
+  v_request.request_id := (p_body ->> 'request_id')::uuid;
+  v_request.body_digest := v_digest;
+  return v_request;
+end
+$$;
+
+-- functions/core/repeated_report.sql
+-- The answer to a report of an attempt that has been reported: what was answered then, with repeated = true, when the
+-- outcome is the same. Raises OPC02 with what is on record when it is another.
+create or replace function ops.repeated_report(p_attempt ops.attempts, p_body jsonb) returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  if p_attempt.outcome <> p_body ->> 'outcome' then
+    perform ops.fail('OPC02', format('epoch %s was reported as %s', p_attempt.epoch, p_attempt.outcome),
+      jsonb_build_object('outcome', p_attempt.outcome, 'reported_at', ops.iso(p_attempt.reported_at)),
+      'The first report stands; do not send another outcome.');
+  end if;
+  if p_attempt.report_digest <> ops.digest(p_body) then
+    perform ops.emit(p_attempt.run_id, 'report.differs', p_attempt.epoch, 'executor', jsonb_build_object(
+      'digest_on_record', encode(p_attempt.report_digest, 'hex'), 'digest_sent', encode(ops.digest(p_body), 'hex')));
+  end if;
+  return p_attempt.answer || '{"repeated": true}';
+end
+$$;
+
+-- functions/core/repeated_submit.sql
+-- The run that this idempotency key made before, or null. Two submits with one key at once take turns.
+-- Raises OPC03 when it was made from another body.
+create or replace function ops.repeated_submit(p_workspace text, p_key text, p_digest bytea) returns uuid
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run ops.runs;
+begin
+  if p_key is null then
+    return null;
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('ops.submit:' || p_workspace || '/' || p_key, 0));
+  select * into v_run from ops.runs r where r.workspace = p_workspace and r.idempotency_key = p_key;
+  if v_run.request_digest <> p_digest then
+    perform ops.fail('OPC03', format('idempotency key %s made run %s from another body', p_key, v_run.number),
+      jsonb_build_object('run_id', v_run.run_id, 'number', v_run.number), 'Use a new key for a new request.');
+  end if;
+  return v_run.run_id;
+end
+$$;
+
+-- functions/core/report_attempt.sql
+-- Report: the one terminal message of an attempt, and the route taken. Identity is (run, epoch): the same outcome again
+-- is answered as the first time, with repeated = true (a differing body is noted as an event, never merged).
+-- A success with publications leaves the run running, state_reason publishing, until ops.publish has seen them all.
+-- Returns {run_id, epoch, attempt, outcome, repeated, run_state, route, publications}.
+-- Raises OPU01, OPU02, OPN01, OPV01, OPC01 (stale epoch), OPC02 (another outcome is on record), OPC03 (the key reported
+-- another attempt).
+create or replace function ops.report_attempt(p_token_id uuid, p_run_id uuid, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_token   ops.tokens := ops.require(p_token_id, array['executor']);
+  v_epoch   bigint;
+  v_attempt ops.attempts;
+  v_route   jsonb;
+begin
+  perform ops.check_report(p_body);
+  v_epoch := ops.body_epoch(p_body);
+  perform pg_advisory_xact_lock(hashtextextended('ops.report:' || (p_body ->> 'idempotency_key'), 0));
+  perform from ops.runs r where r.run_id = p_run_id for update;
+
+  perform ops.check_attempt_owner(v_token, p_run_id, v_epoch);
+  select * into v_attempt from ops.attempts a where a.run_id = p_run_id and a.epoch = v_epoch;
+  if v_attempt.reported_at is not null then
+    return ops.repeated_report(v_attempt, p_body);
+  end if;
+  if not exists (select from ops.leases l where l.run_id = p_run_id and l.epoch = v_epoch) then
+    perform ops.lease_lost(p_run_id, v_epoch);
+  end if;
+  perform ops.check_report_key(p_run_id, v_epoch, p_body ->> 'idempotency_key');
+
+  v_attempt := ops.close_attempt(v_attempt, p_body);
+  v_route := ops.follow_report(v_attempt, p_body);
+  return ops.record_answer(v_attempt, v_route);
+end
+$$;
+
+-- functions/core/require.sql
+-- Guard: who calls, when the token lives and has one of the roles. Returns the token's row.
+-- Raises OPU01 (no, unknown, revoked or expired token), OPU02 (another role).
+create or replace function ops.require(p_token_id uuid, p_roles text[]) returns ops.tokens
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_token ops.tokens;
+begin
+  select * into v_token from ops.tokens t where t.token_id = p_token_id;
+  if v_token.token_id is null or v_token.revoked_at is not null or v_token.expires_at <= ops.now() then
+    perform ops.fail('OPU01', 'the token is unknown, revoked or expired', '{}', 'Log in again or use a valid token.');
+  end if;
+  if v_token.role <> all (p_roles) then
+    perform ops.fail('OPU02', format('a token of role %s cannot do this', v_token.role),
+                     jsonb_build_object('role', v_token.role, 'needed', p_roles),
+                     format('Use a token of role %s.', array_to_string(p_roles, ' or ')));
+  end if;
+  return v_token;
+end
+$$;
+
+-- functions/core/rerun.sql
+-- Mutate and emit: a new run from an ended one; see ops.retry_run.
+create or replace function ops.rerun(p_run ops.runs, p_key text, p_place jsonb) returns uuid
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_template ops.templates;
+  v_body     jsonb := jsonb_build_object('params', p_run.params, 'labels', p_run.labels, 'caps', p_run.caps, 'priority', p_run.priority,
+    'queue', p_run.queue, 'max_attempts', p_run.max_attempts, 'concurrency_key', p_run.concurrency_key,
+    'traceparent', p_run.traceparent, 'idempotency_key', p_key);
+  v_keep     jsonb := '{}';
+  v_pinned   jsonb;
+  v_new      uuid;
+begin
+  select * into v_template from ops.templates t where t.template_id = p_run.template_id;
+  -- what platform caps allowed then may be above what they allow now: the tighter holds
+  v_body := v_body || jsonb_build_object('caps', ops.effective_caps(p_run.workspace, p_run.template_name, p_run.caps));
+  if p_run.kind <> 'pipeline' then
+    v_new := ops.create_run(v_template, v_body, p_place || jsonb_build_object('inputs', p_run.inputs));
+    perform ops.announce(array[v_new]);
+    return v_new;
+  end if;
+  v_pinned := (select jsonb_object_agg(c.task_key, c.template_id) from ops.runs c where c.pipeline_run_id = p_run.run_id);
+  if p_run.state <> 'succeeded' then
+    v_keep := ops.succeeded_tasks(p_run.run_id);
+  end if;
+  v_new := ops.create_run(v_template, v_body, p_place);
+  perform ops.create_tasks(v_new, v_template.spec -> 'tasks', v_body - 'caps', p_place, v_keep, coalesce(v_pinned, '{}'));
+  return v_new;
+end
+$$;
+
+-- functions/core/resolve_input.sql
+-- One input of a run, from the output of one finished parent: a committed publication (its exact table version, 0
+-- included), else a visible artifact of that name. Null when the parent left nothing of that name.
+create or replace function ops.resolve_input(p_name text, p_parent uuid, p_output text) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_found jsonb;
+begin
+  select jsonb_build_object('kind', 'table', 'format', p.format, 'uri', p.uri, 'version', p.table_version)
+    into v_found from ops.publications p
+   where p.run_id = p_parent and p.output = p_output and p.state = 'committed'
+   order by p.epoch desc limit 1;
+  if v_found is null then
+    select case when a.table_ref is not null
+                then jsonb_build_object('kind', 'table') || jsonb_build_object('format', a.table_ref -> 'format',
+                       'uri', a.table_ref -> 'uri', 'version', a.table_ref -> 'version')
+                else jsonb_build_object('kind', 'artifact', 'artifact_id', a.artifact_id, 'sha256', a.sha256, 'size', a.size)
+           end
+      into v_found from ops.artifacts a
+     where a.run_id = p_parent and a.name = p_output and a.state = 'visible'
+     order by a.epoch desc limit 1;
+  end if;
+  return '{"format": null, "uri": null, "version": null, "artifact_id": null, "sha256": null, "size": null}'::jsonb
+         || jsonb_build_object('name', p_name, 'from_run_id', p_parent) || v_found;
+end
+$$;
+
+-- functions/core/resolve_inputs.sql
+-- All inputs of a run whose condition holds. Returns {inputs: [..], missing: [{"name", "output", "task_key"}]}: missing
+-- is what a succeeded parent should have left and did not; a parent that did not succeed is left out.
+create or replace function ops.resolve_inputs(p_run_id uuid) returns jsonb
+language sql stable
+return (
+  with wanted as (
+    select i.key as name, i.value as output, p.task_key, p.state, ops.resolve_input(i.key, d.depends_on, i.value) as found
+      from ops.run_dependencies d
+      join ops.runs p on p.run_id = d.depends_on
+      cross join lateral jsonb_each_text(d.inputs) i
+     where d.run_id = p_run_id)
+  select jsonb_build_object(
+    'inputs', coalesce(jsonb_agg(w.found order by w.name) filter (where w.found is not null), '[]'),
+    'missing', coalesce(jsonb_agg(jsonb_build_object('name', w.name, 'output', w.output, 'task_key', w.task_key)
+                          order by w.name) filter (where w.found is null and w.state = 'succeeded'), '[]'))
+    from wanted w);
+
+-- functions/core/resolve_run.sql
+-- The run_id behind a reference: a run_id or a number, in a workspace that the token may see. p_token_id null: the
+-- reactor, which sees all. Raises OPU01, OPN01 (also for a run of another workspace: its existence is not told).
+create or replace function ops.resolve_run(p_token_id uuid, p_ref text) returns uuid
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_workspaces text[];
+  v_run_id     uuid;
+begin
+  if p_token_id is not null then
+    v_workspaces := (ops.require(p_token_id, array['operator', 'viewer', 'executor'])).workspaces;
+  end if;
+  if p_ref ~ '^[0-9]{1,18}$' then
+    select r.run_id into v_run_id from ops.runs r
+     where r.number = p_ref::bigint and (v_workspaces is null or r.workspace = any (v_workspaces));
+  elsif p_ref ~* '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' then
+    select r.run_id into v_run_id from ops.runs r
+     where r.run_id = p_ref::uuid and (v_workspaces is null or r.workspace = any (v_workspaces));
+  end if;
+  if v_run_id is null then
+    perform ops.fail('OPN01', format('there is no run %s', left(p_ref, 80)), '{}',
+                     'Give a run_id or a number, as `runs ls` shows them.');
+  end if;
+  return v_run_id;
+end
+$$;
+
+-- functions/core/retry_delay.sql
+-- Seconds until the next attempt: exponential from backoff_seconds (default 5) up to backoff_max_seconds (default 300),
+-- and of that a random part between a half and the whole. p_attempt: the attempt that has just ended, from 1.
+create or replace function ops.retry_delay(p_retry jsonb, p_attempt int) returns numeric
+language sql volatile parallel safe
+return least(coalesce((p_retry ->> 'backoff_max_seconds')::numeric, 300),
+             coalesce((p_retry ->> 'backoff_seconds')::numeric, 5) * power(2::numeric, least(p_attempt - 1, 30)))
+       * (0.5 + 0.5 * random())::numeric;
+
+-- functions/core/retry_run.sql
+-- Retry: a new run of the same template version with the same definition, retry_of pointing at the ended one. For a
+-- pipeline that did not succeed: a new pipeline run in which the tasks that succeeded are not run again; their outputs
+-- are taken from the old runs (the event run.submitted names them). For one that did: a whole new one.
+-- A run that waits because its rerun is unsafe, or because a rule holds it, goes on itself: a person has now decided.
+--   p_body {idempotency_key?}
+-- Returns the Run. Raises OPU01, OPU02, OPN01, OPC03, OPC05 (it has not ended), OPV01, OPV02.
+create or replace function ops.retry_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_token  ops.tokens := ops.require(p_token_id, array['operator']);
+  v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
+  v_digest bytea      := ops.digest(coalesce(p_body, '{}') || jsonb_build_object('retry_of', v_run_id));
+  v_run    ops.runs;
+  v_found  uuid;
+begin
+  select * into v_run from ops.runs r where r.run_id = v_run_id;
+  v_found := ops.repeated_submit(v_run.workspace, p_body ->> 'idempotency_key', v_digest);
+  if v_found is not null then
+    return ops.run_json(v_found) || '{"repeated": true}';
+  end if;
+  select * into v_run from ops.runs r where r.run_id = v_run_id for update;
+  if v_run.state = 'waiting' and v_run.state_reason in ('rerun_unsafe', 'held_by_rule') then
+    perform ops.enqueue(array[v_run_id], 'operator:' || v_token.name);
+    return ops.run_json(v_run_id);
+  elsif not ops.is_terminal(v_run.state) then
+    perform ops.fail('OPC05', format('run %s is %s', v_run.number, v_run.state), jsonb_build_object('state', v_run.state),
+                     'Retry a run that has ended; cancel this one first.');
+  end if;
+  v_found := ops.rerun(v_run, p_body ->> 'idempotency_key', jsonb_build_object(
+    'workspace', v_run.workspace, 'submitted_by', v_token.name, 'retry_of', v_run_id, 'digest', encode(v_digest, 'hex')));
+  return ops.run_json(v_found);  -- a statement of its own, which sees the new run
+end
+$$;
+
+-- functions/core/revoke.sql
+-- Mutate and emit: take the lease of a running run away for good: the epoch rises, the attempt and the run are cancelled.
+-- The caller holds the run's lock and settles it.
+create or replace function ops.revoke(p_run ops.runs, p_actor text) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  update ops.attempts set outcome = 'cancelled', finished_at = ops.now()
+   where run_id = p_run.run_id and epoch = p_run.epoch and outcome = 'running';
+  update ops.artifacts set state = 'orphaned', orphaned_at = ops.now()
+   where run_id = p_run.run_id and epoch = p_run.epoch and state in ('begun', 'recorded');
+  update ops.runs set epoch = epoch + 1, revoked_reason = 'cancelled' where run_id = p_run.run_id;
+  perform ops.finish_run(p_run.run_id, 'cancelled', 'revoked', p_actor);
+end
+$$;
+
+-- functions/core/route_decision.sql
+-- Decide, change nothing: what follows an attempt that ended without success. Returns {decision, reason, delay|null}:
+--   finish   reason cancelled | not_retryable | attempts_exhausted | expirations_exhausted | rule
+--   escalate a routing rule says so: as finish, and somebody is told
+--   wait     a person decides: reason rerun_unsafe | rule
+--   retry    after `delay` seconds (0: at once)
+create or replace function ops.route_decision(p_run ops.runs, p_spec jsonb, p_outcome text, p_error jsonb) returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_class text := coalesce(p_error ->> 'class', 'internal');
+  v_rule  ops.routing_rules;
+begin
+  if p_outcome = 'cancelled' or p_run.cancel_requested_at is not null then
+    return '{"decision": "finish", "reason": "cancelled"}';
+  end if;
+  select * into v_rule from ops.routing_rules u
+   where u.enabled and coalesce(u.workspace, p_run.workspace) = p_run.workspace
+     and coalesce(u.template_name, p_run.template_name) = p_run.template_name
+     and coalesce(u.outcome, p_outcome) = p_outcome and coalesce(u.error_class, v_class) = v_class
+   order by u.position, u.rule_id limit 1;
+  if v_rule.rule_id is not null then
+    return jsonb_build_object('decision', v_rule.decision, 'reason', 'rule', 'rule_id', v_rule.rule_id, 'notify', v_rule.notify);
+  elsif not coalesce(p_spec #> '{retry,on}', '["external", "internal", "resources"]') ? v_class then
+    return '{"decision": "finish", "reason": "not_retryable"}';
+  elsif p_run.expirations >= ops.setting_number('max_expirations') then
+    return '{"decision": "finish", "reason": "expirations_exhausted"}';
+  elsif p_run.attempt >= p_run.max_attempts then
+    return '{"decision": "finish", "reason": "attempts_exhausted"}';
+  elsif p_spec ->> 'rerun' = 'unsafe' then
+    return '{"decision": "wait", "reason": "rerun_unsafe"}';
+  end if;
+  return jsonb_build_object('decision', 'retry', 'reason', format('%s error, attempt %s of %s', v_class, p_run.attempt, p_run.max_attempts),
+                            'delay', round(ops.retry_delay(p_spec -> 'retry', p_run.attempt), 3));
+end
+$$;
+
+-- functions/core/route_run.sql
+-- Mutate and emit: carry out what ops.route_decision says of an attempt that ended without success. The caller holds the
+-- run's lock, has ended the attempt, and settles the run if `ended` says so.
+-- Returns the contract's route {decision, reason, retry_at|null} plus {ended: bool}.
+create or replace function ops.route_run(p_run_id uuid, p_outcome text, p_error jsonb, p_actor text, p_result jsonb default null)
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run      ops.runs;
+  v_decision jsonb;
+  v_retry_at timestamptz;
+begin
+  select * into v_run from ops.runs r where r.run_id = p_run_id;
+  v_decision := ops.route_decision(v_run, (select t.spec from ops.templates t where t.template_id = v_run.template_id),
+                                   p_outcome, p_error);
+  if v_decision ->> 'decision' in ('finish', 'escalate') then
+    perform ops.finish_run(p_run_id, case when v_decision ->> 'reason' = 'cancelled' then 'cancelled' else 'failed' end,
+                           v_decision ->> 'reason', p_actor, p_error, p_result);
+    if v_decision ->> 'decision' = 'escalate' then
+      perform ops.emit(p_run_id, 'run.escalated', null, p_actor, v_decision);
+    end if;
+  else
+    delete from ops.leases where run_id = p_run_id;
+    v_retry_at := ops.now() + ops.seconds((v_decision ->> 'delay')::numeric);
+    perform ops.put_back(p_run_id, v_decision ->> 'decision', v_decision ->> 'reason', v_retry_at, p_actor);
+  end if;
+  return jsonb_build_object('decision', v_decision ->> 'decision', 'reason', v_decision ->> 'reason',
+                            'retry_at', ops.iso(v_retry_at), 'ended', v_decision ->> 'decision' in ('finish', 'escalate'));
+end
+$$;
+
+-- functions/core/run_verdict.sql
+-- ops.condition_verdict of one run, from its parents as they stand now.
+create or replace function ops.run_verdict(p_run_id uuid, p_condition text) returns text
+language sql stable
+return (
+  select ops.condition_verdict(p_condition, count(*),
+           count(*) filter (where p.state in ('succeeded', 'failed', 'cancelled', 'skipped')),
+           count(*) filter (where p.state = 'succeeded'),
+           count(*) filter (where p.state in ('failed', 'cancelled')))
+    from ops.run_dependencies d join ops.runs p on p.run_id = d.depends_on
+   where d.run_id = p_run_id);
+
+-- functions/core/seconds.sql
+-- Seconds as an interval.
+create or replace function ops.seconds(p_seconds numeric) returns interval
+language sql immutable parallel safe
+return make_interval(secs => p_seconds::double precision);
+
+-- functions/core/setting.sql
+-- A setting's value as JSON; null when nobody set it.
+create or replace function ops.setting(p_key text) returns jsonb
+language sql stable parallel safe
+return (select s.value from ops.settings s where s.key = p_key);
+
+-- functions/core/setting_number.sql
+-- A setting's value as a number; null when nobody set it.
+create or replace function ops.setting_number(p_key text) returns numeric
+language sql stable parallel safe
+return (select (s.value #>> '{}')::numeric from ops.settings s where s.key = p_key);
+
+-- functions/core/settle.sql
+-- Mutate: what follows from runs having ended: dependents are unblocked or skipped, level by level, and pipelines derive
+-- their state. The caller has finished the runs in this transaction and holds their locks.
+--
+-- Lock order of the schema: concurrency keys by key, then runs by run_id, pipeline runs after all others. Everything
+-- below the ended runs is locked in one statement, before any statement that reads parents: of two siblings ending at
+-- once the second waits here, and then sees the first.
+create or replace function ops.settle(p_run_ids uuid[], p_actor text) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_below     uuid[] := ops.descendants(p_run_ids);
+  v_level     uuid[] := p_run_ids;
+  v_ended     uuid[] := p_run_ids;
+  v_pipelines uuid[];
+begin
+  if coalesce(cardinality(p_run_ids), 0) = 0 then
+    return;
+  end if;
+  perform from ops.runs r where r.run_id = any (v_below) and r.state = 'waiting' order by r.run_id for update;
+  while cardinality(v_below) > 0 and cardinality(v_level) > 0 loop
+    v_level := ops.unblock(array(select d.run_id from ops.run_dependencies d where d.depends_on = any (v_level)), p_actor);
+    v_ended := v_ended || v_level;
+  end loop;
+
+  v_pipelines := array(select distinct r.pipeline_run_id from ops.runs r
+                        where r.run_id = any (v_ended) and r.pipeline_run_id is not null);
+  if cardinality(v_pipelines) > 0 then
+    perform ops.settle(ops.derive_pipelines(v_pipelines, p_actor), p_actor);
+  end if;
+end
+$$;
+
+-- functions/core/start_runs.sql
+-- Mutate and emit: the picked runs start at an executor: epoch and attempt rise, a lease and an attempt are made, one
+-- statement for all. Their pipelines start with them. Returns [{run_id, epoch}] in the order picked.
+create or replace function ops.start_runs(p_run_ids uuid[], p_executor ops.executors) returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now       timestamptz := ops.now();
+  v_actor     text := 'executor:' || p_executor.name;
+  v_pipelines uuid[];
+begin
+  if cardinality(p_run_ids) = 0 then
+    return '[]';
+  end if;
+  with picked as materialized (
+    select r.run_id, r.epoch + 1 as epoch, r.attempt + 1 as attempt, r.event_seq + 1 as seq, r.event_head as prev_hash,
+           ops.canonical_event(r.run_id, r.event_seq + 1, v_now, 'run.started', r.epoch + 1, v_actor,
+             jsonb_build_object('state', 'running', 'state_reason', null, 'attempt', r.attempt + 1,
+                                'executor_id', p_executor.executor_id)) as canonical
+      from ops.runs r where r.run_id = any (p_run_ids)
+  ), hashed as materialized (
+    select p.*, sha256(p.prev_hash || convert_to(p.canonical, 'UTF8')) as hash from picked p
+  ), started as (
+    update ops.runs r set
+      state = 'running', state_reason = null, ready_seq = null, epoch = h.epoch, attempt = h.attempt,
+      executor_id = p_executor.executor_id, started_at = coalesce(r.started_at, v_now), progress = null,
+      event_seq = h.seq, event_head = h.hash
+      from hashed h where r.run_id = h.run_id
+    returning r.run_id, r.epoch, r.attempt, r.lease_seconds, r.workspace, r.concurrency_key
+  ), attempted as (
+    insert into ops.attempts (run_id, epoch, attempt, executor_id, started_at)
+    select s.run_id, s.epoch, s.attempt, p_executor.executor_id, v_now from started s
+  ), leased as (
+    insert into ops.leases (run_id, epoch, executor_id, lease_seconds, lease_deadline, heartbeat_at, workspace, concurrency_key)
+    select s.run_id, s.epoch, p_executor.executor_id, s.lease_seconds, v_now + ops.seconds(s.lease_seconds), v_now,
+           s.workspace, s.concurrency_key from started s
+  )
+  insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
+  select h.run_id, h.seq, v_now, 'run.started', h.epoch, h.canonical, h.prev_hash, h.hash from hashed h;
+
+  v_pipelines := array(select distinct p.run_id from ops.runs r join ops.runs p on p.run_id = r.pipeline_run_id
+                        where r.run_id = any (p_run_ids) and p.state = 'waiting');
+  if cardinality(v_pipelines) > 0 then
+    perform ops.derive_pipelines(v_pipelines, v_actor);
+  end if;
+  perform pg_notify('ops_events', '');
+  return (select jsonb_agg(jsonb_build_object('run_id', r.run_id, 'epoch', r.epoch) order by t.n)
+            from unnest(p_run_ids) with ordinality t (run_id, n) join ops.runs r on r.run_id = t.run_id);
+end
+$$;
+
+-- functions/core/submit_run.sql
+-- Submit a run, or a pipeline run with its children. Returns the Run; with `repeated: true` when the idempotency key was
+-- seen with the same body.
+--   p_body {template, template_version?, workspace?, params, priority?, queue?, not_before?, deadline?, labels?,
+--           idempotency_key?, concurrency_key?, max_attempts?, caps?, traceparent?}
+-- Raises OPU01, OPU02, OPN02, OPN07, OPV01, OPV02, OPV05, OPX01, OPC03.
+create or replace function ops.submit_run(p_token_id uuid, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_token     ops.tokens := ops.require(p_token_id, array['operator']);
+  v_workspace text       := coalesce(p_body ->> 'workspace', 'default');
+  v_digest    bytea      := ops.digest(p_body);
+  v_repeated  uuid;
+  v_run_id    uuid;
+begin
+  perform ops.check_submit(p_body);
+  perform ops.check_workspace(v_token, v_workspace);
+  v_repeated := ops.repeated_submit(v_workspace, p_body ->> 'idempotency_key', v_digest);
+  if v_repeated is not null then
+    return ops.run_json(v_repeated) || '{"repeated": true}';
+  end if;
+
+  v_run_id := ops.submit_template(
+    ops.find_template(v_workspace, p_body ->> 'template', (p_body ->> 'template_version')::int), p_body,
+    jsonb_build_object('workspace', v_workspace, 'submitted_by', v_token.name, 'digest', encode(v_digest, 'hex')));
+  return ops.run_json(v_run_id);
+end
+$$;
+
+-- functions/core/submit_template.sql
+-- Mutate and emit: a run of a template, with its children when it is a pipeline. See ops.create_run for the arguments.
+create or replace function ops.submit_template(p_template ops.templates, p_body jsonb, p_place jsonb) returns uuid
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run_id uuid := ops.create_run(p_template, p_body, p_place);
+begin
+  if p_template.kind = 'pipeline' then
+    perform ops.create_tasks(v_run_id, p_template.spec -> 'tasks', p_body, p_place);
+  else
+    perform ops.announce(array[v_run_id]);
+  end if;
+  return v_run_id;
+end
+$$;
+
+-- functions/core/substitute.sql
+-- Replace {params.x} in every string of a JSON value. A string that is nothing but one reference takes the parameter's
+-- value with its type; inside a longer string the value is written as text. Raises OPV02 for an unknown parameter.
+create or replace function ops.substitute(p_value jsonb, p_params jsonb, p_path text default '') returns jsonb
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_text text;
+  v_name text;
+begin
+  case jsonb_typeof(p_value)
+    when 'object' then
+      return (select coalesce(jsonb_object_agg(e.key, ops.substitute(e.value, p_params, p_path || '/' || e.key)), '{}')
+                from jsonb_each(p_value) e);
+    when 'array' then
+      return (select coalesce(jsonb_agg(ops.substitute(e.value, p_params, p_path || '/' || (e.n - 1)) order by e.n), '[]')
+                from jsonb_array_elements(p_value) with ordinality e (value, n));
+    when 'string' then
+      v_text := p_value #>> '{}';
+      v_name := substring(v_text from '^\{params\.([A-Za-z0-9_-]+)\}$');
+      if v_name is not null then
+        perform ops.check_param(p_params, v_name, p_path);
+        return p_params -> v_name;
+      end if;
+      for v_name in select m[1] from regexp_matches(v_text, '\{params\.([A-Za-z0-9_-]+)\}', 'g') m loop
+        perform ops.check_param(p_params, v_name, p_path);
+        v_text := replace(v_text, '{params.' || v_name || '}', p_params ->> v_name);
+      end loop;
+      return to_jsonb(v_text);
+    else
+      return p_value;
+  end case;
+end
+$$;
+
+-- functions/core/succeeded_tasks.sql
+-- The tasks of a pipeline run whose work is done, as {task key: run_id}: its own succeeded children, and those that it
+-- had itself taken over from the pipeline run that it retried.
+create or replace function ops.succeeded_tasks(p_pipeline_run_id uuid) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return (
+    with recursive line (run_id, depth) as (
+      select p_pipeline_run_id, 0
+      union all
+      select r.retry_of, l.depth + 1 from line l join ops.runs r on r.run_id = l.run_id
+        join ops.runs p on p.run_id = r.retry_of
+       where p.state <> 'succeeded' and l.depth < 100
+    ), newest as (
+      select distinct on (c.task_key) c.task_key, c.run_id, c.state
+        from line l join ops.runs c on c.pipeline_run_id = l.run_id
+       order by c.task_key, l.depth)
+    select coalesce(jsonb_object_agg(n.task_key, n.run_id), '{}') from newest n where n.state = 'succeeded');
+end
+$$;
+
+-- functions/core/sweeper_resumed.sql
+-- Mutate: note that the sweeper runs now; returns when its last outage ended. A gap longer than the setting
+-- sweeper_gap_seconds, or no run before, counts as an outage that ends now. Sweepers take turns by this row's lock.
+create or replace function ops.sweeper_resumed() returns timestamptz
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now     timestamptz := ops.now();
+  v_resumed timestamptz;
+begin
+  insert into ops.duties as d (name, ran_at, resumed_at) values ('expire_leases', v_now, v_now)
+  on conflict (name) do update set
+    resumed_at = case when v_now - d.ran_at > ops.seconds(ops.setting_number('sweeper_gap_seconds')) then v_now else d.resumed_at end,
+    ran_at = greatest(v_now, d.ran_at)
+  returning d.resumed_at into v_resumed;
+  return v_resumed;
+end
+$$;
+
+-- functions/core/task_dependencies.sql
+-- A task's parents as ops.create_run takes them. p_runs: {task key: run_id}.
+create or replace function ops.task_dependencies(p_task jsonb, p_runs jsonb) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return (
+  select coalesce(jsonb_agg(jsonb_build_object('depends_on', p_runs ->> parent, 'inputs', (
+           select coalesce(jsonb_object_agg(i.key, substring(i.value from '^[^.]*\.(.*)$')), '{}')
+             from jsonb_each_text(coalesce(nullif(p_task -> 'inputs', 'null'), '{}')) i
+            where split_part(i.value, '.', 1) = parent))), '[]')
+    from unnest(ops.task_parents(p_task)) parent);
+end
+$$;
+
+-- functions/core/task_order.sql
+-- The keys of a pipeline's tasks, parents before children, then by name. Raises OPV05 for a cycle, a task that depends on
+-- one that does not exist, and a pipeline without tasks.
+create or replace function ops.task_order(p_tasks jsonb) returns text[]
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_done text[] := '{}';
+  v_next text[];
+  v_bad  record;
+begin
+  if jsonb_typeof(p_tasks) is distinct from 'object' or p_tasks = '{}' then
+    perform ops.fail('OPV05', 'a pipeline needs at least one task', '{}', 'Give `tasks` as an object.');
+  end if;
+  select t.key as task, d as parent into v_bad
+    from jsonb_each(p_tasks) t, unnest(ops.task_parents(t.value)) d where not p_tasks ? d limit 1;
+  if found then
+    perform ops.fail('OPV05', format('task %s depends on %s, which is no task of this pipeline', v_bad.task, v_bad.parent));
+  end if;
+  loop
+    v_next := array(select t.key from jsonb_each(p_tasks) t
+                     where t.key <> all (v_done) and ops.task_parents(t.value) <@ v_done order by t.key);
+    exit when cardinality(v_next) = 0;
+    v_done := v_done || v_next;
+  end loop;
+  if cardinality(v_done) < (select count(*) from jsonb_object_keys(p_tasks)) then
+    perform ops.fail('OPV05', 'the tasks depend on each other in a circle: '
+      || (select string_agg(k, ', ' order by k) from jsonb_object_keys(p_tasks) k where k <> all (v_done)));
+  end if;
+  return v_done;
+end
+$$;
+
+-- functions/core/task_parents.sql
+-- The tasks that a task waits for: those it depends on and those whose outputs it reads.
+create or replace function ops.task_parents(p_task jsonb) returns text[]
+language sql immutable parallel safe
+return array(
+  select jsonb_array_elements_text(coalesce(nullif(p_task -> 'depends_on', 'null'), '[]'))
+  union
+  select split_part(i.value, '.', 1) from jsonb_each_text(coalesce(nullif(p_task -> 'inputs', 'null'), '{}')) i);
+
+-- functions/core/task_template.sql
+-- The template version of a task: the one pinned before (repair), else the one it names. Raises OPN02, OPV05.
+create or replace function ops.task_template(p_workspace text, p_key text, p_task jsonb, p_template_id text) returns ops.templates
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_template ops.templates;
+begin
+  if p_template_id is not null then
+    select * into v_template from ops.templates t where t.template_id = p_template_id::uuid;
+  else
+    v_template := ops.find_template(p_workspace, p_task ->> 'template', (p_task ->> 'template_version')::int);
+  end if;
+  if v_template.kind = 'pipeline' then
+    perform ops.fail('OPV05', format('task %s: a pipeline cannot be a task of a pipeline', p_key));
+  end if;
+  return v_template;
+end
+$$;
+
+-- functions/core/tighten_caps.sql
+-- The caps of a new run: what is in force for the template, tightened by what the submit asks. A submit may tighten,
+-- never loosen: OPX01 with {cap, limit, observed}. OPV01 for an unknown cap or a limit that is no positive number.
+create or replace function ops.tighten_caps(p_workspace text, p_template_name text, p_template jsonb, p_asked jsonb)
+returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_force jsonb := ops.effective_caps(p_workspace, p_template_name, coalesce(p_template, '{}'));
+  v_ask   record;
+begin
+  for v_ask in select * from jsonb_each(coalesce(p_asked, '{}')) loop
+    if v_ask.key not in ('wall_seconds', 'memory_bytes', 'log_bytes', 'artifact_bytes') then
+      perform ops.invalid('/caps/' || v_ask.key, 'there is no such cap');
+    elsif jsonb_typeof(v_ask.value) <> 'number' or v_ask.value::text::numeric <= 0 then
+      perform ops.invalid('/caps/' || v_ask.key, 'must be a number above 0');
+    elsif v_ask.value::text::numeric > (v_force ->> v_ask.key)::numeric then
+      perform ops.fail('OPX01', format('%s: %s is above the limit of %s', v_ask.key, v_ask.value, v_force ->> v_ask.key),
+        jsonb_build_object('cap', v_ask.key, 'limit', v_force -> v_ask.key, 'observed', v_ask.value),
+        'A run can tighten a cap, never loosen it.');
+    end if;
+  end loop;
+  return v_force || coalesce(p_asked, '{}');
+end
+$$;
+
+-- functions/core/transitions.sql
+-- Every allowed change of state: rows (entity, from_state, to_state). From '' means created in that state.
+-- Triggers enforce it (below), STATE_MACHINE.md draws it, a test holds the three together.
+create or replace function ops.transitions()
+returns table (entity text, from_state text, to_state text)
+language sql immutable parallel safe set search_path = ''
+as $$
+  values
+    ('run', '', 'waiting'), ('run', '', 'queued'),
+    ('run', 'waiting', 'queued'), ('run', 'waiting', 'running'),
+    ('run', 'waiting', 'failed'), ('run', 'waiting', 'cancelled'), ('run', 'waiting', 'skipped'),
+    ('run', 'queued', 'running'), ('run', 'queued', 'failed'), ('run', 'queued', 'cancelled'),
+    ('run', 'running', 'queued'), ('run', 'running', 'waiting'), ('run', 'running', 'succeeded'),
+    ('run', 'running', 'failed'), ('run', 'running', 'cancelled'),
+    ('attempt', '', 'running'),
+    ('attempt', 'running', 'succeeded'), ('attempt', 'running', 'failed'), ('attempt', 'running', 'cancelled'),
+    ('attempt', 'running', 'expired'), ('attempt', 'running', 'capped'),
+    ('publication', '', 'recorded'),
+    ('publication', 'recorded', 'committed'), ('publication', 'recorded', 'failed'),
+    ('artifact', '', 'begun'), ('artifact', '', 'recorded'),
+    ('artifact', 'begun', 'recorded'), ('artifact', 'begun', 'orphaned'),
+    ('artifact', 'recorded', 'visible'), ('artifact', 'recorded', 'orphaned')
+$$;
+
+-- functions/core/unblock.sql
+-- Mutate: look again at runs that wait for their parents. Ready ones get their inputs and go to the queue (or go on
+-- waiting for their time); those whose condition can no longer hold are skipped; one whose succeeded parent left no
+-- such output fails. The caller has locked them in run-id order in an earlier statement, so the parents read here are
+-- no older than the lock. Returns the runs that ended; the caller settles those.
+create or replace function ops.unblock(p_run_ids uuid[], p_actor text) returns uuid[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run     record;
+  v_inputs  jsonb;
+  v_ready   uuid[] := '{}';
+  v_ended   uuid[] := '{}';
+begin
+  for v_run in
+    select r.run_id, r.not_before, ops.run_verdict(r.run_id, r.condition) as verdict from ops.runs r
+     where r.run_id = any (p_run_ids) and r.state = 'waiting' and r.state_reason = 'waiting_on_dependency'
+     order by r.run_id
+  loop
+    if v_run.verdict = 'never' then
+      perform ops.finish_run(v_run.run_id, 'skipped', 'condition_not_met', p_actor);
+      v_ended := v_ended || v_run.run_id;
+    elsif v_run.verdict = 'ready' then
+      v_inputs := ops.resolve_inputs(v_run.run_id);
+      if v_inputs -> 'missing' <> '[]' then
+        perform ops.finish_run(v_run.run_id, 'failed', 'input_missing', p_actor, ops.missing_input_error(v_inputs -> 'missing'));
+        v_ended := v_ended || v_run.run_id;
+      else
+        update ops.runs set inputs = v_inputs -> 'inputs'
+         where run_id = v_run.run_id and v_inputs -> 'inputs' <> '[]';
+        if v_run.not_before > ops.now() then
+          update ops.runs set state_reason = 'not_before' where run_id = v_run.run_id;
+          perform ops.emit(v_run.run_id, 'run.waiting', null, p_actor, jsonb_build_object('not_before', ops.iso(v_run.not_before)));
+        else
+          v_ready := v_ready || v_run.run_id;
+        end if;
+      end if;
+    end if;
+  end loop;
+
+  perform ops.enqueue(v_ready, p_actor);
+  return v_ended;
+end
+$$;
+
+-- functions/core/uuid7.sql
+-- A UUIDv7: 48 bits of Unix milliseconds, 12 bits of the fraction of that millisecond, 62 random bits.
+-- Our own, because PostgreSQL has one only from 18 on. The real clock, not ops.now(): identity is not a state.
+create or replace function ops.uuid7() returns uuid
+language plpgsql volatile parallel safe set search_path = ''
+as $$
+declare
+  v_us    bigint := (extract(epoch from clock_timestamp()) * 1000000)::bigint;
+  v_bytes bytea  := uuid_send(gen_random_uuid());
+  v_frac  int    := ((v_us % 1000) * 4096 / 1000)::int;
+begin
+  v_bytes := overlay(v_bytes placing substring(int8send(v_us / 1000) from 3) from 1 for 6);
+  v_bytes := set_byte(set_byte(v_bytes, 6, 112 | (v_frac >> 8)), 7, v_frac & 255);
+  return encode(v_bytes, 'hex')::uuid;
+end
+$$;
+
+-- functions/core/verify_events.sql
+-- Whether a run's events are a gapless chain that ends at the run's head, and the columns agree with the hashed text.
+-- Returns {ok, events, broken_at|null, problem|null}. Raises OPN01.
+create or replace function ops.verify_events(p_run_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_run    ops.runs;
+  v_event  ops.events;
+  v_prev   bytea  := decode(repeat('00', 32), 'hex');
+  v_seq    bigint := 0;
+  v_broken text;
+begin
+  select * into v_run from ops.runs r where r.run_id = p_run_id;
+  if v_run.run_id is null then
+    perform ops.fail('OPN01', format('there is no run %s', p_run_id));
+  end if;
+  for v_event in select * from ops.events e where e.run_id = p_run_id order by e.seq loop
+    v_seq := v_seq + 1;
+    v_broken := case
+      when v_event.seq <> v_seq then 'a gap'
+      when v_event.prev_hash <> v_prev then 'prev_hash is not the hash before'
+      when v_event.hash <> sha256(v_prev || convert_to(v_event.canonical, 'UTF8')) then 'the hash does not match the text'
+      when v_event.canonical <> ops.canonical_event(v_event.run_id, v_event.seq, v_event.at, v_event.type, v_event.epoch,
+             v_event.canonical::jsonb ->> 'actor', v_event.canonical::jsonb -> 'data') then 'the columns differ from the text'
+    end;
+    exit when v_broken is not null;
+    v_prev := v_event.hash;
+  end loop;
+  if v_broken is null and (v_seq <> v_run.event_seq or v_prev <> v_run.event_head) then
+    v_broken := 'the chain does not end at the run''s head';
+  end if;
+  return jsonb_build_object('ok', v_broken is null, 'events', v_seq, 'problem', v_broken,
+                            'broken_at', case when v_broken is not null then v_seq end);
+end
+$$;
+
+-- functions/core/why_key_held.sql
+-- Whether a run's concurrency key is full: [] or one reason that names the holders.
+create or replace function ops.why_key_held(p_run ops.runs) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_limit   int;
+  v_holders jsonb;
+begin
+  select k."limit" into v_limit from ops.concurrency_keys k where k.workspace = p_run.workspace and k.key = p_run.concurrency_key;
+  select coalesce(jsonb_agg(jsonb_build_object('run_id', r.run_id, 'number', r.number) order by r.number), '[]') into v_holders
+    from ops.leases l join ops.runs r on r.run_id = l.run_id
+   where l.workspace = p_run.workspace and l.concurrency_key = p_run.concurrency_key;
+  if v_limit is null or jsonb_array_length(v_holders) < v_limit then
+    return '[]';
+  end if;
+  return jsonb_build_array(ops.reason('concurrency_key_held',
+    format('concurrency key %s (limit %s) is held by run %s', p_run.concurrency_key, v_limit,
+           (select string_agg(h ->> 'number', ', ') from jsonb_array_elements(v_holders) h)),
+    jsonb_build_object('key', p_run.concurrency_key, 'limit', v_limit, 'holders', v_holders)));
+end
+$$;
+
+-- functions/core/why_no_executor.sql
+-- Why no executor can take a run: [] when one can, else one reason.
+create or replace function ops.why_no_executor(p_run ops.runs) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_alive timestamptz := ops.now() - ops.seconds(ops.setting_number('executor_alive_seconds'));
+  v_all   int;
+  v_here  int;
+  v_able  int;
+begin
+  select count(*), count(*) filter (where here), count(*) filter (where here and able) into v_all, v_here, v_able
+    from (select e.workspaces is null or p_run.workspace = any (e.workspaces) as here,
+                 p_run.requires is null or ops.offer(e) @> p_run.requires as able
+            from ops.executors e
+           where e.kind = p_run.kind and e.state = 'active' and e.last_seen_at > v_alive) alive;
+  return case
+    when v_all = 0 then jsonb_build_array(ops.reason('no_executor_alive',
+      format('no %s executor is alive', p_run.kind), jsonb_build_object('kind', p_run.kind)))
+    when v_here = 0 then jsonb_build_array(ops.reason('no_executor_for_workspace',
+      format('no %s executor works in workspace %s', p_run.kind, p_run.workspace), jsonb_build_object('workspace', p_run.workspace)))
+    when v_able = 0 then jsonb_build_array(ops.reason('no_executor_with_capability',
+      format('no %s executor offers what the run requires', p_run.kind), jsonb_build_object('requires', p_run.requires)))
+    else '[]' end;
+end
+$$;
+
+-- functions/core/why_queued.sql
+-- The reasons of a queued run: paused, deadline_passed, no_executor_alive, no_executor_for_workspace,
+-- no_executor_with_capability, concurrency_key_held, and always position_in_queue.
+create or replace function ops.why_queued(p_run ops.runs) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_reasons jsonb := '[]';
+begin
+  if p_run.paused then
+    v_reasons := v_reasons || ops.reason('paused', 'it is paused');
+  elsif p_run.deadline <= ops.now() then
+    v_reasons := v_reasons || ops.reason('deadline_passed', format('its deadline %s has passed', ops.iso(p_run.deadline)));
+  end if;
+  return v_reasons || ops.why_no_executor(p_run) || ops.why_key_held(p_run) || ops.queue_position(p_run);
+end
+$$;
+
+-- functions/core/why_run.sql
+-- Why a run is not running (or what it is doing): {run_id, state, reasons: [{code, message, detail}]}.
+-- Raises OPU01, OPN01.
+create or replace function ops.why_run(p_token_id uuid, p_ref text) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_token ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
+  v_run   ops.runs;
+begin
+  select * into v_run from ops.runs r where r.run_id = ops.resolve_run(v_token.token_id, p_ref);
+  return jsonb_build_object('run_id', v_run.run_id, 'state', v_run.state, 'reasons',
+    case v_run.state when 'waiting' then ops.why_waiting(v_run)
+                     when 'queued' then ops.why_queued(v_run)
+                     when 'running' then ops.why_running(v_run)
+                     else jsonb_build_array(ops.reason(v_run.state, format('it has %s', v_run.state),
+                       jsonb_build_object('finished_at', ops.iso(v_run.finished_at), 'state_reason', v_run.state_reason,
+                                          'error', v_run.error - 'trace'))) end);
+end
+$$;
+
+-- functions/core/why_running.sql
+-- What a running run is doing: running, publishing, cancel_requested, lease_lapsed (its executor is silent).
+create or replace function ops.why_running(p_run ops.runs) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_lease   ops.leases;
+  v_reasons jsonb := '[]';
+begin
+  select * into v_lease from ops.leases l where l.run_id = p_run.run_id;
+  if p_run.state_reason = 'publishing' then
+    v_reasons := v_reasons || ops.reason('publishing', 'its report was accepted; outputs are being committed', (
+      select jsonb_build_object('outputs', jsonb_agg(p.output order by p.output)) from ops.publications p
+       where p.run_id = p_run.run_id and p.epoch = p_run.epoch and p.state = 'recorded'));
+  else
+    v_reasons := v_reasons || ops.reason('running', 'it is running', jsonb_build_object(
+      'executor_id', v_lease.executor_id, 'lease_deadline', ops.iso(v_lease.lease_deadline)));
+  end if;
+  if p_run.cancel_requested_at is not null then
+    v_reasons := v_reasons || ops.reason('cancel_requested', format('cancelling: %s', p_run.cancel_reason));
+  end if;
+  if v_lease.lease_deadline < ops.now() then
+    v_reasons := v_reasons || ops.reason('lease_lapsed', format('its executor is silent; the lease ended at %s', ops.iso(v_lease.lease_deadline)));
+  end if;
+  return v_reasons;
+end
+$$;
+
+-- functions/core/why_waiting.sql
+-- The reasons of a waiting run: waiting_on_dependency (one per parent not done), waiting_on_tasks, not_before,
+-- retry_backoff, rerun_unsafe, held_by_rule, paused.
+create or replace function ops.why_waiting(p_run ops.runs) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_reasons jsonb := '[]';
+begin
+  if p_run.paused then
+    v_reasons := v_reasons || ops.reason('paused', 'it is paused');
+  end if;
+  if p_run.state_reason = 'waiting_on_dependency' then
+    return v_reasons || (
+      select coalesce(jsonb_agg(ops.reason('waiting_on_dependency',
+               format('waits for run %s (%s), which is %s', p.number, coalesce(p.task_key, p.template_name), p.state),
+               jsonb_build_object('run_id', p.run_id, 'number', p.number, 'task_key', p.task_key, 'state', p.state,
+                                  'condition', p_run.condition)) order by p.number), '[]')
+        from ops.run_dependencies d join ops.runs p on p.run_id = d.depends_on
+       where d.run_id = p_run.run_id and not ops.is_terminal(p.state));
+  end if;
+  return v_reasons || ops.reason(p_run.state_reason, case p_run.state_reason
+      when 'not_before' then format('not before %s', ops.iso(p_run.not_before))
+      when 'retry_backoff' then format('attempt %s failed; the next starts at %s', p_run.attempt, ops.iso(p_run.not_before))
+      when 'rerun_unsafe' then 'its attempt ended without an outcome, and its template says that a rerun is unsafe: retry or cancel it'
+      when 'held_by_rule' then 'a routing rule holds it: retry or cancel it'
+      when 'waiting_on_tasks' then 'none of its tasks has started'
+      else p_run.state_reason end,
+    jsonb_build_object('not_before', ops.iso(p_run.not_before), 'attempt', p_run.attempt));
+end
+$$;
+
+-- functions/core/within_slots.sql
+-- Of locked candidates, in their order, those for which their key has a free slot.
+create or replace function ops.within_slots(p_picked uuid[], p_candidates uuid[]) returns uuid[]
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  return array(
+    select c.run_id from (
+      select t.run_id, t.n, ops.key_of(r.workspace, r.concurrency_key) as key,
+             row_number() over (partition by r.workspace, r.concurrency_key order by t.n) as place
+        from unnest(p_candidates) with ordinality t (run_id, n) join ops.runs r on r.run_id = t.run_id) c
+      left join ops.free_slots(
+        array(select distinct ops.key_of(r.workspace, r.concurrency_key) from ops.runs r
+               where r.run_id = any (p_candidates) and r.concurrency_key is not null), p_picked) s on s.key = c.key
+     where c.key is null or c.place <= s.free
+     order by c.n);
+end
+$$;
+
+-- functions/core/zz_triggers.sql
+-- Triggers that hold what a CHECK cannot. The allowed pairs are written into each trigger's WHEN as constants, so that a
+-- good change costs a comparison and no function call. (zz: loads after the functions that it names.)
+do $$
+declare
+  v_of record;
+begin
+  for v_of in
+    select t.entity, x.tab, x.col,
+           array_agg(t.from_state || '>' || t.to_state order by t.from_state, t.to_state)
+             filter (where t.from_state <> '') as pairs,
+           array_agg(t.to_state order by t.to_state) filter (where t.from_state = '') as births
+      from ops.transitions() t
+      join (values ('run', 'runs', 'state'), ('attempt', 'attempts', 'outcome'),
+                   ('publication', 'publications', 'state'), ('artifact', 'artifacts', 'state')) x (entity, tab, col)
+        on x.entity = t.entity
+     group by t.entity, x.tab, x.col
+     order by t.entity
+  loop
+    execute format(
+      'create or replace trigger %s_transitions before update of %I on ops.%I for each row '
+      'when (old.%I is distinct from new.%I and (old.%I || ''>'' || new.%I) <> all (%L::text[])) '
+      'execute function ops.refuse_transition(%L)',
+      v_of.tab, v_of.col, v_of.tab, v_of.col, v_of.col, v_of.col, v_of.col, v_of.pairs, v_of.col);
+    execute format(
+      'create or replace trigger %s_births before insert on ops.%I for each row when (new.%I <> all (%L::text[])) '
+      'execute function ops.refuse_birth(%L)',
+      v_of.tab, v_of.tab, v_of.col, v_of.births, v_of.col);
+  end loop;
+end
+$$;
+
+create or replace trigger runs_definition before update of
+  run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of, params,
+  inputs, outputs, labels, caps, max_attempts, lease_seconds, requires, concurrency_key, condition, deadline,
+  idempotency_key, request_digest, traceparent, submitted_by, submitted_at
+  on ops.runs for each row execute function ops.refuse_redefinition();
+
+create or replace trigger templates_frozen before update on ops.templates
+  for each row execute function ops.refuse_change();
+create or replace trigger events_append_only before update or delete on ops.events
+  for each row execute function ops.refuse_change();
+create or replace trigger events_never_truncated before truncate on ops.events
+  for each statement execute function ops.refuse_change();
+create or replace trigger events_default_never_truncated before truncate on ops.events_default
+  for each statement execute function ops.refuse_change();
+create or replace trigger cap_ledger_append_only before update or delete on ops.cap_ledger
+  for each row execute function ops.refuse_change();
+
+-- functions/edge/append_logs.sql
+-- appendLogs: guard, lock, store. A chunk that is stored already is accepted again in silence; a gap is stored as one.
+-- The cap log_bytes counts what the streams have produced. Chunks are stored in the order sent up to the first that
+-- does not fit; `accepted` says how many that are. When not even the first new chunk fits, the call is refused (OPX01).
+create or replace function ops.append_logs(p_token_id uuid, p_run_id uuid, p_body jsonb) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_epoch    bigint := ops.body_epoch(p_body);
+  v_limit    bigint;
+  v_used     bigint;
+  v_accepted int;
+  v_observed bigint;
+begin
+  perform ops.check_chunks(p_body -> 'chunks');
+  perform ops.hold_lease(p_token_id, p_run_id, v_epoch);
+  v_limit := ops.cap_in_force(p_run_id, 'log_bytes');
+  select coalesce(sum(p.next_offset), 0) into v_used from ops.log_positions(p_run_id, v_epoch) p;
+
+  with sent as (
+    select c.ordinality, c.value ->> 'stream' as stream, (c.value ->> 'seq')::bigint as seq,
+           (c.value ->> 'offset')::bigint as start, (c.value ->> 'at')::timestamptz as at, c.value ->> 'text' as text
+      from jsonb_array_elements(p_body -> 'chunks') with ordinality c
+  ), sized as (
+    select s.*, v_used + sum(case when l.run_id is null then octet_length(s.text) else 0 end)
+                           over (order by s.ordinality) as total, l.run_id is null as is_new
+      from sent s
+      left join ops.run_logs l
+        on l.run_id = p_run_id and l.epoch = v_epoch and l.stream = s.stream and l.seq = s.seq
+  ), stored as (
+    insert into ops.run_logs (run_id, epoch, stream, seq, "offset", at, text, received_at)
+    select p_run_id, v_epoch, z.stream, z.seq, z.start, z.at, z.text, ops.now()
+      from sized z where z.is_new and (v_limit is null or z.total <= v_limit)
+    on conflict do nothing
+  )
+  select count(*) filter (where not z.is_new or v_limit is null or z.total <= v_limit),
+         min(z.total) filter (where z.is_new and z.total > v_limit)
+    into v_accepted, v_observed
+    from sized z;
+
+  if v_accepted = 0 and v_observed is not null then
+    perform ops.fail('OPX01',
+      format('the log of run %s would reach %s bytes, its cap is %s', p_run_id, v_observed, v_limit),
+      jsonb_build_object('cap', 'log_bytes', 'limit', v_limit, 'observed', v_observed),
+      'Stop sending logs; report the cap.');
+  end if;
+  return jsonb_build_object(
+    'accepted', v_accepted,
+    'next', (select coalesce(jsonb_object_agg(
+                      p.stream, jsonb_build_object('seq', p.next_seq, 'offset', p.next_offset)), '{}')
+               from ops.log_positions(p_run_id, v_epoch) p),
+    'log_bytes', (select coalesce(sum(p.next_offset), 0) from ops.log_positions(p_run_id, v_epoch) p));
+end
+$$;
+
+-- functions/edge/artifact_from.sql
+-- The artifact that a beginArtifact body describes, not yet stored; OPV01 when it is neither bytes nor a table.
+create or replace function ops.artifact_from(p_run_id uuid, p_epoch bigint, p_body jsonb) returns ops.artifacts
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_new      ops.artifacts;
+  v_is_table boolean := p_body ->> 'kind' = 'table';
+  v_sha256   text    := p_body ->> 'sha256';
+begin
+  if coalesce(p_body ->> 'kind', '') not in ('file', 'table', 'report', 'log', 'metrics', 'model') then
+    perform ops.invalid('/kind', 'must be file, table, report, log, metrics or model');
+  elsif v_is_table and (p_body #>> '{table,uri}' is null or p_body #>> '{table,format}' is null
+                           or not ops.is_natural(p_body #> '{table,version}')) then
+    perform ops.invalid('/table', 'an artifact of kind table needs format, uri and version');
+  elsif not v_is_table
+        and (coalesce(v_sha256, '') !~ '^[0-9a-f]{64}$' or not ops.is_natural(p_body -> 'size')) then
+    perform ops.invalid('/sha256', 'an artifact of bytes needs its SHA-256 (64 hex digits) and its size');
+  end if;
+  v_new.artifact_id := ops.uuid7();
+  v_new.run_id := p_run_id;
+  v_new.epoch := p_epoch;
+  v_new.name := p_body ->> 'name';
+  v_new.kind := p_body ->> 'kind';
+  v_new.metadata := coalesce(p_body -> 'metadata', '{}');
+  v_new.state := 'begun';
+  v_new.begun_at := ops.now();
+  if v_is_table then
+    v_new.table_ref := p_body -> 'table';
+    v_new.media_type := format('application/x-%s-table', p_body #>> '{table,format}');
+  else
+    v_new.size := (p_body ->> 'size')::bigint;
+    v_new.sha256 := v_sha256;
+    v_new.media_type := coalesce(p_body ->> 'media_type', 'application/octet-stream');
+    v_new.object_key := ops.object_key(v_sha256);
+  end if;
+  return v_new;
+end
+$$;
+
+-- functions/edge/artifact_json.sql
+-- An artifact as the contract's Artifact, plus object_key for the server, which makes a URL of it.
+create or replace function ops.artifact_json(p_artifact ops.artifacts) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'artifact_id', (p_artifact).artifact_id,
+    'run_id', (p_artifact).run_id,
+    'epoch', (p_artifact).epoch,
+    'name', (p_artifact).name,
+    'kind', (p_artifact).kind,
+    'media_type', (p_artifact).media_type,
+    'size', (p_artifact).size,
+    'sha256', (p_artifact).sha256,
+    'state', (p_artifact).state,
+    'metadata', (p_artifact).metadata,
+    'table', (p_artifact).table_ref,
+    'recorded_at', ops.iso((p_artifact).recorded_at),
+    'object_key', (p_artifact).object_key)
+$$;
+
+-- functions/edge/authenticate.sql
+-- Whom a bearer token names, by the token's SHA-256; null when unknown, revoked or expired. Notes the use at most once
+-- in five minutes, so that a busy token costs no writes.
+create or replace function ops.authenticate(p_token_sha256 bytea) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_token ops.tokens;
+begin
+  select * into v_token from ops.tokens t where t.token_sha256 = p_token_sha256;
+  if v_token.token_id is null or not ops.token_is_live(v_token) then
+    return null;
+  end if;
+  if v_token.last_used_at is null or v_token.last_used_at < ops.now() - interval '5 minutes' then
+    update ops.tokens t set last_used_at = ops.now()
+     where t.token_id = v_token.token_id and t.last_used_at is not distinct from v_token.last_used_at;
+  end if;
+  return ops.principal_json(v_token);
+end
+$$;
+
+-- functions/edge/begin_artifact.sql
+-- beginArtifact: guard, lock, then one row per (run, epoch, name). The same name with the same content again answers
+-- the same row; with other content, OPC04. The bytes' address is their SHA-256.
+create or replace function ops.begin_artifact(p_token_id uuid, p_run_id uuid, p_body jsonb) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_epoch bigint := ops.body_epoch(p_body);
+  v_new   ops.artifacts;
+  v_found ops.artifacts;
+begin
+  perform ops.check_artifact_name(p_body ->> 'name');
+  v_new := ops.artifact_from(p_run_id, v_epoch, p_body);
+  perform ops.hold_unreported(p_token_id, p_run_id, v_epoch);
+
+  select * into v_found from ops.artifacts a
+   where a.run_id = p_run_id and a.epoch = v_epoch and a.name = v_new.name;
+  if v_found.artifact_id is null then
+    perform ops.check_artifact_bytes(v_new);
+    insert into ops.artifacts select (v_new).* returning * into v_found;
+  elsif (v_found.kind, v_found.sha256, v_found.size, v_found.table_ref)
+        is distinct from (v_new.kind, v_new.sha256, v_new.size, v_new.table_ref) then
+    perform ops.fail('OPC04', format('artifact %L of run %s exists with other content', v_new.name, p_run_id),
+      jsonb_build_object('name', v_new.name, 'artifact_id', v_found.artifact_id, 'sha256', v_found.sha256,
+        'size', v_found.size), 'Use another name; an artifact is written once.');
+  end if;
+  return jsonb_build_object(
+    'artifact_id', v_found.artifact_id,
+    'state', v_found.state,
+    'object_key', v_found.object_key,
+    'already_stored', v_found.object_key is null or ops.object_is_stored(p_run_id, v_found.object_key));
+end
+$$;
+
+-- functions/edge/bootstrap_token.sql
+-- The first tokens of an installation, made by the schema's owner or a superuser. Granted to nobody.
+create or replace function ops.bootstrap_token(p_token_sha256 bytea, p_body jsonb) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  return ops.insert_token(p_token_sha256, p_body);
+end
+$$;
+
+-- functions/edge/bundle_json.sql
+-- A code bundle, with the key that the server turns into a URL.
+create or replace function ops.bundle_json(p_bundle ops.bundles) returns jsonb
+language sql immutable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'sha256', (p_bundle).sha256,
+    'size', (p_bundle).size,
+    'object_key', (p_bundle).object_key,
+    'already_stored', (p_bundle).state = 'stored')
+$$;
+
+-- functions/edge/cap_entry_json.sql
+-- One enforcement of a cap.
+create or replace function ops.cap_entry_json(p_entry ops.cap_ledger) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'run_id', (p_entry).run_id,
+    'epoch', (p_entry).epoch,
+    'layer', (p_entry).layer,
+    'cap', (p_entry).cap,
+    'limit', (p_entry)."limit",
+    'observed', (p_entry).observed,
+    'overshoot', (p_entry).overshoot,
+    'overshoot_ms', (p_entry).overshoot_ms,
+    'action', (p_entry).action,
+    'at', ops.iso((p_entry).at))
+$$;
+
+-- functions/edge/cap_in_force.sql
+-- The limit that holds for a run now: the least of its own and of what platform, workspace and template are given; null
+-- when there is none.
+create or replace function ops.cap_in_force(p_run_id uuid, p_cap text) returns bigint
+language sql stable set search_path = ''
+as $$
+  select floor((ops.effective_caps(r.workspace, r.template_name, r.caps) ->> p_cap)::numeric)::bigint
+    from ops.runs r where r.run_id = p_run_id
+$$;
+
+-- functions/edge/check_artifact_bytes.sql
+-- Refuse an artifact that would take its attempt over the cap artifact_bytes: OPX01. The caller holds the run's lock.
+create or replace function ops.check_artifact_bytes(p_new ops.artifacts) returns void
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_limit    bigint := ops.cap_in_force(p_new.run_id, 'artifact_bytes');
+  v_observed bigint;
+begin
+  select coalesce(sum(a.size), 0) + coalesce(p_new.size, 0) into v_observed
+    from ops.artifacts a where a.run_id = p_new.run_id and a.epoch = p_new.epoch;
+  if v_observed > v_limit then
+    perform ops.fail('OPX01',
+      format('the artifacts of run %s would reach %s bytes, their cap is %s', p_new.run_id, v_observed, v_limit),
+      jsonb_build_object('cap', 'artifact_bytes', 'limit', v_limit, 'observed', v_observed),
+      'Upload less, or have the cap raised.');
+  end if;
+end
+$$;
+
+-- functions/edge/check_artifact_name.sql
+-- Refuse a name that could leave its folder or confuse a reader: OPV06.
+create or replace function ops.check_artifact_name(p_name text) returns void
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_problem text := case
+    when p_name is null or p_name = '' then 'is empty'
+    when octet_length(p_name) > 1024 then 'is longer than 1024 bytes'
+    when p_name ~ '[\u0001-\u001f\u007f-\u009f]' then 'holds a control character'
+    when left(p_name, 1) = '/' then 'starts with "/"'
+    when p_name ~ '(^|/)\.{0,2}(/|$)' then 'has an empty, "." or ".." segment'
+    when strpos(p_name, '\') > 0 then 'holds a backslash'
+  end;
+begin
+  if v_problem is not null then
+    perform ops.fail('OPV06', format('artifact name %s %s', left(to_jsonb(p_name)::text, 200), v_problem), '{}',
+      'Use a relative path such as "report/index.html".');
+  end if;
+end
+$$;
+
+-- functions/edge/check_chunks.sql
+-- Guard: the chunks of appendLogs, each {stream, seq, offset, at, text}. Raises OPV01 with the path of the first problem.
+create or replace function ops.check_chunks(p_chunks jsonb) returns void
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_wrong record;
+begin
+  if jsonb_typeof(p_chunks) is distinct from 'array' then
+    perform ops.invalid('/chunks', 'must be a list');
+  end if;
+  select c.ordinality - 1 as place, p.path, p.message into v_wrong
+    from jsonb_array_elements(p_chunks) with ordinality c
+   cross join lateral ops.chunk_problem(c.value) p
+   where p.message is not null
+   order by c.ordinality limit 1;
+  if v_wrong.message is not null then
+    perform ops.invalid(format('/chunks/%s%s', v_wrong.place, v_wrong.path), v_wrong.message);
+  end if;
+end
+$$;
+
+-- functions/edge/check_states.sql
+-- Refuse a run state that does not exist: OPV04.
+create or replace function ops.check_states(p_states text[]) returns void
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_known   text[] := array['waiting', 'queued', 'running', 'succeeded', 'failed', 'cancelled', 'skipped'];
+  v_unknown text;
+begin
+  select s into v_unknown from unnest(p_states) s where s <> all (v_known) limit 1;
+  if v_unknown is not null then
+    perform ops.fail('OPV04', format('state: %L is no run state', left(v_unknown, 80)),
+      jsonb_build_object('states', v_known), 'Use one of: ' || array_to_string(v_known, ', ') || '.');
+  end if;
+end
+$$;
+
+-- functions/edge/check_template.sql
+-- What the schema itself needs of a template; its other rules are the server's, which holds the JSON Schema.
+create or replace function ops.check_template(p_caller ops.tokens, p_name text, p_workspace text, p_spec jsonb)
+returns void
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_bundle text := p_spec #>> '{bundle,sha256}';
+begin
+  perform ops.check_workspaces(array[p_workspace]);
+  if not ops.may_enter(p_caller, p_workspace) then
+    perform ops.fail('OPU02', format('this token does not open workspace %L', p_workspace), '{}', null);
+  end if;
+  if jsonb_typeof(p_spec) is distinct from 'object' or coalesce(p_name, '') !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
+    perform ops.invalid('/name', 'must be lower case letters, digits, ".", "_" and "-", at most 63');
+  end if;
+  if p_spec ->> 'name' is distinct from p_name then
+    perform ops.invalid('/name', format('is %L, but the address says %L', p_spec ->> 'name', p_name));
+  end if;
+  if coalesce(p_spec ->> 'kind', '') <> 'pipeline' and not ops.setting('kinds') ? coalesce(p_spec ->> 'kind', '') then
+    perform ops.fail('OPV03', format('kind: %L is no kind here', p_spec ->> 'kind'),
+      jsonb_build_object('kinds', ops.setting('kinds') || '["pipeline"]'), 'Use one of the kinds.');
+  end if;
+  if v_bundle is not null and not exists (select from ops.bundles b where b.sha256 = v_bundle) then
+    perform ops.fail('OPN06', format('there is no bundle %s', left(v_bundle, 80)), '{}', 'Upload the bundle first.');
+  end if;
+end
+$$;
+
+-- functions/edge/check_workspaces.sql
+-- Refuse a list of workspace names that holds an unknown one (OPN07). Null, meaning all, passes.
+create or replace function ops.check_workspaces(p_names text[]) returns void
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_unknown text;
+begin
+  select n into v_unknown from unnest(p_names) n
+   where not exists (select from ops.workspaces w where w.workspace = n)
+   order by n limit 1;
+  if v_unknown is not null then
+    perform ops.fail('OPN07', format('there is no workspace %L', v_unknown), jsonb_build_object('workspace', v_unknown),
+      'Name one that `control-room workspaces ls` shows.');
+  end if;
+end
+$$;
+
+-- functions/edge/choose_contract_version.sql
+-- The newest contract version that both sides speak; OPC08 when there is none. Versions are 'major.minor'.
+create or replace function ops.choose_contract_version(p_min text, p_max text) returns text
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_chosen text;
+begin
+  if coalesce(p_min, '') !~ '^\d{1,4}\.\d{1,4}$' or coalesce(p_max, '') !~ '^\d{1,4}\.\d{1,4}$' then
+    perform ops.invalid('/contract', 'must give min and max as "major.minor"');
+  end if;
+  select v into v_chosen from jsonb_array_elements_text(ops.setting('contract_versions')) v
+   where string_to_array(v, '.')::int[]
+         between string_to_array(p_min, '.')::int[] and string_to_array(p_max, '.')::int[]
+   order by string_to_array(v, '.')::int[] desc limit 1;
+  if v_chosen is null then
+    perform ops.fail('OPC08', format('no contract version from %s to %s is spoken here', p_min, p_max),
+      jsonb_build_object('supported', ops.setting('contract_versions'), 'min', p_min, 'max', p_max),
+      'Upgrade the older side.');
+  end if;
+  return v_chosen;
+end
+$$;
+
+-- functions/edge/chunk_problem.sql
+-- What is wrong with a log chunk: path within it and message; message null when it is fine.
+create or replace function ops.chunk_problem(p_chunk jsonb, out path text, out message text)
+language sql immutable set search_path = ''
+as $$
+  select x.path, x.message
+    from (values
+      (1, '', 'must be an object', jsonb_typeof(p_chunk) = 'object'),
+      (2, '/stream', 'must be a name in lower case', p_chunk ->> 'stream' ~ '^[a-z][a-z0-9_.-]{0,62}$'),
+      (3, '/seq', 'must be a whole number from 0 on', ops.is_natural(p_chunk -> 'seq')),
+      (4, '/offset', 'must be a whole number from 0 on', ops.is_natural(p_chunk -> 'offset')),
+      (5, '/at', 'must be a time (ISO-8601)', p_chunk ->> 'at' ~ '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d'),
+      (6, '/text', 'must be text', jsonb_typeof(p_chunk -> 'text') = 'string')) x (n, path, message, fine)
+   where x.fine is not true
+   order by x.n limit 1
+$$;
+
+-- functions/edge/create_login_code.sql
+-- Remember a one-time login code by its SHA-256; it opens a session with the caller's rights for ten minutes.
+create or replace function ops.create_login_code(p_token_id uuid, p_code_sha256 bytea) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens  := ops.require(p_token_id, array['operator', 'viewer']);
+  v_ends   timestamptz := ops.now() + ops.seconds(ops.setting_number('login_code_seconds'));
+begin
+  delete from ops.login_codes c where c.expires_at < ops.now() - interval '1 day';
+  insert into ops.login_codes (code_sha256, token_id, created_at, expires_at)
+  values (p_code_sha256, v_caller.token_id, ops.now(), v_ends);
+  return jsonb_build_object('expires_at', ops.iso(v_ends));
+end
+$$;
+
+-- functions/edge/create_partition.sql
+-- One month's partition of a table partitioned by run id.
+create or replace function ops.create_partition(p_parent text, p_name text, p_month timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  v_next timestamptz := ((p_month at time zone 'UTC') + interval '1 month') at time zone 'UTC';
+begin
+  execute format('create table ops.%I partition of ops.%I for values from (%L) to (%L)',
+    p_name, p_parent, ops.uuid7_floor(p_month), ops.uuid7_floor(v_next));
+  if p_parent = 'events' then
+    execute format(
+      'create trigger %I before truncate on ops.%I for each statement execute function ops.refuse_change()',
+      p_name || '_never_truncated', p_name);
+  end if;
+end
+$$;
+
+-- functions/edge/create_token.sql
+-- An operator makes a token: p_body {name, role, workspaces, expires_at}. Only the SHA-256 reaches the database.
+create or replace function ops.create_token(p_token_id uuid, p_token_sha256 bytea, p_body jsonb) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator']);
+  v_wanted text[]     := ops.text_array(p_body -> 'workspaces', 'workspaces');
+begin
+  -- Nobody gives away more than they hold.
+  if v_caller.workspaces is not null and (v_wanted is null or not v_wanted <@ v_caller.workspaces) then
+    perform ops.fail('OPU02', 'a token opens no more workspaces than its maker may enter',
+      jsonb_build_object('workspaces', to_jsonb(v_caller.workspaces)), 'Name workspaces of your own.');
+  end if;
+  return ops.insert_token(p_token_sha256, p_body);
+end
+$$;
+
+-- functions/edge/end_session.sql
+-- Log out. An unknown or ended session is no error.
+create or replace function ops.end_session(p_session_sha256 bytea) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  update ops.sessions s set ended_at = ops.now() where s.session_sha256 = p_session_sha256 and s.ended_at is null;
+  return '{}';
+end
+$$;
+
+-- functions/edge/ensure_partitions.sql
+-- Make the monthly partitions of events and logs from this month on, as many ahead as the setting says. A month whose
+-- rows already went into the default partition stays there. Never waits long for a lock: the next call tries again.
+create or replace function ops.ensure_partitions() returns jsonb
+language plpgsql security definer set search_path = '' set lock_timeout = '2s'
+as $$
+declare
+  v_month   timestamptz;
+  v_parent  text;
+  v_name    text;
+  v_created text[] := '{}';
+  v_skipped text[] := '{}';
+begin
+  for i in 0 .. ops.setting_number('partitions_ahead')::int loop
+    v_month := date_trunc('month', ops.now() at time zone 'UTC') at time zone 'UTC';
+    v_month := ((v_month at time zone 'UTC') + make_interval(months => i)) at time zone 'UTC';
+    foreach v_parent in array array['events', 'run_logs'] loop
+      v_name := format('%s_%s', v_parent, to_char(v_month at time zone 'UTC', 'YYYY_MM'));
+      continue when to_regclass('ops.' || v_name) is not null;
+      begin
+        perform ops.create_partition(v_parent, v_name, v_month);
+        v_created := v_created || v_name;
+      exception when check_violation or lock_not_available then
+        v_skipped := v_skipped || v_name;
+      end;
+    end loop;
+  end loop;
+  return jsonb_build_object('created', v_created, 'skipped', v_skipped);
+end
+$$;
+
+-- functions/edge/events_since.sql
+-- Events of all runs beyond a cursor 'xid.run_id.seq', for streams and webhooks. Only transactions older than every
+-- open one are read: an event that commits late has its turn later and is never skipped. Null starts at the present.
+create or replace function ops.events_since(p_cursor text, p_limit int) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_end   xid8 := pg_snapshot_xmin(pg_current_snapshot());
+  v_start text := coalesce(p_cursor, format('%s.%s.0', v_end, '00000000-0000-0000-0000-000000000000'));
+  v_items jsonb;
+begin
+  if v_start !~ '^[0-9]{1,20}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,18}$' then
+    perform ops.invalid('/cursor', 'must be the cursor of a former event', 'Start again without it.');
+  end if;
+  select jsonb_agg(ops.stream_event_json(e, r) order by e.xid, e.run_id, e.seq) into v_items
+    from (select * from ops.events x
+           where (x.xid, x.run_id, x.seq) > (split_part(v_start, '.', 1)::xid8, split_part(v_start, '.', 2)::uuid,
+                                             split_part(v_start, '.', 3)::bigint)
+             and x.xid < v_end
+           order by x.xid, x.run_id, x.seq limit p_limit) e
+    join ops.runs r on r.run_id = e.run_id;
+  return jsonb_build_object('items', coalesce(v_items, '[]'), 'cursor', coalesce(v_items #>> '{-1,cursor}', v_start));
+end
+$$;
+
+-- functions/edge/executor_json.sql
+-- An executor with the runs it holds.
+create or replace function ops.executor_json(p_executor ops.executors) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'executor_id', (p_executor).executor_id,
+    'number', (p_executor).number,
+    'name', (p_executor).name,
+    'kind', (p_executor).kind,
+    'version', (p_executor).version,
+    'contract_version', (p_executor).contract_version,
+    'capabilities', (p_executor).capabilities,
+    'labels', (p_executor).labels,
+    'workspaces', (p_executor).workspaces,
+    'slots', (p_executor).slots,
+    'host', (p_executor).host,
+    'pid', (p_executor).pid,
+    'state', ops.executor_state(p_executor),
+    'registered_at', ops.iso((p_executor).registered_at),
+    'last_seen_at', ops.iso((p_executor).last_seen_at),
+    'left_at', ops.iso((p_executor).left_at),
+    'running', (select coalesce(jsonb_agg(
+                         jsonb_build_object('run_id', r.run_id, 'number', r.number) order by r.number), '[]')
+                  from ops.leases l join ops.runs r on r.run_id = l.run_id
+                 where l.executor_id = (p_executor).executor_id))
+$$;
+
+-- functions/edge/executor_state.sql
+-- The state of an executor as people see it: active, draining, lost (silent for too long) or stopped (it said so).
+create or replace function ops.executor_state(p_executor ops.executors) returns text
+language sql stable set search_path = ''
+as $$
+  select case
+    when (p_executor).state = 'left' then 'stopped'
+    when (p_executor).last_seen_at < ops.now() - ops.seconds(ops.setting_number('executor_alive_seconds')) then 'lost'
+    else (p_executor).state
+  end
+$$;
+
+-- functions/edge/get_artifact.sql
+-- One artifact of a workspace that the caller may enter. Executors see what an accepted report made visible, which is
+-- what inputs are, and what they upload under a lease of their own; people also see what is still on its way.
+create or replace function ops.get_artifact(p_token_id uuid, p_artifact_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_caller   ops.tokens := ops.require(p_token_id, array['executor', 'operator', 'viewer']);
+  v_artifact ops.artifacts;
+begin
+  select a.* into v_artifact
+    from ops.artifacts a
+    join ops.runs r on r.run_id = a.run_id
+   where a.artifact_id = p_artifact_id and ops.may_enter(v_caller, r.workspace)
+     and (v_caller.role <> 'executor' or a.state = 'visible' or exists (
+           select from ops.leases l
+             join ops.executors e on e.executor_id = l.executor_id
+            where l.run_id = a.run_id and l.epoch = a.epoch and e.token_id = p_token_id));
+  if v_artifact.artifact_id is null then
+    perform ops.fail('OPN04', format('there is no artifact %s to read here', p_artifact_id),
+      jsonb_build_object('artifact_id', p_artifact_id), null);
+  end if;
+  return ops.artifact_json(v_artifact);
+end
+$$;
+
+-- functions/edge/get_bundle.sql
+-- A code bundle whose bytes are in the store; OPN06 otherwise.
+create or replace function ops.get_bundle(p_token_id uuid, p_sha256 text) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_bundle ops.bundles;
+begin
+  perform ops.require(p_token_id, array['executor', 'operator', 'viewer']);
+  select * into v_bundle from ops.bundles b where b.sha256 = p_sha256 and b.state = 'stored';
+  if v_bundle.sha256 is null then
+    perform ops.fail('OPN06', format('there is no stored bundle %s', left(p_sha256, 80)), '{}',
+      'Apply the template again, which uploads its bundle.');
+  end if;
+  return ops.bundle_json(v_bundle);
+end
+$$;
+
+-- functions/edge/get_run.sql
+-- One run with all that its page shows.
+create or replace function ops.get_run(p_token_id uuid, p_ref text) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
+  v_run    ops.runs;
+begin
+  select * into v_run from ops.runs r where r.run_id = ops.resolve_run(v_caller.token_id, p_ref);
+  return ops.run_json(v_run) || jsonb_build_object(
+    'template_digest', (select t.digest from ops.templates t where t.template_id = v_run.template_id),
+    'attempts', ops.run_attempts(v_run.run_id),
+    'depends_on', ops.run_parents(v_run.run_id),
+    'publications', ops.run_publications(v_run),
+    'children', (select coalesce(jsonb_agg(ops.run_json(c) order by c.number), '[]')
+                   from ops.runs c where c.pipeline_run_id = v_run.run_id),
+    'cap_ledger', (select coalesce(jsonb_agg(ops.cap_entry_json(l) order by l.entry_id), '[]')
+                     from ops.cap_ledger l where l.run_id in (select ops.run_family(v_run))),
+    'counts', (select jsonb_build_object('events', v_run.event_seq,
+                        'children', (select coalesce(jsonb_object_agg(c.state, c.runs), '{}') from (
+                          select r.state, count(*) as runs from ops.runs r
+                           where r.pipeline_run_id = v_run.run_id group by r.state) c))));
+end
+$$;
+
+-- functions/edge/get_template.sql
+-- One template with its spec: the newest version unless one is named. The default workspace's comes first.
+create or replace function ops.get_template(p_token_id uuid, p_name text, p_version int) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_caller   ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
+  v_template ops.templates;
+begin
+  select * into v_template from ops.templates t
+   where t.name = p_name and (p_version is null or t.version = p_version) and ops.may_enter(v_caller, t.workspace)
+   order by (t.workspace = 'default') desc, t.workspace, t.version desc limit 1;
+  if v_template.template_id is null then
+    perform ops.fail('OPN02',
+      format('there is no template %L', p_name) || coalesce(format(' in version %s', p_version), ''),
+      jsonb_build_object('template', p_name), 'See `control-room templates ls`.');
+  end if;
+  return ops.template_json(v_template) || jsonb_build_object('versions', (
+    select jsonb_agg(t.version order by t.version) from ops.templates t
+     where t.workspace = v_template.workspace and t.name = v_template.name));
+end
+$$;
+
+-- functions/edge/hold_unreported.sql
+-- Guard and lock as ops.hold_lease, for what must come before the report: an attempt whose report was accepted (its
+-- publications are still going out) adds nothing more. Raises what ops.hold_lease raises, OPC01 for the reported one.
+create or replace function ops.hold_unreported(p_token_id uuid, p_run_id uuid, p_epoch bigint) returns ops.leases
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_lease ops.leases := ops.hold_lease(p_token_id, p_run_id, p_epoch);
+begin
+  if v_lease.reported_at is not null then
+    perform ops.fail('OPC01', format('run %s: epoch %s has reported and adds nothing more', p_run_id, p_epoch),
+      jsonb_build_object('run_id', p_run_id, 'epoch_sent', p_epoch, 'epoch_current', p_epoch, 'reason', 'terminal',
+        'run_state', (select r.state from ops.runs r where r.run_id = p_run_id)),
+      'Send artifacts before the report.');
+  end if;
+  return v_lease;
+end
+$$;
+
+-- functions/edge/info.sql
+-- What this database is: needs no token, holds nothing private.
+create or replace function ops.info() returns jsonb
+language sql stable security definer set search_path = ''
+as $$
+  select jsonb_build_object(
+    'schema_version', (select max(m.version) from ops.schema_migrations m),
+    'database_version', current_setting('server_version'),
+    'server_time', ops.iso(ops.now()),
+    'contract_versions', ops.setting('contract_versions'),
+    'kinds', ops.setting('kinds'),
+    'lakehouse_root', ops.setting('lakehouse_root'))
+$$;
+
+-- functions/edge/insert_token.sql
+-- Store a token by its SHA-256. The same SHA-256 with the same rights again answers the same token; with others, OPV01.
+create or replace function ops.insert_token(p_token_sha256 bytea, p_body jsonb) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_token      ops.tokens;
+  v_workspaces text[] := ops.text_array(p_body -> 'workspaces', 'workspaces');
+begin
+  if coalesce(p_body ->> 'role', '') not in ('operator', 'viewer', 'executor') then
+    perform ops.invalid('/role', 'must be operator, viewer or executor');
+  end if;
+  if coalesce(btrim(p_body ->> 'name'), '') = '' or length(p_body ->> 'name') > 200 then
+    perform ops.invalid('/name', 'must have 1 to 200 characters');
+  end if;
+  if p_token_sha256 is null or octet_length(p_token_sha256) <> 32 then
+    perform ops.invalid('/token_sha256', 'must be 32 bytes');
+  end if;
+  perform ops.check_workspaces(v_workspaces);
+
+  insert into ops.tokens as t (token_id, token_sha256, role, name, workspaces, created_at, expires_at)
+  values (ops.uuid7(), p_token_sha256, p_body ->> 'role', p_body ->> 'name', v_workspaces, ops.now(),
+          (p_body ->> 'expires_at')::timestamptz)
+  on conflict (token_sha256) do nothing;
+
+  select * into v_token from ops.tokens t where t.token_sha256 = p_token_sha256;
+  if (v_token.role, v_token.name) <> (p_body ->> 'role', p_body ->> 'name')
+     or v_token.workspaces is distinct from v_workspaces then
+    perform ops.fail('OPV01', 'this token is already registered with other rights', '{}', 'Make a new token.');
+  end if;
+  return ops.principal_json(v_token) || jsonb_build_object('expires_at', ops.iso(v_token.expires_at));
+end
+$$;
+
+-- functions/edge/is_natural.sql
+-- Whether a JSON value is a whole number from 0 on that fits a bigint.
+create or replace function ops.is_natural(p_value jsonb) returns boolean
+language sql immutable set search_path = ''
+as $$
+  select jsonb_typeof(p_value) is not distinct from 'number' and p_value #>> '{}' ~ '^[0-9]{1,18}$'
+$$;
+
+-- functions/edge/lead.sql
+-- Take or renew a duty for some seconds: true for its one holder, false for the others until it lapses.
+create or replace function ops.lead(p_name text, p_holder text, p_seconds numeric) returns boolean
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_ends timestamptz := ops.now() + ops.seconds(p_seconds);
+begin
+  insert into ops.leadership as l (name, holder, acquired_at, expires_at) values (p_name, p_holder, ops.now(), v_ends)
+  on conflict (name) do update
+     set holder = excluded.holder,
+         term = l.term + (l.holder <> excluded.holder)::int,
+         acquired_at = case when l.holder = excluded.holder then l.acquired_at else excluded.acquired_at end,
+         expires_at = excluded.expires_at
+   where l.holder = excluded.holder or l.expires_at <= ops.now();
+  return found;
+end
+$$;
+
+-- functions/edge/leave_executor.sql
+-- leaveExecutor: the process has drained and goes. Leases it still holds are left to expire. Repeating is no error.
+create or replace function ops.leave_executor(p_token_id uuid, p_executor_id uuid) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform ops.require(p_token_id, array['executor']);
+  update ops.executors e
+     set state = 'left', left_at = coalesce(e.left_at, ops.now()), last_seen_at = ops.now()
+   where e.executor_id = p_executor_id and e.token_id = p_token_id;
+  if not found then
+    perform ops.fail('OPN03', format('no executor %s is registered with this token', p_executor_id),
+      jsonb_build_object('executor_id', p_executor_id), 'Register first.');
+  end if;
+  return '{}';
+end
+$$;
+
+-- functions/edge/list_caps.sql
+-- The caps in force by scope, and the latest enforcements.
+create or replace function ops.list_caps(p_token_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
+begin
+  return jsonb_build_object(
+    'items', (select coalesce(jsonb_agg(jsonb_build_object('scope', c.scope, 'workspace', c.workspace,
+                       'template_name', c.template_name, 'cap', c.cap, 'limit', c."limit",
+                       'updated_at', ops.iso(c.updated_at))
+                       order by c.scope, c.workspace, c.template_name, c.cap), '[]')
+                from ops.caps c where c.workspace is null or ops.may_enter(v_caller, c.workspace)),
+    'ledger', (select coalesce(jsonb_agg(ops.cap_entry_json(l) order by l.entry_id desc), '[]')
+                 from (select x.* from ops.cap_ledger x join ops.runs r on r.run_id = x.run_id
+                        where ops.may_enter(v_caller, r.workspace) order by x.entry_id desc limit 100) l));
+end
+$$;
+
+-- functions/edge/list_executors.sql
+-- The executors seen lately (a week), most recent first, with what each is running.
+create or replace function ops.list_executors(p_token_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  perform ops.require(p_token_id, array['operator', 'viewer']);
+  return jsonb_build_object('items', coalesce((
+    select jsonb_agg(ops.executor_json(e) order by e.last_seen_at desc, e.number desc)
+      from (select * from ops.executors x where x.last_seen_at > ops.now() - interval '7 days'
+             order by x.last_seen_at desc limit 500) e),
+    '[]'));
+end
+$$;
+
+-- functions/edge/list_runs.sql
+-- Runs, newest first. p_filters: state [..], kind, template, pipeline (ref), workspace, q, top_level, limit, cursor.
+-- Pages follow the run's number, so that new runs never shift a page.
+create or replace function ops.list_runs(p_token_id uuid, p_filters jsonb) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_caller   ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
+  v_states   text[] := ops.text_array(p_filters -> 'state', 'state');
+  v_limit    int    := ops.page_limit(p_filters, 50, 500);
+  v_before   bigint := ops.page_cursor(p_filters ->> 'cursor');
+  v_pipeline uuid   := case when p_filters ->> 'pipeline' is not null
+                            then ops.resolve_run(p_token_id, p_filters ->> 'pipeline') end;
+  v_q        text   := nullif(btrim(p_filters ->> 'q'), '');
+  v_page     ops.runs[];
+begin
+  perform ops.check_states(v_states);
+  v_page := array(
+    select r from ops.runs r
+     where (v_before is null or r.number < v_before)
+       and (v_caller.workspaces is null or r.workspace = any (v_caller.workspaces))
+       and (p_filters ->> 'workspace' is null or r.workspace = p_filters ->> 'workspace')
+       and (coalesce(cardinality(v_states), 0) = 0 or r.state = any (v_states))
+       and (p_filters ->> 'kind' is null or r.kind = p_filters ->> 'kind')
+       and (p_filters ->> 'template' is null or r.template_name = p_filters ->> 'template')
+       and (v_pipeline is null or r.pipeline_run_id = v_pipeline)
+       and (not coalesce((p_filters ->> 'top_level')::boolean, false) or r.pipeline_run_id is null)
+       and (v_q is null or ops.run_matches(r, v_q))
+     order by r.number desc limit v_limit + 1);
+  return jsonb_build_object(
+    'items', (select coalesce(jsonb_agg(ops.run_json(r) order by r.number desc), '[]')
+                from unnest(v_page[1:v_limit]) r),
+    'next_cursor', case when cardinality(v_page) > v_limit then (v_page[v_limit]).number::text end);
+end
+$$;
+
+-- functions/edge/list_templates.sql
+-- The newest version of each template that the caller may see, by name.
+create or replace function ops.list_templates(p_token_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
+begin
+  return jsonb_build_object('items', coalesce((
+    select jsonb_agg(ops.template_json(t) order by t.name, t.workspace)
+      from ops.templates t
+     where ops.may_enter(v_caller, t.workspace)
+       and t.version = (select max(n.version) from ops.templates n
+                         where n.workspace = t.workspace and n.name = t.name)),
+    '[]'));
+end
+$$;
+
+-- functions/edge/list_workspaces.sql
+-- The workspaces that the caller may enter.
+create or replace function ops.list_workspaces(p_token_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer', 'executor']);
+begin
+  return jsonb_build_object('items', coalesce((
+    select jsonb_agg(jsonb_build_object('name', w.workspace, 'description', w.description,
+             'created_at', ops.iso(w.created_at)) order by w.workspace)
+      from ops.workspaces w where ops.may_enter(v_caller, w.workspace)), '[]'));
+end
+$$;
+
+-- functions/edge/log_cursor.sql
+-- Where a reader of a run's logs stands: (epoch, stream, seq) read last, from the text 'epoch:stream:seq,...' that the
+-- former page answered as `next`. One entry per stream, because streams grow side by side.
+create or replace function ops.log_cursor(p_after text) returns table (epoch bigint, stream text, seq bigint)
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if p_after !~ '^([0-9]{1,18}:[a-z][a-z0-9_.-]{0,62}:[0-9]{1,18}(,|$))*$' then
+    perform ops.invalid('/after', 'must be what a former page answered as `next`', 'Start again without it.');
+  end if;
+  return query
+    select split_part(part, ':', 1)::bigint, split_part(part, ':', 2), split_part(part, ':', 3)::bigint
+      from unnest(string_to_array(p_after, ',')) part where part <> '';
+end
+$$;
+
+-- functions/edge/log_positions.sql
+-- Where each stream of an attempt's log stands: (stream, next_seq, next_offset). Walks the primary key from stream to
+-- stream, so it costs as many index probes as there are streams, however long the log is.
+create or replace function ops.log_positions(p_run_id uuid, p_epoch bigint)
+returns table (stream text, next_seq bigint, next_offset bigint)
+language sql stable set search_path = ''
+as $$
+  with recursive streams (stream) as (
+    select min(l.stream) from ops.run_logs l where l.run_id = p_run_id and l.epoch = p_epoch
+    union all
+    select (select min(l.stream) from ops.run_logs l
+             where l.run_id = p_run_id and l.epoch = p_epoch and l.stream > s.stream)
+      from streams s where s.stream is not null
+  )
+  select s.stream, last.seq + 1, last."offset" + octet_length(last.text)
+    from streams s
+   cross join lateral (
+     select l.seq, l."offset", l.text from ops.run_logs l
+      where l.run_id = p_run_id and l.epoch = p_epoch and l.stream = s.stream
+      order by l.seq desc limit 1) last
+   where s.stream is not null
+$$;
+
+-- functions/edge/may_enter.sql
+-- Whether a caller's token opens a workspace.
+create or replace function ops.may_enter(p_caller ops.tokens, p_workspace text) returns boolean
+language sql immutable set search_path = ''
+as $$
+  select (p_caller).workspaces is null or p_workspace = any ((p_caller).workspaces)
+$$;
+
+-- functions/edge/object_is_stored.sql
+-- Whether an artifact of the run's workspace has put these bytes into the store. Other workspaces' bytes do not count:
+-- knowing a digest must not open what another tenant wrote.
+create or replace function ops.object_is_stored(p_run_id uuid, p_object_key text) returns boolean
+language sql stable set search_path = ''
+as $$
+  select exists (
+    select from ops.artifacts a
+      join ops.runs r on r.run_id = a.run_id
+     where a.object_key = p_object_key and a.state in ('recorded', 'visible')
+       and r.workspace = (select o.workspace from ops.runs o where o.run_id = p_run_id))
+$$;
+
+-- functions/edge/object_key.sql
+-- Where bytes live in the object store: by their SHA-256, spread over 256 prefixes.
+create or replace function ops.object_key(p_sha256 text) returns text
+language sql immutable set search_path = ''
+as $$
+  select 'sha256/' || left(p_sha256, 2) || '/' || p_sha256
+$$;
+
+-- functions/edge/page_cursor.sql
+-- Where a page starts, from a cursor that a former page answered; null at the start.
+create or replace function ops.page_cursor(p_cursor text) returns bigint
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if p_cursor !~ '^[0-9]{1,18}$' then
+    perform ops.invalid('/cursor', 'must be a cursor that a former page answered', 'Start again without a cursor.');
+  end if;
+  return p_cursor::bigint;
+end
+$$;
+
+-- functions/edge/page_limit.sql
+-- How many items of a list are wanted: `limit` of the filters, else the default; OPV01 when out of range.
+create or replace function ops.page_limit(p_filters jsonb, p_default int, p_most int) returns int
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_text text := coalesce(p_filters ->> 'limit', p_default::text);
+begin
+  if v_text !~ '^[0-9]{1,6}$' or v_text::int not between 1 and p_most then
+    perform ops.invalid('/limit', format('must be a whole number from 1 to %s', p_most));
+  end if;
+  return v_text::int;
+end
+$$;
+
+-- functions/edge/principal_json.sql
+-- Who a token stands for, as ops_schema.store.Principal reads it.
+create or replace function ops.principal_json(p_token ops.tokens) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'token_id', (p_token).token_id,
+    'role', (p_token).role,
+    'name', (p_token).name,
+    'workspaces', to_jsonb((p_token).workspaces))
+$$;
+
+-- functions/edge/put_bundle.sql
+-- Announce a code bundle {sha256, size}; with stored: true, say that the server has seen its bytes in the store.
+create or replace function ops.put_bundle(p_token_id uuid, p_body jsonb) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_sha256 text    := p_body ->> 'sha256';
+  v_stored boolean := coalesce((p_body ->> 'stored')::boolean, false);
+  v_bundle ops.bundles;
+begin
+  perform ops.require(p_token_id, array['operator']);
+  if coalesce(v_sha256, '') !~ '^[0-9a-f]{64}$' or not ops.is_natural(p_body -> 'size') then
+    perform ops.invalid('/sha256', 'a bundle needs its SHA-256 (64 hex digits) and its size in bytes');
+  end if;
+  insert into ops.bundles (sha256, size, object_key, state, created_at, created_by)
+  values (v_sha256, (p_body ->> 'size')::bigint, ops.object_key(v_sha256), 'begun', ops.now(), p_token_id)
+  on conflict (sha256) do nothing;
+  if v_stored then
+    update ops.bundles b set state = 'stored', stored_at = ops.now() where b.sha256 = v_sha256 and b.state = 'begun';
+  end if;
+
+  select * into v_bundle from ops.bundles b where b.sha256 = v_sha256;
+  if v_bundle.size <> (p_body ->> 'size')::bigint then
+    perform ops.fail('OPC04', format('bundle %s is on record with %s bytes', v_sha256, v_bundle.size),
+      jsonb_build_object('sha256', v_sha256, 'size', v_bundle.size), 'Pack the bundle again.');
+  end if;
+  return ops.bundle_json(v_bundle);
+end
+$$;
+
+-- functions/edge/put_template.sql
+-- Store a template: an unchanged spec keeps its version, a changed one gets the next. A version never changes.
+create or replace function ops.put_template(p_token_id uuid, p_name text, p_spec jsonb) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_caller    ops.tokens := ops.require(p_token_id, array['operator']);
+  v_workspace text := coalesce(p_spec ->> 'workspace', 'default');
+  v_digest    text := encode(ops.digest(p_spec), 'hex');
+  v_latest    ops.templates;
+  v_created   boolean := false;
+begin
+  perform ops.check_template(v_caller, p_name, v_workspace, p_spec);
+  -- Two writers of one name take turns, so that versions follow each other.
+  perform pg_advisory_xact_lock(hashtextextended('ops.template:' || v_workspace || '/' || p_name, 0));
+  select * into v_latest from ops.templates t
+   where t.workspace = v_workspace and t.name = p_name order by t.version desc limit 1;
+
+  if v_latest.digest is distinct from v_digest then
+    insert into ops.templates
+      (template_id, workspace, name, version, digest, kind, description, spec, created_at, created_by)
+    values (ops.uuid7(), v_workspace, p_name, coalesce(v_latest.version, 0) + 1, v_digest, p_spec ->> 'kind',
+            coalesce(p_spec ->> 'description', ''), p_spec, ops.now(), p_token_id)
+    returning * into v_latest;
+    v_created := true;
+  end if;
+  return ops.template_json(v_latest) - 'spec' || jsonb_build_object('created', v_created);
+end
+$$;
+
+-- functions/edge/record_artifact.sql
+-- recordArtifact: the server has seen the bytes in the store (or the table's version needs none). Guard, lock, mutate,
+-- emit. Recording again is no error. It becomes visible with the accepted report.
+create or replace function ops.record_artifact(p_token_id uuid, p_run_id uuid, p_artifact_id uuid, p_body jsonb)
+returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_epoch    bigint := ops.body_epoch(p_body);
+  v_lease    ops.leases := ops.hold_unreported(p_token_id, p_run_id, v_epoch);
+  v_artifact ops.artifacts;
+begin
+  select * into v_artifact from ops.artifacts a
+   where a.artifact_id = p_artifact_id and a.run_id = p_run_id and a.epoch = v_epoch;
+  if v_artifact.artifact_id is null then
+    perform ops.fail('OPN04', format('run %s has no artifact %s in epoch %s', p_run_id, p_artifact_id, v_epoch),
+      jsonb_build_object('artifact_id', p_artifact_id), 'Begin the artifact first.');
+  end if;
+  if v_artifact.state = 'begun' then
+    update ops.artifacts a set state = 'recorded', recorded_at = ops.now()
+     where a.artifact_id = p_artifact_id
+    returning * into v_artifact;
+    perform ops.emit(p_run_id, 'artifact.recorded', v_epoch, ops.executor_actor(v_lease.executor_id),
+      jsonb_build_object('artifact_id', v_artifact.artifact_id, 'name', v_artifact.name, 'kind', v_artifact.kind,
+      'size', v_artifact.size, 'sha256', v_artifact.sha256));
+  end if;
+  return ops.artifact_json(v_artifact);
+end
+$$;
+
+-- functions/edge/redeem_login_code.sql
+-- Turn a login code into a session, once. Unknown, spent and late codes get the same answer: OPU03.
+create or replace function ops.redeem_login_code(p_code_sha256 bytea, p_session_sha256 bytea) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_token ops.tokens;
+  v_ends  timestamptz := ops.now() + ops.seconds(ops.setting_number('session_seconds'));
+begin
+  update ops.login_codes c set used_at = ops.now()
+    from ops.tokens t
+   where c.code_sha256 = p_code_sha256 and c.used_at is null and c.expires_at > ops.now()
+     and t.token_id = c.token_id and ops.token_is_live(t)
+  returning t.* into v_token;
+  if v_token.token_id is null then
+    perform ops.fail('OPU03', 'this login code is unknown, used or out of date', '{}',
+      'Run `control-room login` for a new link.');
+  end if;
+
+  delete from ops.sessions s where s.expires_at < ops.now() - interval '1 day';
+  insert into ops.sessions (session_sha256, token_id, created_at, expires_at)
+  values (p_session_sha256, v_token.token_id, ops.now(), v_ends);
+  return ops.principal_json(v_token) || jsonb_build_object('expires_at', ops.iso(v_ends));
+end
+$$;
+
+-- functions/edge/register_executor.sql
+-- registerExecutor: guard, then one row per instance. The same instance again is the same executor, and counts as seen.
+create or replace function ops.register_executor(p_token_id uuid, p_body jsonb) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_caller     ops.tokens := ops.require(p_token_id, array['executor']);
+  v_version    text   := ops.choose_contract_version(p_body #>> '{contract,min}', p_body #>> '{contract,max}');
+  v_workspaces text[] := ops.text_array(p_body -> 'workspaces', 'workspaces');
+  v_executor   ops.executors;
+begin
+  if not ops.setting('kinds') ? coalesce(p_body ->> 'kind', '') then
+    perform ops.fail('OPV03', format('kind: %L is no executor kind here', p_body ->> 'kind'),
+      jsonb_build_object('kinds', ops.setting('kinds')), 'Use one of the kinds, or add yours to the setting `kinds`.');
+  end if;
+  perform ops.check_workspaces(v_workspaces);
+  if v_caller.workspaces is not null then
+    if not coalesce(v_workspaces, v_caller.workspaces) <@ v_caller.workspaces then
+      perform ops.fail('OPU02', 'this token does not open all of the workspaces asked for',
+        jsonb_build_object('workspaces', to_jsonb(v_caller.workspaces)), 'Ask for fewer, or use another token.');
+    end if;
+    v_workspaces := coalesce(v_workspaces, v_caller.workspaces);
+  end if;
+
+  insert into ops.executors as e
+    (executor_id, instance_id, token_id, name, kind, version, contract_min, contract_max, contract_version,
+     capabilities, labels, workspaces, slots, host, pid, registered_at, last_seen_at)
+  values
+    (ops.uuid7(), (p_body ->> 'instance_id')::uuid, p_token_id, p_body ->> 'name', p_body ->> 'kind',
+     p_body ->> 'version', p_body #>> '{contract,min}', p_body #>> '{contract,max}', v_version,
+     coalesce(p_body -> 'capabilities', '{}'), coalesce(p_body -> 'labels', '{}'), v_workspaces,
+     coalesce((p_body ->> 'slots')::int, 1), p_body ->> 'host', (p_body ->> 'pid')::int, ops.now(), ops.now())
+  on conflict (instance_id) do update set last_seen_at = ops.now() where e.token_id = p_token_id
+  returning * into v_executor;
+
+  if v_executor.executor_id is null then
+    perform ops.fail('OPU02', 'this instance_id was registered with another token', '{}', 'Make a new instance_id.');
+  elsif v_executor.state = 'left' then
+    perform ops.fail('OPC09', format('executor %s has left', v_executor.number),
+      jsonb_build_object('executor_id', v_executor.executor_id), 'Register again with a new instance_id.');
+  end if;
+  return ops.registration_json(v_executor);
+end
+$$;
+
+-- functions/edge/registration_json.sql
+-- What a registered executor is told.
+create or replace function ops.registration_json(p_executor ops.executors) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'executor_id', (p_executor).executor_id,
+    'number', (p_executor).number,
+    'contract_version', (p_executor).contract_version,
+    'heartbeat_seconds', ops.setting('heartbeat_seconds'),
+    'claim_wait_seconds', ops.setting('claim_wait_seconds'),
+    'log_chunk_bytes', ops.setting('log_chunk_bytes'),
+    'workspaces', coalesce(
+      to_jsonb((p_executor).workspaces), (select jsonb_agg(w.workspace order by w.workspace) from ops.workspaces w)),
+    'server_time', ops.iso(ops.now()))
+$$;
+
+-- functions/edge/revoke_token.sql
+-- End a token: its sessions and unspent login codes end with it. Repeating it, or an unknown id, is no error.
+create or replace function ops.revoke_token(p_token_id uuid, p_revoked_id uuid) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform ops.require(p_token_id, array['operator']);
+  update ops.tokens t set revoked_at = ops.now() where t.token_id = p_revoked_id and t.revoked_at is null;
+  update ops.sessions s set ended_at = ops.now() where s.token_id = p_revoked_id and s.ended_at is null;
+  delete from ops.login_codes c where c.token_id = p_revoked_id and c.used_at is null;
+  return '{}';
+end
+$$;
+
+-- functions/edge/run_artifacts.sql
+-- The artifacts of a run, or of a pipeline's children, oldest first.
+create or replace function ops.run_artifacts(p_token_id uuid, p_ref text) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
+  v_run    ops.runs;
+begin
+  select * into v_run from ops.runs r where r.run_id = ops.resolve_run(v_caller.token_id, p_ref);
+  return jsonb_build_object('items', coalesce((
+    select jsonb_agg(ops.artifact_json(a) order by a.begun_at, a.name)
+      from ops.artifacts a where a.run_id in (select ops.run_family(v_run))), '[]'));
+end
+$$;
+
+-- functions/edge/run_attempts.sql
+-- The attempts of a run, oldest first.
+create or replace function ops.run_attempts(p_run_id uuid) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+      'epoch', a.epoch,
+      'attempt', a.attempt,
+      'executor_id', a.executor_id,
+      'executor_name', e.name,
+      'executor_number', e.number,
+      'outcome', a.outcome,
+      'started_at', ops.iso(a.started_at),
+      'finished_at', ops.iso(a.finished_at),
+      'reported_at', ops.iso(a.reported_at),
+      'result', a.result,
+      'error', a.error,
+      'usage', a.usage) order by a.epoch), '[]')
+    from ops.attempts a
+    left join ops.executors e on e.executor_id = a.executor_id
+   where a.run_id = p_run_id
+$$;
+
+-- functions/edge/run_events.sql
+-- A run's events after a sequence number, in order, each with the hashes of its chain.
+create or replace function ops.run_events(p_token_id uuid, p_ref text, p_filters jsonb) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
+  v_run_id uuid   := ops.resolve_run(v_caller.token_id, p_ref);
+  v_after  bigint := coalesce((p_filters ->> 'after_seq')::bigint, 0);
+  v_limit  int    := ops.page_limit(p_filters, 500, 5000);
+begin
+  return jsonb_build_object('items', coalesce((
+    select jsonb_agg(e.canonical::jsonb || jsonb_build_object(
+             'hash', encode(e.hash, 'hex'), 'prev_hash', encode(e.prev_hash, 'hex')) order by e.seq)
+      from (select * from ops.events v where v.run_id = v_run_id and v.seq > v_after order by v.seq limit v_limit) e),
+    '[]'));
+end
+$$;
+
+-- functions/edge/run_family.sql
+-- The runs whose work is shown at a run: itself, or the children of a pipeline.
+create or replace function ops.run_family(p_run ops.runs) returns setof uuid
+language sql stable set search_path = ''
+as $$
+  select (p_run).run_id where (p_run).kind <> 'pipeline'
+  union all
+  select c.run_id from ops.runs c where c.pipeline_run_id = (p_run).run_id and (p_run).kind = 'pipeline'
+$$;
+
+-- functions/edge/run_json.sql
+-- A run as the operator plane's Run. Progress and usage of a running run stand on its lease. A pipeline's rows and
+-- artifacts are those of its children.
+create or replace function ops.run_json(p_run ops.runs) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+      'run_id', (p_run).run_id,
+      'number', (p_run).number,
+      'workspace', (p_run).workspace,
+      'template_name', (p_run).template_name,
+      'template_version', (p_run).template_version,
+      'kind', (p_run).kind,
+      'task_key', (p_run).task_key,
+      'pipeline_run_id', (p_run).pipeline_run_id,
+      'retry_of', (p_run).retry_of,
+      'params', (p_run).params,
+      'inputs', (p_run).inputs,
+      'outputs', (p_run).outputs,
+      'labels', (p_run).labels,
+      'caps', (p_run).caps,
+      'concurrency_key', (p_run).concurrency_key,
+      'traceparent', (p_run).traceparent)
+    || jsonb_build_object(
+      'state', (p_run).state,
+      'state_reason', (p_run).state_reason,
+      'priority', (p_run).priority,
+      'queue', (p_run).queue,
+      'paused', (p_run).paused,
+      'epoch', (p_run).epoch,
+      'attempt', (p_run).attempt,
+      'max_attempts', (p_run).max_attempts,
+      'not_before', ops.iso((p_run).not_before),
+      'deadline', ops.iso((p_run).deadline),
+      'submitted_by', (p_run).submitted_by,
+      'submitted_at', ops.iso((p_run).submitted_at),
+      'queued_at', ops.iso((p_run).queued_at),
+      'started_at', ops.iso((p_run).started_at),
+      'finished_at', ops.iso((p_run).finished_at),
+      'cancel_requested_at', ops.iso((p_run).cancel_requested_at),
+      'cancel_reason', (p_run).cancel_reason)
+    || jsonb_build_object(
+      'result', (p_run).result,
+      'error', (p_run).error,
+      'progress', coalesce(l.progress, (p_run).progress),
+      'usage', (p_run).usage || coalesce(l.usage, '{}'),
+      'lease_deadline', ops.iso(l.lease_deadline),
+      'executor_name', (select e.name from ops.executors e where e.executor_id = (p_run).executor_id),
+      'rows', (select sum(p.rows) from ops.publications p
+                where p.run_id in (select ops.run_family(p_run)) and p.state = 'committed'),
+      'artifact_count', (select count(*) from ops.artifacts a
+                          where a.run_id in (select ops.run_family(p_run)) and a.state in ('recorded', 'visible')))
+    from (select) one
+    left join ops.leases l on l.run_id = (p_run).run_id
+$$;
+
+-- functions/edge/run_json_by_id.sql
+-- The Run document of a run that is known to exist.
+create or replace function ops.run_json(p_run_id uuid) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select ops.run_json(r) from ops.runs r where r.run_id = p_run_id
+$$;
+
+-- functions/edge/run_logs.sql
+-- A run's log chunks beyond a cursor, in the order of their times. p_filters: stream, after, limit (chunks), epoch.
+create or replace function ops.run_logs(p_token_id uuid, p_ref text, p_filters jsonb) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
+  v_run_id uuid := ops.resolve_run(v_caller.token_id, p_ref);
+  v_limit  int  := ops.page_limit(p_filters, 500, 5000);
+  v_answer jsonb;
+begin
+  perform from ops.log_cursor(p_filters ->> 'after');
+  with streams as (
+    select a.epoch, p.stream, coalesce(c.seq, -1) as seen
+      from ops.attempts a
+     cross join lateral ops.log_positions(a.run_id, a.epoch) p
+      left join ops.log_cursor(p_filters ->> 'after') c on c.epoch = a.epoch and c.stream = p.stream
+     where a.run_id = v_run_id
+       and (p_filters ->> 'epoch' is null or a.epoch = (p_filters ->> 'epoch')::bigint)
+       and (p_filters ->> 'stream' is null or p.stream = p_filters ->> 'stream')
+  ), fresh as (
+    -- The running maximum keeps a stream's own order when its clock steps back, so a page never skips a chunk.
+    select s.epoch, s.stream, l.seq, l."offset", l.at, l.text,
+           max(l.at) over (partition by s.epoch, s.stream order by l.seq) as sorted_at
+      from streams s
+     cross join lateral (
+       select * from ops.run_logs g
+        where g.run_id = v_run_id and g.epoch = s.epoch and g.stream = s.stream and g.seq > s.seen
+        order by g.seq limit v_limit) l
+  ), page as (
+    select * from fresh f order by f.epoch, f.sorted_at, f.stream, f.seq limit v_limit
+  ), positions as (
+    select s.epoch, s.stream, greatest(s.seen, max(p.seq)) as seq
+      from streams s left join page p on p.epoch = s.epoch and p.stream = s.stream
+     group by s.epoch, s.stream, s.seen
+  )
+  select jsonb_build_object(
+    'items', (select coalesce(jsonb_agg(jsonb_build_object('epoch', p.epoch, 'stream', p.stream, 'seq', p.seq,
+                'offset', p."offset", 'at', ops.iso(p.at), 'text', p.text)
+                order by p.epoch, p.sorted_at, p.stream, p.seq), '[]') from page p),
+    'next', (select coalesce(string_agg(format('%s:%s:%s', n.epoch, n.stream, n.seq), ','
+                order by n.epoch, n.stream), '')
+               from positions n where n.seq >= 0))
+    into v_answer;
+  return v_answer;
+end
+$$;
+
+-- functions/edge/run_matches.sql
+-- Whether a run is what somebody types into the search box: a number, the start of an id, part of a name or a label.
+create or replace function ops.run_matches(p_run ops.runs, p_q text) returns boolean
+language sql immutable set search_path = ''
+as $$
+  select (p_run).number::text = ltrim(p_q, '#')
+      or starts_with((p_run).run_id::text, lower(p_q))
+      or strpos(lower((p_run).template_name), lower(p_q)) > 0
+      or strpos(lower(coalesce((p_run).task_key, '')), lower(p_q)) > 0
+      or strpos(lower((p_run).labels::text), lower(p_q)) > 0
+$$;
+
+-- functions/edge/run_parents.sql
+-- What a run waits for, or waited for.
+create or replace function ops.run_parents(p_run_id uuid) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+      'run_id', r.run_id,
+      'number', r.number,
+      'task_key', r.task_key,
+      'template_name', r.template_name,
+      'state', r.state,
+      'inputs', d.inputs) order by r.number), '[]')
+    from ops.run_dependencies d
+    join ops.runs r on r.run_id = d.depends_on
+   where d.run_id = p_run_id
+$$;
+
+-- functions/edge/run_publications.sql
+-- The data that a run, or a pipeline's children, published or is about to.
+create or replace function ops.run_publications(p_run ops.runs) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+      'run_id', p.run_id,
+      'output', p.output,
+      'epoch', p.epoch,
+      'format', p.format,
+      'mode', p.mode,
+      'uri', p.uri,
+      'rows', p.rows,
+      'files', jsonb_array_length(p.files),
+      'app_id', p.app_id,
+      'app_version', p.app_version,
+      'state', p.state,
+      'table_version', p.table_version,
+      'error', p.error,
+      'recorded_at', ops.iso(p.recorded_at),
+      'committed_at', ops.iso(p.committed_at)) order by p.recorded_at, p.output), '[]')
+    from ops.publications p
+   where p.run_id in (select ops.run_family(p_run))
+$$;
+
+-- functions/edge/session_principal.sql
+-- Whom a session cookie names, by the SHA-256 of its value; null when unknown, ended or expired, or its token ended.
+create or replace function ops.session_principal(p_session_sha256 bytea) returns jsonb
+language sql stable security definer set search_path = ''
+as $$
+  select ops.principal_json(t)
+    from ops.sessions s
+    join ops.tokens t on t.token_id = s.token_id
+   where s.session_sha256 = p_session_sha256 and s.ended_at is null and s.expires_at > ops.now()
+     and ops.token_is_live(t)
+$$;
+
+-- functions/edge/stream_event_json.sql
+-- An event as the event stream carries it; `state` is the one told by the event, workspace lets a server filter.
+create or replace function ops.stream_event_json(p_event ops.events, p_run ops.runs) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'cursor', format('%s.%s.%s', (p_event).xid, (p_event).run_id, (p_event).seq),
+    'run_id', (p_event).run_id,
+    'number', (p_run).number,
+    'pipeline_run_id', (p_run).pipeline_run_id,
+    'workspace', (p_run).workspace,
+    'type', (p_event).type,
+    'state', coalesce((p_event).canonical::jsonb #>> '{data,state}', (p_run).state),
+    'at', ops.iso((p_event).at),
+    'seq', (p_event).seq,
+    'epoch', (p_event).epoch)
+$$;
+
+-- functions/edge/template_json.sql
+-- A template version.
+create or replace function ops.template_json(p_template ops.templates) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'template_id', (p_template).template_id,
+    'number', (p_template).number,
+    'workspace', (p_template).workspace,
+    'name', (p_template).name,
+    'version', (p_template).version,
+    'digest', (p_template).digest,
+    'kind', (p_template).kind,
+    'description', (p_template).description,
+    'spec', (p_template).spec,
+    'created_at', ops.iso((p_template).created_at))
+$$;
+
+-- functions/edge/text_array.sql
+-- A JSON array of strings as text[]; null and JSON null stay null, anything else is refused (OPV01).
+create or replace function ops.text_array(p_value jsonb, p_field text) returns text[]
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if p_value is null or jsonb_typeof(p_value) = 'null' then
+    return null;
+  end if;
+  if jsonb_typeof(p_value) <> 'array' or jsonb_path_exists(p_value, '$[*] ? (@.type() != "string")') then
+    perform ops.invalid('/' || p_field, 'must be a list of strings');
+  end if;
+  return array(select jsonb_array_elements_text(p_value));
+end
+$$;
+
+-- functions/edge/token_is_live.sql
+-- Whether a token still opens anything.
+create or replace function ops.token_is_live(p_token ops.tokens) returns boolean
+language sql stable set search_path = ''
+as $$
+  select (p_token).revoked_at is null and ((p_token).expires_at is null or (p_token).expires_at > ops.now())
+$$;
+
+-- functions/edge/uuid7_floor.sql
+-- The smallest UUIDv7 of a moment: where a partition by time begins.
+create or replace function ops.uuid7_floor(p_at timestamptz) returns uuid
+language sql immutable set search_path = ''
+as $$
+  select (lpad(to_hex((extract(epoch from p_at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+$$;
+
+-- views/010_overview.sql
+-- What people and reports may read with plain SQL: facts about runs, never secrets.
+create or replace view ops.run_overview with (security_barrier) as
+select r.run_id, r.number, r.workspace, r.template_name, r.template_version, r.kind, r.task_key, r.pipeline_run_id,
+       r.retry_of, r.state, r.state_reason, r.priority, r.queue, r.epoch, r.attempt, r.max_attempts, r.submitted_by,
+       r.submitted_at, r.queued_at, r.started_at, r.finished_at, r.labels, r.error, r.usage, e.name as executor_name
+  from ops.runs r
+  left join ops.executors e on e.executor_id = r.executor_id;
+
+create or replace view ops.attempt_overview with (security_barrier) as
+select a.run_id, a.epoch, a.attempt, a.executor_id, a.outcome, a.started_at, a.finished_at, a.reported_at, a.error,
+       a.usage
+  from ops.attempts a;
+
+create or replace view ops.event_overview with (security_barrier) as
+select e.run_id, e.seq, e.at, e.type, e.epoch, e.canonical::jsonb ->> 'actor' as actor,
+       e.canonical::jsonb -> 'data' as data, encode(e.hash, 'hex') as hash, encode(e.prev_hash, 'hex') as prev_hash
+  from ops.events e;
+
+create or replace view ops.artifact_overview with (security_barrier) as
+select a.artifact_id, a.run_id, a.epoch, a.name, a.kind, a.media_type, a.size, a.sha256, a.table_ref, a.state,
+       a.recorded_at, a.visible_at
+  from ops.artifacts a;
+
+create or replace view ops.publication_overview with (security_barrier) as
+select p.run_id, p.epoch, p.output, p.format, p.mode, p.uri, p.rows, p.app_id, p.app_version, p.state, p.table_version,
+       p.recorded_at, p.committed_at
+  from ops.publications p;
+
+create or replace view ops.executor_overview with (security_barrier) as
+select e.executor_id, e.number, e.name, e.kind, e.version, e.contract_version, e.labels, e.slots, e.host,
+       e.state, e.registered_at, e.last_seen_at, e.left_at
+  from ops.executors e;
+
+create or replace view ops.cap_overview with (security_barrier) as
+select l.entry_id, l.run_id, l.epoch, l.layer, l.cap, l."limit", l.observed, l.overshoot, l.overshoot_ms, l.action, l.at
+  from ops.cap_ledger l;
+
+-- grants/010_functions.sql
+-- Who may call what. Nothing is anybody's by default; servers call the verbs, and only they.
+revoke execute on all functions in schema ops from public;
+
+do $$
+declare
+  v_verbs text[] := array[
+    -- who calls
+    'authenticate', 'session_principal', 'create_login_code', 'redeem_login_code', 'end_session', 'create_token',
+    'revoke_token',
+    -- executor plane
+    'register_executor', 'leave_executor', 'claim_runs', 'heartbeat', 'append_logs', 'begin_artifact',
+    'record_artifact', 'get_artifact', 'get_bundle', 'report_attempt', 'commit_publication',
+    -- operator plane
+    'submit_run', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'run_events', 'run_logs',
+    'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',
+    'list_workspaces', 'info', 'verify_events',
+    -- reactor
+    'expire_leases', 'promote_due', 'pending_publications', 'commit_publication_as_reactor', 'ensure_partitions',
+    'lead', 'events_since'];
+  v_verb     text;
+  v_function regprocedure;
+begin
+  foreach v_verb in array v_verbs loop
+    if not exists (select from pg_proc p where p.pronamespace = 'ops'::regnamespace and p.proname = v_verb) then
+      raise warning 'grants: there is no function ops.%', v_verb;
+    end if;
+    for v_function in
+      select p.oid from pg_proc p where p.pronamespace = 'ops'::regnamespace and p.proname = v_verb
+    loop
+      execute format('grant execute on function %s to ops_server', v_function);
+    end loop;
+  end loop;
+end
+$$;
+
+-- grants/020_views.sql
+-- Views are for reading; tables stay closed to everybody but their owner.
+grant select on
+  ops.run_overview, ops.attempt_overview, ops.event_overview, ops.artifact_overview, ops.publication_overview,
+  ops.executor_overview, ops.cap_overview
+to ops_server, ops_reader;

@@ -30,7 +30,6 @@ create table ops.templates (
   constraint templates_pkey primary key (template_id),
   constraint templates_number_key unique (number),
   constraint templates_version_key unique (workspace, name, version),
-  constraint templates_digest_key unique (workspace, name, digest),
   constraint templates_workspace_fkey foreign key (workspace) references ops.workspaces (workspace),
   constraint templates_name check (name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
   constraint templates_kind check (kind ~ '^[a-z][a-z0-9_-]{0,62}$'),

@@ -1,6 +1,7 @@
 -- What the executor plane's edge needs: settings of registration, sessions and login codes, and an index.
 insert into ops.settings (key, value) values
-  ('kinds', '["python", "notebook", "dbt", "trino", "spark", "duckdb", "command"]'),  -- executor kinds that may register
+  -- executor kinds that may register
+  ('kinds', '["python", "notebook", "dbt", "trino", "spark", "duckdb", "command"]'),
   ('contract_versions', '["1.0"]'),              -- what this schema speaks, oldest first
   ('heartbeat_seconds', '20'),                   -- told to executors; a third of the default lease
   ('login_code_seconds', '600'),

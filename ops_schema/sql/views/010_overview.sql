@@ -7,17 +7,18 @@ select r.run_id, r.number, r.workspace, r.template_name, r.template_version, r.k
   left join ops.executors e on e.executor_id = r.executor_id;
 
 create or replace view ops.attempt_overview with (security_barrier) as
-select a.run_id, a.epoch, a.attempt, a.executor_id, a.outcome, a.started_at, a.finished_at, a.reported_at, a.error, a.usage
+select a.run_id, a.epoch, a.attempt, a.executor_id, a.outcome, a.started_at, a.finished_at, a.reported_at, a.error,
+       a.usage
   from ops.attempts a;
 
 create or replace view ops.event_overview with (security_barrier) as
-select e.run_id, e.seq, e.at, e.type, e.epoch, e.canonical::jsonb ->> 'actor' as actor, e.canonical::jsonb -> 'data' as data,
-       encode(e.hash, 'hex') as hash, encode(e.prev_hash, 'hex') as prev_hash
+select e.run_id, e.seq, e.at, e.type, e.epoch, e.canonical::jsonb ->> 'actor' as actor,
+       e.canonical::jsonb -> 'data' as data, encode(e.hash, 'hex') as hash, encode(e.prev_hash, 'hex') as prev_hash
   from ops.events e;
 
 create or replace view ops.artifact_overview with (security_barrier) as
-select a.artifact_id, a.run_id, a.epoch, a.name, a.kind, a.media_type, a.size, a.sha256, a.table_ref, a.state, a.recorded_at,
-       a.visible_at
+select a.artifact_id, a.run_id, a.epoch, a.name, a.kind, a.media_type, a.size, a.sha256, a.table_ref, a.state,
+       a.recorded_at, a.visible_at
   from ops.artifacts a;
 
 create or replace view ops.publication_overview with (security_barrier) as

@@ -1,6 +1,9 @@
 -- Lock the first ready runs that an executor could have, by priority, then ready sequence, passing over what others hold.
--- p_open: the concurrency keys that may be picked; runs without a key always may. Seeks from the claim floor.
-create or replace function ops.pick_ready(p_executor ops.executors, p_queues text[], p_open text[], p_limit int) returns uuid[]
+-- p_open: the concurrency keys that may be picked; runs without a key always may. p_but: runs picked already (their locks
+-- are this transaction's own, so SKIP LOCKED would find them again). Seeks from the claim floor.
+create or replace function ops.pick_ready(
+  p_executor ops.executors, p_queues text[], p_open text[], p_limit int, p_but uuid[] default '{}')
+returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$
 declare
@@ -25,7 +28,7 @@ begin
          and (p_executor.workspaces is null or r.workspace = any (p_executor.workspaces))
          and (r.requires is null or v_offer @> r.requires) and (r.deadline is null or r.deadline > v_now)
          and (r.concurrency_key is null or ops.key_of(r.workspace, r.concurrency_key) = any (p_open))
-         and r.run_id <> all (v_picked)
+         and r.run_id <> all (p_but)
        order by r.ready_seq limit v_left for update skip locked);
     exit when cardinality(v_picked) >= p_limit;
   end loop;

@@ -1,6 +1,6 @@
 -- appendLogs: guard, lock, store. A chunk that is stored already is accepted again in silence; a gap is stored as one.
--- The cap log_bytes counts what the streams have produced. Chunks are stored in the order sent up to the first that does
--- not fit; `accepted` says how many that are. When not even the first new chunk fits, the call is refused (OPX01).
+-- The cap log_bytes counts what the streams have produced. Chunks are stored in the order sent up to the first that
+-- does not fit; `accepted` says how many that are. When not even the first new chunk fits, the call is refused (OPX01).
 create or replace function ops.append_logs(p_token_id uuid, p_run_id uuid, p_body jsonb) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
@@ -8,10 +8,10 @@ declare
   v_epoch    bigint := ops.body_epoch(p_body);
   v_limit    bigint;
   v_used     bigint;
-  v_sent     int    := jsonb_array_length(p_body -> 'chunks');
   v_accepted int;
   v_observed bigint;
 begin
+  perform ops.check_chunks(p_body -> 'chunks');
   perform ops.hold_lease(p_token_id, p_run_id, v_epoch);
   v_limit := ops.cap_in_force(p_run_id, 'log_bytes');
   select coalesce(sum(p.next_offset), 0) into v_used from ops.log_positions(p_run_id, v_epoch) p;
@@ -37,13 +37,16 @@ begin
     into v_accepted, v_observed
     from sized z;
 
-  if v_accepted = 0 and v_sent > 0 then
-    perform ops.fail('OPX01', format('the log of run %s would reach %s bytes, its cap is %s', p_run_id, v_observed, v_limit),
-      jsonb_build_object('cap', 'log_bytes', 'limit', v_limit, 'observed', v_observed), 'Stop sending logs; report the cap.');
+  if v_accepted = 0 and v_observed is not null then
+    perform ops.fail('OPX01',
+      format('the log of run %s would reach %s bytes, its cap is %s', p_run_id, v_observed, v_limit),
+      jsonb_build_object('cap', 'log_bytes', 'limit', v_limit, 'observed', v_observed),
+      'Stop sending logs; report the cap.');
   end if;
   return jsonb_build_object(
     'accepted', v_accepted,
-    'next', (select coalesce(jsonb_object_agg(p.stream, jsonb_build_object('seq', p.next_seq, 'offset', p.next_offset)), '{}')
+    'next', (select coalesce(jsonb_object_agg(
+                      p.stream, jsonb_build_object('seq', p.next_seq, 'offset', p.next_offset)), '{}')
                from ops.log_positions(p_run_id, v_epoch) p),
     'log_bytes', (select coalesce(sum(p.next_offset), 0) from ops.log_positions(p_run_id, v_epoch) p));
 end

@@ -7,9 +7,13 @@ declare
   v_is_table boolean := p_body ->> 'kind' = 'table';
   v_sha256   text    := p_body ->> 'sha256';
 begin
-  if v_is_table and (p_body #>> '{table,uri}' is null or p_body #>> '{table,format}' is null) then
+  if coalesce(p_body ->> 'kind', '') not in ('file', 'table', 'report', 'log', 'metrics', 'model') then
+    perform ops.invalid('/kind', 'must be file, table, report, log, metrics or model');
+  elsif v_is_table and (p_body #>> '{table,uri}' is null or p_body #>> '{table,format}' is null
+                           or not ops.is_natural(p_body #> '{table,version}')) then
     perform ops.invalid('/table', 'an artifact of kind table needs format, uri and version');
-  elsif not v_is_table and (coalesce(v_sha256, '') !~ '^[0-9a-f]{64}$' or (p_body ->> 'size')::bigint is null) then
+  elsif not v_is_table
+        and (coalesce(v_sha256, '') !~ '^[0-9a-f]{64}$' or not ops.is_natural(p_body -> 'size')) then
     perform ops.invalid('/sha256', 'an artifact of bytes needs its SHA-256 (64 hex digits) and its size');
   end if;
   v_new.artifact_id := ops.uuid7();

@@ -1,5 +1,5 @@
--- beginArtifact: guard, lock, then one row per (run, epoch, name). The same name with the same content again answers the
--- same row; with other content, OPC04. The bytes' address is their SHA-256.
+-- beginArtifact: guard, lock, then one row per (run, epoch, name). The same name with the same content again answers
+-- the same row; with other content, OPC04. The bytes' address is their SHA-256.
 create or replace function ops.begin_artifact(p_token_id uuid, p_run_id uuid, p_body jsonb) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
@@ -10,7 +10,7 @@ declare
 begin
   perform ops.check_artifact_name(p_body ->> 'name');
   v_new := ops.artifact_from(p_run_id, v_epoch, p_body);
-  perform ops.hold_lease(p_token_id, p_run_id, v_epoch);
+  perform ops.hold_unreported(p_token_id, p_run_id, v_epoch);
 
   select * into v_found from ops.artifacts a
    where a.run_id = p_run_id and a.epoch = v_epoch and a.name = v_new.name;

@@ -1,5 +1,6 @@
 -- What the schema itself needs of a template; its other rules are the server's, which holds the JSON Schema.
-create or replace function ops.check_template(p_caller ops.tokens, p_name text, p_workspace text, p_spec jsonb) returns void
+create or replace function ops.check_template(p_caller ops.tokens, p_name text, p_workspace text, p_spec jsonb)
+returns void
 language plpgsql stable set search_path = ''
 as $$
 declare

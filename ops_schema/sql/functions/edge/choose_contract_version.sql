@@ -9,7 +9,8 @@ begin
     perform ops.invalid('/contract', 'must give min and max as "major.minor"');
   end if;
   select v into v_chosen from jsonb_array_elements_text(ops.setting('contract_versions')) v
-   where string_to_array(v, '.')::int[] between string_to_array(p_min, '.')::int[] and string_to_array(p_max, '.')::int[]
+   where string_to_array(v, '.')::int[]
+         between string_to_array(p_min, '.')::int[] and string_to_array(p_max, '.')::int[]
    order by string_to_array(v, '.')::int[] desc limit 1;
   if v_chosen is null then
     perform ops.fail('OPC08', format('no contract version from %s to %s is spoken here', p_min, p_max),

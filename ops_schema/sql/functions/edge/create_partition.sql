@@ -8,7 +8,8 @@ begin
   execute format('create table ops.%I partition of ops.%I for values from (%L) to (%L)',
     p_name, p_parent, ops.uuid7_floor(p_month), ops.uuid7_floor(v_next));
   if p_parent = 'events' then
-    execute format('create trigger %I before truncate on ops.%I for each statement execute function ops.refuse_change()',
+    execute format(
+      'create trigger %I before truncate on ops.%I for each statement execute function ops.refuse_change()',
       p_name || '_never_truncated', p_name);
   end if;
 end

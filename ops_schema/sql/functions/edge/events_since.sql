@@ -1,5 +1,5 @@
--- Events of all runs beyond a cursor 'xid.run_id.seq', for streams and webhooks. Only transactions older than every open
--- one are read: an event that commits late has its turn later and is never skipped. Null starts at the present.
+-- Events of all runs beyond a cursor 'xid.run_id.seq', for streams and webhooks. Only transactions older than every
+-- open one are read: an event that commits late has its turn later and is never skipped. Null starts at the present.
 create or replace function ops.events_since(p_cursor text, p_limit int) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$

@@ -19,7 +19,8 @@ as $$
     'registered_at', ops.iso((p_executor).registered_at),
     'last_seen_at', ops.iso((p_executor).last_seen_at),
     'left_at', ops.iso((p_executor).left_at),
-    'running', (select coalesce(jsonb_agg(jsonb_build_object('run_id', r.run_id, 'number', r.number) order by r.number), '[]')
+    'running', (select coalesce(jsonb_agg(
+                         jsonb_build_object('run_id', r.run_id, 'number', r.number) order by r.number), '[]')
                   from ops.leases l join ops.runs r on r.run_id = l.run_id
                  where l.executor_id = (p_executor).executor_id))
 $$;

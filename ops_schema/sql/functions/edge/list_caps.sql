@@ -7,7 +7,8 @@ declare
 begin
   return jsonb_build_object(
     'items', (select coalesce(jsonb_agg(jsonb_build_object('scope', c.scope, 'workspace', c.workspace,
-                       'template_name', c.template_name, 'cap', c.cap, 'limit', c."limit", 'updated_at', ops.iso(c.updated_at))
+                       'template_name', c.template_name, 'cap', c.cap, 'limit', c."limit",
+                       'updated_at', ops.iso(c.updated_at))
                        order by c.scope, c.workspace, c.template_name, c.cap), '[]')
                 from ops.caps c where c.workspace is null or ops.may_enter(v_caller, c.workspace)),
     'ledger', (select coalesce(jsonb_agg(ops.cap_entry_json(l) order by l.entry_id desc), '[]')

@@ -27,7 +27,8 @@ begin
        and (v_q is null or ops.run_matches(r, v_q))
      order by r.number desc limit v_limit + 1);
   return jsonb_build_object(
-    'items', (select coalesce(jsonb_agg(ops.run_json(r) order by r.number desc), '[]') from unnest(v_page[1:v_limit]) r),
+    'items', (select coalesce(jsonb_agg(ops.run_json(r) order by r.number desc), '[]')
+                from unnest(v_page[1:v_limit]) r),
     'next_cursor', case when cardinality(v_page) > v_limit then (v_page[v_limit]).number::text end);
 end
 $$;

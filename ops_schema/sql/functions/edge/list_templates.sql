@@ -9,7 +9,8 @@ begin
     select jsonb_agg(ops.template_json(t) order by t.name, t.workspace)
       from ops.templates t
      where ops.may_enter(v_caller, t.workspace)
-       and t.version = (select max(n.version) from ops.templates n where n.workspace = t.workspace and n.name = t.name)),
+       and t.version = (select max(n.version) from ops.templates n
+                         where n.workspace = t.workspace and n.name = t.name)),
     '[]'));
 end
 $$;

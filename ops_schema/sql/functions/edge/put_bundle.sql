@@ -8,7 +8,7 @@ declare
   v_bundle ops.bundles;
 begin
   perform ops.require(p_token_id, array['operator']);
-  if coalesce(v_sha256, '') !~ '^[0-9a-f]{64}$' or coalesce((p_body ->> 'size')::bigint, -1) < 0 then
+  if coalesce(v_sha256, '') !~ '^[0-9a-f]{64}$' or not ops.is_natural(p_body -> 'size') then
     perform ops.invalid('/sha256', 'a bundle needs its SHA-256 (64 hex digits) and its size in bytes');
   end if;
   insert into ops.bundles (sha256, size, object_key, state, created_at, created_by)

@@ -16,7 +16,8 @@ begin
    where t.workspace = v_workspace and t.name = p_name order by t.version desc limit 1;
 
   if v_latest.digest is distinct from v_digest then
-    insert into ops.templates (template_id, workspace, name, version, digest, kind, description, spec, created_at, created_by)
+    insert into ops.templates
+      (template_id, workspace, name, version, digest, kind, description, spec, created_at, created_by)
     values (ops.uuid7(), v_workspace, p_name, coalesce(v_latest.version, 0) + 1, v_digest, p_spec ->> 'kind',
             coalesce(p_spec ->> 'description', ''), p_spec, ops.now(), p_token_id)
     returning * into v_latest;

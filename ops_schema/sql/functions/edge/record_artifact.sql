@@ -6,7 +6,7 @@ language plpgsql security definer set search_path = ''
 as $$
 declare
   v_epoch    bigint := ops.body_epoch(p_body);
-  v_lease    ops.leases := ops.hold_lease(p_token_id, p_run_id, v_epoch);
+  v_lease    ops.leases := ops.hold_unreported(p_token_id, p_run_id, v_epoch);
   v_artifact ops.artifacts;
 begin
   select * into v_artifact from ops.artifacts a
@@ -19,8 +19,8 @@ begin
     update ops.artifacts a set state = 'recorded', recorded_at = ops.now()
      where a.artifact_id = p_artifact_id
     returning * into v_artifact;
-    perform ops.emit(p_run_id, 'artifact.recorded', v_epoch, ops.executor_actor(v_lease.executor_id), jsonb_build_object(
-      'artifact_id', v_artifact.artifact_id, 'name', v_artifact.name, 'kind', v_artifact.kind,
+    perform ops.emit(p_run_id, 'artifact.recorded', v_epoch, ops.executor_actor(v_lease.executor_id),
+      jsonb_build_object('artifact_id', v_artifact.artifact_id, 'name', v_artifact.name, 'kind', v_artifact.kind,
       'size', v_artifact.size, 'sha256', v_artifact.sha256));
   end if;
   return ops.artifact_json(v_artifact);

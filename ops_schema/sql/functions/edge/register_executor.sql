@@ -1,4 +1,4 @@
--- registerExecutor: guard, then one row per instance. The same instance again gets the same executor and counts as seen.
+-- registerExecutor: guard, then one row per instance. The same instance again is the same executor, and counts as seen.
 create or replace function ops.register_executor(p_token_id uuid, p_body jsonb) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$

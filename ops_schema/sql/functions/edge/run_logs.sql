@@ -8,6 +8,7 @@ declare
   v_limit  int  := ops.page_limit(p_filters, 500, 5000);
   v_answer jsonb;
 begin
+  perform from ops.log_cursor(p_filters ->> 'after');
   with streams as (
     select a.epoch, p.stream, coalesce(c.seq, -1) as seen
       from ops.attempts a
@@ -36,7 +37,8 @@ begin
     'items', (select coalesce(jsonb_agg(jsonb_build_object('epoch', p.epoch, 'stream', p.stream, 'seq', p.seq,
                 'offset', p."offset", 'at', ops.iso(p.at), 'text', p.text)
                 order by p.epoch, p.sorted_at, p.stream, p.seq), '[]') from page p),
-    'next', (select coalesce(string_agg(format('%s:%s:%s', n.epoch, n.stream, n.seq), ',' order by n.epoch, n.stream), '')
+    'next', (select coalesce(string_agg(format('%s:%s:%s', n.epoch, n.stream, n.seq), ','
+                order by n.epoch, n.stream), '')
                from positions n where n.seq >= 0))
     into v_answer;
   return v_answer;
