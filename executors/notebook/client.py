@@ -1,0 +1,143 @@
+"""Executes a notebook in a kernel of this Python: no installed kernelspec, no history, nothing written to HOME."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+from executors.notebook.kernel_main import JOB_VARIABLE
+
+KERNEL_NAME = "control-room"
+STARTUP_SECONDS = 120
+Progress = Callable[[int, int, Any], None]
+
+
+class KernelDiedError(Exception):
+    """The kernel ended in a cell. ``cell``: index; ``exit_code``: as subprocess has it (negative: signal), or None."""
+
+    def __init__(self, cell: int, exit_code: int | None) -> None:
+        super().__init__(f"the kernel died in cell {cell}")
+        self.cell, self.exit_code = cell, exit_code
+
+
+class CellFailedError(Exception):
+    """A cell raised. ``cell``: index; ``ename``, ``evalue``, ``traceback`` (text) as the kernel gave them."""
+
+    def __init__(self, cell: int, ename: str, evalue: str, traceback: str) -> None:
+        super().__init__(f"cell {cell}: {ename}: {evalue}")
+        self.cell, self.ename, self.evalue, self.traceback = cell, ename, evalue, traceback
+
+
+class LiveClient(NotebookClient):  # type: ignore[misc]  # nbclient's types are not followed
+    """Also sends what cells print to this process's stdout and stderr, while they print it."""
+
+    def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
+        if msg["msg_type"] == "stream":
+            target = sys.stderr if msg["content"]["name"] == "stderr" else sys.stdout
+            target.write(msg["content"]["text"])
+            target.flush()
+        return super().process_message(msg, cell, cell_index)
+
+
+class Execution:
+    """One execution of a notebook, in place. ``cells``: ``{"index", "seconds", "status"}`` of each cell that ran."""
+
+    def __init__(self, notebook: Any, job: Mapping[str, Any], folder: Path) -> None:
+        self._notebook, self._job, self._folder = notebook, job, folder
+        self._private = Path(job["work_dir"]) / ".jupyter"
+        self.cells: list[dict[str, Any]] = []
+
+    def run(self, progress: Progress) -> None:
+        """Execute every code cell; raises CellFailedError or KernelDiedError, with outputs so far in the notebook."""
+        self._private.mkdir(mode=0o700, exist_ok=True)
+        manager = self._manager()
+        client = LiveClient(self._notebook, km=manager, timeout=None, startup_timeout=STARTUP_SECONDS)
+        code = [index for index, cell in enumerate(self._notebook.cells) if cell.cell_type == "code" and cell.source]
+        try:
+            client.start_new_kernel(cwd=str(self._folder), env=self._environment())
+            client.start_new_kernel_client()
+            for done, index in enumerate(code):
+                progress(done, len(code), self._notebook.cells[index])
+                self._run_cell(client, manager, index)
+        finally:
+            kill_kernel(manager)
+            client._cleanup_kernel()
+
+    def _run_cell(self, client: Any, manager: Any, index: int) -> None:
+        started = time.monotonic()
+        status = "failed"
+        try:
+            client.execute_cell(self._notebook.cells[index], index)
+            status = "ok"
+        except CellExecutionError as error:
+            text = "\n".join(traceback_of(self._notebook.cells[index])) or error.traceback
+            raise CellFailedError(index, error.ename, error.evalue, text) from None
+        except DeadKernelError:
+            raise KernelDiedError(index, exit_code(manager)) from None
+        finally:
+            seconds = round(time.monotonic() - started, 3)
+            self.cells.append({"index": index, "seconds": seconds, "status": status})
+
+    def _manager(self) -> Any:
+        spec = self._private / "kernels" / KERNEL_NAME
+        spec.mkdir(parents=True, exist_ok=True)
+        # Beside a run no one needs what was typed: no history file, not even in memory.
+        argv = [sys.executable, "-m", "executors.notebook.kernel_main", "-f", "{connection_file}"]
+        argv.append("--HistoryManager.enabled=False")
+        document = {"argv": argv, "display_name": "Python (control room)", "language": "python"}
+        (spec / "kernel.json").write_text(json.dumps(document))
+        return AsyncKernelManager(
+            kernel_name=KERNEL_NAME,
+            connection_file=str(self._private / "connection.json"),
+            # Other users of the machine can reach loopback ports.
+            transport_encryption="required",
+            kernel_spec_manager=KernelSpecManager(
+                kernel_dirs=[str(self._private / "kernels")], ensure_native_kernel=False
+            ),
+        )
+
+    def _environment(self) -> dict[str, str]:
+        """The kernel's environment: this process's, which is scrubbed, with every Jupyter folder in the work folder."""
+        path = self._private / "job.json"
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(dict(self._job), file)
+        names = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")
+        folders = {name: str(self._private / name.lower()) for name in names}
+        inline = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        return dict(os.environ) | folders | inline | {JOB_VARIABLE: str(path)}
+
+
+def process_of(manager: Any) -> Any:
+    """The kernel's Popen, or None before its start and after its end was collected."""
+    return getattr(manager.provisioner, "process", None)
+
+
+def exit_code(manager: Any) -> int | None:
+    process = process_of(manager)
+    return None if process is None else process.poll()
+
+
+def kill_kernel(manager: Any) -> None:
+    """Kill the kernel with what it started: its work is over, and a polite shutdown would wait for it."""
+    process = process_of(manager)
+    if process is not None and process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def traceback_of(cell: Any) -> list[str]:
+    for output in cell.get("outputs", []):
+        if output.output_type == "error":
+            return list(output.traceback)
+    return []

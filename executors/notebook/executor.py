@@ -1,0 +1,35 @@
+"""The notebook executor: a parameterised Jupyter notebook from a bundle, executed and rendered."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+from executors.runtime.bundles import check_entrypoint
+from executors.runtime.failures import TaskError
+from executors.runtime.kinds import ExecutorKind
+
+
+def capabilities() -> dict[str, Any]:
+    return {
+        "entrypoints": ["notebook.ipynb"],
+        "inputs": ["delta"],
+        "publish": ["delta"],
+        "python": platform.python_version(),
+    }
+
+
+def prepare(job: dict[str, Any]) -> None:
+    """Refuse an entrypoint that is no notebook of the bundle before a process is started; no config key is known."""
+    entrypoint = job.get("entrypoint") or ""
+    if unknown := sorted(job.get("config") or {}):
+        message = f"the template's config.{unknown[0]} is unknown; a notebook takes its values as params"
+        raise TaskError("user", "config_invalid", message)
+    if not entrypoint.endswith(".ipynb"):
+        raise TaskError("user", "entrypoint_invalid", f"entrypoint {entrypoint!r} is no .ipynb file")
+    if not check_entrypoint(entrypoint, Path(job["bundle_dir"]) if job.get("bundle_dir") else None).is_file():
+        raise TaskError("user", "entrypoint_missing", f"the bundle has no file {entrypoint!r}")
+
+
+EXECUTOR = ExecutorKind("notebook", "executors.notebook.child", capabilities, prepare)

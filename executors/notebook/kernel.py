@@ -1,0 +1,139 @@
+"""What a notebook sees of its run.
+
+::
+
+    from executors.notebook import kernel as control_room
+
+    flights = control_room.read_table("flights")    # pyarrow Table at the pinned version
+    delays = control_room.read_pandas("flights", columns=["dep_delay"])
+    control_room.publish("summary", frame)          # a declared output; committed when the run succeeds
+    control_room.artifact("model.bin", Path("model.bin"), kind="model")
+    control_room.params, control_room.inputs(), control_room.outputs()
+
+Outside a run (while a notebook is being written) every call says so with ControlRoomError.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from executors.runtime.failures import TaskError
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+MESSAGES = ".kernel-messages.jsonl"
+
+__all__ = [
+    "ControlRoomError",
+    "artifact",
+    "inputs",
+    "metric",
+    "outputs",
+    "params",
+    "publish",
+    "read_batches",
+    "read_pandas",
+    "read_table",
+]
+
+params: dict[str, Any] = {}
+_job: dict[str, Any] = {}
+_writing = threading.Lock()
+
+
+class ControlRoomError(Exception):
+    """A call of this module failed; the text is ``<failure class>/<code>: <message>``, as the run's report has it."""
+
+
+def inputs() -> list[str]:
+    """Names of the run's inputs."""
+    return [item["name"] for item in _the_job().get("inputs") or []]
+
+
+def outputs() -> list[str]:
+    """Names of the run's declared outputs."""
+    return [item["name"] for item in _the_job().get("outputs") or []]
+
+
+def read_table(name: str, columns: Sequence[str] | None = None) -> pyarrow.Table:
+    """Read a table input, whole or some columns, at the version that the run was given."""
+    return _delta("read_table", name, columns)
+
+
+def read_pandas(name: str, columns: Sequence[str] | None = None) -> pandas.DataFrame:
+    """Read a table input as a pandas DataFrame; see :func:`read_table`."""
+    frame: pandas.DataFrame = _delta("read_table", name, columns).to_pandas()
+    return frame
+
+
+def read_batches(name: str, columns: Sequence[str] | None = None) -> pyarrow.RecordBatchReader:
+    """Stream a table input in batches, for tables larger than memory."""
+    return _delta("read_batches", name, columns)
+
+
+def publish(output: str, data: Any) -> int:
+    """Stage a pandas DataFrame, pyarrow Table or stream for a declared output; returns its rows.
+
+    It becomes part of the table only when the whole run has succeeded.
+    """
+    publication = _delta("stage", output, data)
+    _send("publication", publication)
+    return int(publication["rows"])
+
+
+def artifact(name: str, data: Path | bytes | str, kind: str = "file", media_type: str | None = None) -> None:
+    """Keep bytes, text, or the file at a Path with the run; ``kind`` is one of file, report, log, metrics, model."""
+    folder = Path(_the_job()["work_dir"]) / ".kernel-artifacts"
+    folder.mkdir(exist_ok=True)
+    target = folder / uuid.uuid4().hex
+    if isinstance(data, Path):
+        shutil.copyfile(data, target)
+    else:
+        target.write_bytes(data.encode() if isinstance(data, str) else data)
+    _send("artifact", {"name": name, "path": str(target), "kind": kind, "media_type": media_type})
+
+
+def metric(name: str, value: float) -> None:
+    """Record a number in the run's usage."""
+    _send("metric", {"name": name, "value": float(value)})
+
+
+def begin(job: Mapping[str, Any]) -> None:
+    """Set the run; called once by the kernel's start, before the first cell."""
+    _job.clear()
+    _job.update(job)
+    params.clear()
+    params.update(job.get("params") or {})
+
+
+def _the_job() -> dict[str, Any]:
+    if not _job:
+        raise ControlRoomError("user/no_run: this notebook is not executed by a run; submit it through its template")
+    return _job
+
+
+def _delta(function: str, *arguments: Any) -> Any:
+    from executors.runtime import child_delta  # loads pyarrow: only when data is touched
+
+    job = _the_job()
+    try:
+        return getattr(child_delta, function)(job, *arguments)
+    except TaskError as error:
+        raise ControlRoomError(f"{error.failure_class}/{error.code}: {error.message}") from None
+
+
+def _send(message_type: str, fields: Mapping[str, Any]) -> None:
+    """Leave a message for the child, which passes it on when the notebook has succeeded."""
+    line = json.dumps({**fields, "type": message_type}) + "\n"
+    path = Path(_the_job()["work_dir"]) / MESSAGES
+    with _writing, os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "w") as file:
+        file.write(line)
