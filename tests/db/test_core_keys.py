@@ -1,0 +1,88 @@
+"""Concurrency keys: at most `limit` runs of a key hold leases, and nobody starves behind a full key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.core import Queue, Worker, publication
+from tests.support.postgres import Database
+
+
+@pytest.fixture
+def queue(pg: Database) -> Iterator[Queue]:
+    made = Queue(pg)
+    made.template()
+    made.template(
+        "keyed",
+        concurrency={"key": "t/{params.t}", "limit": 2},
+        outputs=[{"name": "flights", "format": "delta", "mode": "append", "path": "x"}],
+    )
+    yield made
+    made.ops.close()
+
+
+def names(runs: list[dict]) -> list[str]:
+    return [r["params"].get("t", "-") for r in runs]
+
+
+def test_one_claim_takes_at_most_the_free_slots_of_each_key(queue: Queue) -> None:
+    for t in "aaaabbb":
+        queue.submit("keyed", params={"t": t})
+    queue.submit()
+    worker = Worker(queue)
+    first = worker.claim(100)
+    assert sorted(names(first)) == ["-", "a", "a", "b", "b"]
+    assert worker.claim(100) == []
+    worker.report(next(r for r in first if r["params"].get("t") == "a"))
+    assert names(worker.claim(100)) == ["a"]
+
+
+def test_runs_behind_a_full_key_are_found(queue: Queue) -> None:
+    for _ in range(300):
+        queue.submit("keyed", params={"t": "full"})
+    for t in "xyz":
+        queue.submit("keyed", params={"t": t})
+    queue.submit()
+    worker = Worker(queue)
+    assert names(worker.claim(2)) == ["full", "full"]
+    assert names(worker.claim(10)) == ["x", "y", "z", "-"]
+
+
+def test_a_key_counts_runs_whose_publications_are_pending(queue: Queue) -> None:
+    for _ in range(3):
+        queue.submit("keyed", params={"t": "a"})
+    worker = Worker(queue)
+    one, _two = worker.claim(3)
+    worker.report(one, publications=[publication(one)])
+    waiting = queue.ops.value("select jsonb_build_object('run_id', run_id) from ops.runs where state = 'queued'")
+    assert worker.claim(3) == []
+    assert queue.why(waiting) == ["concurrency_key_held", "position_in_queue"]
+    worker.commit(one, "flights", 1)
+    assert queue.why(waiting) == ["position_in_queue"]
+    assert len(worker.claim(3)) == 1
+
+
+def test_a_key_is_free_again_after_expiry_cancel_and_retry(queue: Queue) -> None:
+    queue.template("single", concurrency={"key": "one"}, retry={"backoff_seconds": 30})
+    queue.submit("single")
+    queue.submit("single")
+    worker = Worker(queue)
+    first = worker.claim_one()
+    assert worker.claim() == []
+    assert [e["run_id"] for e in queue.expire()] == [first["run_id"]]
+    second = worker.claim_one()
+    assert second["run_id"] != first["run_id"]
+    queue.cancel(second, force=True)
+    queue.forward(31)
+    assert worker.claim_one()["run_id"] == first["run_id"]
+
+
+def test_a_submit_may_name_its_own_key_and_keys_are_the_workspaces_own(queue: Queue) -> None:
+    queue.ops.admin.execute("insert into ops.workspaces (workspace) values ('other')")
+    queue.template("theirs", workspace="other")
+    for _ in range(2):
+        queue.submit(concurrency_key="k")
+        queue.submit("theirs", workspace="other", concurrency_key="k")
+    assert sorted(r["workspace"] for r in Worker(queue).claim(10)) == ["default", "other"]
