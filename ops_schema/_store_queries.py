@@ -49,7 +49,7 @@ QUERIES: Final[dict[str, str]] = {
     "pending_publications": "select ops.pending_publications(%s)",
     "commit_publication_as_reactor": "select ops.commit_publication_as_reactor(%s, %s, %s)",
     "ensure_partitions": "select ops.ensure_partitions()",
-    "lead": "select ops.lead(%s, %s, %s::numeric)",
+    "lead": "select ops.lead(%s, %s, %s)",
     "events_since": "select ops.events_since(%s, %s)",
 }
 """name -> statement. Each answers one row of one column: jsonb, a boolean, or null."""

@@ -53,6 +53,8 @@ OPTIONS = {
     "shared_buffers": "64MB",
     "max_connections": "100",
     "timezone": "Asia/Kathmandu",
+    # A test that waits for itself fails soon, with the statement's name.
+    "lock_timeout": "30s",
 }
 _clusters: dict[str, Cluster] = {}
 _numbers = itertools.count(1)

@@ -1,9 +1,9 @@
 -- Take or renew a duty for some seconds: true for its one holder, false for the others until it lapses.
-create or replace function ops.lead(p_name text, p_holder text, p_seconds numeric) returns boolean
+create or replace function ops.lead(p_name text, p_holder text, p_seconds double precision) returns boolean
 language plpgsql security definer set search_path = ''
 as $$
 declare
-  v_ends timestamptz := ops.now() + ops.seconds(p_seconds);
+  v_ends timestamptz := ops.now() + make_interval(secs => p_seconds);
 begin
   insert into ops.leadership as l (name, holder, acquired_at, expires_at) values (p_name, p_holder, ops.now(), v_ends)
   on conflict (name) do update

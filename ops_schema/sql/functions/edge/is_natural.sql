@@ -1,0 +1,6 @@
+-- Whether a JSON value is a whole number from 0 on that fits a bigint.
+create or replace function ops.is_natural(p_value jsonb) returns boolean
+language sql immutable set search_path = ''
+as $$
+  select jsonb_typeof(p_value) is not distinct from 'number' and p_value #>> '{}' ~ '^[0-9]{1,18}$'
+$$;
