@@ -19,14 +19,14 @@ from executors.runtime import outcome
 from executors.runtime.bundles import BundleStore, check_entrypoint
 from executors.runtime.caps import Breach, Caps
 from executors.runtime.connections import Connections
-from executors.runtime.delivery import Delivery, Parcel
+from executors.runtime.delivery import SPOOL_FILE, Delivery, Parcel
 from executors.runtime.failures import TaskError, error_record
 from executors.runtime.journal import Journal
 from executors.runtime.kinds import ExecutorKind
 from executors.runtime.logs import Chunk, LogBook, LogShipper
 from executors.runtime.memory import oom_kills
 from executors.runtime.policy import GivenUp, Persistence
-from executors.runtime.process import ChildSpec, Spawner, child_environment
+from executors.runtime.process import ChildSpec, Spawner, child_environment, kill_orphans
 from executors.runtime.supervise import SILENT, ChildEnd, Stop, Supervision
 from executors.runtime.text import Redactor, secrets_in
 from executors.runtime.uploads import Uploads
@@ -82,6 +82,7 @@ class Attempt:
         self._stop: Stop | None = None
         self._supervision: Supervision | None = None
         self._redactor = Redactor()
+        self._shipper: LogShipper | None = None
 
     # What heartbeats need -----------------------------------------------------------------------------------------
 
@@ -140,6 +141,8 @@ class Attempt:
             parcel.save()
         except OSError as error:  # a full disk: what is in memory can still be sent
             self._journal.warn("report.not_saved", str(error))
+        if self._shipper:
+            self._shipper.join()
         self._shop.delivery.deliver(parcel, self._persist, self.gone)
 
     def _clean(self) -> None:
@@ -176,30 +179,23 @@ class Attempt:
     def _in_folder(self) -> Json | None:
         secrets = secrets_in(self._shop.connections.named(self.claimed.connections))
         self._redactor = Redactor(secrets)
-        spool = self._folder / "logs.jsonl"
-        book = LogBook(spool, self._shop.log_chunk_bytes, self._caps.log_bytes, self._redactor)
-        shipper = LogShipper(book, self._ship)
+        book = LogBook(self._folder / SPOOL_FILE, self._shop.log_chunk_bytes, self._caps.log_bytes, self._redactor)
+        self._shipper = LogShipper(book, self._ship)
         try:
-            return self._with_logs(book, shipper)
-        finally:
-            if not book.closed:
-                book.close()
-
-    def _with_logs(self, book: LogBook, shipper: LogShipper) -> Json | None:
-        uploads = self._uploads()
-        try:
-            job = self._prepare()
+            return self._with_logs(book)
         except TaskError as error:
             book.note(f"the run could not start: {error.message}")
-            book.close()
-            shipper.join()
             raise
+        finally:
+            book.close()
+
+    def _with_logs(self, book: LogBook) -> Json | None:
+        uploads = self._uploads()
+        job = self._prepare()
         oom_before = oom_kills()
         end = self._supervise(job, book, uploads)
         finished = datetime.now(UTC)
         uploads.finish()
-        book.close()
-        shipper.join()
         if uploads.breach and all(breach.cap != uploads.breach.cap for breach in end.breaches):
             end.breaches.append(uploads.breach)
         usage = self._final_usage(end, book.observed, uploads.bytes)
@@ -263,7 +259,8 @@ class Attempt:
 
     def _supervise(self, job: Json, book: LogBook, uploads: Uploads) -> ChildEnd:
         work = Path(job["work_dir"])
-        environment = child_environment(os.environ, work, self._shop.home, self.claimed.traceparent)
+        marker = f"{self.run_id}/{self.epoch}"
+        environment = child_environment(os.environ, work, self._shop.home, marker, self.claimed.traceparent)
         spec = ChildSpec(self._shop.kind.child_module, job, work, environment, self._shop.hide, self._shop.visible)
         child = self._shop.spawn(spec)
 
@@ -276,7 +273,10 @@ class Attempt:
             early = self._stop
         if early:
             supervision.stop(early)
-        return supervision.run()
+        end = supervision.run()
+        if end.status is None:
+            kill_orphans(marker)
+        return end
 
     def _on_message(self, message: Json, book: LogBook, uploads: Uploads) -> None:
         """A line of the child's control pipe; what does not fit is left out with a line in the log."""
@@ -307,15 +307,7 @@ class Attempt:
                 raise ValueError("unknown type")
 
     def _ship(self, chunks: list[Chunk]) -> bool:
-        """Send log chunks; False when nobody takes them any more."""
-        models_ = [models.LogChunk(**chunk) for chunk in chunks]
-        body = models.LogsRequest(epoch=self.epoch, chunks=models_)
-        try:
-            self._persist(lambda: self._shop.client.append_logs(self.run_id, body, retry=NO_RETRY))
-        except (ContractError, GivenUp) as error:
-            self._journal.warn("logs.dropped", str(error))
-            return False
-        return True
+        return self._shop.delivery.send_logs(self.run_id, self.epoch, chunks, self._persist)
 
     def _final_usage(self, end: ChildEnd, log_bytes: int, artifact_bytes: int) -> Mapping[str, float]:
         measured = {

@@ -15,6 +15,7 @@ from contract.errors import DigestMismatch
 from executors.runtime.failures import TaskError
 from executors.runtime.policy import Persistence
 
+KEPT_ARCHIVES = 100
 MAX_MEMBERS = 50_000
 MAX_UNPACKED_BYTES = 2 * 1024**3
 
@@ -26,11 +27,18 @@ class BundleStore:
         self._folder = folder
         self._client = client
 
+    def prune(self, keep: int = KEPT_ARCHIVES) -> None:
+        """Remove the archives used longest ago."""
+        archives = sorted(self._folder.glob("*.tar.gz"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in archives[keep:]:
+            path.unlink(missing_ok=True)
+
     def unpack(self, sha256: str, target: Path, persist: Persistence) -> Path:
         """Unpack the bundle into the new folder ``target``. TaskError when the archive is broken or unsafe."""
         archive = self._folder / f"{sha256}.tar.gz"
         if not archive.is_file() or file_sha256(archive) != sha256:
             self._fetch(sha256, archive, persist)
+        archive.touch()
         unpack_safely(archive, target)
         return target
 

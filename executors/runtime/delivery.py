@@ -25,6 +25,7 @@ from contract.errors import Conflict, ContractError, Invalid
 from executors.runtime.connections import Connection, Connections, connection_for
 from executors.runtime.failures import TaskError, error_record
 from executors.runtime.journal import Journal
+from executors.runtime.logs import Chunk, spooled
 from executors.runtime.policy import GivenUp, Persistence
 from executors.runtime.process import ALLOWED_ENVIRONMENT
 
@@ -37,6 +38,7 @@ COMMIT_REFUSED = 2
 COMMIT_TRIES = 5
 COMMIT_PAUSE_SECONDS = 1.0
 REPORT_FILE = "report.json"
+SPOOL_FILE = "logs.jsonl"
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,25 @@ class Delivery:
         for publication in answer.publications:
             if publication.state not in ("committed", "failed"):
                 self._publish(parcel, publication, persist, gone)
+
+    def send_logs(self, run_id: str, epoch: int, chunks: list[Chunk], persist: Persistence) -> bool:
+        """Send log chunks; False when nobody takes them any more."""
+        body = models.LogsRequest(epoch=epoch, chunks=[models.LogChunk(**chunk) for chunk in chunks])
+        try:
+            persist(lambda: self._client.append_logs(run_id, body, retry=NO_RETRY))
+        except (ContractError, GivenUp) as error:
+            self._journal.warn("logs.dropped", str(error), run_id=run_id, epoch=epoch)
+            return False
+        return True
+
+    def recover(self, parcel: Parcel, persist: Persistence, gone: threading.Event) -> None:
+        """Deliver what an earlier process left: its logs (chunks stored before are accepted again), then its report."""
+        self._journal.info("report.recovered", run_id=parcel.run_id, epoch=parcel.body["epoch"])
+        for chunks in spooled(parcel.folder / SPOOL_FILE):
+            if not self.send_logs(parcel.run_id, parcel.body["epoch"], chunks, persist):
+                break
+        self.deliver(parcel, persist, gone)
+        parcel.discard()
 
     def _report(self, parcel: Parcel, persist: Persistence) -> models.ReportResponse | None:
         ids = {"run_id": parcel.run_id, "epoch": parcel.body["epoch"]}
@@ -219,11 +240,12 @@ def last_object(out: bytes) -> Json:
 
 
 def left_over(runs: Path) -> list[Parcel]:
-    """Reports that an earlier process of this work folder did not get through."""
+    """Reports that an earlier process of this work folder did not get through; its other leftovers are removed."""
     parcels: list[Parcel] = []
-    for path in sorted(runs.glob(f"*/{REPORT_FILE}")):
+    for folder in sorted(runs.iterdir()):
         try:
-            parcels.append(Parcel.load(path.parent))
-        except (OSError, ValueError, KeyError):  # written by another version: the lease's expiry settles the run
-            continue
+            parcels.append(Parcel.load(folder))
+        except (OSError, ValueError, KeyError, TypeError):
+            # Killed before it could report, or of another version: the end of its lease settles the run.
+            shutil.rmtree(folder, ignore_errors=True)
     return parcels

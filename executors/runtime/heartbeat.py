@@ -18,6 +18,8 @@ from executors.runtime.supervise import Stop
 
 DEFAULT_SECONDS = 10.0
 RETRY_SECONDS = 1.0
+# While runs are active: how long a cancellation may go unheard, and how old the progress shown may be.
+ACTIVE_SECONDS = 5.0
 DEFAULT_GRACE_SECONDS = 10.0
 
 
@@ -54,8 +56,8 @@ class Office(Protocol):
 
 
 def interval(server_seconds: float, leases: list[float], failing: bool) -> float:
-    """Seconds to the next heartbeat: a third of the shortest lease at most; soon after a failure."""
-    shortest = min([server_seconds, *(lease / 3 for lease in leases)])
+    """Seconds to the next heartbeat: a third of the shortest lease at most, sooner after a failure."""
+    shortest = min([server_seconds, *(min(lease / 3, ACTIVE_SECONDS) for lease in leases)])
     return min(shortest, RETRY_SECONDS) if failing else shortest
 
 

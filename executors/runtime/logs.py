@@ -10,16 +10,18 @@ import codecs
 import json
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from executors.runtime.text import Redactor, clean_text
 
 FLUSH_SECONDS = 0.5
 BATCH_BYTES = 256 * 1024
+BATCH_CHUNKS = 500
 SYSTEM_STREAM = "system"
+NOTE_BYTES = 1000
 STREAM_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")
 
 Chunk = dict[str, Any]
@@ -40,8 +42,12 @@ class LogStream:
     def size(self) -> int:
         return len(self._text)
 
-    def add(self, data: bytes, *, final: bool = False) -> None:
-        self._text += clean_text(self._decoder.decode(data, final))
+    def decode(self, data: bytes, *, final: bool = False) -> str:
+        """The text of the next bytes; the start of a character cut in two waits for its end."""
+        return clean_text(self._decoder.decode(data, final))
+
+    def add(self, text: str) -> None:
+        self._text += text
 
     def take(self, limit: int, *, final: bool = False) -> list[Chunk]:
         """Everything that may go now, in chunks of at most ``limit`` bytes; the start of a secret is held back."""
@@ -75,7 +81,8 @@ def split_bytes(text: str, limit: int) -> list[str]:
 class LogBook:
     """Takes the child's output, keeps to ``log_bytes`` (bytes of all streams), writes chunks to the spool.
 
-    ``observed`` goes on counting what is dropped behind the cap, so that the ledger can say by how much it was passed.
+    The last bytes below the cap are kept back until the end, as room for saying that the log was cut. ``observed`` goes
+    on counting what is dropped behind the cap, so that the ledger can say by how much it was passed.
     """
 
     def __init__(self, spool: Path, chunk_bytes: int, log_bytes: int, redactor: Redactor) -> None:
@@ -83,6 +90,8 @@ class LogBook:
         self.over = False
         self.spool = spool
         self._limit = log_bytes
+        self._room = log_bytes - min(NOTE_BYTES, log_bytes // 2)
+        self._kept: list[tuple[LogStream, str]] = []
         self._chunk_bytes = chunk_bytes
         self._redactor = redactor
         self._streams: dict[str, LogStream] = {}
@@ -94,20 +103,16 @@ class LogBook:
     def feed(self, stream: str, data: bytes) -> None:
         """Take bytes of a stream; a full chunk is spooled at once, the rest at the next :meth:`flush`."""
         with self._lock:
-            room = max(0, self._limit - self.observed)
-            self.observed += len(data)
             target = self._stream(stream)
-            target.add(data[:room])
+            self._take(target, target.decode(data))
             if target.size >= self._chunk_bytes:
                 self._spool(target.take(self._chunk_bytes))
-            if self.observed > self._limit and not self.over:
-                self._cut()
 
     def note(self, text: str) -> None:
         """Add a line of the executor itself; not counted against the cap."""
         with self._lock:
             stream = self._stream(SYSTEM_STREAM)
-            stream.add(f"{text}\n".encode())
+            stream.add(f"{text}\n")
             self._spool(stream.take(self._chunk_bytes))
 
     def flush(self) -> None:
@@ -119,7 +124,10 @@ class LogBook:
         """Spool the rest; the shipper ends when it has sent all."""
         with self._lock:
             for stream in self._streams.values():
-                stream.add(b"", final=True)
+                self._take(stream, stream.decode(b"", final=True))
+            for stream, text in self._kept:
+                stream.add(text)
+            for stream in self._streams.values():
                 self._spool(stream.take(self._chunk_bytes, final=True))
             self._file.close()
         with self.written:
@@ -130,10 +138,25 @@ class LogBook:
         name = name if STREAM_NAME.match(name) else "log"
         return self._streams.setdefault(name, LogStream(name, self._redactor))
 
+    def _take(self, stream: LogStream, text: str) -> None:
+        """Add text as far as the cap goes."""
+        size = len(text.encode())
+        room = max(0, self._room - self.observed)
+        self.observed += size
+        if self.over:
+            return
+        head = text if size <= room else text.encode()[:room].decode("utf-8", "ignore")
+        stream.add(head)
+        if rest := text[len(head) :]:
+            self._kept.append((stream, rest))
+        if self.observed > self._limit:
+            self._cut()
+
     def _cut(self) -> None:
         self.over = True
         stream = self._stream(SYSTEM_STREAM)
-        stream.add(f"log cut here: cap log_bytes is {self._limit} bytes; later output is dropped\n".encode())
+        self._kept = []
+        stream.add(f"log cut here: cap log_bytes is {self._limit} bytes; later output is dropped\n")
         for each in self._streams.values():
             self._spool(each.take(self._chunk_bytes))
 
@@ -180,14 +203,26 @@ class LogShipper:
                         return []
                     self._book.written.wait()
 
-    def _read(self, file: Any) -> list[Chunk]:
-        chunks: list[Chunk] = []
-        size = 0
-        while size < BATCH_BYTES and len(chunks) < 500 and (line := file.readline()):
-            if not line.endswith(b"\n"):
-                break
-            size += len(line)
-            self._position += len(line)
-            chunks.append(json.loads(line))
+    def _read(self, file: BinaryIO) -> list[Chunk]:
+        chunks, size = read_batch(file)
+        self._position += size
         file.seek(self._position)
         return chunks
+
+
+def read_batch(file: BinaryIO) -> tuple[list[Chunk], int]:
+    """Chunks of at most one request, and the bytes they take in the spool; a line still being written stays."""
+    chunks: list[Chunk] = []
+    size = 0
+    while size < BATCH_BYTES and len(chunks) < BATCH_CHUNKS and (line := file.readline()).endswith(b"\n"):
+        size += len(line)
+        chunks.append(json.loads(line))
+    return chunks, size
+
+
+def spooled(spool: Path) -> Iterator[list[Chunk]]:
+    """The batches of a spool that nobody writes to any more; none when there is no such file."""
+    if spool.is_file():
+        with spool.open("rb") as file:
+            while chunks := read_batch(file)[0]:
+                yield chunks

@@ -106,12 +106,14 @@ def make_worker(kind: ExecutorKind, settings: ExecutorSettings, token: str, jour
     folder = own_folder(work_dir, kind.kind)
     client, heartbeat_client = (make_client(settings.url, token) for _ in range(2))
     connections = Connections(settings.connections_file)
+    bundles = BundleStore(work_dir / "bundles", client)
+    bundles.prune()
 
     def make_shop(registration: models.Registration) -> Workshop:
         return Workshop(
             client=client,
             kind=kind,
-            bundles=BundleStore(work_dir / "bundles", client),
+            bundles=bundles,
             connections=connections,
             delivery=Delivery(client, connections, journal),
             spawn=Spawner(),

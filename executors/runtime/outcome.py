@@ -37,9 +37,9 @@ def conclude(end: ChildEnd, facts: Facts) -> Json | None:
         return None
     if end.breaches:
         return capped(end, facts)
-    if end.stop is not None and end.stop.kind == "shutdown" and not succeeded(end):
+    if end.stop is not None and end.stop.kind == "shutdown" and not succeeded_first(end):
         return failed(facts, shutdown_error(end.stop.reason))
-    if end.stop is not None and end.stop.kind == "cancel" and not succeeded(end):
+    if end.stop is not None and end.stop.kind == "cancel" and not succeeded_first(end):
         return {**common(facts), "outcome": "cancelled", "reason": end.stop.reason[:1024], "error": None}
     if error := child_error(end, facts):
         return failed(facts, error, end.result)
@@ -78,6 +78,11 @@ def common(facts: Facts) -> Json:
 
 def succeeded(end: ChildEnd) -> bool:
     return end.status == 0 and end.result is not None and end.error is None
+
+
+def succeeded_first(end: ChildEnd) -> bool:
+    """Whether the result was there before the order to stop."""
+    return succeeded(end) and not end.stopped_first
 
 
 def child_error(end: ChildEnd, facts: Facts) -> Json | None:

@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+REAP_SECONDS = 5.0
 WARDEN = Path(__file__).with_name("warden.py")
 ALLOWED_ENVIRONMENT = frozenset(
     {"PATH", "LANG", "LANGUAGE", "TZ", "TERM", "USER", "LOGNAME", "LD_LIBRARY_PATH", "JAVA_HOME"}
@@ -24,12 +27,15 @@ ALLOWED_ENVIRONMENT = frozenset(
 )
 ALLOWED_PREFIXES = ("LC_", "PYTHON")
 PIPE_BYTES = 1024 * 1024
+MARKER = "CONTROL_ROOM_ATTEMPT"
 
 
-def child_environment(base: Mapping[str, str], work_dir: Path, home: Path, traceparent: str | None) -> dict[str, str]:
-    """The child's whole environment: an allow-list of ``base``, its own folders, and the trace to continue."""
+def child_environment(
+    base: Mapping[str, str], work_dir: Path, home: Path, marker: str, traceparent: str | None
+) -> dict[str, str]:
+    """The child's whole environment: an allow-list of ``base``, its own folders, its run, and the trace to continue."""
     kept = {k: v for k, v in base.items() if k in ALLOWED_ENVIRONMENT or k.startswith(ALLOWED_PREFIXES)}
-    own = {"HOME": str(home), "TMPDIR": str(work_dir / ".tmp"), "PYTHONUTF8": "1"}
+    own = {"HOME": str(home), "TMPDIR": str(work_dir / ".tmp"), "PYTHONUTF8": "1", MARKER: marker}
     return kept | own | ({"TRACEPARENT": traceparent} if traceparent else {})
 
 
@@ -136,6 +142,15 @@ def feed(fd: int, data: bytes) -> None:
             os.close(fd)
 
     threading.Thread(target=write, name="job-feed", daemon=True).start()
+
+
+def kill_orphans(marker: str) -> None:
+    """Kill what a child left to this process because its warden was killed; known by the marker in its environment."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if process.environ().get(MARKER) == marker:
+                process.kill()
+                process.wait(timeout=REAP_SECONDS)
 
 
 class Spawner:

@@ -55,6 +55,8 @@ class ChildEnd:
     sandbox: str = ""
     stderr_tail: str = ""
     problem: str | None = None
+    # A result that came after the order to stop may be half of one: the code saw the order and returned.
+    stopped_first: bool = False
 
 
 class Supervision:
@@ -159,6 +161,7 @@ class Supervision:
             return
         if kind == "result" and isinstance(message.get("value"), dict):
             self.end.result = message["value"]
+            self.end.stopped_first = self.end.stop is not None
         elif kind == "error":
             self.end.error = {name: message.get(name) for name in ("class", "code", "message", "trace", "position")}
         else:

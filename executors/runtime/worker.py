@@ -16,7 +16,7 @@ from contract import models
 from contract.client import NO_RETRY, ExecutorClient
 from contract.errors import Conflict, ContractError, ExecutorGone, Forbidden, NotFound, Unauthenticated
 from executors.runtime.attempt import Attempt, Workshop
-from executors.runtime.delivery import left_over
+from executors.runtime.delivery import Parcel, left_over
 from executors.runtime.heartbeat import Heartbeats
 from executors.runtime.journal import Journal
 from executors.runtime.policy import GivenUp, Persistence
@@ -124,7 +124,8 @@ class Worker:
         except GivenUp:
             return
         self._heartbeats.start(self._registered().heartbeat_seconds)
-        recovery = self._thread(lambda: self._recover(shop), "recovery")
+        left = left_over(shop.runs_dir)
+        recovery = self._thread(lambda: self._recover(shop, left), "recovery")
         claiming = self._thread(lambda: self._claim_all(shop, once), "claim")
         self._wait_for_work(claiming, shop)
         self._finish(recovery)
@@ -305,14 +306,12 @@ class Worker:
                 del self._active[attempt.run_id, attempt.epoch]
                 self._changed.notify_all()
 
-    def _recover(self, shop: Workshop) -> None:
+    def _recover(self, shop: Workshop, left: list[Parcel]) -> None:
         """Send what an earlier process of this work folder could not."""
         persist = Persistence(self._gone)
-        for parcel in left_over(shop.runs_dir):
-            self._journal.info("report.recovered", run_id=parcel.run_id, epoch=parcel.body["epoch"])
+        for parcel in left:
             try:
-                shop.delivery.deliver(parcel, persist, self._gone)
-                parcel.discard()
+                shop.delivery.recover(parcel, persist, self._gone)
             except GivenUp:
                 return
 

@@ -75,6 +75,11 @@ def test_a_cancel_that_came_after_the_result_leaves_the_success() -> None:
     assert report_of(replace(DONE, stop=Stop("cancel", "too late")))["outcome"] == "succeeded"
 
 
+@pytest.mark.parametrize(("kind", "outcome"), [("cancel", "cancelled"), ("shutdown", "failed")])
+def test_a_result_that_came_after_the_order_to_stop_is_not_a_success(kind: Any, outcome: str) -> None:
+    assert report_of(replace(DONE, stop=Stop(kind, "stop"), stopped_first=True))["outcome"] == outcome
+
+
 @pytest.mark.parametrize("kind", ["superseded", "lapsed"])
 def test_nothing_is_reported_once_the_lease_is_lost_not_even_a_breach(kind: Any) -> None:
     breach = Breach("wall_seconds", 1, 2, 1)

@@ -79,13 +79,23 @@ def test_a_secret_is_never_shipped_even_when_it_arrives_in_two_pieces(tmp_path: 
 
 
 def test_what_passes_the_cap_is_dropped_counted_and_said_in_the_log(tmp_path: Path) -> None:
-    book = book_of(tmp_path, limit=100)
+    book = book_of(tmp_path, chunk=500, limit=3000)
     for _ in range(5):
-        book.feed("stdout", b"x" * 60)
+        book.feed("stdout", b"x" * 700)
     book.close()
-    assert text_of(book) == "x" * 100
-    assert book.observed == 300
-    assert text_of(book, "system") == "log cut here: cap log_bytes is 100 bytes; later output is dropped\n"
+    assert text_of(book) == "x" * 2000
+    assert book.observed == 3500
+    assert text_of(book, "system") == "log cut here: cap log_bytes is 3000 bytes; later output is dropped\n"
+
+
+def test_a_log_that_just_fits_its_cap_is_whole(tmp_path: Path) -> None:
+    book = book_of(tmp_path, chunk=500, limit=3000)
+    for part in ("é" * 1000, "y" * 700, "z" * 300):
+        book.feed("stdout", part.encode())
+        book.flush()
+    book.close()
+    assert text_of(book) == "é" * 1000 + "y" * 700 + "z" * 300
+    assert not book.over
 
 
 def test_a_stream_with_a_name_the_contract_forbids_goes_to_the_log_stream(tmp_path: Path) -> None:

@@ -1,0 +1,19 @@
+"""Fixtures of the executor tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.executors.room import Room, room
+from tests.support.postgres import Database, pg18, stop_clusters_at_the_end  # noqa: F401
+from tests.support.seaweed import Seaweed, object_store  # noqa: F401
+
+
+@pytest.fixture
+def control_room(pg18: Database, object_store: Seaweed, tmp_path: Path) -> Iterator[Room]:  # noqa: F811
+    """A control room of the test's own; its executors and server end with the test."""
+    with room(pg18, object_store, tmp_path) as opened:
+        yield opened

@@ -1,0 +1,174 @@
+"""What a child must not get at: the executor's token, in any place a process of the same user could look."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from executors.runtime.sandbox import landlock_abi
+from tests.executors.room import Room, wait_for
+
+HUNT = '''
+import ctypes, glob, json, os, stat
+
+
+def read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read(5_000_000)
+    except OSError:
+        return b""
+
+
+def regular(path):
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def parents():
+    pid = os.getppid()
+    while pid > 1:
+        yield pid
+        with open(f"/proc/{pid}/stat") as file:
+            pid = int(file.read().rpartition(")")[2].split()[1])
+
+
+def memory(pid):
+    """Everything writable in a process's memory, as far as it lets us."""
+    for line in read(f"/proc/{pid}/maps").decode().splitlines():
+        span, rights = line.split()[:2]
+        if rights.startswith("rw"):
+            start, end = (int(part, 16) for part in span.split("-"))
+            try:
+                fd = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
+                yield os.pread(fd, min(end - start, 50_000_000), start)
+                os.close(fd)
+            except OSError:
+                continue
+
+
+def ptrace(pid):
+    PTRACE_ATTACH, PTRACE_DETACH = 16, 17
+    libc = ctypes.CDLL(None, use_errno=True)
+    attached = libc.ptrace(PTRACE_ATTACH, pid, 0, 0) == 0
+    if attached:
+        os.waitpid(pid, 0)
+        libc.ptrace(PTRACE_DETACH, pid, 0, 0)
+    return attached
+
+
+def main(context, half, other_half, folder):
+    token = (half + other_half).encode()
+    found, looked = [], 0
+    me = os.getpid()
+
+    def look(place, data):
+        nonlocal looked
+        looked += len(data)
+        if token in data:
+            found.append(place)
+
+    look("own environment", repr(dict(os.environ)).encode())
+    look("job", json.dumps(context.job).encode())
+    for fd in range(3, 256):
+        try:
+            mode = os.fstat(fd).st_mode
+        except OSError:
+            continue
+        if fd != 4:
+            found.append(f"inherited descriptor {fd} -> {os.readlink(f'/proc/self/fd/{fd}')}")
+    for pid in parents():
+        for name in ("environ", "cmdline", "comm", "stack", "auxv"):
+            look(f"/proc/{pid}/{name}", read(f"/proc/{pid}/{name}"))
+        for path in glob.glob(f"/proc/{pid}/fd/*") + glob.glob(f"/proc/{pid}/task/*/environ"):
+            look(path, read(path) if "environ" in path or regular(path) else b"")
+        for block in memory(pid):
+            look(f"memory of {pid}", block)
+        if pid > 1 and ptrace(pid):
+            found.append(f"ptrace of {pid}")
+    for top, _, names in os.walk(folder):
+        for name in names:
+            look(os.path.join(top, name), read(os.path.join(top, name)))
+    return {"found": found, "looked": looked, "parents": len(list(parents())), "uid": os.getuid()}
+'''
+
+
+def test_a_child_finds_the_token_nowhere(control_room: Room) -> None:
+    token = control_room.token
+    params = {"half": token[:9], "other_half": token[9:], "folder": str(control_room.folder)}
+    control_room.executor()
+    run = control_room.ended(control_room.submit({"task.py": HUNT}, params=params))
+    assert run["state"] == "succeeded", run["error"]
+    assert run["result"]["found"] == []
+    assert run["result"]["parents"] >= 2, "the hunt saw the warden and the executor"
+    assert run["result"]["looked"] > 2_000, "the hunt read files it may read"
+
+
+def test_a_child_that_is_not_confined_would_find_the_token_so_the_hunt_works(control_room: Room) -> None:
+    namespace: dict[str, object] = {}
+    exec(HUNT, namespace)
+
+    class Context:
+        job = None
+
+    token = control_room.token
+    found = namespace["main"](Context(), token[:9], token[9:], str(control_room.secrets))["found"]  # type: ignore[operator]
+    assert str(control_room.secrets / "executor.token") in found
+
+
+@pytest.mark.skipif(landlock_abi() < 6, reason="this kernel has no Landlock with signal scope: the child could signal")
+def test_a_child_cannot_signal_the_executor(control_room: Room) -> None:
+    task = """
+import os
+def main():
+    answers = []
+    for pid in (os.getppid(), int(open(f"/proc/{os.getppid()}/stat").read().rpartition(")")[2].split()[1])):
+        try:
+            os.kill(pid, 9)
+            answers.append("killed")
+        except PermissionError:
+            answers.append("refused")
+    return answers
+"""
+    control_room.executor()
+    run = control_room.ended(control_room.submit({"task.py": task}))
+    assert run["result"] == {"value": ["refused", "refused"]}
+
+
+def test_the_environment_of_a_child_is_an_allow_list_with_the_trace_to_continue(control_room: Room) -> None:
+    task = "import os\ndef main():\n    return dict(os.environ)\n"
+    control_room.executor(labels="zone=a")
+    run = control_room.ended(control_room.submit({"task.py": task}))
+    names = set(run["result"])
+    assert not [name for name in names if name.startswith(("OPS_", "PG", "AWS_ACCESS", "AWS_SECRET"))]
+    assert {"PATH", "HOME", "TMPDIR"} <= names
+    assert run["result"]["HOME"].startswith(str(control_room.executors[0].work_dir))
+
+
+def test_an_artifact_path_that_leads_out_of_the_work_folder_is_refused(control_room: Room) -> None:
+    task = """
+import json, os
+def main(context, secret):
+    os.symlink(secret, "link")
+    for path in (secret, "link"):
+        line = json.dumps({"type": "artifact", "name": "x", "path": os.path.abspath(path), "kind": "file",
+                           "media_type": "text/plain", "metadata": {}})
+        os.write(4, line.encode() + b"\\n")
+"""
+    control_room.executor()
+    secret = str(control_room.secrets / "executor.token")
+    run = control_room.ended(control_room.submit({"task.py": task}, params={"secret": secret}))
+    assert (run["state"], run["error"]["code"]) == ("failed", "artifact_outside")
+    assert control_room.call("run_artifacts", control_room.operator, run["run_id"])["items"] == []
+
+
+def test_the_executors_own_log_and_work_folder_hold_no_token(control_room: Room) -> None:
+    executor = control_room.executor()
+    control_room.ended(control_room.submit({"task.py": "def main():\n    return 1\n"}))
+    wait_for("the run to be reported", lambda: executor.said("report.accepted"))
+    texts = [path.read_bytes() for path in executor.work_dir.rglob("*") if path.is_file()]
+    assert control_room.token.encode() not in b"".join([executor.log.read_bytes(), *texts])
+    assert json.dumps(executor.lines())
