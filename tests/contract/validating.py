@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import httpx
+import yaml
 from openapi_core import Config, OpenAPI
 from openapi_core.exceptions import OpenAPIError
 from openapi_core.testing import MockRequest, MockResponse
@@ -23,7 +24,7 @@ class BrokenContractError(AssertionError):
 
 @cache
 def openapi() -> OpenAPI:
-    readers = {"application/problem+json": json.loads, "application/yaml": bytes.decode}
+    readers = {"application/problem+json": json.loads, "application/yaml": yaml.safe_load}
     config = Config(extra_media_type_deserializers=readers)
     return OpenAPI.from_dict(document(), base_uri=f"{HOST}{PREFIX}/openapi.yaml", config=config)
 
