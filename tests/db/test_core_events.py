@@ -26,7 +26,7 @@ def busy_run(queue: Queue) -> dict:
     """A run with most kinds of events: expired, retried, artifacts, publications, a differing report."""
     outputs = [{"name": "flights", "format": "delta", "mode": "append", "path": "x"}]
     queue.template(retry={"backoff_seconds": 30}, outputs=outputs)
-    queue.submit(params={"word": "žluťoučký \\ \" kůň 🐎"})
+    queue.submit(params={"word": 'žluťoučký \\ " kůň 🐎'})
     worker = Worker(queue, name="dělník")
     worker.claim_one()
     queue.expire()
@@ -86,7 +86,10 @@ def test_the_chain_verifies_from_the_stored_bytes(queue: Queue) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ("update ops.events set canonical = replace(canonical, 'olga', 'otto') where seq = 1", "the hash does not match"),
+        (
+            "update ops.events set canonical = replace(canonical, 'olga', 'otto') where seq = 1",
+            "the hash does not match",
+        ),
         ("delete from ops.events where seq = 3", "a gap"),
         ("delete from ops.events where seq = 16", "does not end at the run's head"),
         ("update ops.events set type = 'run.failed' where seq = 16", "the columns differ"),

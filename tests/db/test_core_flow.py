@@ -432,7 +432,7 @@ def test_enforced_caps_go_to_the_ledger(queue: Queue) -> None:
     assert queue.get(run)["cap_ledger"][0]["observed"] == 5.4
 
 
-# Publications ----------------------------------------------------------------------------------------------------------
+# Publications ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_success_with_publications_is_running_until_all_are_committed(queue: Queue) -> None:

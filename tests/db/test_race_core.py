@@ -196,9 +196,7 @@ def test_one_report_key_for_two_attempts_at_once_is_accepted_once(queue: Queue, 
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
-def test_a_report_sent_twice_at_once_is_accepted_once(
-    queue: Queue, one: Session, two: Session, outcome: str
-) -> None:
+def test_a_report_sent_twice_at_once_is_accepted_once(queue: Queue, one: Session, two: Session, outcome: str) -> None:
     queue.submit()
     worker = Worker(queue)
     run = worker.claim_one()

@@ -123,7 +123,7 @@ class Queue:
         return found
 
     def forward(self, seconds: float, *, sweeping: bool = False) -> list[Json]:
-        """Move the clock on. sweeping: with a sweeper that keeps looking, so that no outage is seen; answers its finds."""
+        """Move the clock on. sweeping: a sweeper keeps looking, so that no outage is seen; its finds are answered."""
         end, found = self.elapsed + seconds, []
         while sweeping and self.elapsed + 20 < end:
             self._set(self.elapsed + 20)
@@ -136,7 +136,7 @@ class Queue:
         self.ops.move_clock(elapsed)
 
     def expire(self, seconds: float = 61) -> list[Json]:
-        """Move on with a working sweeper, and answer all it expired; 61 s let every lease of the default length lapse."""
+        """Move on with a working sweeper, and answer all it expired; 61 s end every default lease."""
         return self.forward(seconds, sweeping=True) + self.sweep()
 
     def event_types(self, run: Json) -> list[str]:
