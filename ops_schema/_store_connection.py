@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import random
+import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -55,7 +56,11 @@ def _members(error: psycopg.Error) -> dict[str, Any]:
 def is_alive(connection: AsyncConnection[Any]) -> bool:
     """Whether an idle connection is still open, told from its socket without a round trip."""
     try:
-        connection.pgconn.consume_input()
+        waiting = select.poll()
+        waiting.register(connection.fileno(), select.POLLIN)
+        # A server that shuts down says so before it hangs up: read on until there is nothing, or the end.
+        while waiting.poll(0):
+            connection.pgconn.consume_input()
     except psycopg.OperationalError:
         return False
     return not connection.closed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -309,3 +309,8 @@ def _principal(found: Json | None) -> Principal | None:
         name=found["name"],
         workspaces=None if workspaces is None else tuple(workspaces),
     )
+
+
+if TYPE_CHECKING:
+    # The type checker holds the class to the protocol.
+    _store: Store = PostgresStore()

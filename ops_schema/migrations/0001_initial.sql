@@ -5006,7 +5006,7 @@ declare
 begin
   foreach v_verb in array v_verbs loop
     if not exists (select from pg_proc p where p.pronamespace = 'ops'::regnamespace and p.proname = v_verb) then
-      raise warning 'grants: there is no function ops.%', v_verb;
+      raise exception 'grants: there is no function ops.%', v_verb;
     end if;
     for v_function in
       select p.oid from pg_proc p where p.pronamespace = 'ops'::regnamespace and p.proname = v_verb
