@@ -5,6 +5,7 @@ from uuid import UUID
 
 from contract.errors import DigestMismatch, UploadMissing
 from contract.server.object_store import ObjectStore, StoredObject
+from ops_schema.errors import OpsError
 from ops_schema.store import Principal, Store
 
 JsonObject = dict[str, Any]
@@ -27,10 +28,20 @@ async def record(
     store: Store, objects: ObjectStore, caller: Principal, run_id: UUID, artifact_id: UUID, body: JsonObject
 ) -> JsonObject:
     """recordArtifact: only once the store was seen to hold the bytes announced."""
-    announced = await store.get_artifact(caller, artifact_id)
+    announced = await _announced(store, caller, run_id, artifact_id, body["epoch"])
     if announced["object_key"] is not None and announced["state"] == "begun":
         check(announced, await seen(objects, announced["object_key"]))
     return public(await store.record_artifact(caller, run_id, artifact_id, body))
+
+
+async def _announced(store: Store, caller: Principal, run_id: UUID, artifact_id: UUID, epoch: int) -> JsonObject:
+    try:
+        return await store.get_artifact(caller, artifact_id)
+    except OpsError:
+        # An executor sees its artifact while it holds the lease. Appending no logs changes nothing and says lease_lost
+        # or run_not_found, when that is the reason.
+        await store.append_logs(caller, run_id, {"epoch": epoch, "chunks": []})
+        raise
 
 
 async def download(store: Store, objects: ObjectStore, caller: Principal, artifact_id: UUID) -> JsonObject:

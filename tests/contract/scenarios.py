@@ -106,7 +106,7 @@ def succeeds(operation: str) -> Callable[[Scenario], Scenario]:
 for _operation, _code in (
     *((name, "executor_not_found") for name in ("leaveExecutor", "claimRuns", "heartbeat")),
     *((name, "run_not_found") for name in ("appendLogs", "beginArtifact", "reportAttempt", "commitPublication")),
-    *(("getArtifact", "artifact_not_found"), ("getBundle", "bundle_not_found")),
+    *(("recordArtifact", "run_not_found"), ("getArtifact", "artifact_not_found"), ("getBundle", "bundle_not_found")),
 ):
     SPECIFIC[_operation, _code] = lambda plane, name=_operation: send(plane, name)  # type: ignore[misc]
 

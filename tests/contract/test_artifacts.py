@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import sys
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from contract import models
 from contract.client import ExecutorClient
 from contract.errors import DigestMismatch, Forbidden
-from contract.server.object_store import ObjectStore, StoredObject, s3_client
+from contract.server.object_store import ObjectStore, StoredObject
 from tests.contract.plane import EXECUTOR, OTHER, Plane, server_settings
 from tests.contract.served import served, until
 from tests.support.seaweed import Seaweed
@@ -196,8 +197,34 @@ async def test_the_client_uploads_and_downloads_through_the_real_store(plane: Pl
     assert await asyncio.to_thread(target.read_bytes) == data
 
 
-async def test_the_server_signs_for_loopback_whatever_proxy_the_environment_names(
-    object_store: Seaweed, tmp_path: Path
+PROXIED = """
+import sys
+from contract.client import NO_RETRY, ExecutorClient
+from contract.errors import Unavailable
+from contract.server.object_store import s3_client
+from contract.server.settings import ServerSettings
+
+s3_client(ServerSettings()).head_bucket(Bucket="artifacts")
+with ExecutorClient(sys.argv[1], "token", retry=NO_RETRY) as client:
+    try:
+        client.get_contract()
+    except Unavailable:
+        sys.exit("the client went through the proxy")
+    except Exception as error:
+        print(error)
+"""
+
+
+async def test_neither_server_nor_client_asks_a_proxy_for_loopback(
+    plane: Plane, object_store: Seaweed, tmp_path: Path
 ) -> None:
-    client = s3_client(server_settings(tmp_path, object_store))
-    assert client._endpoint.http_session._proxy_config._proxies == {}
+    settings = server_settings(tmp_path, object_store)
+    proxy = {name: "http://127.0.0.1:9" for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY")}
+    kept = {name: value for name, value in os.environ.items() if name.lower() not in {"no_proxy", "all_proxy"}}
+    given = {"OPS_S3_ENDPOINT": object_store.endpoint, "OPS_S3_CREDENTIALS_FILE": str(settings.s3_credentials_file)}
+    async with served(plane.app) as url:
+        command = [sys.executable, "-c", PROXIED, url]
+        process = await asyncio.create_subprocess_exec(*command, env=kept | proxy | given, stdout=-1, stderr=-1)
+        out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    assert "unauthenticated" in out.decode()
