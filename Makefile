@@ -65,6 +65,7 @@ generated: .venv/.dev
 	$(BIN)/python -m contract.generate --check
 	$(BIN)/python -m control_room.api.export --check
 	$(BIN)/python -m ops_schema.migrate check
+	$(BIN)/python infra/dev/reference.py --check
 
 web-checks: $(WEB)/node_modules/.package-lock.json
 	cd $(WEB) && ../../$(NODE) npm run --silent verify

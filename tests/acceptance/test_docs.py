@@ -1,0 +1,88 @@
+"""Every command in the README and the tutorial is run, and the how-to's task is written and run as it says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import DemoRun
+from tests.support.stack import ROOT
+
+# What cannot be run from inside itself: these are expanded, not executed, which shows that the target exists.
+EXPANDED_ONLY = {"make test"}
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(page: str) -> list[str]:
+    return [line for block in blocks(page, "sh") for line in block.splitlines() if line and not line.startswith("#")]
+
+
+def shell(line: str, demo: DemoRun, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-c", line],
+        cwd=folder,
+        env=demo.stack.environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.parametrize("page", ["README.md", "spec/docs/tutorial/demo.md"])
+def test_every_command_of_the_page_succeeds_in_its_order(page: str, demo: DemoRun, tmp_path: Path) -> None:
+    own = tmp_path / "FILE.csv"
+    own.write_text("id,amount\n1,2.5\n2,3.5\n")
+    lines = commands(page)
+    assert len(lines) >= 6
+    for line in lines:
+        actual = line.replace("make ", "make -n ", 1) if line in EXPANDED_ONLY else line.replace("FILE.csv", str(own))
+        done = shell(actual, demo, ROOT)
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}\n{demo.stack.tails()}"
+        assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_tutorials_wrong_parameter_is_refused_with_its_name(demo: DemoRun) -> None:
+    done = demo.stack.run("submit", "nycflights", "-p", "min_flights=many", check=False)
+    assert done.returncode != 0
+    assert "min_flights" in done.stderr
+
+
+def test_the_task_of_the_how_to_can_be_written_applied_and_run_as_the_page_says(demo: DemoRun, tmp_path: Path) -> None:
+    page = "spec/docs/how-to/write-a-task.md"
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "count.py").write_text(blocks(page, "python")[0])
+    template, pipeline = blocks(page, "yaml")
+    (tmp_path / "words.yaml").write_text(template)
+    (tmp_path / "report.yaml").write_text(pipeline)
+    for line in [
+        *commands(page),
+        "control-room templates apply report.yaml",
+        "control-room submit word-report --follow",
+    ]:
+        done = shell(line, demo, tmp_path)
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}\n{demo.stack.tails()}"
+
+
+def test_every_link_between_our_pages_leads_to_a_page() -> None:
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "spec").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            if not target.startswith(("http:", "https:")):
+                assert (page.parent / target).exists(), (
+                    f"{page.relative_to(ROOT)} links to {target}, which is not there"
+                )
+
+
+def test_every_make_target_that_a_page_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "spec" / "docs").rglob("*.md")]:
+        for line in re.findall(r"^(?:    )?(make [^#\n]*)", page.read_text(encoding="utf-8"), flags=re.MULTILINE):
+            assert shlex.split(line)[1] in targets, f"{page.relative_to(ROOT)}: {line}"
