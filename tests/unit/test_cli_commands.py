@@ -1,0 +1,141 @@
+"""The command line without a server: help, misuse, and the small words it is made of."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from control_room.commands import words
+from control_room.commands.params import collect, pairs
+from control_room.commands.stack import parse_executors
+from control_room.errors import EXIT_CODES, MISUSE, ControlRoomError
+
+COMMANDS = (
+    "up", "down", "status", "demo", "submit", "login", "doctor", "server", "executor", "runs ls", "runs show",
+    "runs logs", "runs cancel", "runs retry", "runs why", "artifacts ls", "artifacts get", "artifacts verify", "templates ls",
+    "templates show", "templates apply", "executors ls", "migrate plan", "migrate apply", "migrate status",
+)  # fmt: skip
+WITHOUT_JSON = ("server", "executor")
+
+
+def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPS_", "PG"))}
+    return subprocess.run(
+        [sys.executable, "-m", "control_room.cli", *arguments],
+        env={**environment, "COLUMNS": "120", "NO_COLOR": "1"}, cwd=folder, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+def test_every_command_has_help_and_all_that_answer_know_json(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from control_room.cli import app
+
+    for command in COMMANDS:
+        shown = CliRunner().invoke(app, [*command.split(), "--help"])
+        assert shown.exit_code == 0, command
+        assert ("--json" in shown.output) == (command not in WITHOUT_JSON), command
+
+
+def test_help_names_every_exit_code_and_comes_quickly(tmp_path: Path) -> None:
+    before = time.perf_counter()
+    shown = run("--help", folder=tmp_path)
+    took = time.perf_counter() - before
+    text = " ".join(shown.stdout.split())
+    assert all(f"{code} {meaning}" in text for code, meaning in EXIT_CODES.items())
+    assert took < 3  # 0.1 s on an idle machine; imports of servers or engines would take many seconds on a busy one
+
+
+def test_help_imports_no_server_no_driver_and_no_engine(tmp_path: Path) -> None:
+    heavy = ["fastapi", "psycopg", "boto3", "pyarrow", "httpx", "pydantic", "rich"]
+    code = f"import sys, control_room.cli; print([m for m in {heavy} if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nothing",), "No such command"),
+        (("runs", "show"), "RUN"),
+        (("runs", "ls", "--limit", "0"), "limit"),
+        (("up", "--executors", "python=many"), "'python=many' is no KIND=SLOTS"),
+        (("up", "--executors", "cobol=1"), "unknown executor kind 'cobol'"),
+        (("up", "--port", "70000"), "port"),
+        (("up", "--port", "8080", "--s3-port", "8080"), "cannot share one port"),
+        (("demo", "--input", "missing.csv"), "no such file"),
+        (("--url", "http://127.0.0.1:1", "runs", "ls"), "there is no token"),
+    ],
+)
+def test_misuse_is_told_in_words_with_exit_code_2(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    refused = run(*arguments, folder=tmp_path)
+    assert refused.returncode == MISUSE
+    assert said in refused.stderr
+    assert refused.stderr.startswith("error: ")
+    assert "Traceback" not in refused.stderr
+    assert refused.stdout == ""
+
+
+def test_a_control_room_that_does_not_answer_is_exit_code_4(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("t")
+    refused = run("--url", "http://127.0.0.1:9", "--token-file", "token", "runs", "ls", folder=tmp_path)
+    assert refused.returncode == 4
+    assert "http://127.0.0.1:9" in refused.stderr
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    piped = f"{sys.executable} -m control_room.cli --help | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", piped], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stderr == ""
+
+
+SCHEMA = {"properties": {"n": {"type": "integer"}, "s": {"type": "string"}, "o": {}, "m": {"type": ["string", "null"]}}}
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("n=5", 5),
+        ("n=five", "five"),
+        ("s=5", "5"),
+        ("s=a=b", "a=b"),
+        ('o={"a":1}', {"a": 1}),
+        ("m=null", "null"),
+        ("x=1", 1),
+    ],
+)
+def test_a_parameter_is_read_as_its_schema_asks(word: str, value: Any) -> None:
+    assert list(collect([word], None, SCHEMA).values()) == [value]
+
+
+def test_words_win_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("n: 1\ns: file\n")
+    assert collect(["s=word"], tmp_path / "p.yaml", SCHEMA) == {"n": 1, "s": "word"}
+
+
+@pytest.mark.parametrize("word", ["novalue", "=x"])
+def test_a_word_without_a_name_is_refused(word: str) -> None:
+    with pytest.raises(ControlRoomError, match="no NAME=VALUE"):
+        pairs([word], "-p")
+
+
+def test_executors_are_read_as_kinds_and_slots() -> None:
+    assert parse_executors("python=2, dbt") == {"python": 2, "dbt": 1}
+    assert parse_executors(None) == {}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, "–"), (0.24, "0.2s"), (12.9, "12s"), (90, "1m 30s"), (7322, "2h 2m")]
+)
+def test_durations_are_short(seconds: float | None, text: str) -> None:
+    assert words.seconds_text(seconds) == text
+
+
+def test_text_of_a_run_cannot_steer_the_terminal() -> None:
+    assert words.printable("a\x1b[2Jb\r\x07\x9b1mc\n\td") == "a[2Jb1mc\n\td"

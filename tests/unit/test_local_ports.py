@@ -1,0 +1,52 @@
+"""Ports: remembered, moved only when someone else has them, and never moved when pinned."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from control_room.errors import ControlRoomError
+from control_room.local import ports
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.create_server((ports.LOOPBACK, 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def test_the_first_start_chooses_a_distinct_free_port_for_each_name() -> None:
+    chosen, notes = ports.settle({}, {}, ())
+    assert set(chosen) == set(ports.NAMES)
+    assert len(set(chosen.values())) == len(ports.NAMES)
+    assert notes == []
+
+
+def test_a_later_start_keeps_what_is_remembered() -> None:
+    chosen, _ = ports.settle({}, {}, ())
+    assert ports.settle(chosen, {}, ()) == (chosen, [])
+
+
+def test_a_remembered_port_that_someone_took_is_replaced_and_said(taken: int) -> None:
+    chosen, notes = ports.settle({"server": taken}, {}, ())
+    assert chosen["server"] != taken
+    assert notes == [f"port {taken} (server) was taken by {ports.holder(taken)}; another one was chosen"]
+    assert f"pid {os.getpid()}" in notes[0]
+
+
+def test_a_port_held_by_a_service_of_this_stack_is_kept(taken: int) -> None:
+    assert ports.settle({"server": taken}, {}, {taken})[0]["server"] == taken
+
+
+def test_a_pinned_port_that_is_taken_is_an_error_that_names_the_holder(taken: int) -> None:
+    with pytest.raises(ControlRoomError, match=f"port {taken} for postgres is taken by pid {os.getpid()}"):
+        ports.settle({}, {"postgres": taken}, ())
+
+
+def test_a_pin_wins_over_what_is_remembered() -> None:
+    chosen, _ = ports.settle({}, {}, ())
+    [other] = ports.choose(1, chosen.values())
+    assert ports.settle(chosen, {"server": other}, ())[0]["server"] == other
