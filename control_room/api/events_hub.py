@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from control_room.api.cursor import START, Position, position
-from ops_schema.errors import OpsError, StoreUnavailable
+from ops_schema.errors import StoreUnavailable
 
 log = logging.getLogger("control_room.api.events")
 
@@ -22,7 +22,8 @@ Event = Mapping[str, Any]
 BATCH = 500
 QUEUE_SIZE = 1000
 POLL_SECONDS = 1.0
-LONGEST_PAUSE = 10.0
+LONGEST_PAUSE = 5.0
+RETRY_SECONDS = 0.5
 
 
 class Events(Protocol):
@@ -100,10 +101,12 @@ class EventHub:
     ) -> Subscription:
         """A stream of what comes after the cursor `after`, or from now on. Raises StoreUnavailable."""
         async with self._starting:
-            if self._cursor is None:
-                # Fixed before the stream catches up, so that nothing falls between its last read and the hub's first.
-                self._cursor = (await self._store.events_since(None, 1))["cursor"]
-            subscription = Subscription(after or self._cursor, wants, session)
+            present: str = (await self._store.events_since(None, 1))["cursor"]
+            # Fixed before the stream catches up, so that nothing falls between its last read and the hub's first.
+            self._cursor = self._cursor or present
+            # An id from beyond the present is of another database, say before a restore: waiting for it would be deaf.
+            known = after if after is not None and position(after) <= position(present) else None
+            subscription = Subscription(known or self._cursor, wants, session)
             self._subscriptions.add(subscription)
         if self._closed:
             subscription.close()
@@ -209,10 +212,10 @@ async def _caught_up(store: Events, subscription: Subscription) -> AsyncIterator
     while full and not subscription.closed:
         try:
             page = await store.events_since(cursor, BATCH)
-        except (StoreUnavailable, OpsError) as error:
-            log.warning("action=events_since a stream ends, its reader comes back: %s", error)
-            subscription.close()
-            return
+        except StoreUnavailable as error:
+            log.warning("action=events_since a stream waits for the database: %s", error)
+            await asyncio.sleep(RETRY_SECONDS)
+            continue
         for event in page["items"]:
             yield event
         cursor, full = page["cursor"], len(page["items"]) == BATCH

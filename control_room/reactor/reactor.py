@@ -18,7 +18,7 @@ from control_room.reactor.publisher import Publisher
 from control_room.reactor.sweeper import sweep
 from ops_schema.store import Store
 
-LEASE_SECONDS = 9.0
+LEASE_SECONDS = 9
 DAY = 86_400.0
 
 

@@ -104,6 +104,14 @@ async def test_a_resumed_stream_gets_what_it_missed_and_then_what_comes_each_onc
     assert seen == list(range(101, 2101))
 
 
+async def test_an_id_from_another_database_starts_now() -> None:
+    log = Log()
+    log.add(3)
+    async with running(log) as hub:
+        after = f"999.{RUN.format(1)}.9"
+        assert await read(hub, log, 1, after, between=lambda n: log.add(1) if n == 0 else None) == [4]
+
+
 async def test_many_streams_cost_one_reader() -> None:
     log = Log()
     async with running(log, poll_seconds=60) as hub:
@@ -162,6 +170,19 @@ async def test_an_outage_of_the_database_loses_nothing() -> None:
 
     async with running(log) as hub:
         assert await read(hub, log, 3, between=outage) == [1, 2, 3]
+
+
+async def test_a_stream_that_catches_up_waits_for_the_database() -> None:
+    log = Log()
+    log.add(3)
+    after = log.events[0]["cursor"]
+
+    def outage(count: int) -> None:
+        log.away = count == 0
+        asyncio.get_running_loop().call_later(0.01, setattr, log, "away", False)
+
+    async with running(log) as hub:
+        assert await read(hub, log, 2, after, between=outage) == [2, 3]
 
 
 async def test_logging_out_ends_the_streams_of_that_session_alone() -> None:

@@ -9,8 +9,10 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -22,7 +24,7 @@ from contract.server.settings import ServerSettings
 from control_room.api.app import create_app
 from control_room.api.serve import PromptServer
 from ops_schema.store import PostgresStore
-from tests.support.ops import Ops
+from tests.support.ops import Ops, registration
 from tests.support.postgres import Database, pg18, stop_clusters_at_the_end
 from tests.support.seaweed import Seaweed, object_store, own_object_store
 
@@ -34,12 +36,10 @@ API = "/api/v1"
 
 @dataclass
 class Server:
-    """A running server and clients of it. ops: the database behind it, for arranging."""
+    """A running server and clients of it."""
 
     url: str
-    ops: Ops
-    store: PostgresStore
-    objects: ObjectStore
+    database: Database
     clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     def client(self, token: str | None = None, **headers: str) -> httpx.AsyncClient:
@@ -48,6 +48,18 @@ class Server:
         client = httpx.AsyncClient(base_url=self.url, headers=sent, trust_env=False, timeout=30)
         self.clients.append(client)
         return client
+
+    @cached_property
+    def ops(self) -> Ops:
+        """The database behind the server, for arranging and looking."""
+        return Ops(self.database)
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        for client in self.clients:
+            await client.aclose()
+        if "ops" in self.__dict__:
+            self.ops.close()
 
     @property
     def operator(self) -> httpx.AsyncClient:
@@ -96,29 +108,30 @@ def settings_for(url: str, seaweed: Seaweed, folder: Path, **more: Any) -> Serve
 
 @asynccontextmanager
 async def serving(
-    database: Database, seaweed: Seaweed, folder: Path, *, reactor: bool = False, **settings: Any
+    database: Database,
+    seaweed: Seaweed,
+    folder: Path,
+    *,
+    reactor: bool = False,
+    **settings: Any,
 ) -> AsyncIterator[Server]:
     """A server on a port given by the system, until the block ends."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         found = settings_for(url, seaweed, folder, **settings)
-        objects = ObjectStore.from_settings(found)
-        ops = Ops(database)
         async with PostgresStore(server_conninfo(database), wait_seconds=1.0) as store:
-            app = create_app(found, store, objects, reactor=reactor)
+            app = create_app(found, store, ObjectStore.from_settings(found), reactor=reactor)
             config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=5)
             running = PromptServer(config)
             task = asyncio.create_task(running.serve(sockets=[listener]))
             await until(lambda: running.started or task.done())
-            server = Server(url, ops, store, objects)
+            server = Server(url, database)
             try:
                 yield server
             finally:
                 running.should_exit = True
-                for client in server.clients:
-                    await client.aclose()
+                await server.close()
                 await task
-                ops.close()
 
 
 async def until(condition: Callable[[], Any], seconds: float = 20) -> None:
@@ -164,3 +177,66 @@ def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
     assert body["detail"]
     assert "Traceback" not in answer.text
     return body
+
+
+class Worker:
+    """An executor at the wire: it claims a run and does what a test says."""
+
+    def __init__(self, client: httpx.AsyncClient, executor_id: str) -> None:
+        self.client, self.executor_id = client, executor_id
+        self.run: dict[str, Any] = {}
+
+    @classmethod
+    async def start(cls, server: Server) -> Worker:
+        """Register."""
+        client = server.client(EXECUTOR)
+        answer = await client.post("/executor/v1/executors", json=registration())
+        return cls(client, answer.json()["executor_id"])
+
+    async def claim(self) -> dict[str, Any]:
+        """Claim one run, which the other verbs are then about."""
+        body = {"request_id": str(uuid4()), "max_runs": 1, "wait_seconds": 5, "queues": None}
+        answer = await self.client.post(f"/executor/v1/executors/{self.executor_id}/claims", json=body)
+        (self.run,) = answer.json()["runs"]
+        return self.run
+
+    async def call(self, verb: str, **body: Any) -> dict[str, Any]:
+        """A verb of the run, with its epoch."""
+        path = f"/executor/v1/runs/{self.run['run_id']}/{verb}"
+        answer = await self.client.post(path, json={"epoch": self.run["epoch"]} | body)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def artifact(self, name: str, data: bytes, media_type: str = "text/html", kind: str = "report") -> str:
+        """Upload and record an artifact; answers its id."""
+        sha256 = sha256_hex(data)
+        told = {"name": name, "kind": kind, "media_type": media_type, "size": len(data), "sha256": sha256}
+        begun = await self.call("artifacts", metadata={}, **told)
+        upload = begun["upload"]
+        if upload:
+            async with httpx.AsyncClient(trust_env=False) as store:
+                put = await store.request(upload["method"], upload["url"], headers=upload["headers"], content=data)
+                assert put.status_code in (200, 412), put.text
+        await self.call(f"artifacts/{begun['artifact_id']}/record")
+        found: str = begun["artifact_id"]
+        return found
+
+    async def succeed(self, **more: Any) -> dict[str, Any]:
+        """Report success."""
+        return await self.call(
+            "report",
+            **({"outcome": "succeeded", "idempotency_key": str(uuid4()), "usage": {}, "result": {}} | more),
+            finished_at="2026-11-21T12:00:00Z",
+            cap_ledger=[],
+        )
+
+
+@pytest.fixture
+async def worker(server: Server) -> Worker:
+    """An executor that is at a run of template `job`."""
+    await server.template()
+    await server.submit()
+    found = await Worker.start(server)
+    await found.claim()
+    return found

@@ -1,0 +1,253 @@
+"""Runs and what belongs to them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, ConfigDict, Field
+
+from control_room.api.models.base import Answer, AttemptOutcome, ErrorClass, JsonObject, Request, RunState, Text
+
+
+class RunError(Answer):
+    """Why a run or an attempt failed."""
+
+    model_config = ConfigDict(extra="allow")
+
+    class_: ErrorClass = Field(alias="class")
+    code: str
+    message: str
+    trace: str | None = None
+    position: Any = None
+
+
+class Run(Answer):
+    """One requested execution."""
+
+    run_id: UUID
+    number: int
+    workspace: str
+    template_name: str
+    template_version: int
+    kind: str
+    task_key: str | None = None
+    pipeline_run_id: UUID | None = None
+    params: JsonObject
+    inputs: list[JsonObject]
+    outputs: list[JsonObject]
+    labels: dict[str, str]
+    state: RunState
+    state_reason: str | None = None
+    priority: int
+    queue: str
+    epoch: int
+    attempt: int
+    max_attempts: int
+    not_before: datetime | None = None
+    deadline: datetime | None = None
+    submitted_by: str
+    submitted_at: datetime
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    cancel_reason: str | None = None
+    result: JsonObject | None = None
+    error: RunError | None = None
+    progress: JsonObject | None = None
+    usage: JsonObject
+    caps: JsonObject
+    retry_of: UUID | None = None
+    executor_name: str | None = None
+    rows: int | None = None
+    artifact_count: int = 0
+    lease_deadline: datetime | None = None
+    concurrency_key: str | None = None
+
+
+class Attempt(Answer):
+    """One try at a run, made by a claim."""
+
+    epoch: int
+    attempt: int
+    outcome: AttemptOutcome
+    executor_id: UUID | None = None
+    executor_name: str | None = None
+    executor_number: int | None = None
+    started_at: datetime
+    finished_at: datetime | None = None
+    reported_at: datetime | None = None
+    result: JsonObject | None = None
+    error: RunError | None = None
+    usage: JsonObject
+
+
+class Publication(Answer):
+    """Data that an accepted report made public, or is about to."""
+
+    run_id: UUID
+    epoch: int
+    output: str
+    format: str
+    mode: str
+    uri: str
+    rows: int | None = None
+    files: int
+    app_id: str
+    app_version: int
+    state: Literal["recorded", "committed", "failed"]
+    table_version: int | None = None
+    error: JsonObject | None = None
+    recorded_at: datetime
+    committed_at: datetime | None = None
+
+
+class Dependency(Answer):
+    """A run this one waits for."""
+
+    run_id: UUID
+    number: int
+    task_key: str | None = None
+    template_name: str
+    state: RunState
+    inputs: dict[str, str] = Field(description="Input of the waiting run -> output of this one.")
+
+
+class CapEntry(Answer):
+    """One enforcement of a cap. overshoot in the cap's unit; overshoot_ms from breach to stop."""
+
+    run_id: UUID
+    epoch: int
+    layer: str
+    cap: str
+    limit: float
+    observed: float
+    overshoot: float
+    overshoot_ms: float | None = None
+    action: str
+    at: datetime
+
+
+class RunCounts(Answer):
+    """How much belongs to a run; children by state."""
+
+    events: int
+    children: dict[str, int]
+
+
+class RunDetail(Run):
+    """A run with all that belongs to it."""
+
+    attempts: list[Attempt]
+    children: list[Run]
+    depends_on: list[Dependency]
+    publications: list[Publication]
+    cap_ledger: list[CapEntry]
+    counts: RunCounts
+    template_digest: str
+
+
+class RunPage(Answer):
+    """A page of runs, newest first; next_cursor is null on the last."""
+
+    items: list[Run]
+    next_cursor: str | None = None
+
+
+class SubmitRun(Request):
+    """A request for a run."""
+
+    template: Text = Field(min_length=1, max_length=63)
+    template_version: int | None = Field(None, strict=True, ge=1, le=2**31 - 1)
+    workspace: Text | None = Field(None, min_length=1, max_length=63)
+    params: JsonObject = Field(default_factory=dict)
+    priority: int | None = Field(None, strict=True, ge=-1000, le=1000)
+    queue: Text | None = Field(None, min_length=1, max_length=63)
+    not_before: AwareDatetime | None = None
+    deadline: AwareDatetime | None = None
+    labels: dict[Text, Text] | None = Field(None, max_length=50)
+    idempotency_key: Text | None = Field(None, min_length=1, max_length=200)
+    concurrency_key: Text | None = Field(None, min_length=1, max_length=200)
+    max_attempts: int | None = Field(None, strict=True, ge=1, le=100)
+    caps: dict[Text, Annotated[float, Field(gt=0, strict=True)]] | None = None
+
+
+class CancelRun(Request):
+    """Ask a run to stop; force takes its lease away without waiting for the executor."""
+
+    reason: Text | None = Field(None, min_length=1, max_length=1000)
+    force: bool = Field(False, strict=True)
+
+
+class RetryRun(Request):
+    """Make a new run of the same definition and parameters."""
+
+    idempotency_key: Text | None = Field(None, min_length=1, max_length=200)
+
+
+class WhyReason(Answer):
+    """One reason why a run is not running."""
+
+    code: str
+    message: str
+    detail: JsonObject | None = None
+
+
+class Why(Answer):
+    """Why a run is where it is."""
+
+    run_id: UUID
+    state: RunState
+    reasons: list[WhyReason]
+
+
+class RunEvent(Answer):
+    """One fact of a run's hash chain. hash = sha256(prev_hash || canonical bytes), hex."""
+
+    run_id: UUID
+    seq: int
+    at: datetime
+    type: str
+    epoch: int
+    actor: Any = None
+    data: JsonObject
+    hash: str
+    prev_hash: str
+
+
+class RunEvents(Answer):
+    """Events in order of seq."""
+
+    items: list[RunEvent]
+
+
+class LogChunk(Answer):
+    """Text a run wrote; offset in bytes of its stream within the epoch."""
+
+    epoch: int
+    stream: str
+    seq: int
+    offset: int
+    at: datetime
+    text: str
+
+
+class LogPage(Answer):
+    """Log chunks; `next` continues after the last of them, also while the run still writes."""
+
+    items: list[LogChunk]
+    next: str | None = None
+
+
+class StreamEvent(Answer):
+    """What one server-sent event carries in `data`."""
+
+    run_id: UUID
+    number: int
+    pipeline_run_id: UUID | None = None
+    type: str
+    state: RunState
+    at: datetime
+    seq: int

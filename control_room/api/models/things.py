@@ -1,0 +1,104 @@
+"""Artifacts, templates and bundles."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from control_room.api.models.base import Answer, JsonObject, Request, Sha256
+
+
+class Artifact(Answer):
+    """Something a run left behind. size in bytes; sha256 in hex; both null for a table."""
+
+    artifact_id: UUID
+    run_id: UUID
+    epoch: int
+    name: str
+    kind: Literal["file", "table", "report", "log", "metrics", "model"]
+    media_type: str
+    size: int | None = None
+    sha256: str | None = None
+    state: Literal["begun", "recorded", "visible", "orphaned"]
+    metadata: JsonObject
+    table: JsonObject | None = None
+    recorded_at: datetime | None = None
+
+
+class Artifacts(Answer):
+    """Artifacts of a run."""
+
+    items: list[Artifact]
+
+
+class Verification(Answer):
+    """What the bytes in the object store say about an artifact; size and sha256_actual are null when none are there."""
+
+    ok: bool
+    size: int | None = None
+    sha256_expected: str
+    sha256_actual: str | None = None
+
+
+class Template(Answer):
+    """One version of a template."""
+
+    template_id: UUID
+    number: int
+    workspace: str
+    name: str
+    version: int
+    digest: str
+    kind: str
+    description: str
+    spec: JsonObject
+    created_at: datetime
+
+
+class TemplateDetail(Template):
+    """One version of a template, and which versions there are."""
+
+    versions: list[int]
+
+
+class Templates(Answer):
+    """The newest version of each template."""
+
+    items: list[Template]
+
+
+class TemplateApplied(Answer):
+    """What applying a template did; created is false when this version was there already."""
+
+    template_id: UUID
+    name: str
+    version: int
+    digest: str
+    created: bool
+
+
+class PutBundle(Request):
+    """A code archive about to be uploaded."""
+
+    sha256: Sha256
+    size: int = Field(ge=1, le=5 * 2**30, strict=True)
+
+
+class Upload(Answer):
+    """Where and how to send bytes; the headers are part of the signature."""
+
+    method: Literal["PUT"]
+    url: str
+    headers: dict[str, str]
+    expires_at: datetime
+
+
+class BundleBegun(Answer):
+    """upload is null when the store has these bytes already."""
+
+    sha256: str
+    size: int
+    upload: Upload | None = None
