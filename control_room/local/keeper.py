@@ -169,9 +169,11 @@ class Keeper:
             seen = str(problem) or "no answer in time"
             if self.record.state == "ready":
                 self._set(state="unhealthy", last_error=seen)
+                self.supervisor.progressed()
             return seen
         if self.record.state == "unhealthy":
             self._set(state="ready")
+            self.supervisor.progressed()
         return None
 
     def _dependencies_ready(self) -> bool:

@@ -65,7 +65,7 @@ class Supervisor:
         states.save(self.folder, self.state)
 
     def progressed(self) -> None:
-        """Called by a keeper whose service became ready."""
+        """Called by a keeper whose service became ready, or ceased to answer, or answers again."""
         self._update_phase()
 
     def failed_to_start(self, keeper: Keeper, problem: Exception) -> None:

@@ -18,8 +18,9 @@ from control_room.errors import EXIT_CODES, MISUSE, ControlRoomError
 
 COMMANDS = (
     "up", "down", "status", "demo", "submit", "login", "doctor", "server", "executor", "runs ls", "runs show",
-    "runs logs", "runs cancel", "runs retry", "runs why", "artifacts ls", "artifacts get", "artifacts verify", "templates ls",
-    "templates show", "templates apply", "executors ls", "migrate plan", "migrate apply", "migrate status",
+    "runs logs", "runs cancel", "runs retry", "runs why", "artifacts ls", "artifacts get", "artifacts verify",
+    "templates ls", "templates show", "templates apply", "executors ls", "migrate plan",
+    "migrate apply", "migrate status",
 )  # fmt: skip
 WITHOUT_JSON = ("server", "executor")
 
