@@ -25,7 +25,7 @@ insert into ops.settings (key, value) values
 create table ops.duties (
   name       text        not null,
   ran_at     timestamptz not null,
-  resumed_at timestamptz not null,               -- the end of the last outage: from here each lease gets its whole length
+  resumed_at timestamptz not null,               -- the end of the last outage: each lease has its full length from here
   constraint duties_pkey primary key (name)
 );
 

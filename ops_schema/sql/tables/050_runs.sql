@@ -23,7 +23,7 @@ create table ops.runs (
   caps                jsonb       not null default '{}',   -- the tightest in force at submit
   max_attempts        int         not null default 1,
   lease_seconds       int         not null default 60,
-  requires            jsonb,                               -- {"capabilities", "labels"} an executor must offer; null: any
+  requires            jsonb,                               -- {"capabilities", "labels"} to be offered; null: any
   concurrency_key     text,
   condition           text        not null default 'all_success',
   deadline            timestamptz,
@@ -82,7 +82,8 @@ create table ops.runs (
   constraint runs_queued_is_ready check ((state = 'queued') = (ready_seq is not null)),
   constraint runs_queued_at check (state <> 'queued' or queued_at is not null),
   constraint runs_running_has_started check (state <> 'running' or started_at is not null),
-  constraint runs_running_was_claimed check (state <> 'running' or kind = 'pipeline' or (epoch > 0 and executor_id is not null)),
+  constraint runs_running_was_claimed check (state <> 'running' or kind = 'pipeline' or (epoch > 0
+      and executor_id is not null)),
   constraint runs_pipeline_is_never_queued check (kind <> 'pipeline' or (state <> 'queued' and epoch = 0)),
   constraint runs_finished_at check
     ((state in ('succeeded', 'failed', 'cancelled', 'skipped')) = (finished_at is not null)),
@@ -101,7 +102,8 @@ create index runs_blocked on ops.runs (run_id) where state = 'waiting' and state
 -- Runs that the sweeper ends: a deadline that passed, a cancellation that nobody obeyed.
 create index runs_deadline on ops.runs (deadline)
   where deadline is not null and state in ('waiting', 'queued', 'running');
-create index runs_cancelling on ops.runs (cancel_requested_at) where state = 'running' and cancel_requested_at is not null;
+create index runs_cancelling on ops.runs (cancel_requested_at) where state = 'running'
+    and cancel_requested_at is not null;
 create index runs_children on ops.runs (pipeline_run_id) where pipeline_run_id is not null;
 create unique index runs_idempotency on ops.runs (workspace, idempotency_key) where idempotency_key is not null;
 

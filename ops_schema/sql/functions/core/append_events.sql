@@ -12,7 +12,8 @@ begin
   with fresh as materialized (
     select r.run_id, r.event_seq + 1 as seq, coalesce(p_epoch, r.epoch) as epoch, r.event_head as prev_hash,
            ops.canonical_event(r.run_id, r.event_seq + 1, v_now, p_type, coalesce(p_epoch, r.epoch), p_actor,
-             jsonb_build_object('state', r.state, 'state_reason', r.state_reason) || coalesce(t.data, '{}')) as canonical
+             jsonb_build_object('state', r.state, 'state_reason', r.state_reason)
+               || coalesce(t.data, '{}')) as canonical
       from unnest(p_run_ids, p_data) as t (run_id, data)
       join ops.runs r on r.run_id = t.run_id
   ), hashed as materialized (

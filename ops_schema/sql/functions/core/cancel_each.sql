@@ -1,6 +1,7 @@
 -- Mutate and emit: cancel these locked runs, each as its state asks; those that have ended or are publishing stay.
 -- Returns those that ended by it.
-create or replace function ops.cancel_each(p_run_ids uuid[], p_reason text, p_force boolean, p_actor text) returns uuid[]
+create or replace function ops.cancel_each(p_run_ids uuid[], p_reason text, p_force boolean, p_actor text)
+returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$
 declare

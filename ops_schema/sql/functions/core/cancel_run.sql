@@ -27,7 +27,8 @@ begin
     v_reason, coalesce((p_body ->> 'force')::boolean, false), 'operator:' || v_token.name);
   if v_run.kind = 'pipeline' and v_run.cancel_requested_at is null and not ops.is_terminal(v_run.state) then
     update ops.runs set cancel_requested_at = ops.now(), cancel_reason = v_reason where run_id = v_run_id;
-    perform ops.emit(v_run_id, 'run.cancel_requested', null, 'operator:' || v_token.name, jsonb_build_object('reason', v_reason));
+    perform ops.emit(v_run_id, 'run.cancel_requested', null, 'operator:' || v_token.name,
+        jsonb_build_object('reason', v_reason));
   end if;
   perform ops.settle(v_ended, 'operator:' || v_token.name);
   return ops.run_json(v_run_id);

@@ -8,7 +8,8 @@ begin
   select * into v_other from ops.attempts a
    where a.idempotency_key = p_key and (a.run_id, a.epoch) <> (p_run_id, p_epoch);
   if v_other.run_id is not null then
-    perform ops.fail('OPC03', format('idempotency key %s reported epoch %s of run %s', p_key, v_other.epoch, v_other.run_id),
+    perform ops.fail('OPC03', format('idempotency key %s reported epoch %s of run %s',
+        p_key, v_other.epoch, v_other.run_id),
       jsonb_build_object('run_id', v_other.run_id, 'epoch', v_other.epoch), 'Use a new key for each attempt.');
   end if;
 end

@@ -7,7 +7,8 @@ begin
     perform ops.invalid('/max_attempts', 'must be between 1 and 100');
   elsif p_run.lease_seconds not between 1 and 3600 then
     perform ops.invalid('/lease_seconds', 'must be between 1 and 3600');
-  elsif p_run.condition not in ('all_success', 'all_done', 'at_least_one_success', 'none_failed', 'at_least_one_failed', 'all_failed') then
+  elsif p_run.condition not in ('all_success', 'all_done', 'at_least_one_success', 'none_failed',
+      'at_least_one_failed', 'all_failed') then
     perform ops.fail('OPV05', format('there is no run condition %s', left(p_run.condition, 80)));
   end if;
 end

@@ -1,4 +1,5 @@
--- Guard: the shapes that the schema relies on. The server has checked the body against its document before. Raises OPV01.
+-- Guard: the shapes that the schema relies on. The server has checked the body against its document before. Raises
+-- OPV01.
 create or replace function ops.check_submit(p_body jsonb) returns void
 language plpgsql immutable set search_path = ''
 as $$

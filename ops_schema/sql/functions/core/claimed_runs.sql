@@ -7,7 +7,8 @@ begin
     select coalesce(jsonb_agg(
       jsonb_build_object(
         'run_id', r.run_id, 'number', r.number, 'epoch', l.epoch, 'attempt', r.attempt, 'max_attempts', r.max_attempts,
-        'kind', r.kind, 'workspace', r.workspace, 'template_name', r.template_name, 'template_version', r.template_version,
+        'kind', r.kind, 'workspace', r.workspace, 'template_name', r.template_name,
+        'template_version', r.template_version,
         'template_digest', t.digest, 'entrypoint', t.spec -> 'entrypoint', 'config', coalesce(t.spec -> 'config', '{}'),
         'params', r.params, 'inputs', r.inputs, 'outputs', r.outputs, 'bundle', ops.bundle_ref(t.spec),
         'connections', coalesce(t.spec -> 'connections', '[]'),

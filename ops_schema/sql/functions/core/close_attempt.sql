@@ -10,7 +10,8 @@ begin
     outcome = p_body ->> 'outcome', finished_at = ops.now(), reported_at = ops.now(),
     idempotency_key = p_body ->> 'idempotency_key', report_digest = ops.digest(p_body),
     result = nullif(p_body -> 'result', 'null'), error = nullif(p_body -> 'error', 'null'),
-    usage = coalesce((select l.usage from ops.leases l where l.run_id = a.run_id), '{}') || coalesce(nullif(p_body -> 'usage', 'null'), '{}')
+    usage = coalesce((select l.usage from ops.leases l where l.run_id = a.run_id), '{}')
+            || coalesce(nullif(p_body -> 'usage', 'null'), '{}')
    where a.run_id = p_attempt.run_id and a.epoch = p_attempt.epoch
   returning * into v_attempt;
   update ops.artifacts set

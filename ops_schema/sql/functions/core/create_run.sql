@@ -1,11 +1,12 @@
 -- Mutate and emit: one new run of a template. Guards of the body's own fields are here; who may submit is the caller's.
---   p_body    the submit body (params, priority, queue, not_before, deadline, labels, caps, max_attempts, concurrency_key,
---             condition, traceparent, idempotency_key)
+--   p_body    the submit body (params, priority, queue, not_before, deadline, labels, caps, max_attempts,
+--             concurrency_key, condition, traceparent, idempotency_key)
 --   p_place   what the caller knows: {run_id, workspace, submitted_by, pipeline_run_id, task_key, retry_of, inputs}
 --   p_depends [{depends_on, inputs: {name: output}}]; a run with parents waits for them
 -- The run is ready at once unless it waits for parents, for its time, or is a pipeline. Returns its run_id.
 -- Raises OPV01, OPV02, OPX01.
-create or replace function ops.create_run(p_template ops.templates, p_body jsonb, p_place jsonb, p_depends jsonb default '[]')
+create or replace function ops.create_run(
+  p_template ops.templates, p_body jsonb, p_place jsonb, p_depends jsonb default '[]')
 returns uuid
 language plpgsql volatile set search_path = ''
 as $$
@@ -21,7 +22,8 @@ begin
   v_run.labels := coalesce(v_spec -> 'labels', '{}') || coalesce(nullif(p_body -> 'labels', 'null'), '{}');
   v_run.caps := ops.tighten_caps(v_run.workspace, p_template.name, v_spec -> 'caps', nullif(p_body -> 'caps', 'null'));
   v_run.not_before := (p_body ->> 'not_before')::timestamptz;
-  v_run.concurrency_key := coalesce(p_body ->> 'concurrency_key', ops.substitute(v_key -> 'key', v_run.params, '/concurrency/key') #>> '{}');
+  v_run.concurrency_key := coalesce(p_body ->> 'concurrency_key',
+                                    ops.substitute(v_key -> 'key', v_run.params, '/concurrency/key') #>> '{}');
   v_run.max_attempts := coalesce((p_body ->> 'max_attempts')::int, (v_spec #>> '{retry,max_attempts}')::int, 3);
   v_run.lease_seconds := coalesce((v_spec ->> 'lease_seconds')::int, ops.setting_number('lease_seconds')::int);
   v_run.condition := coalesce(p_body ->> 'condition', 'all_success');
@@ -49,7 +51,8 @@ begin
     v_run.run_id, v_run.workspace, p_template.template_id, p_template.name, p_template.version, p_template.kind,
     p_place ->> 'task_key', (p_place ->> 'pipeline_run_id')::uuid, (p_place ->> 'retry_of')::uuid,
     v_run.params, coalesce(p_place -> 'inputs', '[]'), v_run.outputs, v_run.labels, v_run.caps,
-    v_run.max_attempts, v_run.lease_seconds, nullif(v_spec -> 'requires', 'null'), v_run.concurrency_key, v_run.condition,
+    v_run.max_attempts, v_run.lease_seconds, nullif(v_spec -> 'requires', 'null'), v_run.concurrency_key,
+    v_run.condition,
     (p_body ->> 'deadline')::timestamptz, p_body ->> 'idempotency_key', decode(p_place ->> 'digest', 'hex'),
     p_body ->> 'traceparent', p_place ->> 'submitted_by', ops.now(),
     coalesce((p_body ->> 'priority')::int, (v_spec ->> 'priority')::int, 0),
@@ -59,7 +62,8 @@ begin
   select v_run.run_id, (d ->> 'depends_on')::uuid, coalesce(d -> 'inputs', '{}') from jsonb_array_elements(p_depends) d;
 
   perform ops.emit(v_run.run_id, 'run.submitted', null, 'operator:' || (p_place ->> 'submitted_by'),
-    jsonb_build_object('template', p_template.name, 'template_version', p_template.version, 'template_digest', p_template.digest,
+    jsonb_build_object('template', p_template.name, 'template_version', p_template.version,
+                       'template_digest', p_template.digest,
                        'params_digest', encode(ops.digest(v_run.params), 'hex'), 'retry_of', p_place -> 'retry_of'));
   return v_run.run_id;
 end

@@ -1,8 +1,9 @@
 -- Mutate and emit: the children of a pipeline run, with the template versions of this moment. run_ids rise along the
--- dependencies, so that locking in run-id order is locking parents first. p_keep: {task key: run_id} of runs that already
--- did a task's work (repair); they get no new child. Raises OPN02, OPV02, OPV05.
+-- dependencies, so that locking in run-id order is locking parents first. p_keep: {task key: run_id} of runs that
+-- already did a task's work (repair); they get no new child. Raises OPN02, OPV02, OPV05.
 create or replace function ops.create_tasks(
-  p_pipeline_run_id uuid, p_tasks jsonb, p_body jsonb, p_place jsonb, p_keep jsonb default '{}', p_templates jsonb default '{}')
+  p_pipeline_run_id uuid, p_tasks jsonb, p_body jsonb, p_place jsonb, p_keep jsonb default '{}',
+  p_templates jsonb default '{}')
 returns void
 language plpgsql volatile set search_path = ''
 as $$
@@ -13,6 +14,7 @@ declare
   v_params   jsonb;
   v_task     jsonb;
   v_template ops.templates;
+  v_actor    text   := 'operator:' || (p_place ->> 'submitted_by');
 begin
   select r.params into v_params from ops.runs r where r.run_id = p_pipeline_run_id;
   v_ids := array(select ops.uuid7() as id from unnest(v_order) order by id);
@@ -31,8 +33,8 @@ begin
       ops.task_dependencies(v_task, v_runs));
   end loop;
   -- a repaired pipeline's children may have nothing left to wait for
-  perform ops.settle(ops.unblock(array(select r.run_id from ops.runs r where r.pipeline_run_id = p_pipeline_run_id and r.state = 'waiting'),
-                                 'operator:' || (p_place ->> 'submitted_by')), 'operator:' || (p_place ->> 'submitted_by'));
+  v_ids := array(select r.run_id from ops.runs r where r.pipeline_run_id = p_pipeline_run_id);
+  perform ops.settle(ops.unblock(v_ids, v_actor), v_actor);
   perform ops.announce(v_ids);
 end
 $$;

@@ -1,6 +1,6 @@
 -- What a heartbeat answers for each run sent. continue: the lease is renewed. cancel: renewed, and the executor has
--- grace_seconds to stop. drain: renewed, finish but claim no more. already_terminal: the report was accepted, nothing to
--- do. superseded: this epoch holds nothing any more, `reason` says why.
+-- grace_seconds to stop. drain: renewed, finish but claim no more. already_terminal: the report was accepted,
+-- nothing to do. superseded: this epoch holds nothing any more, `reason` says why.
 create or replace function ops.directives(p_executor ops.executors, p_runs jsonb) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -8,7 +8,8 @@ begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object(
         'run_id', d.run_id, 'epoch', d.epoch, 'directive', d.directive, 'lease_deadline', ops.iso(d.lease_deadline),
-        'reason', case d.directive when 'cancel' then d.cancel_reason when 'superseded' then coalesce(d.lost, 'unknown run') end,
+        'reason', case d.directive when 'cancel' then d.cancel_reason
+                                   when 'superseded' then coalesce(d.lost, 'unknown run') end,
         'grace_seconds', case d.directive when 'cancel' then ops.setting_number('cancel_grace_seconds') end,
         'caps', null) order by d.n), '[]')
       from (
@@ -23,6 +24,7 @@ begin
           from (select n, (m ->> 'run_id')::uuid as run_id, (m ->> 'epoch')::bigint as epoch
                   from jsonb_array_elements(p_runs) with ordinality t (m, n)) s
           left join ops.runs r on r.run_id = s.run_id
-          left join ops.leases l on l.run_id = s.run_id and l.epoch = s.epoch and l.executor_id = p_executor.executor_id) d);
+          left join ops.leases l on l.run_id = s.run_id and l.epoch = s.epoch
+              and l.executor_id = p_executor.executor_id) d);
 end
 $$;

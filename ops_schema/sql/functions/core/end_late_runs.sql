@@ -16,11 +16,13 @@ begin
   loop
     v_count := v_count + 1;
     if v_run.state = 'running' then
-      update ops.runs set cancel_requested_at = ops.now(), cancel_reason = 'the deadline has passed' where run_id = v_run.run_id;
+      update ops.runs set cancel_requested_at = ops.now(), cancel_reason = 'the deadline has passed'
+       where run_id = v_run.run_id;
       perform ops.emit(v_run.run_id, 'run.cancel_requested', null, p_actor, '{"reason": "the deadline has passed"}');
     else
       perform ops.finish_run(v_run.run_id, 'failed', 'deadline_passed', p_actor, jsonb_build_object(
-        'class', 'external', 'code', 'deadline_passed', 'message', format('not started by its deadline %s', ops.iso(v_run.deadline))));
+        'class', 'external', 'code', 'deadline_passed',
+        'message', format('not started by its deadline %s', ops.iso(v_run.deadline))));
       v_ended := v_ended || v_run.run_id;
     end if;
   end loop;

@@ -12,7 +12,8 @@ begin
   -- a transaction id before the first nextval: move_floor tells open writers by it
   perform pg_current_xact_id();
   foreach v_run_id in array p_run_ids loop
-    update ops.runs set state = 'queued', state_reason = null, ready_seq = nextval('ops.ready_seq'), queued_at = ops.now()
+    update ops.runs set state = 'queued', state_reason = null, ready_seq = nextval('ops.ready_seq'),
+        queued_at = ops.now()
      where run_id = v_run_id;
   end loop;
   perform ops.ensure_floors(p_run_ids);

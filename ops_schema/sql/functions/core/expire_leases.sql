@@ -1,8 +1,9 @@
 -- Sweep: revoke leases past their deadline, at most p_limit, and route their runs; then end the runs whose cancellation
 -- nobody obeyed within a lease and the grace. Never touches a run whose report was accepted.
 --
--- One statement selects with SKIP LOCKED, raises the epoch and ends the attempt; a renewal or a report that is under way
--- keeps its run. After an outage of the sweeper's own, each lease gets its whole length from the sweeper's return.
+-- One statement selects with SKIP LOCKED, raises the epoch and ends the attempt; a renewal or a report that is under
+-- way keeps its run. After an outage of the sweeper's own, each lease gets its whole length from the sweeper's
+-- return.
 -- Returns {expired: [{run_id, epoch, decision}], cancelled, resumed_at}.
 create or replace function ops.expire_leases(p_limit int) returns jsonb
 language plpgsql volatile security definer set search_path = ''
@@ -40,11 +41,13 @@ begin
     if (v_route ->> 'ended')::boolean then
       v_ended := v_ended || v_lost.run_id;
     end if;
-    v_expired := v_expired || jsonb_build_object('run_id', v_lost.run_id, 'epoch', v_lost.epoch, 'decision', v_route -> 'decision');
+    v_expired := v_expired || jsonb_build_object('run_id', v_lost.run_id, 'epoch', v_lost.epoch,
+                                                   'decision', v_route -> 'decision');
   end loop;
   v_ended := v_ended || ops.enforce_cancels(p_limit, v_resumed);
   perform ops.settle(v_ended, 'reactor');
-  delete from ops.claim_requests where created_at < v_now - make_interval(hours => ops.setting_number('claim_request_hours')::int);
+  delete from ops.claim_requests
+   where created_at < v_now - make_interval(hours => ops.setting_number('claim_request_hours')::int);
   return jsonb_build_object('expired', v_expired, 'resumed_at', ops.iso(v_resumed));
 end
 $$;

@@ -7,7 +7,8 @@ begin
   return query select ops.key_of(k.workspace, k.key),
          k."limit"
          - (select count(*) from ops.leases l where l.workspace = k.workspace and l.concurrency_key = k.key)
-         - (select count(*) from ops.runs r where r.run_id = any (p_picked) and r.workspace = k.workspace and r.concurrency_key = k.key)
+         - (select count(*) from ops.runs r where r.run_id = any (p_picked) and r.workspace = k.workspace
+             and r.concurrency_key = k.key)
     from ops.concurrency_keys k
    where ops.key_of(k.workspace, k.key) = any (p_keys);
 end

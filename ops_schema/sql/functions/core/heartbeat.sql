@@ -1,8 +1,9 @@
 -- Heartbeat: renew the leases named, all of them in one statement, and say a directive for each.
 --   p_body {state: active|draining, runs: [{run_id, epoch, progress|null, usage|null}]}
--- Returns {directive, heartbeat_seconds, server_time, runs: [{run_id, epoch, directive, lease_deadline|null, reason|null,
--- grace_seconds|null, caps|null}]} in the order sent. A stale member is told so (superseded, already_terminal) and never
--- fails the others. Touches leases only, never a run's row, so that it waits for nobody but a report of the same run.
+-- Returns {directive, heartbeat_seconds, server_time, runs: [{run_id, epoch, directive, lease_deadline|null,
+-- reason|null, grace_seconds|null, caps|null}]} in the order sent. A stale member is told so (superseded,
+-- already_terminal) and never fails the others. Touches leases only, never a run's row, so that it waits for nobody
+-- but a report of the same run.
 -- Raises OPU01, OPU02, OPN03, OPC09, OPV01.
 create or replace function ops.heartbeat(p_token_id uuid, p_executor_id uuid, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
@@ -19,7 +20,8 @@ begin
   end if;
 
   perform ops.renew_leases(p_executor_id, v_runs);
-  update ops.executors set last_seen_at = ops.now(), state = case when v_state = 'draining' then 'draining' else state end
+  update ops.executors set last_seen_at = ops.now(),
+      state = case when v_state = 'draining' then 'draining' else state end
    where executor_id = p_executor_id returning * into v_executor;
 
   return jsonb_build_object(

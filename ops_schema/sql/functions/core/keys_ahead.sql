@@ -1,6 +1,8 @@
--- The concurrency keys, not known yet, of the first ready runs that an executor could have. Runs of known keys without a
--- free slot are looked past. Locks nothing.
-create or replace function ops.keys_ahead(p_executor ops.executors, p_queues text[], p_known text[], p_open text[]) returns text[]
+-- The concurrency keys, not known yet, of the first ready runs that an executor could have. Runs of known keys
+-- without a free slot are looked past. Locks nothing.
+create or replace function ops.keys_ahead(
+  p_executor ops.executors, p_queues text[], p_known text[], p_open text[])
+returns text[]
 language plpgsql volatile set search_path = ''
 as $$
 declare

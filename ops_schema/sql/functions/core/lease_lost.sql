@@ -13,7 +13,8 @@ begin
   end if;
   v_reason := ops.lost_reason(v_run, p_epoch);
   perform ops.fail('OPC01',
-    format('run %s: epoch %s no longer holds the lease (%s); the current epoch is %s', v_run.number, p_epoch, v_reason, v_run.epoch),
+    format('run %s: epoch %s no longer holds the lease (%s); the current epoch is %s',
+           v_run.number, p_epoch, v_reason, v_run.epoch),
     jsonb_build_object('run_id', p_run_id, 'epoch_sent', p_epoch, 'epoch_current', v_run.epoch,
                        'reason', v_reason, 'run_state', v_run.state),
     'Stop this attempt and throw its output away.');

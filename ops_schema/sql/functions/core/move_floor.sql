@@ -1,5 +1,5 @@
--- Mutate: advance the claim floor of (queue, kind, priority), and say where it stands now. Only one claim at a time does
--- it; others go on with the floor they have.
+-- Mutate: advance the claim floor of (queue, kind, priority), and say where it stands now. Only one claim at a time
+-- does it; others go on with the floor they have.
 --
 -- Safe because (1) every enqueuer has a transaction id before it draws its ready_seq, (2) a candidate is adopted only
 -- when all transactions that were open at its computation have ended, and (3) is then lowered to the least ready_seq

@@ -3,7 +3,8 @@ create or replace function ops.no_publication(p_run_id uuid, p_epoch bigint, p_o
 language plpgsql stable set search_path = ''
 as $$
 begin
-  if not exists (select from ops.attempts a where a.run_id = p_run_id and a.epoch = p_epoch and a.reported_at is not null)
+  if not exists (select from ops.attempts a where a.run_id = p_run_id and a.epoch = p_epoch
+      and a.reported_at is not null)
      and not exists (select from ops.leases l where l.run_id = p_run_id and l.epoch = p_epoch) then
     perform ops.lease_lost(p_run_id, p_epoch);
   end if;

@@ -7,8 +7,8 @@ as $$
 begin
   return (
     select coalesce(jsonb_agg(to_jsonb(d) order by d.recorded_at, d.run_id, d.output), '[]') from (
-      select p.run_id, r.number, r.workspace, r.template_name, p.epoch, p.output, p.format, p.mode, p.uri, p.files, p.schema,
-             p.rows, p.partition_by, p.app_id, p.app_version, ops.iso(p.recorded_at) as recorded_at,
+      select p.run_id, r.number, r.workspace, r.template_name, p.epoch, p.output, p.format, p.mode, p.uri, p.files,
+             p.schema, p.rows, p.partition_by, p.app_id, p.app_version, ops.iso(p.recorded_at) as recorded_at,
              coalesce(t.spec -> 'connections', '[]') as connections
         from ops.publications p
         join ops.leases l on l.run_id = p.run_id and l.epoch = p.epoch

@@ -1,6 +1,6 @@
--- Lock the first ready runs that an executor could have, by priority, then ready sequence, passing over what others hold.
--- p_open: the concurrency keys that may be picked; runs without a key always may. p_but: runs picked already (their locks
--- are this transaction's own, so SKIP LOCKED would find them again). Seeks from the claim floor.
+-- Lock the first ready runs that an executor could have, by priority, then ready sequence, passing over what others
+-- hold. p_open: the concurrency keys that may be picked; runs without a key always may. p_but: runs picked already
+-- (their locks are this transaction's own, so SKIP LOCKED would find them again). Seeks from the claim floor.
 create or replace function ops.pick_ready(
   p_executor ops.executors, p_queues text[], p_open text[], p_limit int, p_but uuid[] default '{}')
 returns uuid[]

@@ -1,10 +1,10 @@
 -- Lock and return the runs that an executor may start now, best first; nothing is changed.
 --
--- Concurrency keys: the rows of the keys that stand at the head of the queue are locked, in key order, by one statement;
--- a later one counts the leases that hold them and picks at most the free slots per key (in one statement the snapshot
--- would precede the lock). Runs of a full key are looked past, so that keys behind them are met in the next round. Only
--- the first round waits for a key: later ones take what is free, since waiting twice would break the key order; a key
--- passed over that way is announced again.
+-- Concurrency keys: the rows of the keys that stand at the head of the queue are locked, in key order, by one
+-- statement; a later one counts the leases that hold them and picks at most the free slots per key (in one statement
+-- the snapshot would precede the lock). Runs of a full key are looked past, so that keys behind them are met in the
+-- next round. Only the first round waits for a key: later ones take what is free, since waiting twice would break
+-- the key order; a key passed over that way is announced again.
 create or replace function ops.pick_runs(p_executor ops.executors, p_queues text[], p_limit int) returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$

@@ -1,5 +1,5 @@
--- The outputs of a run, fixed at submit: [{name, format, mode, uri}] with uri = lakehouse_root + '/' + path. A parameter
--- may be part of the path but cannot lead out of the root. Raises OPV02.
+-- The outputs of a run, fixed at submit: [{name, format, mode, uri}] with uri = lakehouse_root + '/' + path. A
+-- parameter may be part of the path but cannot lead out of the root. Raises OPV02.
 create or replace function ops.planned_outputs(p_spec jsonb, p_params jsonb) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -15,7 +15,8 @@ begin
       perform ops.params_invalid('/outputs/' || (v_output ->> 'name'),
         format('%s is not a path of plain names below the lakehouse root', coalesce(v_path, 'null')));
     end if;
-    v_outputs := v_outputs || jsonb_build_object('name', v_output -> 'name', 'format', coalesce(v_output ->> 'format', 'delta'),
+    v_outputs := v_outputs || jsonb_build_object('name', v_output -> 'name',
+      'format', coalesce(v_output ->> 'format', 'delta'),
       'mode', coalesce(v_output ->> 'mode', 'overwrite'), 'uri', v_root || '/' || v_path);
   end loop;
   return v_outputs;

@@ -1,5 +1,5 @@
--- The reactor's look at waiting runs: those whose time has come become ready; those whose deadline has passed end; those
--- that wait for parents are looked at again (a backstop: the verbs unblock them at once).
+-- The reactor's look at waiting runs: those whose time has come become ready; those whose deadline has passed end;
+-- those that wait for parents are looked at again (a backstop: the verbs unblock them at once).
 -- Returns {promoted, deadlines, unblocked: bool}.
 create or replace function ops.promote_due(p_limit int) returns jsonb
 language plpgsql volatile security definer set search_path = ''

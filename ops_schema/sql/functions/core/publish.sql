@@ -1,5 +1,5 @@
--- Publish: one output of an accepted report has been committed to its table, or cannot be. p_token_id null: the reactor,
--- which commits for an executor that died.
+-- Publish: one output of an accepted report has been committed to its table, or cannot be. p_token_id null: the
+-- reactor, which commits for an executor that died.
 --   p_body {epoch, state: committed, table_version, rows} or {epoch, state: failed, error}
 -- Idempotent: the same again gets the same answer. When the last one is committed the run has succeeded; one that fails
 -- fails the run. Returns {run_id, output, state, table_version, run_state}.

@@ -7,7 +7,8 @@ declare
 begin
   v_answer := jsonb_build_object(
     'run_id', p_attempt.run_id, 'epoch', p_attempt.epoch, 'attempt', p_attempt.attempt, 'outcome', p_attempt.outcome,
-    'repeated', false, 'run_state', (select r.state from ops.runs r where r.run_id = p_attempt.run_id), 'route', p_route,
+    'repeated', false, 'run_state', (select r.state from ops.runs r where r.run_id = p_attempt.run_id),
+    'route', p_route,
     'publications', (
       select coalesce(jsonb_agg(jsonb_build_object('output', p.output, 'state', p.state, 'app_id', p.app_id,
                                                    'app_version', p.app_version) order by p.output), '[]')

@@ -12,9 +12,11 @@ begin
     insert into ops.cap_ledger (run_id, epoch, layer, cap, "limit", observed, overshoot, overshoot_ms, action, at)
     values (p_attempt.run_id, p_attempt.epoch, v_entry ->> 'layer', v_entry ->> 'cap', (v_entry ->> 'limit')::numeric,
             (v_entry ->> 'observed')::numeric,
-            coalesce((v_entry ->> 'overshoot')::numeric, (v_entry ->> 'observed')::numeric - (v_entry ->> 'limit')::numeric),
+            coalesce((v_entry ->> 'overshoot')::numeric,
+                (v_entry ->> 'observed')::numeric - (v_entry ->> 'limit')::numeric),
             (v_entry ->> 'overshoot_ms')::numeric, coalesce(v_entry ->> 'action', 'stop'), ops.now());
-    perform ops.emit(p_attempt.run_id, 'cap.enforced', p_attempt.epoch, ops.executor_actor(p_attempt.executor_id), v_entry);
+    perform ops.emit(p_attempt.run_id, 'cap.enforced', p_attempt.epoch, ops.executor_actor(p_attempt.executor_id),
+        v_entry);
   end loop;
 end
 $$;

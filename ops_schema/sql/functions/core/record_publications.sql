@@ -1,5 +1,6 @@
--- Mutate: what an accepted success wants published, in the same transaction as the report. Each names a declared output,
--- once, with the uri and mode fixed at submit. Marker: app_id "<run_id>/<output>", app_version the epoch. Raises OPV01.
+-- Mutate: what an accepted success wants published, in the same transaction as the report. Each names a declared
+-- output, once, with the uri and mode fixed at submit. Marker: app_id "<run_id>/<output>", app_version the epoch.
+-- Raises OPV01.
 create or replace function ops.record_publications(p_attempt ops.attempts, p_publications jsonb) returns void
 language plpgsql volatile set search_path = ''
 as $$
@@ -23,9 +24,10 @@ begin
       perform ops.invalid('/publications', format('output %s: files must be a list', v_item ->> 'output'));
     end if;
     v_seen := v_seen || (v_item ->> 'output');
-    insert into ops.publications (run_id, epoch, output, format, mode, uri, files, schema, rows, partition_by, app_id, app_version, recorded_at)
-    values (p_attempt.run_id, p_attempt.epoch, v_item ->> 'output', coalesce(v_item ->> 'format', v_planned ->> 'format'),
-            v_item ->> 'mode', v_item ->> 'uri', v_item -> 'files', v_item -> 'schema', (v_item ->> 'rows')::bigint,
+    insert into ops.publications (run_id, epoch, output, format, mode, uri, files, schema, rows, partition_by,
+        app_id, app_version, recorded_at)
+    values (p_attempt.run_id, p_attempt.epoch, v_item ->> 'output',
+            coalesce(v_item ->> 'format', v_planned ->> 'format'), v_item ->> 'mode', v_item ->> 'uri', v_item -> 'files', v_item -> 'schema', (v_item ->> 'rows')::bigint,
             coalesce(nullif(v_item -> 'partition_by', 'null'), '[]'), p_attempt.run_id || '/' || (v_item ->> 'output'),
             p_attempt.epoch, ops.now());
   end loop;

@@ -4,7 +4,7 @@ language plpgsql volatile set search_path = ''
 as $$
 declare
   v_template ops.templates;
-  v_body     jsonb := jsonb_build_object('params', p_run.params, 'labels', p_run.labels, 'caps', p_run.caps, 'priority', p_run.priority,
+  v_body     jsonb := jsonb_build_object('params', p_run.params, 'labels', p_run.labels, 'priority', p_run.priority,
     'queue', p_run.queue, 'max_attempts', p_run.max_attempts, 'concurrency_key', p_run.concurrency_key,
     'traceparent', p_run.traceparent, 'idempotency_key', p_key);
   v_keep     jsonb := '{}';
@@ -19,12 +19,14 @@ begin
     perform ops.announce(array[v_new]);
     return v_new;
   end if;
-  v_pinned := (select jsonb_object_agg(c.task_key, c.template_id) from ops.runs c where c.pipeline_run_id = p_run.run_id);
+  v_pinned := (select jsonb_object_agg(c.task_key, c.template_id) from ops.runs c
+                where c.pipeline_run_id = p_run.run_id);
   if p_run.state <> 'succeeded' then
     v_keep := ops.succeeded_tasks(p_run.run_id);
   end if;
   v_new := ops.create_run(v_template, v_body, p_place);
-  perform ops.create_tasks(v_new, v_template.spec -> 'tasks', v_body - 'caps', p_place, v_keep, coalesce(v_pinned, '{}'));
+  perform ops.create_tasks(v_new, v_template.spec -> 'tasks', v_body - 'caps', p_place, v_keep,
+                           coalesce(v_pinned, '{}'));
   return v_new;
 end
 $$;

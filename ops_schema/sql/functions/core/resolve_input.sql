@@ -14,7 +14,8 @@ begin
     select case when a.table_ref is not null
                 then jsonb_build_object('kind', 'table') || jsonb_build_object('format', a.table_ref -> 'format',
                        'uri', a.table_ref -> 'uri', 'version', a.table_ref -> 'version')
-                else jsonb_build_object('kind', 'artifact', 'artifact_id', a.artifact_id, 'sha256', a.sha256, 'size', a.size)
+                else jsonb_build_object('kind', 'artifact', 'artifact_id', a.artifact_id,
+                                         'sha256', a.sha256, 'size', a.size)
            end
       into v_found from ops.artifacts a
      where a.run_id = p_parent and a.name = p_output and a.state = 'visible'

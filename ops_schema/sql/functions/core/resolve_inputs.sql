@@ -4,7 +4,8 @@ create or replace function ops.resolve_inputs(p_run_id uuid) returns jsonb
 language sql stable
 return (
   with wanted as (
-    select i.key as name, i.value as output, p.task_key, p.state, ops.resolve_input(i.key, d.depends_on, i.value) as found
+    select i.key as name, i.value as output, p.task_key, p.state,
+           ops.resolve_input(i.key, d.depends_on, i.value) as found
       from ops.run_dependencies d
       join ops.runs p on p.run_id = d.depends_on
       cross join lateral jsonb_each_text(d.inputs) i

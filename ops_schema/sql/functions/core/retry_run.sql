@@ -24,11 +24,13 @@ begin
     perform ops.enqueue(array[v_run_id], 'operator:' || v_token.name);
     return ops.run_json(v_run_id);
   elsif not ops.is_terminal(v_run.state) then
-    perform ops.fail('OPC05', format('run %s is %s', v_run.number, v_run.state), jsonb_build_object('state', v_run.state),
+    perform ops.fail('OPC05', format('run %s is %s', v_run.number, v_run.state),
+                     jsonb_build_object('state', v_run.state),
                      'Retry a run that has ended; cancel this one first.');
   end if;
   v_found := ops.rerun(v_run, p_body ->> 'idempotency_key', jsonb_build_object(
-    'workspace', v_run.workspace, 'submitted_by', v_token.name, 'retry_of', v_run_id, 'digest', encode(v_digest, 'hex')));
+    'workspace', v_run.workspace, 'submitted_by', v_token.name, 'retry_of', v_run_id,
+    'digest', encode(v_digest, 'hex')));
   return ops.run_json(v_found);  -- a statement of its own, which sees the new run
 end
 $$;

@@ -1,5 +1,5 @@
--- Mutate and emit: take the lease of a running run away for good: the epoch rises, the attempt and the run are cancelled.
--- The caller holds the run's lock and settles it.
+-- Mutate and emit: take the lease of a running run away for good: the epoch rises, the attempt and the run are
+-- cancelled. The caller holds the run's lock and settles it.
 create or replace function ops.revoke(p_run ops.runs, p_actor text) returns void
 language plpgsql volatile set search_path = ''
 as $$

@@ -19,7 +19,8 @@ begin
      and coalesce(u.outcome, p_outcome) = p_outcome and coalesce(u.error_class, v_class) = v_class
    order by u.position, u.rule_id limit 1;
   if v_rule.rule_id is not null then
-    return jsonb_build_object('decision', v_rule.decision, 'reason', 'rule', 'rule_id', v_rule.rule_id, 'notify', v_rule.notify);
+    return jsonb_build_object('decision', v_rule.decision, 'reason', 'rule', 'rule_id', v_rule.rule_id,
+                              'notify', v_rule.notify);
   elsif not coalesce(p_spec #> '{retry,on}', '["external", "internal", "resources"]') ? v_class then
     return '{"decision": "finish", "reason": "not_retryable"}';
   elsif p_run.expirations >= ops.setting_number('max_expirations') then
@@ -29,7 +30,8 @@ begin
   elsif p_spec ->> 'rerun' = 'unsafe' then
     return '{"decision": "wait", "reason": "rerun_unsafe"}';
   end if;
-  return jsonb_build_object('decision', 'retry', 'reason', format('%s error, attempt %s of %s', v_class, p_run.attempt, p_run.max_attempts),
+  return jsonb_build_object('decision', 'retry',
+                            'reason', format('%s error, attempt %s of %s', v_class, p_run.attempt, p_run.max_attempts),
                             'delay', round(ops.retry_delay(p_spec -> 'retry', p_run.attempt), 3));
 end
 $$;

@@ -1,7 +1,8 @@
--- Mutate and emit: carry out what ops.route_decision says of an attempt that ended without success. The caller holds the
--- run's lock, has ended the attempt, and settles the run if `ended` says so.
+-- Mutate and emit: carry out what ops.route_decision says of an attempt that ended without success. The caller holds
+-- the run's lock, has ended the attempt, and settles the run if `ended` says so.
 -- Returns the contract's route {decision, reason, retry_at|null} plus {ended: bool}.
-create or replace function ops.route_run(p_run_id uuid, p_outcome text, p_error jsonb, p_actor text, p_result jsonb default null)
+create or replace function ops.route_run(
+  p_run_id uuid, p_outcome text, p_error jsonb, p_actor text, p_result jsonb default null)
 returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
@@ -25,6 +26,7 @@ begin
     perform ops.put_back(p_run_id, v_decision ->> 'decision', v_decision ->> 'reason', v_retry_at, p_actor);
   end if;
   return jsonb_build_object('decision', v_decision ->> 'decision', 'reason', v_decision ->> 'reason',
-                            'retry_at', ops.iso(v_retry_at), 'ended', v_decision ->> 'decision' in ('finish', 'escalate'));
+                            'retry_at', ops.iso(v_retry_at),
+                            'ended', v_decision ->> 'decision' in ('finish', 'escalate'));
 end
 $$;

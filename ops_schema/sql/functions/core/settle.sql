@@ -1,5 +1,5 @@
--- Mutate: what follows from runs having ended: dependents are unblocked or skipped, level by level, and pipelines derive
--- their state. The caller has finished the runs in this transaction and holds their locks.
+-- Mutate: what follows from runs having ended: dependents are unblocked or skipped, level by level, and pipelines
+-- derive their state. The caller has finished the runs in this transaction and holds their locks.
 --
 -- Lock order of the schema: concurrency keys by key, then runs by run_id, pipeline runs after all others. Everything
 -- below the ended runs is locked in one statement, before any statement that reads parents: of two siblings ending at
@@ -18,7 +18,8 @@ begin
   end if;
   perform from ops.runs r where r.run_id = any (v_below) and r.state = 'waiting' order by r.run_id for update;
   while cardinality(v_below) > 0 and cardinality(v_level) > 0 loop
-    v_level := ops.unblock(array(select d.run_id from ops.run_dependencies d where d.depends_on = any (v_level)), p_actor);
+    v_level := ops.unblock(
+      array(select d.run_id from ops.run_dependencies d where d.depends_on = any (v_level)), p_actor);
     v_ended := v_ended || v_level;
   end loop;
 

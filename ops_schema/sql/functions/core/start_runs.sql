@@ -30,7 +30,8 @@ begin
     insert into ops.attempts (run_id, epoch, attempt, executor_id, started_at)
     select s.run_id, s.epoch, s.attempt, p_executor.executor_id, v_now from started s
   ), leased as (
-    insert into ops.leases (run_id, epoch, executor_id, lease_seconds, lease_deadline, heartbeat_at, workspace, concurrency_key)
+    insert into ops.leases (run_id, epoch, executor_id, lease_seconds, lease_deadline, heartbeat_at, workspace,
+        concurrency_key)
     select s.run_id, s.epoch, p_executor.executor_id, s.lease_seconds, v_now + ops.seconds(s.lease_seconds), v_now,
            s.workspace, s.concurrency_key from started s
   )

@@ -1,5 +1,5 @@
--- Submit a run, or a pipeline run with its children. Returns the Run; with `repeated: true` when the idempotency key was
--- seen with the same body.
+-- Submit a run, or a pipeline run with its children. Returns the Run; with `repeated: true` when the idempotency key
+-- was seen with the same body.
 --   p_body {template, template_version?, workspace?, params, priority?, queue?, not_before?, deadline?, labels?,
 --           idempotency_key?, concurrency_key?, max_attempts?, caps?, traceparent?}
 -- Raises OPU01, OPU02, OPN02, OPN07, OPV01, OPV02, OPV05, OPX01, OPC03.

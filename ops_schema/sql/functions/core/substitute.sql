@@ -12,7 +12,8 @@ begin
       return (select coalesce(jsonb_object_agg(e.key, ops.substitute(e.value, p_params, p_path || '/' || e.key)), '{}')
                 from jsonb_each(p_value) e);
     when 'array' then
-      return (select coalesce(jsonb_agg(ops.substitute(e.value, p_params, p_path || '/' || (e.n - 1)) order by e.n), '[]')
+      return (select coalesce(jsonb_agg(
+                       ops.substitute(e.value, p_params, p_path || '/' || (e.n - 1)) order by e.n), '[]')
                 from jsonb_array_elements(p_value) with ordinality e (value, n));
     when 'string' then
       v_text := p_value #>> '{}';

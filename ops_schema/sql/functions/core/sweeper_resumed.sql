@@ -9,7 +9,8 @@ declare
 begin
   insert into ops.duties as d (name, ran_at, resumed_at) values ('expire_leases', v_now, v_now)
   on conflict (name) do update set
-    resumed_at = case when v_now - d.ran_at > ops.seconds(ops.setting_number('sweeper_gap_seconds')) then v_now else d.resumed_at end,
+    resumed_at = case when v_now - d.ran_at > ops.seconds(ops.setting_number('sweeper_gap_seconds')) then v_now
+                      else d.resumed_at end,
     ran_at = greatest(v_now, d.ran_at)
   returning d.resumed_at into v_resumed;
   return v_resumed;

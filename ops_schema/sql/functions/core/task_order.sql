@@ -1,5 +1,5 @@
--- The keys of a pipeline's tasks, parents before children, then by name. Raises OPV05 for a cycle, a task that depends on
--- one that does not exist, and a pipeline without tasks.
+-- The keys of a pipeline's tasks, parents before children, then by name. Raises OPV05 for a cycle, a task that
+-- depends on one that does not exist, and a pipeline without tasks.
 create or replace function ops.task_order(p_tasks jsonb) returns text[]
 language plpgsql immutable set search_path = ''
 as $$
@@ -14,7 +14,8 @@ begin
   select t.key as task, d as parent into v_bad
     from jsonb_each(p_tasks) t, unnest(ops.task_parents(t.value)) d where not p_tasks ? d limit 1;
   if found then
-    perform ops.fail('OPV05', format('task %s depends on %s, which is no task of this pipeline', v_bad.task, v_bad.parent));
+    perform ops.fail('OPV05', format('task %s depends on %s, which is no task of this pipeline', v_bad.task,
+        v_bad.parent));
   end if;
   loop
     v_next := array(select t.key from jsonb_each(p_tasks) t

@@ -1,5 +1,6 @@
 -- The template version of a task: the one pinned before (repair), else the one it names. Raises OPN02, OPV05.
-create or replace function ops.task_template(p_workspace text, p_key text, p_task jsonb, p_template_id text) returns ops.templates
+create or replace function ops.task_template(p_workspace text, p_key text, p_task jsonb, p_template_id text)
+returns ops.templates
 language plpgsql stable set search_path = ''
 as $$
 declare

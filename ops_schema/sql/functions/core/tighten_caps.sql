@@ -14,7 +14,8 @@ begin
     elsif jsonb_typeof(v_ask.value) <> 'number' or v_ask.value::text::numeric <= 0 then
       perform ops.invalid('/caps/' || v_ask.key, 'must be a number above 0');
     elsif v_ask.value::text::numeric > (v_force ->> v_ask.key)::numeric then
-      perform ops.fail('OPX01', format('%s: %s is above the limit of %s', v_ask.key, v_ask.value, v_force ->> v_ask.key),
+      perform ops.fail('OPX01', format('%s: %s is above the limit of %s', v_ask.key, v_ask.value,
+          v_force ->> v_ask.key),
         jsonb_build_object('cap', v_ask.key, 'limit', v_force -> v_ask.key, 'observed', v_ask.value),
         'A run can tighten a cap, never loosen it.');
     end if;

@@ -22,14 +22,16 @@ begin
     elsif v_run.verdict = 'ready' then
       v_inputs := ops.resolve_inputs(v_run.run_id);
       if v_inputs -> 'missing' <> '[]' then
-        perform ops.finish_run(v_run.run_id, 'failed', 'input_missing', p_actor, ops.missing_input_error(v_inputs -> 'missing'));
+        perform ops.finish_run(v_run.run_id, 'failed', 'input_missing', p_actor,
+            ops.missing_input_error(v_inputs -> 'missing'));
         v_ended := v_ended || v_run.run_id;
       else
         update ops.runs set inputs = v_inputs -> 'inputs'
          where run_id = v_run.run_id and v_inputs -> 'inputs' <> '[]';
         if v_run.not_before > ops.now() then
           update ops.runs set state_reason = 'not_before' where run_id = v_run.run_id;
-          perform ops.emit(v_run.run_id, 'run.waiting', null, p_actor, jsonb_build_object('not_before', ops.iso(v_run.not_before)));
+          perform ops.emit(v_run.run_id, 'run.waiting', null, p_actor, jsonb_build_object('not_before',
+              ops.iso(v_run.not_before)));
         else
           v_ready := v_ready || v_run.run_id;
         end if;

@@ -19,9 +19,12 @@ begin
     v_broken := case
       when v_event.seq <> v_seq then 'a gap'
       when v_event.prev_hash <> v_prev then 'prev_hash is not the hash before'
-      when v_event.hash <> sha256(v_prev || convert_to(v_event.canonical, 'UTF8')) then 'the hash does not match the text'
-      when v_event.canonical <> ops.canonical_event(v_event.run_id, v_event.seq, v_event.at, v_event.type, v_event.epoch,
-             v_event.canonical::jsonb ->> 'actor', v_event.canonical::jsonb -> 'data') then 'the columns differ from the text'
+      when v_event.hash <> sha256(v_prev || convert_to(v_event.canonical, 'UTF8'))
+        then 'the hash does not match the text'
+      when v_event.canonical <> ops.canonical_event(
+             v_event.run_id, v_event.seq, v_event.at, v_event.type, v_event.epoch,
+             v_event.canonical::jsonb ->> 'actor', v_event.canonical::jsonb -> 'data')
+        then 'the columns differ from the text'
     end;
     exit when v_broken is not null;
     v_prev := v_event.hash;

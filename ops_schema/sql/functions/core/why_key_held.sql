@@ -6,8 +6,10 @@ declare
   v_limit   int;
   v_holders jsonb;
 begin
-  select k."limit" into v_limit from ops.concurrency_keys k where k.workspace = p_run.workspace and k.key = p_run.concurrency_key;
-  select coalesce(jsonb_agg(jsonb_build_object('run_id', r.run_id, 'number', r.number) order by r.number), '[]') into v_holders
+  select k."limit" into v_limit from ops.concurrency_keys k where k.workspace = p_run.workspace
+      and k.key = p_run.concurrency_key;
+  select coalesce(jsonb_agg(jsonb_build_object('run_id', r.run_id, 'number', r.number) order by r.number), '[]')
+    into v_holders
     from ops.leases l join ops.runs r on r.run_id = l.run_id
    where l.workspace = p_run.workspace and l.concurrency_key = p_run.concurrency_key;
   if v_limit is null or jsonb_array_length(v_holders) < v_limit then

@@ -17,9 +17,11 @@ begin
     when v_all = 0 then jsonb_build_array(ops.reason('no_executor_alive',
       format('no %s executor is alive', p_run.kind), jsonb_build_object('kind', p_run.kind)))
     when v_here = 0 then jsonb_build_array(ops.reason('no_executor_for_workspace',
-      format('no %s executor works in workspace %s', p_run.kind, p_run.workspace), jsonb_build_object('workspace', p_run.workspace)))
+      format('no %s executor works in workspace %s', p_run.kind, p_run.workspace),
+      jsonb_build_object('workspace', p_run.workspace)))
     when v_able = 0 then jsonb_build_array(ops.reason('no_executor_with_capability',
-      format('no %s executor offers what the run requires', p_run.kind), jsonb_build_object('requires', p_run.requires)))
+      format('no %s executor offers what the run requires', p_run.kind),
+      jsonb_build_object('requires', p_run.requires)))
     else '[]' end;
 end
 $$;

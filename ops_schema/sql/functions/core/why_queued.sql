@@ -9,7 +9,8 @@ begin
   if p_run.paused then
     v_reasons := v_reasons || ops.reason('paused', 'it is paused');
   elsif p_run.deadline <= ops.now() then
-    v_reasons := v_reasons || ops.reason('deadline_passed', format('its deadline %s has passed', ops.iso(p_run.deadline)));
+    v_reasons := v_reasons || ops.reason('deadline_passed', format('its deadline %s has passed',
+        ops.iso(p_run.deadline)));
   end if;
   return v_reasons || ops.why_no_executor(p_run) || ops.why_key_held(p_run) || ops.queue_position(p_run);
 end

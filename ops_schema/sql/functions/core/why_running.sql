@@ -19,7 +19,8 @@ begin
     v_reasons := v_reasons || ops.reason('cancel_requested', format('cancelling: %s', p_run.cancel_reason));
   end if;
   if v_lease.lease_deadline < ops.now() then
-    v_reasons := v_reasons || ops.reason('lease_lapsed', format('its executor is silent; the lease ended at %s', ops.iso(v_lease.lease_deadline)));
+    v_reasons := v_reasons || ops.reason('lease_lapsed', format('its executor is silent; the lease ended at %s',
+        ops.iso(v_lease.lease_deadline)));
   end if;
   return v_reasons;
 end

@@ -1,5 +1,5 @@
--- Triggers that hold what a CHECK cannot. The allowed pairs are written into each trigger's WHEN as constants, so that a
--- good change costs a comparison and no function call. (zz: loads after the functions that it names.)
+-- Triggers that hold what a CHECK cannot. The allowed pairs are written into each trigger's WHEN as constants, so
+-- that a good change costs a comparison and no function call. (zz: loads after the functions that it names.)
 do $$
 declare
   v_of record;
