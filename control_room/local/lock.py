@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from typing import IO
 
 from control_room.errors import REFUSED, ControlRoomError
@@ -28,8 +29,13 @@ class FolderLock:
         self._file = file
         return True
 
-    def acquire(self) -> None:
-        if not self.try_acquire():
+    def acquire(self, patience: float = 1.0) -> None:
+        """Take the lock; `patience` seconds cover a command that only looked whether it is free."""
+        deadline = time.monotonic() + patience
+        while not self.try_acquire():
+            if time.monotonic() < deadline:
+                time.sleep(0.05)
+                continue
             raise ControlRoomError(
                 "another stack runs on this data folder",
                 where=str(self._path.parent),

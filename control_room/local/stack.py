@@ -35,7 +35,11 @@ def up(folder: StackFolder, options: Options, on_event: OnEvent) -> StackState:
     folder.ensure()
     _wait_while_stopping(folder)
     if _is_free(folder):
-        return _start(folder, options, on_event)
+        try:
+            return _start(folder, options, on_event)
+        except ControlRoomError as error:
+            if error.exit_code != REFUSED or _is_free(folder):
+                raise  # else: another `up` was quicker
     return _attach(folder, options, on_event)
 
 
