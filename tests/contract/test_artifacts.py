@@ -219,7 +219,7 @@ async def test_neither_server_nor_client_asks_a_proxy_for_loopback(
     plane: Plane, object_store: Seaweed, tmp_path: Path
 ) -> None:
     settings = server_settings(tmp_path, object_store)
-    proxy = {name: "http://127.0.0.1:9" for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY")}
+    proxy = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
     kept = {name: value for name, value in os.environ.items() if name.lower() not in {"no_proxy", "all_proxy"}}
     given = {"OPS_S3_ENDPOINT": object_store.endpoint, "OPS_S3_CREDENTIALS_FILE": str(settings.s3_credentials_file)}
     async with served(plane.app) as url:

@@ -99,3 +99,14 @@ async def test_without_its_object_store_what_needs_it_says_so(without_store: Pla
         response = await without_store.begin(run, b"x")
     expect(response, name, code)
     assert int(response.headers["retry-after"]) > 0
+
+
+async def test_a_defect_is_found_in_the_log_by_the_id_that_its_answer_names(
+    plane: Plane, caplog: pytest.LogCaptureFixture
+) -> None:
+    problem = (await COMMON["internal"](plane, "claimRuns")).json()
+    assert problem["request_id"] in problem["detail"]
+    assert "authenticate" not in str(problem)
+    (record,) = [record for record in caplog.records if problem["request_id"] in record.getMessage()]
+    assert record.exc_info is not None
+    assert "POST" in record.getMessage()
