@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from executors.notebook.kernel import MESSAGES
-from executors.runtime.child import Context, run_child
+from executors.runtime.child import Cancelled, Context, run_child
 from executors.runtime.failures import TaskError
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -65,14 +65,36 @@ class NotebookRun:
     def execute(self) -> dict[str, Any]:
         from executors.notebook.client import CellFailedError, KernelDiedError
 
+        self._stop_on_sigterm()
         try:
             self._execution.run(self._progress)
         except (CellFailedError, KernelDiedError) as error:
+            self._check_cancelled()
             raise self._failed(error) from None
+        except RuntimeError:  # the kernel was killed before it was ready
+            self._check_cancelled()
+            raise
         self._keep()
         return self._result | {"cells": self._execution.cells, "published": self._pass_on()}
 
+    def _stop_on_sigterm(self) -> None:
+        """Kill the kernel and let the wait for it end: an exception raised inside asyncio could get lost in a task."""
+        self._check_cancelled()
+        inner = signal.getsignal(signal.SIGTERM)
+
+        def stop(number: int, frame: Any) -> None:
+            if callable(inner):
+                inner(number, frame)
+            self._execution.stop()
+
+        signal.signal(signal.SIGTERM, stop)
+
+    def _check_cancelled(self) -> None:
+        if self._context.is_cancelled():
+            raise Cancelled("the notebook was interrupted")
+
     def _progress(self, done: int, total: int, cell: Any) -> None:
+        self._check_cancelled()
         line = next((text for text in cell.source.splitlines() if text.strip()), "")
         message = f"cell {done + 1} of {total}: {line.strip()[:80]}"
         self._context.progress(0.95 * done / total, message, current=done, total=total, unit="cells")

@@ -56,25 +56,31 @@ class Execution:
     def __init__(self, notebook: Any, job: Mapping[str, Any], folder: Path) -> None:
         self._notebook, self._job, self._folder = notebook, job, folder
         self._private = Path(job["work_dir"]) / ".jupyter"
+        self._manager: Any = None
         self.cells: list[dict[str, Any]] = []
 
     def run(self, progress: Progress) -> None:
         """Execute every code cell; raises CellFailedError or KernelDiedError, with outputs so far in the notebook."""
         self._private.mkdir(mode=0o700, exist_ok=True)
-        manager = self._manager()
-        client = LiveClient(self._notebook, km=manager, timeout=None, startup_timeout=STARTUP_SECONDS)
+        self._manager = self._new_manager()
+        client = LiveClient(self._notebook, km=self._manager, timeout=None, startup_timeout=STARTUP_SECONDS)
         code = [index for index, cell in enumerate(self._notebook.cells) if cell.cell_type == "code" and cell.source]
         try:
             client.start_new_kernel(cwd=str(self._folder), env=self._environment())
             client.start_new_kernel_client()
             for done, index in enumerate(code):
                 progress(done, len(code), self._notebook.cells[index])
-                self._run_cell(client, manager, index)
+                self._run_cell(client, index)
         finally:
-            kill_kernel(manager)
+            self.stop()
             client._cleanup_kernel()
 
-    def _run_cell(self, client: Any, manager: Any, index: int) -> None:
+    def stop(self) -> None:
+        """Kill the kernel with what it started; from a signal handler too: a cell that runs then ends as died."""
+        if self._manager is not None:
+            kill_kernel(self._manager)
+
+    def _run_cell(self, client: Any, index: int) -> None:
         started = time.monotonic()
         status = "failed"
         try:
@@ -84,18 +90,19 @@ class Execution:
             text = "\n".join(traceback_of(self._notebook.cells[index])) or error.traceback
             raise CellFailedError(index, error.ename, error.evalue, text) from None
         except DeadKernelError:
-            raise KernelDiedError(index, exit_code(manager)) from None
+            raise KernelDiedError(index, exit_code(self._manager)) from None
         finally:
             seconds = round(time.monotonic() - started, 3)
             self.cells.append({"index": index, "seconds": seconds, "status": status})
 
-    def _manager(self) -> Any:
+    def _new_manager(self) -> Any:
         spec = self._private / "kernels" / KERNEL_NAME
         spec.mkdir(parents=True, exist_ok=True)
         # Beside a run no one needs what was typed: no history file, not even in memory.
         argv = [sys.executable, "-m", "executors.notebook.kernel_main", "-f", "{connection_file}"]
         argv.append("--HistoryManager.enabled=False")
-        document = {"argv": argv, "display_name": "Python (control room)", "language": "python"}
+        document: dict[str, Any] = {"argv": argv, "display_name": "Python (control room)", "language": "python"}
+        document["metadata"] = {"supported_encryption": "curve"}
         (spec / "kernel.json").write_text(json.dumps(document))
         return AsyncKernelManager(
             kernel_name=KERNEL_NAME,
@@ -129,11 +136,10 @@ def exit_code(manager: Any) -> int | None:
 
 
 def kill_kernel(manager: Any) -> None:
-    """Kill the kernel with what it started: its work is over, and a polite shutdown would wait for it."""
+    """Kill the kernel's process group: its work is over, and a polite shutdown would wait for it."""
     process = process_of(manager)
     if process is not None and process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def traceback_of(cell: Any) -> list[str]:

@@ -64,6 +64,9 @@ class RunningChild:
                 with self._news:
                     take(line)
                     self._news.notify_all()
+        self.process.wait()
+        with self._news:
+            self._news.notify_all()
 
     def _message(self, line: str) -> None:
         self.messages.append(json.loads(line))
