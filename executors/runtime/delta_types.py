@@ -60,10 +60,10 @@ def refuse_same_names(names: list[str], output: str) -> None:
     for name in names:
         if not name:
             raise TaskError("user", "column_name_invalid", f"output {output!r}: a column has an empty name")
-        if (other := seen.setdefault(name.lower(), name)) is not name:
-            raise TaskError(
-                "user", "column_name_twice", f"output {output!r}: columns {other!r} and {name!r} are one name in Delta"
-            )
+        if other := seen.get(name.lower()):
+            message = f"output {output!r}: columns {other!r} and {name!r} are one name in Delta"
+            raise TaskError("user", "column_name_twice", message)
+        seen[name.lower()] = name
 
 
 def delta_type(kind: pa.DataType) -> pa.DataType | None:
