@@ -69,7 +69,7 @@ insert into ops.settings (key, value) values
 create table ops.duties (
   name       text        not null,
   ran_at     timestamptz not null,
-  resumed_at timestamptz not null,               -- the end of the last outage: from here each lease gets its whole length
+  resumed_at timestamptz not null,               -- the end of the last outage: each lease has its full length from here
   constraint duties_pkey primary key (name)
 );
 
@@ -235,7 +235,7 @@ create table ops.runs (
   caps                jsonb       not null default '{}',   -- the tightest in force at submit
   max_attempts        int         not null default 1,
   lease_seconds       int         not null default 60,
-  requires            jsonb,                               -- {"capabilities", "labels"} an executor must offer; null: any
+  requires            jsonb,                               -- {"capabilities", "labels"} to be offered; null: any
   concurrency_key     text,
   condition           text        not null default 'all_success',
   deadline            timestamptz,
@@ -294,7 +294,8 @@ create table ops.runs (
   constraint runs_queued_is_ready check ((state = 'queued') = (ready_seq is not null)),
   constraint runs_queued_at check (state <> 'queued' or queued_at is not null),
   constraint runs_running_has_started check (state <> 'running' or started_at is not null),
-  constraint runs_running_was_claimed check (state <> 'running' or kind = 'pipeline' or (epoch > 0 and executor_id is not null)),
+  constraint runs_running_was_claimed check (state <> 'running' or kind = 'pipeline' or (epoch > 0
+      and executor_id is not null)),
   constraint runs_pipeline_is_never_queued check (kind <> 'pipeline' or (state <> 'queued' and epoch = 0)),
   constraint runs_finished_at check
     ((state in ('succeeded', 'failed', 'cancelled', 'skipped')) = (finished_at is not null)),
@@ -313,7 +314,8 @@ create index runs_blocked on ops.runs (run_id) where state = 'waiting' and state
 -- Runs that the sweeper ends: a deadline that passed, a cancellation that nobody obeyed.
 create index runs_deadline on ops.runs (deadline)
   where deadline is not null and state in ('waiting', 'queued', 'running');
-create index runs_cancelling on ops.runs (cancel_requested_at) where state = 'running' and cancel_requested_at is not null;
+create index runs_cancelling on ops.runs (cancel_requested_at) where state = 'running'
+    and cancel_requested_at is not null;
 create index runs_children on ops.runs (pipeline_run_id) where pipeline_run_id is not null;
 create unique index runs_idempotency on ops.runs (workspace, idempotency_key) where idempotency_key is not null;
 
@@ -636,7 +638,8 @@ begin
   with fresh as materialized (
     select r.run_id, r.event_seq + 1 as seq, coalesce(p_epoch, r.epoch) as epoch, r.event_head as prev_hash,
            ops.canonical_event(r.run_id, r.event_seq + 1, v_now, p_type, coalesce(p_epoch, r.epoch), p_actor,
-             jsonb_build_object('state', r.state, 'state_reason', r.state_reason) || coalesce(t.data, '{}')) as canonical
+             jsonb_build_object('state', r.state, 'state_reason', r.state_reason)
+               || coalesce(t.data, '{}')) as canonical
       from unnest(p_run_ids, p_data) as t (run_id, data)
       join ops.runs r on r.run_id = t.run_id
   ), hashed as materialized (
@@ -676,7 +679,8 @@ return case when p_spec #>> '{bundle,sha256}' is not null then
 -- functions/core/cancel_each.sql
 -- Mutate and emit: cancel these locked runs, each as its state asks; those that have ended or are publishing stay.
 -- Returns those that ended by it.
-create or replace function ops.cancel_each(p_run_ids uuid[], p_reason text, p_force boolean, p_actor text) returns uuid[]
+create or replace function ops.cancel_each(p_run_ids uuid[], p_reason text, p_force boolean, p_actor text)
+returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$
 declare
@@ -733,7 +737,8 @@ begin
     v_reason, coalesce((p_body ->> 'force')::boolean, false), 'operator:' || v_token.name);
   if v_run.kind = 'pipeline' and v_run.cancel_requested_at is null and not ops.is_terminal(v_run.state) then
     update ops.runs set cancel_requested_at = ops.now(), cancel_reason = v_reason where run_id = v_run_id;
-    perform ops.emit(v_run_id, 'run.cancel_requested', null, 'operator:' || v_token.name, jsonb_build_object('reason', v_reason));
+    perform ops.emit(v_run_id, 'run.cancel_requested', null, 'operator:' || v_token.name,
+        jsonb_build_object('reason', v_reason));
   end if;
   perform ops.settle(v_ended, 'operator:' || v_token.name);
   return ops.run_json(v_run_id);
@@ -746,7 +751,8 @@ create or replace function ops.canonical_event(
   p_run_id uuid, p_seq bigint, p_at timestamptz, p_type text, p_epoch bigint, p_actor text, p_data jsonb)
 returns text
 language sql stable parallel safe
-return jsonb_build_object('run_id', p_run_id, 'seq', p_seq, 'at', to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+return jsonb_build_object('run_id', p_run_id, 'seq', p_seq,
+                          'at', to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                           'type', p_type, 'epoch', p_epoch, 'actor', p_actor, 'data', p_data)::text;
 
 -- functions/core/check_attempt_owner.sql
@@ -852,7 +858,8 @@ begin
   perform ops.body_epoch(p_body);
   if v_outcome not in ('succeeded', 'failed', 'cancelled', 'capped') then
     perform ops.invalid('/outcome', 'must be succeeded, failed, cancelled or capped');
-  elsif jsonb_typeof(p_body -> 'idempotency_key') is distinct from 'string' or length(p_body ->> 'idempotency_key') not between 1 and 200 then
+  elsif jsonb_typeof(p_body -> 'idempotency_key') is distinct from 'string'
+        or length(p_body ->> 'idempotency_key') not between 1 and 200 then
     perform ops.invalid('/idempotency_key', 'must be text of 1 to 200 characters');
   elsif v_outcome in ('failed', 'capped') then
     perform ops.check_error(p_body -> 'error');
@@ -874,7 +881,8 @@ begin
   select * into v_other from ops.attempts a
    where a.idempotency_key = p_key and (a.run_id, a.epoch) <> (p_run_id, p_epoch);
   if v_other.run_id is not null then
-    perform ops.fail('OPC03', format('idempotency key %s reported epoch %s of run %s', p_key, v_other.epoch, v_other.run_id),
+    perform ops.fail('OPC03', format('idempotency key %s reported epoch %s of run %s',
+        p_key, v_other.epoch, v_other.run_id),
       jsonb_build_object('run_id', v_other.run_id, 'epoch', v_other.epoch), 'Use a new key for each attempt.');
   end if;
 end
@@ -890,14 +898,16 @@ begin
     perform ops.invalid('/max_attempts', 'must be between 1 and 100');
   elsif p_run.lease_seconds not between 1 and 3600 then
     perform ops.invalid('/lease_seconds', 'must be between 1 and 3600');
-  elsif p_run.condition not in ('all_success', 'all_done', 'at_least_one_success', 'none_failed', 'at_least_one_failed', 'all_failed') then
+  elsif p_run.condition not in ('all_success', 'all_done', 'at_least_one_success', 'none_failed',
+      'at_least_one_failed', 'all_failed') then
     perform ops.fail('OPV05', format('there is no run condition %s', left(p_run.condition, 80)));
   end if;
 end
 $$;
 
 -- functions/core/check_submit.sql
--- Guard: the shapes that the schema relies on. The server has checked the body against its document before. Raises OPV01.
+-- Guard: the shapes that the schema relies on. The server has checked the body against its document before. Raises
+-- OPV01.
 create or replace function ops.check_submit(p_body jsonb) returns void
 language plpgsql immutable set search_path = ''
 as $$
@@ -1022,7 +1032,8 @@ begin
     select coalesce(jsonb_agg(
       jsonb_build_object(
         'run_id', r.run_id, 'number', r.number, 'epoch', l.epoch, 'attempt', r.attempt, 'max_attempts', r.max_attempts,
-        'kind', r.kind, 'workspace', r.workspace, 'template_name', r.template_name, 'template_version', r.template_version,
+        'kind', r.kind, 'workspace', r.workspace, 'template_name', r.template_name,
+        'template_version', r.template_version,
         'template_digest', t.digest, 'entrypoint', t.spec -> 'entrypoint', 'config', coalesce(t.spec -> 'config', '{}'),
         'params', r.params, 'inputs', r.inputs, 'outputs', r.outputs, 'bundle', ops.bundle_ref(t.spec),
         'connections', coalesce(t.spec -> 'connections', '[]'),
@@ -1053,7 +1064,8 @@ begin
     outcome = p_body ->> 'outcome', finished_at = ops.now(), reported_at = ops.now(),
     idempotency_key = p_body ->> 'idempotency_key', report_digest = ops.digest(p_body),
     result = nullif(p_body -> 'result', 'null'), error = nullif(p_body -> 'error', 'null'),
-    usage = coalesce((select l.usage from ops.leases l where l.run_id = a.run_id), '{}') || coalesce(nullif(p_body -> 'usage', 'null'), '{}')
+    usage = coalesce((select l.usage from ops.leases l where l.run_id = a.run_id), '{}')
+            || coalesce(nullif(p_body -> 'usage', 'null'), '{}')
    where a.run_id = p_attempt.run_id and a.epoch = p_attempt.epoch
   returning * into v_attempt;
   update ops.artifacts set
@@ -1093,7 +1105,8 @@ $$;
 
 -- functions/core/commit_publication.sql
 -- commitPublication by an executor; see ops.publish, which takes no token only from the reactor.
-create or replace function ops.commit_publication(p_token_id uuid, p_run_id uuid, p_output text, p_body jsonb) returns jsonb
+create or replace function ops.commit_publication(p_token_id uuid, p_run_id uuid, p_output text, p_body jsonb)
+returns jsonb
 language plpgsql volatile security definer set search_path = ''
 as $$
 begin
@@ -1135,13 +1148,14 @@ end;
 
 -- functions/core/create_run.sql
 -- Mutate and emit: one new run of a template. Guards of the body's own fields are here; who may submit is the caller's.
---   p_body    the submit body (params, priority, queue, not_before, deadline, labels, caps, max_attempts, concurrency_key,
---             condition, traceparent, idempotency_key)
+--   p_body    the submit body (params, priority, queue, not_before, deadline, labels, caps, max_attempts,
+--             concurrency_key, condition, traceparent, idempotency_key)
 --   p_place   what the caller knows: {run_id, workspace, submitted_by, pipeline_run_id, task_key, retry_of, inputs}
 --   p_depends [{depends_on, inputs: {name: output}}]; a run with parents waits for them
 -- The run is ready at once unless it waits for parents, for its time, or is a pipeline. Returns its run_id.
 -- Raises OPV01, OPV02, OPX01.
-create or replace function ops.create_run(p_template ops.templates, p_body jsonb, p_place jsonb, p_depends jsonb default '[]')
+create or replace function ops.create_run(
+  p_template ops.templates, p_body jsonb, p_place jsonb, p_depends jsonb default '[]')
 returns uuid
 language plpgsql volatile set search_path = ''
 as $$
@@ -1157,7 +1171,8 @@ begin
   v_run.labels := coalesce(v_spec -> 'labels', '{}') || coalesce(nullif(p_body -> 'labels', 'null'), '{}');
   v_run.caps := ops.tighten_caps(v_run.workspace, p_template.name, v_spec -> 'caps', nullif(p_body -> 'caps', 'null'));
   v_run.not_before := (p_body ->> 'not_before')::timestamptz;
-  v_run.concurrency_key := coalesce(p_body ->> 'concurrency_key', ops.substitute(v_key -> 'key', v_run.params, '/concurrency/key') #>> '{}');
+  v_run.concurrency_key := coalesce(p_body ->> 'concurrency_key',
+                                    ops.substitute(v_key -> 'key', v_run.params, '/concurrency/key') #>> '{}');
   v_run.max_attempts := coalesce((p_body ->> 'max_attempts')::int, (v_spec #>> '{retry,max_attempts}')::int, 3);
   v_run.lease_seconds := coalesce((v_spec ->> 'lease_seconds')::int, ops.setting_number('lease_seconds')::int);
   v_run.condition := coalesce(p_body ->> 'condition', 'all_success');
@@ -1185,7 +1200,8 @@ begin
     v_run.run_id, v_run.workspace, p_template.template_id, p_template.name, p_template.version, p_template.kind,
     p_place ->> 'task_key', (p_place ->> 'pipeline_run_id')::uuid, (p_place ->> 'retry_of')::uuid,
     v_run.params, coalesce(p_place -> 'inputs', '[]'), v_run.outputs, v_run.labels, v_run.caps,
-    v_run.max_attempts, v_run.lease_seconds, nullif(v_spec -> 'requires', 'null'), v_run.concurrency_key, v_run.condition,
+    v_run.max_attempts, v_run.lease_seconds, nullif(v_spec -> 'requires', 'null'), v_run.concurrency_key,
+    v_run.condition,
     (p_body ->> 'deadline')::timestamptz, p_body ->> 'idempotency_key', decode(p_place ->> 'digest', 'hex'),
     p_body ->> 'traceparent', p_place ->> 'submitted_by', ops.now(),
     coalesce((p_body ->> 'priority')::int, (v_spec ->> 'priority')::int, 0),
@@ -1195,7 +1211,8 @@ begin
   select v_run.run_id, (d ->> 'depends_on')::uuid, coalesce(d -> 'inputs', '{}') from jsonb_array_elements(p_depends) d;
 
   perform ops.emit(v_run.run_id, 'run.submitted', null, 'operator:' || (p_place ->> 'submitted_by'),
-    jsonb_build_object('template', p_template.name, 'template_version', p_template.version, 'template_digest', p_template.digest,
+    jsonb_build_object('template', p_template.name, 'template_version', p_template.version,
+                       'template_digest', p_template.digest,
                        'params_digest', encode(ops.digest(v_run.params), 'hex'), 'retry_of', p_place -> 'retry_of'));
   return v_run.run_id;
 end
@@ -1203,10 +1220,11 @@ $$;
 
 -- functions/core/create_tasks.sql
 -- Mutate and emit: the children of a pipeline run, with the template versions of this moment. run_ids rise along the
--- dependencies, so that locking in run-id order is locking parents first. p_keep: {task key: run_id} of runs that already
--- did a task's work (repair); they get no new child. Raises OPN02, OPV02, OPV05.
+-- dependencies, so that locking in run-id order is locking parents first. p_keep: {task key: run_id} of runs that
+-- already did a task's work (repair); they get no new child. Raises OPN02, OPV02, OPV05.
 create or replace function ops.create_tasks(
-  p_pipeline_run_id uuid, p_tasks jsonb, p_body jsonb, p_place jsonb, p_keep jsonb default '{}', p_templates jsonb default '{}')
+  p_pipeline_run_id uuid, p_tasks jsonb, p_body jsonb, p_place jsonb, p_keep jsonb default '{}',
+  p_templates jsonb default '{}')
 returns void
 language plpgsql volatile set search_path = ''
 as $$
@@ -1217,6 +1235,7 @@ declare
   v_params   jsonb;
   v_task     jsonb;
   v_template ops.templates;
+  v_actor    text   := 'operator:' || (p_place ->> 'submitted_by');
 begin
   select r.params into v_params from ops.runs r where r.run_id = p_pipeline_run_id;
   v_ids := array(select ops.uuid7() as id from unnest(v_order) order by id);
@@ -1235,8 +1254,8 @@ begin
       ops.task_dependencies(v_task, v_runs));
   end loop;
   -- a repaired pipeline's children may have nothing left to wait for
-  perform ops.settle(ops.unblock(array(select r.run_id from ops.runs r where r.pipeline_run_id = p_pipeline_run_id and r.state = 'waiting'),
-                                 'operator:' || (p_place ->> 'submitted_by')), 'operator:' || (p_place ->> 'submitted_by'));
+  v_ids := array(select r.run_id from ops.runs r where r.pipeline_run_id = p_pipeline_run_id);
+  perform ops.settle(ops.unblock(v_ids, v_actor), v_actor);
   perform ops.announce(v_ids);
 end
 $$;
@@ -1322,8 +1341,8 @@ return sha256(convert_to(p_value::text, 'UTF8'));
 
 -- functions/core/directives.sql
 -- What a heartbeat answers for each run sent. continue: the lease is renewed. cancel: renewed, and the executor has
--- grace_seconds to stop. drain: renewed, finish but claim no more. already_terminal: the report was accepted, nothing to
--- do. superseded: this epoch holds nothing any more, `reason` says why.
+-- grace_seconds to stop. drain: renewed, finish but claim no more. already_terminal: the report was accepted,
+-- nothing to do. superseded: this epoch holds nothing any more, `reason` says why.
 create or replace function ops.directives(p_executor ops.executors, p_runs jsonb) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -1331,7 +1350,8 @@ begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object(
         'run_id', d.run_id, 'epoch', d.epoch, 'directive', d.directive, 'lease_deadline', ops.iso(d.lease_deadline),
-        'reason', case d.directive when 'cancel' then d.cancel_reason when 'superseded' then coalesce(d.lost, 'unknown run') end,
+        'reason', case d.directive when 'cancel' then d.cancel_reason
+                                   when 'superseded' then coalesce(d.lost, 'unknown run') end,
         'grace_seconds', case d.directive when 'cancel' then ops.setting_number('cancel_grace_seconds') end,
         'caps', null) order by d.n), '[]')
       from (
@@ -1346,7 +1366,8 @@ begin
           from (select n, (m ->> 'run_id')::uuid as run_id, (m ->> 'epoch')::bigint as epoch
                   from jsonb_array_elements(p_runs) with ordinality t (m, n)) s
           left join ops.runs r on r.run_id = s.run_id
-          left join ops.leases l on l.run_id = s.run_id and l.epoch = s.epoch and l.executor_id = p_executor.executor_id) d);
+          left join ops.leases l on l.run_id = s.run_id and l.epoch = s.epoch
+              and l.executor_id = p_executor.executor_id) d);
 end
 $$;
 
@@ -1396,11 +1417,13 @@ begin
   loop
     v_count := v_count + 1;
     if v_run.state = 'running' then
-      update ops.runs set cancel_requested_at = ops.now(), cancel_reason = 'the deadline has passed' where run_id = v_run.run_id;
+      update ops.runs set cancel_requested_at = ops.now(), cancel_reason = 'the deadline has passed'
+       where run_id = v_run.run_id;
       perform ops.emit(v_run.run_id, 'run.cancel_requested', null, p_actor, '{"reason": "the deadline has passed"}');
     else
       perform ops.finish_run(v_run.run_id, 'failed', 'deadline_passed', p_actor, jsonb_build_object(
-        'class', 'external', 'code', 'deadline_passed', 'message', format('not started by its deadline %s', ops.iso(v_run.deadline))));
+        'class', 'external', 'code', 'deadline_passed',
+        'message', format('not started by its deadline %s', ops.iso(v_run.deadline))));
       v_ended := v_ended || v_run.run_id;
     end if;
   end loop;
@@ -1450,7 +1473,8 @@ begin
   -- a transaction id before the first nextval: move_floor tells open writers by it
   perform pg_current_xact_id();
   foreach v_run_id in array p_run_ids loop
-    update ops.runs set state = 'queued', state_reason = null, ready_seq = nextval('ops.ready_seq'), queued_at = ops.now()
+    update ops.runs set state = 'queued', state_reason = null, ready_seq = nextval('ops.ready_seq'),
+        queued_at = ops.now()
      where run_id = v_run_id;
   end loop;
   perform ops.ensure_floors(p_run_ids);
@@ -1486,8 +1510,9 @@ return coalesce('executor:' || (select e.name from ops.executors e where e.execu
 -- Sweep: revoke leases past their deadline, at most p_limit, and route their runs; then end the runs whose cancellation
 -- nobody obeyed within a lease and the grace. Never touches a run whose report was accepted.
 --
--- One statement selects with SKIP LOCKED, raises the epoch and ends the attempt; a renewal or a report that is under way
--- keeps its run. After an outage of the sweeper's own, each lease gets its whole length from the sweeper's return.
+-- One statement selects with SKIP LOCKED, raises the epoch and ends the attempt; a renewal or a report that is under
+-- way keeps its run. After an outage of the sweeper's own, each lease gets its whole length from the sweeper's
+-- return.
 -- Returns {expired: [{run_id, epoch, decision}], cancelled, resumed_at}.
 create or replace function ops.expire_leases(p_limit int) returns jsonb
 language plpgsql volatile security definer set search_path = ''
@@ -1525,11 +1550,13 @@ begin
     if (v_route ->> 'ended')::boolean then
       v_ended := v_ended || v_lost.run_id;
     end if;
-    v_expired := v_expired || jsonb_build_object('run_id', v_lost.run_id, 'epoch', v_lost.epoch, 'decision', v_route -> 'decision');
+    v_expired := v_expired || jsonb_build_object('run_id', v_lost.run_id, 'epoch', v_lost.epoch,
+                                                   'decision', v_route -> 'decision');
   end loop;
   v_ended := v_ended || ops.enforce_cancels(p_limit, v_resumed);
   perform ops.settle(v_ended, 'reactor');
-  delete from ops.claim_requests where created_at < v_now - make_interval(hours => ops.setting_number('claim_request_hours')::int);
+  delete from ops.claim_requests
+   where created_at < v_now - make_interval(hours => ops.setting_number('claim_request_hours')::int);
   return jsonb_build_object('expired', v_expired, 'resumed_at', ops.iso(v_resumed));
 end
 $$;
@@ -1539,7 +1566,8 @@ $$;
 create or replace function ops.expired_error(p_deadline timestamptz) returns jsonb
 language sql immutable parallel safe
 return jsonb_build_object('class', 'internal', 'code', 'lease_expired', 'message',
-  'the executor was not heard of until the lease ended at ' || to_char(p_deadline at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'));
+  'the executor was not heard of until the lease ended at '
+  || to_char(p_deadline at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'));
 
 -- functions/core/fail.sql
 -- Refuse the request: raises p_code with the detail text as message, the problem's members as DETAIL (JSON) and what to
@@ -1652,7 +1680,8 @@ begin
   return query select ops.key_of(k.workspace, k.key),
          k."limit"
          - (select count(*) from ops.leases l where l.workspace = k.workspace and l.concurrency_key = k.key)
-         - (select count(*) from ops.runs r where r.run_id = any (p_picked) and r.workspace = k.workspace and r.concurrency_key = k.key)
+         - (select count(*) from ops.runs r where r.run_id = any (p_picked) and r.workspace = k.workspace
+             and r.concurrency_key = k.key)
     from ops.concurrency_keys k
    where ops.key_of(k.workspace, k.key) = any (p_keys);
 end
@@ -1661,9 +1690,10 @@ $$;
 -- functions/core/heartbeat.sql
 -- Heartbeat: renew the leases named, all of them in one statement, and say a directive for each.
 --   p_body {state: active|draining, runs: [{run_id, epoch, progress|null, usage|null}]}
--- Returns {directive, heartbeat_seconds, server_time, runs: [{run_id, epoch, directive, lease_deadline|null, reason|null,
--- grace_seconds|null, caps|null}]} in the order sent. A stale member is told so (superseded, already_terminal) and never
--- fails the others. Touches leases only, never a run's row, so that it waits for nobody but a report of the same run.
+-- Returns {directive, heartbeat_seconds, server_time, runs: [{run_id, epoch, directive, lease_deadline|null,
+-- reason|null, grace_seconds|null, caps|null}]} in the order sent. A stale member is told so (superseded,
+-- already_terminal) and never fails the others. Touches leases only, never a run's row, so that it waits for nobody
+-- but a report of the same run.
 -- Raises OPU01, OPU02, OPN03, OPC09, OPV01.
 create or replace function ops.heartbeat(p_token_id uuid, p_executor_id uuid, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
@@ -1680,7 +1710,8 @@ begin
   end if;
 
   perform ops.renew_leases(p_executor_id, v_runs);
-  update ops.executors set last_seen_at = ops.now(), state = case when v_state = 'draining' then 'draining' else state end
+  update ops.executors set last_seen_at = ops.now(),
+      state = case when v_state = 'draining' then 'draining' else state end
    where executor_id = p_executor_id returning * into v_executor;
 
   return jsonb_build_object(
@@ -1765,9 +1796,11 @@ language sql immutable parallel safe
 return p_workspace || chr(31) || p_key;
 
 -- functions/core/keys_ahead.sql
--- The concurrency keys, not known yet, of the first ready runs that an executor could have. Runs of known keys without a
--- free slot are looked past. Locks nothing.
-create or replace function ops.keys_ahead(p_executor ops.executors, p_queues text[], p_known text[], p_open text[]) returns text[]
+-- The concurrency keys, not known yet, of the first ready runs that an executor could have. Runs of known keys
+-- without a free slot are looked past. Locks nothing.
+create or replace function ops.keys_ahead(
+  p_executor ops.executors, p_queues text[], p_known text[], p_open text[])
+returns text[]
 language plpgsql volatile set search_path = ''
 as $$
 declare
@@ -1812,7 +1845,8 @@ begin
   end if;
   v_reason := ops.lost_reason(v_run, p_epoch);
   perform ops.fail('OPC01',
-    format('run %s: epoch %s no longer holds the lease (%s); the current epoch is %s', v_run.number, p_epoch, v_reason, v_run.epoch),
+    format('run %s: epoch %s no longer holds the lease (%s); the current epoch is %s',
+           v_run.number, p_epoch, v_reason, v_run.epoch),
     jsonb_build_object('run_id', p_run_id, 'epoch_sent', p_epoch, 'epoch_current', v_run.epoch,
                        'reason', v_reason, 'run_state', v_run.state),
     'Stop this attempt and throw its output away.');
@@ -1867,8 +1901,8 @@ return (
     from jsonb_array_elements(p_missing) m);
 
 -- functions/core/move_floor.sql
--- Mutate: advance the claim floor of (queue, kind, priority), and say where it stands now. Only one claim at a time does
--- it; others go on with the floor they have.
+-- Mutate: advance the claim floor of (queue, kind, priority), and say where it stands now. Only one claim at a time
+-- does it; others go on with the floor they have.
 --
 -- Safe because (1) every enqueuer has a transaction id before it draws its ready_seq, (2) a candidate is adopted only
 -- when all transactions that were open at its computation have ended, and (3) is then lowered to the least ready_seq
@@ -1915,7 +1949,8 @@ create or replace function ops.no_publication(p_run_id uuid, p_epoch bigint, p_o
 language plpgsql stable set search_path = ''
 as $$
 begin
-  if not exists (select from ops.attempts a where a.run_id = p_run_id and a.epoch = p_epoch and a.reported_at is not null)
+  if not exists (select from ops.attempts a where a.run_id = p_run_id and a.epoch = p_epoch
+      and a.reported_at is not null)
      and not exists (select from ops.leases l where l.run_id = p_run_id and l.epoch = p_epoch) then
     perform ops.lease_lost(p_run_id, p_epoch);
   end if;
@@ -2008,8 +2043,8 @@ as $$
 begin
   return (
     select coalesce(jsonb_agg(to_jsonb(d) order by d.recorded_at, d.run_id, d.output), '[]') from (
-      select p.run_id, r.number, r.workspace, r.template_name, p.epoch, p.output, p.format, p.mode, p.uri, p.files, p.schema,
-             p.rows, p.partition_by, p.app_id, p.app_version, ops.iso(p.recorded_at) as recorded_at,
+      select p.run_id, r.number, r.workspace, r.template_name, p.epoch, p.output, p.format, p.mode, p.uri, p.files,
+             p.schema, p.rows, p.partition_by, p.app_id, p.app_version, ops.iso(p.recorded_at) as recorded_at,
              coalesce(t.spec -> 'connections', '[]') as connections
         from ops.publications p
         join ops.leases l on l.run_id = p.run_id and l.epoch = p.epoch
@@ -2021,9 +2056,9 @@ end
 $$;
 
 -- functions/core/pick_ready.sql
--- Lock the first ready runs that an executor could have, by priority, then ready sequence, passing over what others hold.
--- p_open: the concurrency keys that may be picked; runs without a key always may. p_but: runs picked already (their locks
--- are this transaction's own, so SKIP LOCKED would find them again). Seeks from the claim floor.
+-- Lock the first ready runs that an executor could have, by priority, then ready sequence, passing over what others
+-- hold. p_open: the concurrency keys that may be picked; runs without a key always may. p_but: runs picked already
+-- (their locks are this transaction's own, so SKIP LOCKED would find them again). Seeks from the claim floor.
 create or replace function ops.pick_ready(
   p_executor ops.executors, p_queues text[], p_open text[], p_limit int, p_but uuid[] default '{}')
 returns uuid[]
@@ -2062,11 +2097,11 @@ $$;
 -- functions/core/pick_runs.sql
 -- Lock and return the runs that an executor may start now, best first; nothing is changed.
 --
--- Concurrency keys: the rows of the keys that stand at the head of the queue are locked, in key order, by one statement;
--- a later one counts the leases that hold them and picks at most the free slots per key (in one statement the snapshot
--- would precede the lock). Runs of a full key are looked past, so that keys behind them are met in the next round. Only
--- the first round waits for a key: later ones take what is free, since waiting twice would break the key order; a key
--- passed over that way is announced again.
+-- Concurrency keys: the rows of the keys that stand at the head of the queue are locked, in key order, by one
+-- statement; a later one counts the leases that hold them and picks at most the free slots per key (in one statement
+-- the snapshot would precede the lock). Runs of a full key are looked past, so that keys behind them are met in the
+-- next round. Only the first round waits for a key: later ones take what is free, since waiting twice would break
+-- the key order; a key passed over that way is announced again.
 create or replace function ops.pick_runs(p_executor ops.executors, p_queues text[], p_limit int) returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$
@@ -2111,8 +2146,8 @@ return case when p_outcome = 'failed' then
 end;
 
 -- functions/core/planned_outputs.sql
--- The outputs of a run, fixed at submit: [{name, format, mode, uri}] with uri = lakehouse_root + '/' + path. A parameter
--- may be part of the path but cannot lead out of the root. Raises OPV02.
+-- The outputs of a run, fixed at submit: [{name, format, mode, uri}] with uri = lakehouse_root + '/' + path. A
+-- parameter may be part of the path but cannot lead out of the root. Raises OPV02.
 create or replace function ops.planned_outputs(p_spec jsonb, p_params jsonb) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -2128,7 +2163,8 @@ begin
       perform ops.params_invalid('/outputs/' || (v_output ->> 'name'),
         format('%s is not a path of plain names below the lakehouse root', coalesce(v_path, 'null')));
     end if;
-    v_outputs := v_outputs || jsonb_build_object('name', v_output -> 'name', 'format', coalesce(v_output ->> 'format', 'delta'),
+    v_outputs := v_outputs || jsonb_build_object('name', v_output -> 'name',
+      'format', coalesce(v_output ->> 'format', 'delta'),
       'mode', coalesce(v_output ->> 'mode', 'overwrite'), 'uri', v_root || '/' || v_path);
   end loop;
   return v_outputs;
@@ -2136,8 +2172,8 @@ end
 $$;
 
 -- functions/core/promote_due.sql
--- The reactor's look at waiting runs: those whose time has come become ready; those whose deadline has passed end; those
--- that wait for parents are looked at again (a backstop: the verbs unblock them at once).
+-- The reactor's look at waiting runs: those whose time has come become ready; those whose deadline has passed end;
+-- those that wait for parents are looked at again (a backstop: the verbs unblock them at once).
 -- Returns {promoted, deadlines, unblocked: bool}.
 create or replace function ops.promote_due(p_limit int) returns jsonb
 language plpgsql volatile security definer set search_path = ''
@@ -2171,8 +2207,8 @@ end
 $$;
 
 -- functions/core/publish.sql
--- Publish: one output of an accepted report has been committed to its table, or cannot be. p_token_id null: the reactor,
--- which commits for an executor that died.
+-- Publish: one output of an accepted report has been committed to its table, or cannot be. p_token_id null: the
+-- reactor, which commits for an executor that died.
 --   p_body {epoch, state: committed, table_version, rows} or {epoch, state: failed, error}
 -- Idempotent: the same again gets the same answer. When the last one is committed the run has succeeded; one that fails
 -- fails the run. Returns {run_id, output, state, table_version, run_state}.
@@ -2217,18 +2253,22 @@ $$;
 -- functions/core/put_back.sql
 -- Mutate and emit: a run that was running waits for its next attempt, or for a person (p_decision 'wait').
 -- A retry that is due at once goes straight to the queue.
-create or replace function ops.put_back(p_run_id uuid, p_decision text, p_reason text, p_retry_at timestamptz, p_actor text)
+create or replace function ops.put_back(
+  p_run_id uuid, p_decision text, p_reason text, p_retry_at timestamptz, p_actor text)
 returns void
 language plpgsql volatile set search_path = ''
 as $$
 begin
   if p_decision = 'wait' then
-    update ops.runs set state = 'waiting', state_reason = case p_reason when 'rule' then 'held_by_rule' else p_reason end,
+    update ops.runs set state = 'waiting',
+        state_reason = case p_reason when 'rule' then 'held_by_rule' else p_reason end,
            not_before = null where run_id = p_run_id;
     perform ops.emit(p_run_id, 'run.waiting', null, p_actor);
   elsif p_retry_at > ops.now() then
-    update ops.runs set state = 'waiting', state_reason = 'retry_backoff', not_before = p_retry_at where run_id = p_run_id;
-    perform ops.emit(p_run_id, 'run.retry_scheduled', null, p_actor, jsonb_build_object('retry_at', ops.iso(p_retry_at)));
+    update ops.runs set state = 'waiting', state_reason = 'retry_backoff', not_before = p_retry_at
+     where run_id = p_run_id;
+    perform ops.emit(p_run_id, 'run.retry_scheduled', null, p_actor,
+                     jsonb_build_object('retry_at', ops.iso(p_retry_at)));
   else
     update ops.runs set not_before = null where run_id = p_run_id;
     perform ops.enqueue(array[p_run_id], p_actor);
@@ -2247,7 +2287,8 @@ begin
   select count(*) into v_ahead from ops.runs r
    where r.state = 'queued' and not r.paused and r.queue = p_run.queue and r.kind = p_run.kind
      and (r.priority > p_run.priority or (r.priority = p_run.priority and r.ready_seq < p_run.ready_seq));
-  return ops.reason('position_in_queue', format('number %s in queue %s for kind %s', v_ahead + 1, p_run.queue, p_run.kind),
+  return ops.reason('position_in_queue', format('number %s in queue %s for kind %s',
+                           v_ahead + 1, p_run.queue, p_run.kind),
                     jsonb_build_object('position', v_ahead + 1, 'queue', p_run.queue, 'kind', p_run.kind));
 end
 $$;
@@ -2288,7 +2329,8 @@ declare
 begin
   v_answer := jsonb_build_object(
     'run_id', p_attempt.run_id, 'epoch', p_attempt.epoch, 'attempt', p_attempt.attempt, 'outcome', p_attempt.outcome,
-    'repeated', false, 'run_state', (select r.state from ops.runs r where r.run_id = p_attempt.run_id), 'route', p_route,
+    'repeated', false, 'run_state', (select r.state from ops.runs r where r.run_id = p_attempt.run_id),
+    'route', p_route,
     'publications', (
       select coalesce(jsonb_agg(jsonb_build_object('output', p.output, 'state', p.state, 'app_id', p.app_id,
                                                    'app_version', p.app_version) order by p.output), '[]')
@@ -2313,16 +2355,19 @@ begin
     insert into ops.cap_ledger (run_id, epoch, layer, cap, "limit", observed, overshoot, overshoot_ms, action, at)
     values (p_attempt.run_id, p_attempt.epoch, v_entry ->> 'layer', v_entry ->> 'cap', (v_entry ->> 'limit')::numeric,
             (v_entry ->> 'observed')::numeric,
-            coalesce((v_entry ->> 'overshoot')::numeric, (v_entry ->> 'observed')::numeric - (v_entry ->> 'limit')::numeric),
+            coalesce((v_entry ->> 'overshoot')::numeric,
+                (v_entry ->> 'observed')::numeric - (v_entry ->> 'limit')::numeric),
             (v_entry ->> 'overshoot_ms')::numeric, coalesce(v_entry ->> 'action', 'stop'), ops.now());
-    perform ops.emit(p_attempt.run_id, 'cap.enforced', p_attempt.epoch, ops.executor_actor(p_attempt.executor_id), v_entry);
+    perform ops.emit(p_attempt.run_id, 'cap.enforced', p_attempt.epoch, ops.executor_actor(p_attempt.executor_id),
+        v_entry);
   end loop;
 end
 $$;
 
 -- functions/core/record_publications.sql
--- Mutate: what an accepted success wants published, in the same transaction as the report. Each names a declared output,
--- once, with the uri and mode fixed at submit. Marker: app_id "<run_id>/<output>", app_version the epoch. Raises OPV01.
+-- Mutate: what an accepted success wants published, in the same transaction as the report. Each names a declared
+-- output, once, with the uri and mode fixed at submit. Marker: app_id "<run_id>/<output>", app_version the epoch.
+-- Raises OPV01.
 create or replace function ops.record_publications(p_attempt ops.attempts, p_publications jsonb) returns void
 language plpgsql volatile set search_path = ''
 as $$
@@ -2346,9 +2391,10 @@ begin
       perform ops.invalid('/publications', format('output %s: files must be a list', v_item ->> 'output'));
     end if;
     v_seen := v_seen || (v_item ->> 'output');
-    insert into ops.publications (run_id, epoch, output, format, mode, uri, files, schema, rows, partition_by, app_id, app_version, recorded_at)
-    values (p_attempt.run_id, p_attempt.epoch, v_item ->> 'output', coalesce(v_item ->> 'format', v_planned ->> 'format'),
-            v_item ->> 'mode', v_item ->> 'uri', v_item -> 'files', v_item -> 'schema', (v_item ->> 'rows')::bigint,
+    insert into ops.publications (run_id, epoch, output, format, mode, uri, files, schema, rows, partition_by,
+        app_id, app_version, recorded_at)
+    values (p_attempt.run_id, p_attempt.epoch, v_item ->> 'output',
+            coalesce(v_item ->> 'format', v_planned ->> 'format'), v_item ->> 'mode', v_item ->> 'uri', v_item -> 'files', v_item -> 'schema', (v_item ->> 'rows')::bigint,
             coalesce(nullif(v_item -> 'partition_by', 'null'), '[]'), p_attempt.run_id || '/' || (v_item ->> 'output'),
             p_attempt.epoch, ops.now());
   end loop;
@@ -2562,7 +2608,7 @@ language plpgsql volatile set search_path = ''
 as $$
 declare
   v_template ops.templates;
-  v_body     jsonb := jsonb_build_object('params', p_run.params, 'labels', p_run.labels, 'caps', p_run.caps, 'priority', p_run.priority,
+  v_body     jsonb := jsonb_build_object('params', p_run.params, 'labels', p_run.labels, 'priority', p_run.priority,
     'queue', p_run.queue, 'max_attempts', p_run.max_attempts, 'concurrency_key', p_run.concurrency_key,
     'traceparent', p_run.traceparent, 'idempotency_key', p_key);
   v_keep     jsonb := '{}';
@@ -2577,12 +2623,14 @@ begin
     perform ops.announce(array[v_new]);
     return v_new;
   end if;
-  v_pinned := (select jsonb_object_agg(c.task_key, c.template_id) from ops.runs c where c.pipeline_run_id = p_run.run_id);
+  v_pinned := (select jsonb_object_agg(c.task_key, c.template_id) from ops.runs c
+                where c.pipeline_run_id = p_run.run_id);
   if p_run.state <> 'succeeded' then
     v_keep := ops.succeeded_tasks(p_run.run_id);
   end if;
   v_new := ops.create_run(v_template, v_body, p_place);
-  perform ops.create_tasks(v_new, v_template.spec -> 'tasks', v_body - 'caps', p_place, v_keep, coalesce(v_pinned, '{}'));
+  perform ops.create_tasks(v_new, v_template.spec -> 'tasks', v_body - 'caps', p_place, v_keep,
+                           coalesce(v_pinned, '{}'));
   return v_new;
 end
 $$;
@@ -2604,7 +2652,8 @@ begin
     select case when a.table_ref is not null
                 then jsonb_build_object('kind', 'table') || jsonb_build_object('format', a.table_ref -> 'format',
                        'uri', a.table_ref -> 'uri', 'version', a.table_ref -> 'version')
-                else jsonb_build_object('kind', 'artifact', 'artifact_id', a.artifact_id, 'sha256', a.sha256, 'size', a.size)
+                else jsonb_build_object('kind', 'artifact', 'artifact_id', a.artifact_id,
+                                         'sha256', a.sha256, 'size', a.size)
            end
       into v_found from ops.artifacts a
      where a.run_id = p_parent and a.name = p_output and a.state = 'visible'
@@ -2622,7 +2671,8 @@ create or replace function ops.resolve_inputs(p_run_id uuid) returns jsonb
 language sql stable
 return (
   with wanted as (
-    select i.key as name, i.value as output, p.task_key, p.state, ops.resolve_input(i.key, d.depends_on, i.value) as found
+    select i.key as name, i.value as output, p.task_key, p.state,
+           ops.resolve_input(i.key, d.depends_on, i.value) as found
       from ops.run_dependencies d
       join ops.runs p on p.run_id = d.depends_on
       cross join lateral jsonb_each_text(d.inputs) i
@@ -2697,18 +2747,20 @@ begin
     perform ops.enqueue(array[v_run_id], 'operator:' || v_token.name);
     return ops.run_json(v_run_id);
   elsif not ops.is_terminal(v_run.state) then
-    perform ops.fail('OPC05', format('run %s is %s', v_run.number, v_run.state), jsonb_build_object('state', v_run.state),
+    perform ops.fail('OPC05', format('run %s is %s', v_run.number, v_run.state),
+                     jsonb_build_object('state', v_run.state),
                      'Retry a run that has ended; cancel this one first.');
   end if;
   v_found := ops.rerun(v_run, p_body ->> 'idempotency_key', jsonb_build_object(
-    'workspace', v_run.workspace, 'submitted_by', v_token.name, 'retry_of', v_run_id, 'digest', encode(v_digest, 'hex')));
+    'workspace', v_run.workspace, 'submitted_by', v_token.name, 'retry_of', v_run_id,
+    'digest', encode(v_digest, 'hex')));
   return ops.run_json(v_found);  -- a statement of its own, which sees the new run
 end
 $$;
 
 -- functions/core/revoke.sql
--- Mutate and emit: take the lease of a running run away for good: the epoch rises, the attempt and the run are cancelled.
--- The caller holds the run's lock and settles it.
+-- Mutate and emit: take the lease of a running run away for good: the epoch rises, the attempt and the run are
+-- cancelled. The caller holds the run's lock and settles it.
 create or replace function ops.revoke(p_run ops.runs, p_actor text) returns void
 language plpgsql volatile set search_path = ''
 as $$
@@ -2744,7 +2796,8 @@ begin
      and coalesce(u.outcome, p_outcome) = p_outcome and coalesce(u.error_class, v_class) = v_class
    order by u.position, u.rule_id limit 1;
   if v_rule.rule_id is not null then
-    return jsonb_build_object('decision', v_rule.decision, 'reason', 'rule', 'rule_id', v_rule.rule_id, 'notify', v_rule.notify);
+    return jsonb_build_object('decision', v_rule.decision, 'reason', 'rule', 'rule_id', v_rule.rule_id,
+                              'notify', v_rule.notify);
   elsif not coalesce(p_spec #> '{retry,on}', '["external", "internal", "resources"]') ? v_class then
     return '{"decision": "finish", "reason": "not_retryable"}';
   elsif p_run.expirations >= ops.setting_number('max_expirations') then
@@ -2754,16 +2807,18 @@ begin
   elsif p_spec ->> 'rerun' = 'unsafe' then
     return '{"decision": "wait", "reason": "rerun_unsafe"}';
   end if;
-  return jsonb_build_object('decision', 'retry', 'reason', format('%s error, attempt %s of %s', v_class, p_run.attempt, p_run.max_attempts),
+  return jsonb_build_object('decision', 'retry',
+                            'reason', format('%s error, attempt %s of %s', v_class, p_run.attempt, p_run.max_attempts),
                             'delay', round(ops.retry_delay(p_spec -> 'retry', p_run.attempt), 3));
 end
 $$;
 
 -- functions/core/route_run.sql
--- Mutate and emit: carry out what ops.route_decision says of an attempt that ended without success. The caller holds the
--- run's lock, has ended the attempt, and settles the run if `ended` says so.
+-- Mutate and emit: carry out what ops.route_decision says of an attempt that ended without success. The caller holds
+-- the run's lock, has ended the attempt, and settles the run if `ended` says so.
 -- Returns the contract's route {decision, reason, retry_at|null} plus {ended: bool}.
-create or replace function ops.route_run(p_run_id uuid, p_outcome text, p_error jsonb, p_actor text, p_result jsonb default null)
+create or replace function ops.route_run(
+  p_run_id uuid, p_outcome text, p_error jsonb, p_actor text, p_result jsonb default null)
 returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
@@ -2787,7 +2842,8 @@ begin
     perform ops.put_back(p_run_id, v_decision ->> 'decision', v_decision ->> 'reason', v_retry_at, p_actor);
   end if;
   return jsonb_build_object('decision', v_decision ->> 'decision', 'reason', v_decision ->> 'reason',
-                            'retry_at', ops.iso(v_retry_at), 'ended', v_decision ->> 'decision' in ('finish', 'escalate'));
+                            'retry_at', ops.iso(v_retry_at),
+                            'ended', v_decision ->> 'decision' in ('finish', 'escalate'));
 end
 $$;
 
@@ -2822,8 +2878,8 @@ language sql stable parallel safe
 return (select (s.value #>> '{}')::numeric from ops.settings s where s.key = p_key);
 
 -- functions/core/settle.sql
--- Mutate: what follows from runs having ended: dependents are unblocked or skipped, level by level, and pipelines derive
--- their state. The caller has finished the runs in this transaction and holds their locks.
+-- Mutate: what follows from runs having ended: dependents are unblocked or skipped, level by level, and pipelines
+-- derive their state. The caller has finished the runs in this transaction and holds their locks.
 --
 -- Lock order of the schema: concurrency keys by key, then runs by run_id, pipeline runs after all others. Everything
 -- below the ended runs is locked in one statement, before any statement that reads parents: of two siblings ending at
@@ -2842,7 +2898,8 @@ begin
   end if;
   perform from ops.runs r where r.run_id = any (v_below) and r.state = 'waiting' order by r.run_id for update;
   while cardinality(v_below) > 0 and cardinality(v_level) > 0 loop
-    v_level := ops.unblock(array(select d.run_id from ops.run_dependencies d where d.depends_on = any (v_level)), p_actor);
+    v_level := ops.unblock(
+      array(select d.run_id from ops.run_dependencies d where d.depends_on = any (v_level)), p_actor);
     v_ended := v_ended || v_level;
   end loop;
 
@@ -2887,7 +2944,8 @@ begin
     insert into ops.attempts (run_id, epoch, attempt, executor_id, started_at)
     select s.run_id, s.epoch, s.attempt, p_executor.executor_id, v_now from started s
   ), leased as (
-    insert into ops.leases (run_id, epoch, executor_id, lease_seconds, lease_deadline, heartbeat_at, workspace, concurrency_key)
+    insert into ops.leases (run_id, epoch, executor_id, lease_seconds, lease_deadline, heartbeat_at, workspace,
+        concurrency_key)
     select s.run_id, s.epoch, p_executor.executor_id, s.lease_seconds, v_now + ops.seconds(s.lease_seconds), v_now,
            s.workspace, s.concurrency_key from started s
   )
@@ -2906,8 +2964,8 @@ end
 $$;
 
 -- functions/core/submit_run.sql
--- Submit a run, or a pipeline run with its children. Returns the Run; with `repeated: true` when the idempotency key was
--- seen with the same body.
+-- Submit a run, or a pipeline run with its children. Returns the Run; with `repeated: true` when the idempotency key
+-- was seen with the same body.
 --   p_body {template, template_version?, workspace?, params, priority?, queue?, not_before?, deadline?, labels?,
 --           idempotency_key?, concurrency_key?, max_attempts?, caps?, traceparent?}
 -- Raises OPU01, OPU02, OPN02, OPN07, OPV01, OPV02, OPV05, OPX01, OPC03.
@@ -2967,7 +3025,8 @@ begin
       return (select coalesce(jsonb_object_agg(e.key, ops.substitute(e.value, p_params, p_path || '/' || e.key)), '{}')
                 from jsonb_each(p_value) e);
     when 'array' then
-      return (select coalesce(jsonb_agg(ops.substitute(e.value, p_params, p_path || '/' || (e.n - 1)) order by e.n), '[]')
+      return (select coalesce(jsonb_agg(
+                       ops.substitute(e.value, p_params, p_path || '/' || (e.n - 1)) order by e.n), '[]')
                 from jsonb_array_elements(p_value) with ordinality e (value, n));
     when 'string' then
       v_text := p_value #>> '{}';
@@ -3021,7 +3080,8 @@ declare
 begin
   insert into ops.duties as d (name, ran_at, resumed_at) values ('expire_leases', v_now, v_now)
   on conflict (name) do update set
-    resumed_at = case when v_now - d.ran_at > ops.seconds(ops.setting_number('sweeper_gap_seconds')) then v_now else d.resumed_at end,
+    resumed_at = case when v_now - d.ran_at > ops.seconds(ops.setting_number('sweeper_gap_seconds')) then v_now
+                      else d.resumed_at end,
     ran_at = greatest(v_now, d.ran_at)
   returning d.resumed_at into v_resumed;
   return v_resumed;
@@ -3044,8 +3104,8 @@ end
 $$;
 
 -- functions/core/task_order.sql
--- The keys of a pipeline's tasks, parents before children, then by name. Raises OPV05 for a cycle, a task that depends on
--- one that does not exist, and a pipeline without tasks.
+-- The keys of a pipeline's tasks, parents before children, then by name. Raises OPV05 for a cycle, a task that
+-- depends on one that does not exist, and a pipeline without tasks.
 create or replace function ops.task_order(p_tasks jsonb) returns text[]
 language plpgsql immutable set search_path = ''
 as $$
@@ -3060,7 +3120,8 @@ begin
   select t.key as task, d as parent into v_bad
     from jsonb_each(p_tasks) t, unnest(ops.task_parents(t.value)) d where not p_tasks ? d limit 1;
   if found then
-    perform ops.fail('OPV05', format('task %s depends on %s, which is no task of this pipeline', v_bad.task, v_bad.parent));
+    perform ops.fail('OPV05', format('task %s depends on %s, which is no task of this pipeline', v_bad.task,
+        v_bad.parent));
   end if;
   loop
     v_next := array(select t.key from jsonb_each(p_tasks) t
@@ -3087,7 +3148,8 @@ return array(
 
 -- functions/core/task_template.sql
 -- The template version of a task: the one pinned before (repair), else the one it names. Raises OPN02, OPV05.
-create or replace function ops.task_template(p_workspace text, p_key text, p_task jsonb, p_template_id text) returns ops.templates
+create or replace function ops.task_template(p_workspace text, p_key text, p_task jsonb, p_template_id text)
+returns ops.templates
 language plpgsql stable set search_path = ''
 as $$
 declare
@@ -3122,7 +3184,8 @@ begin
     elsif jsonb_typeof(v_ask.value) <> 'number' or v_ask.value::text::numeric <= 0 then
       perform ops.invalid('/caps/' || v_ask.key, 'must be a number above 0');
     elsif v_ask.value::text::numeric > (v_force ->> v_ask.key)::numeric then
-      perform ops.fail('OPX01', format('%s: %s is above the limit of %s', v_ask.key, v_ask.value, v_force ->> v_ask.key),
+      perform ops.fail('OPX01', format('%s: %s is above the limit of %s', v_ask.key, v_ask.value,
+          v_force ->> v_ask.key),
         jsonb_build_object('cap', v_ask.key, 'limit', v_force -> v_ask.key, 'observed', v_ask.value),
         'A run can tighten a cap, never loosen it.');
     end if;
@@ -3180,14 +3243,16 @@ begin
     elsif v_run.verdict = 'ready' then
       v_inputs := ops.resolve_inputs(v_run.run_id);
       if v_inputs -> 'missing' <> '[]' then
-        perform ops.finish_run(v_run.run_id, 'failed', 'input_missing', p_actor, ops.missing_input_error(v_inputs -> 'missing'));
+        perform ops.finish_run(v_run.run_id, 'failed', 'input_missing', p_actor,
+            ops.missing_input_error(v_inputs -> 'missing'));
         v_ended := v_ended || v_run.run_id;
       else
         update ops.runs set inputs = v_inputs -> 'inputs'
          where run_id = v_run.run_id and v_inputs -> 'inputs' <> '[]';
         if v_run.not_before > ops.now() then
           update ops.runs set state_reason = 'not_before' where run_id = v_run.run_id;
-          perform ops.emit(v_run.run_id, 'run.waiting', null, p_actor, jsonb_build_object('not_before', ops.iso(v_run.not_before)));
+          perform ops.emit(v_run.run_id, 'run.waiting', null, p_actor, jsonb_build_object('not_before',
+              ops.iso(v_run.not_before)));
         else
           v_ready := v_ready || v_run.run_id;
         end if;
@@ -3239,9 +3304,12 @@ begin
     v_broken := case
       when v_event.seq <> v_seq then 'a gap'
       when v_event.prev_hash <> v_prev then 'prev_hash is not the hash before'
-      when v_event.hash <> sha256(v_prev || convert_to(v_event.canonical, 'UTF8')) then 'the hash does not match the text'
-      when v_event.canonical <> ops.canonical_event(v_event.run_id, v_event.seq, v_event.at, v_event.type, v_event.epoch,
-             v_event.canonical::jsonb ->> 'actor', v_event.canonical::jsonb -> 'data') then 'the columns differ from the text'
+      when v_event.hash <> sha256(v_prev || convert_to(v_event.canonical, 'UTF8'))
+        then 'the hash does not match the text'
+      when v_event.canonical <> ops.canonical_event(
+             v_event.run_id, v_event.seq, v_event.at, v_event.type, v_event.epoch,
+             v_event.canonical::jsonb ->> 'actor', v_event.canonical::jsonb -> 'data')
+        then 'the columns differ from the text'
     end;
     exit when v_broken is not null;
     v_prev := v_event.hash;
@@ -3263,8 +3331,10 @@ declare
   v_limit   int;
   v_holders jsonb;
 begin
-  select k."limit" into v_limit from ops.concurrency_keys k where k.workspace = p_run.workspace and k.key = p_run.concurrency_key;
-  select coalesce(jsonb_agg(jsonb_build_object('run_id', r.run_id, 'number', r.number) order by r.number), '[]') into v_holders
+  select k."limit" into v_limit from ops.concurrency_keys k where k.workspace = p_run.workspace
+      and k.key = p_run.concurrency_key;
+  select coalesce(jsonb_agg(jsonb_build_object('run_id', r.run_id, 'number', r.number) order by r.number), '[]')
+    into v_holders
     from ops.leases l join ops.runs r on r.run_id = l.run_id
    where l.workspace = p_run.workspace and l.concurrency_key = p_run.concurrency_key;
   if v_limit is null or jsonb_array_length(v_holders) < v_limit then
@@ -3297,9 +3367,11 @@ begin
     when v_all = 0 then jsonb_build_array(ops.reason('no_executor_alive',
       format('no %s executor is alive', p_run.kind), jsonb_build_object('kind', p_run.kind)))
     when v_here = 0 then jsonb_build_array(ops.reason('no_executor_for_workspace',
-      format('no %s executor works in workspace %s', p_run.kind, p_run.workspace), jsonb_build_object('workspace', p_run.workspace)))
+      format('no %s executor works in workspace %s', p_run.kind, p_run.workspace),
+      jsonb_build_object('workspace', p_run.workspace)))
     when v_able = 0 then jsonb_build_array(ops.reason('no_executor_with_capability',
-      format('no %s executor offers what the run requires', p_run.kind), jsonb_build_object('requires', p_run.requires)))
+      format('no %s executor offers what the run requires', p_run.kind),
+      jsonb_build_object('requires', p_run.requires)))
     else '[]' end;
 end
 $$;
@@ -3316,7 +3388,8 @@ begin
   if p_run.paused then
     v_reasons := v_reasons || ops.reason('paused', 'it is paused');
   elsif p_run.deadline <= ops.now() then
-    v_reasons := v_reasons || ops.reason('deadline_passed', format('its deadline %s has passed', ops.iso(p_run.deadline)));
+    v_reasons := v_reasons || ops.reason('deadline_passed', format('its deadline %s has passed',
+        ops.iso(p_run.deadline)));
   end if;
   return v_reasons || ops.why_no_executor(p_run) || ops.why_key_held(p_run) || ops.queue_position(p_run);
 end
@@ -3365,7 +3438,8 @@ begin
     v_reasons := v_reasons || ops.reason('cancel_requested', format('cancelling: %s', p_run.cancel_reason));
   end if;
   if v_lease.lease_deadline < ops.now() then
-    v_reasons := v_reasons || ops.reason('lease_lapsed', format('its executor is silent; the lease ended at %s', ops.iso(v_lease.lease_deadline)));
+    v_reasons := v_reasons || ops.reason('lease_lapsed', format('its executor is silent; the lease ended at %s',
+        ops.iso(v_lease.lease_deadline)));
   end if;
   return v_reasons;
 end
@@ -3394,7 +3468,8 @@ begin
   end if;
   return v_reasons || ops.reason(p_run.state_reason, case p_run.state_reason
       when 'not_before' then format('not before %s', ops.iso(p_run.not_before))
-      when 'retry_backoff' then format('attempt %s failed; the next starts at %s', p_run.attempt, ops.iso(p_run.not_before))
+      when 'retry_backoff' then format('attempt %s failed; the next starts at %s', p_run.attempt,
+          ops.iso(p_run.not_before))
       when 'rerun_unsafe' then 'its attempt ended without an outcome, and its template says that a rerun is unsafe: retry or cancel it'
       when 'held_by_rule' then 'a routing rule holds it: retry or cancel it'
       when 'waiting_on_tasks' then 'none of its tasks has started'
@@ -3423,8 +3498,8 @@ end
 $$;
 
 -- functions/core/zz_triggers.sql
--- Triggers that hold what a CHECK cannot. The allowed pairs are written into each trigger's WHEN as constants, so that a
--- good change costs a comparison and no function call. (zz: loads after the functions that it names.)
+-- Triggers that hold what a CHECK cannot. The allowed pairs are written into each trigger's WHEN as constants, so
+-- that a good change costs a comparison and no function call. (zz: loads after the functions that it names.)
 do $$
 declare
   v_of record;

@@ -36,10 +36,11 @@ def test_an_artifact_is_begun_recorded_and_visible_with_the_report(work):
     assert (begun["state"], begun["already_stored"]) == ("begun", False)
     recorded = work.record(begun["artifact_id"])
     assert recorded["state"] == "recorded"
-    executor_reads = ("get_artifact", work.token, begun["artifact_id"])
-    refused("OPN04", work.ops.call, *executor_reads)
+    assert work.ops.call("get_artifact", work.token, begun["artifact_id"])["state"] == "recorded", "it is its own"
+    another = work.ops.token("executor")
+    refused("OPN04", work.ops.call, "get_artifact", another, begun["artifact_id"])
     work.report()
-    found = work.ops.call(*executor_reads)
+    found = work.ops.call("get_artifact", another, begun["artifact_id"])
     assert (found["state"], found["name"], found["size"], found["sha256"]) == ("visible", "report/out.txt", 5, digest)
 
 
