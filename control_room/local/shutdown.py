@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 from collections.abc import Iterable, Sequence
@@ -47,8 +48,9 @@ def unrecorded(state: StackState, known: Iterable[int]) -> list[tuple[str, Ident
 
 
 def request(folder: StackFolder, drain_seconds: float) -> None:
-    """Leave word for the supervisor about how long executors may drain."""
-    folder.stop_request.write_text(json.dumps({"drain_seconds": drain_seconds}))
+    """Leave word for the supervisor about how long executors may drain; a full disk must not keep it from stopping."""
+    with contextlib.suppress(OSError):
+        folder.stop_request.write_text(json.dumps({"drain_seconds": drain_seconds}))
 
 
 def requested_drain(path: Path) -> float:

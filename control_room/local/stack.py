@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -187,8 +188,9 @@ def _sweep(folder: StackFolder) -> bool:
             record.set_identity(None)
             record.state = "stopped"
         state.phase, state.supervisor = "stopped", None
-        if folder.state_file.exists():
-            states.save(folder, state)
+        with contextlib.suppress(OSError):  # a full disk: what is on record is only out of date
+            if folder.state_file.exists():
+                states.save(folder, state)
         return bool(left)
     finally:
         lock.release()
