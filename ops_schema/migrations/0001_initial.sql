@@ -3810,7 +3810,7 @@ end
 $$;
 
 -- functions/edge/check_chunks.sql
--- Guard: the chunks of appendLogs, each {stream, seq, offset, at, text}. Raises OPV01 with the path of the first problem.
+-- Guard: the chunks of appendLogs, each {stream, seq, offset, at, text}. Raises OPV01 with the first problem's path.
 create or replace function ops.check_chunks(p_chunks jsonb) returns void
 language plpgsql immutable set search_path = ''
 as $$
