@@ -68,7 +68,7 @@ def check_states(states: list[str]) -> None:
             )
 
 
-@router.get("/runs", operation_id="listRuns", responses=reading())
+@router.get("/runs", operation_id="listRuns", responses=reading(404))
 async def list_runs(ctx: Ctx, caller: Reader, filters: Annotated[RunFilters, Query()]) -> models.RunPage:
     """Runs, newest first."""
     check_states(filters.state)

@@ -19,6 +19,8 @@ from control_room.api.app import create_app, stop_waiting
 
 GRACE_SECONDS = 5
 BAD_SETTINGS = 2
+# These write whole URLs at INFO, and the signature of a presigned one is a secret for as long as it lives.
+_TOO_TALKATIVE = ("httpx", "httpcore", "botocore", "boto3", "urllib3")
 log = logging.getLogger("control_room.api")
 
 
@@ -114,6 +116,8 @@ def configure_logging() -> None:
         format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S",
     )
+    for name in _TOO_TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _leave(*_: object) -> None:

@@ -15,10 +15,10 @@ import httpx
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.contract.operator.conftest import API, EXECUTOR, OPERATOR, problem
+from tests.contract.operator.conftest import API, EXECUTOR, OPERATOR, Server, Worker, problem
 from tests.support.ops import Ops, registration
 from tests.support.postgres import Database
-from tests.support.seaweed import free_ports
+from tests.support.seaweed import Seaweed, free_ports
 
 COMMAND = (sys.executable, "-m", "control_room.api.serve")
 
@@ -44,10 +44,10 @@ async def process(env: dict[str, str]) -> AsyncIterator[Process]:
 
 
 @asynccontextmanager
-async def listening(database: Database | None) -> AsyncIterator[tuple[Process, str]]:
+async def listening(database: Database | None, **settings: str) -> AsyncIterator[tuple[Process, str]]:
     """A server process that answers, and its URL."""
     (port,) = free_ports(1)
-    async with process(environment(database, OPS_PORT=str(port))) as started:
+    async with process(environment(database, OPS_PORT=str(port), **settings)) as started:
         url = f"http://127.0.0.1:{port}"
         async with asyncio.timeout(30), httpx.AsyncClient(trust_env=False) as client:
             while True:
@@ -124,14 +124,22 @@ async def test_told_to_stop_it_lets_long_polls_and_streams_go_at_once(
     assert server.returncode == (0 if how is signal.SIGTERM else 130)
 
 
-async def test_no_secret_of_a_request_gets_into_the_log(tokens: Ops, pg18: Database) -> None:
-    async with listening(pg18) as (server, url), httpx.AsyncClient(trust_env=False) as client:
-        await client.get(f"{url}{API}/runs", headers={"authorization": f"Bearer {OPERATOR}"})
-        made = await client.post(f"{url}{API}/auth/login-codes", headers={"authorization": f"Bearer {OPERATOR}"})
-        await client.post(f"{url}{API}/auth/sessions", json={"code": made.json()["code"]})
-        await client.get(f"{url}/login/?token=query-secret")
-        server.send_signal(signal.SIGTERM)
-        out, err = await server.communicate()
-    for secret in (OPERATOR, made.json()["code"], "query-secret"):
+async def test_no_secret_of_a_request_gets_into_the_log(tokens: Ops, pg18: Database, object_store: Seaweed) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": object_store.access_key, "AWS_SECRET_ACCESS_KEY": object_store.secret_key}
+    async with listening(pg18, OPS_S3_ENDPOINT=object_store.endpoint, **keys) as (process_, url):
+        server = Server(url, pg18)
+        made = (await server.operator.post(f"{API}/auth/login-codes")).json()
+        await server.client().post(f"{API}/auth/sessions", json={"code": made["code"]})
+        await server.client().get("/login/?token=query-secret")
+        await server.template()
+        await server.submit()
+        worker = await Worker.start(server)
+        await worker.claim()
+        shown = f"{API}/artifacts/{await worker.artifact('report.html', b'<p>')}/download?inline=true"
+        assert (await server.operator.get(shown)).status_code == 200
+        await server.close()
+        process_.send_signal(signal.SIGTERM)
+        out, err = await process_.communicate()
+    for secret in (OPERATOR, EXECUTOR, made["code"], "query-secret", "X-Amz-Signature", *keys.values()):
         assert secret.encode() not in out + err
     assert b"/api/v1/auth/sessions" in err
