@@ -5,7 +5,6 @@ export default defineConfig({
   // next/link reads the trailing slash from here, as the build does.
   define: { "process.env.__NEXT_TRAILING_SLASH": "true" },
   test: {
-    environment: "happy-dom",
     include: ["{app,components,hooks,lib,services}/**/*.test.{ts,tsx}"],
     restoreMocks: true,
   },

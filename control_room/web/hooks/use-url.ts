@@ -23,7 +23,10 @@ export function useUrl() {
   const path = usePathname();
   const change = useCallback(
     (values: UrlChange, how: "push" | "replace" = "replace") => {
-      const url = path + changeSearch(window.location.search, values);
+      const search = changeSearch(window.location.search, values);
+      // A tab tells of its choice on press and on focus: the same address twice must not take two steps back.
+      if (search === window.location.search) return;
+      const url = path + search;
       if (how === "push") window.history.pushState(null, "", url);
       else window.history.replaceState(null, "", url);
     },

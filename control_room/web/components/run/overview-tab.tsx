@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 import { Result } from "@/components/run/result";
 import { RunRef } from "@/components/run/run-ref";
+import { RunLink } from "@/components/runs/run-link";
 import { attemptText } from "@/components/runs/runs-table";
 import { CopyButton } from "@/components/shell/copy-button";
 import { JsonView } from "@/components/shell/json-view";
@@ -12,18 +13,18 @@ import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@
 import { formatCount, formatDuration, formatExact, formatValue, formatWord } from "@/lib/format";
 import { isEmpty, type JsonObject } from "@/lib/json";
 import { measureName, measures, measureValue } from "@/lib/usage";
-import type { CapEntry, Publication, RunDetail, RunInput } from "@/services/runs";
+import type { CapEntry, Publication, Run, RunDetail, RunInput } from "@/services/runs";
 
 export function OverviewTab({ run }: { run: RunDetail }) {
   return (
-    <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_24rem]">
-      <div className="grid min-w-0 gap-4">
+    <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 lg:grid-cols-[minmax(0,1fr)_24rem]">
+      <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
+        {(run.publications.length > 0 || run.outputs.length > 0) && <Outputs run={run} />}
         {run.result && !isEmpty(run.result) && (
           <Section title="Result">
             <Result result={run.result} />
           </Section>
         )}
-        {(run.publications.length > 0 || run.outputs.length > 0) && <Outputs run={run} />}
         {run.inputs.length > 0 && <Inputs inputs={run.inputs} />}
         <Section title="Parameters">
           <CardContent>
@@ -35,7 +36,7 @@ export function OverviewTab({ run }: { run: RunDetail }) {
           </CardContent>
         </Section>
       </div>
-      <div className="grid min-w-0 gap-4">
+      <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
         <Section title="About this run">
           <CardContent>
             <KeyValues items={facts(run)} />
@@ -152,12 +153,14 @@ const PUBLICATION_STATES: Record<string, { variant: BadgeVariant; text: string }
 function Outputs({ run }: { run: RunDetail }) {
   const published = new Map(run.publications.map((publication) => [publication.output, publication]));
   const declared = run.outputs.filter((output) => !published.has(output.name));
+  const children = new Map(run.children.map((child) => [child.run_id, child]));
   return (
     <Section title="Outputs">
       <Table label="Outputs">
         <TableHeader>
           <TableRow>
             <TableHead>Output</TableHead>
+            {children.size > 0 && <TableHead className="max-sm:hidden">Task</TableHead>}
             <TableHead>State</TableHead>
             <TableHead className="text-right">Version</TableHead>
             <TableHead className="text-right">Rows</TableHead>
@@ -170,6 +173,7 @@ function Outputs({ run }: { run: RunDetail }) {
             <PublicationRow
               key={`${publication.run_id} ${publication.output} ${publication.epoch}`}
               publication={publication}
+              task={children.get(publication.run_id) ?? null}
             />
           ))}
           {declared.map((output) => (
@@ -190,11 +194,16 @@ function Outputs({ run }: { run: RunDetail }) {
   );
 }
 
-function PublicationRow({ publication }: { publication: Publication }) {
+function PublicationRow({ publication, task }: { publication: Publication; task: Run | null }) {
   const shown = PUBLICATION_STATES[publication.state];
   return (
     <TableRow>
-      <TableCell className="font-medium">{publication.output}</TableCell>
+      <TableCell className="font-medium break-words">{publication.output}</TableCell>
+      {task && (
+        <TableCell className="max-sm:hidden">
+          <RunLink number={task.number}>{task.task_key ?? `#${task.number}`}</RunLink>
+        </TableCell>
+      )}
       <TableCell>
         <Badge variant={shown?.variant ?? "neutral"}>{shown?.text ?? publication.state}</Badge>
       </TableCell>

@@ -9,23 +9,22 @@ import { type ResultNode, resultNodes } from "@/services/runs";
 
 const MOST_ROWS = 500;
 
-/** A result as people read it: figures as a list, records as a table, dbt's nodes as theirs; the JSON is below. */
+/** A result as people read it: figures as lists, records as tables, dbt's nodes as theirs; the JSON is below. */
 export function Result({ result }: { result: JsonObject }) {
   const nodes = resultNodes(result);
   const rest = Object.entries(result).filter(([key]) => key !== "nodes" || nodes.length === 0);
-  const plain = rest.filter(([, value]) => !isStructured(value));
-  const structured = rest.filter(([, value]) => isStructured(value));
+  const lists = listsOf(rest);
+  const tables = rest.filter(([, value]) => isStructured(value) && !isFlat(value));
   return (
     <div className="divide-y">
-      {plain.length > 0 && (
-        <div className="px-4 py-3">
-          <KeyValues
-            items={plain.map(([key, value]) => ({ key: formatWord(key), value: formatValue(value) }))}
-            className="figures"
-          />
+      {lists.length > 0 && (
+        <div className="flex flex-wrap gap-x-12 gap-y-4 px-4 py-3">
+          {lists.map(([name, values]) => (
+            <List key={name} name={name} values={values} />
+          ))}
         </div>
       )}
-      {structured.map(([key, value]) => (
+      {tables.map(([key, value]) => (
         <Structured key={key} name={key} value={value} />
       ))}
       {nodes.length > 0 && <NodeTable nodes={nodes} />}
@@ -40,19 +39,31 @@ function isStructured(value: unknown): boolean {
   return typeof value === "object" && value !== null;
 }
 
+function isFlat(value: unknown): value is JsonObject {
+  return isObject(value) && Object.values(value).every((item) => !isStructured(item));
+}
+
+/** What has no name of its own comes first, under none; then each object of plain values under its name. */
+function listsOf(entries: [string, unknown][]): [string, JsonObject][] {
+  const plain = entries.filter(([, value]) => !isStructured(value));
+  const named = entries.filter((entry): entry is [string, JsonObject] => isFlat(entry[1]));
+  return plain.length > 0 ? [["", Object.fromEntries(plain)], ...named] : named;
+}
+
+function List({ name, values }: { name: string; values: JsonObject }) {
+  return (
+    <div className="min-w-0">
+      {name && <h3 className="mb-1.5 text-xs font-medium text-muted-foreground">{formatWord(name)}</h3>}
+      <KeyValues
+        items={Object.entries(values).map(([key, value]) => ({ key, value: formatValue(value) }))}
+        className="figures"
+      />
+    </div>
+  );
+}
+
 function Structured({ name, value }: { name: string; value: unknown }) {
   if (isRecords(value)) return <Records name={name} rows={value} />;
-  if (isObject(value) && Object.values(value).every((item) => !isStructured(item))) {
-    return (
-      <div className="px-4 py-3">
-        <h3 className="mb-1.5 text-xs font-medium text-muted-foreground">{formatWord(name)}</h3>
-        <KeyValues
-          items={Object.entries(value).map(([key, item]) => ({ key, value: formatValue(item) }))}
-          className="figures"
-        />
-      </div>
-    );
-  }
   return (
     <div className="px-4 py-3">
       <h3 className="mb-1.5 text-xs font-medium text-muted-foreground">{formatWord(name)}</h3>

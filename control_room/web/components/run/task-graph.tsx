@@ -28,6 +28,7 @@ export function TaskGraph({ tasks }: { tasks: Task[] }) {
         <path
           key={`${edge.from} ${edge.to}`}
           d={edge.path}
+          data-edge={`${edge.from} ${edge.to}`}
           fill="none"
           strokeWidth="1.5"
           className={cn("stroke-input", states.get(edge.from) === "succeeded" && "stroke-succeeded/70")}
