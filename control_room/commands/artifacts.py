@@ -73,8 +73,9 @@ def verify(
 def artifacts_of(client: OperatorClient, ref: str) -> list[Json]:
     """Artifacts of the run and of its tasks; each with the number of its run."""
     run = client.run(ref)
-    runs = [run, *sorted(run["children"], key=lambda child: child["number"])]
-    return [{**a, "number": r["number"]} for r in runs for a in client.artifacts(str(r["number"]))]
+    numbers = {member["run_id"]: member["number"] for member in [run, *run["children"]]}
+    items = [{**a, "number": numbers[a["run_id"]]} for a in client.artifacts(ref)]
+    return sorted(items, key=lambda a: (a["number"], a["name"]))
 
 
 def _find(client: OperatorClient, artifact: str) -> Json:

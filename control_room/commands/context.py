@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -140,6 +141,15 @@ def print_table(columns: Mapping[str, str], rows: list[list[Any]], title: str | 
     for row in rows:
         table.add_row(*[cell if isinstance(cell, Text) else Text("–" if cell is None else str(cell)) for cell in row])
     console().print(table)
+
+
+def program() -> str:
+    """How to call us from here: by name where the name leads to us, else by the path that was used."""
+    called = Path(sys.argv[0])
+    found = shutil.which("control-room")
+    if called.name != "control-room" or (found and Path(found).samefile(called)):
+        return "control-room"
+    return os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called)
 
 
 def interactive() -> bool:

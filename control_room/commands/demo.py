@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from control_room.commands.context import AsJson, client_for, connect, print_json, print_table, say, settings_of
+from control_room.commands.context import (
+    AsJson,
+    client_for,
+    connect,
+    print_json,
+    print_table,
+    program,
+    say,
+    settings_of,
+)
 from control_room.commands.words import coloured, count_text, duration_of, error_text, seconds_text
 from control_room.errors import FAILED, INTERRUPTED, MISUSE, OK, ControlRoomError
 
@@ -173,10 +182,10 @@ def _row(task: Json) -> list[Any]:
 
 
 def _next_things(summary: Json) -> None:
-    number = summary["run"]["number"]
-    say(f"  control-room artifacts verify {number}     recompute every sha256 from the store")
-    say("  control-room demo --input FILE.csv     the same on a table of your own")
-    say("  control-room down, then up             stop everything; every run is still there")
+    number, me = summary["run"]["number"], program()
+    say(f"  {me} artifacts verify {number}     recompute every sha256 from the store")
+    say(f"  {me} demo --input FILE.csv   the same on a table of your own")
+    say(f"  {me} down, then up           stop everything; every run is still there")
 
 
 def _tell_failure(summary: Json) -> None:

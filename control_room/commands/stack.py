@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from control_room.commands.context import AsJson, print_json, print_table, say, settings_of
+from control_room.commands.context import AsJson, print_json, print_table, program, say, settings_of
 from control_room.commands.words import coloured, seconds_text, size_text
 from control_room.errors import FAILED, MISUSE, OK, ControlRoomError
 
@@ -143,8 +143,8 @@ def _tell_or_complain(event: Event) -> None:
 def _greet(state: StackState) -> None:
     took = f" in {seconds_text(state.ready_seconds)}" if state.ready_seconds else ""
     say(f"the stack is {state.phase}{took}: {state.urls['dashboard']}")
-    say("  control-room login    a link that opens the dashboard")
-    say("  control-room status   what runs; control-room down stops it")
+    say(f"  {program()} login    a link that opens the dashboard")
+    say(f"  {program()} status   what runs; down stops it")
 
 
 def _print_status(answer: dict[str, Any]) -> None:
