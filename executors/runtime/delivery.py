@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ COMMIT_COMMAND = (sys.executable, "-P", "-m", "executors.runtime.commit")
 COMMIT_SECONDS = 300.0
 COMMIT_REFUSED = 2
 COMMIT_TRIES = 5
+COMMITS_AT_ONCE = 4
 COMMIT_PAUSE_SECONDS = 1.0
 REPORT_FILE = "report.json"
 SPOOL_FILE = "logs.jsonl"
@@ -104,9 +106,13 @@ class Delivery:
             run_state=answer.run_state,
             route=answer.route.decision,
         )
-        for publication in answer.publications:
-            if publication.state not in ("committed", "failed"):
-                self._publish(parcel, publication, persist, gone)
+        pending = [p for p in answer.publications if p.state not in ("committed", "failed")]
+        if pending:
+            # Each goes to a table of its own, and most of a commit is waiting: side by side.
+            with ThreadPoolExecutor(min(len(pending), COMMITS_AT_ONCE), thread_name_prefix="commit") as pool:
+                done = [pool.submit(self._publish, parcel, publication, persist, gone) for publication in pending]
+            for settled in done:
+                settled.result()
 
     def send_logs(self, run_id: str, epoch: int, chunks: list[Chunk], persist: Persistence) -> bool:
         """Send log chunks; False when nobody takes them any more."""
