@@ -31,7 +31,7 @@ test("a link signs one browser in, leaves no code behind, and signing out ends t
 test("a link that was used says so and what to do", async () => {
   const { page, context } = await visit(browser);
   await page.goto(loginUrls()[0]);
-  const alert = page.getByRole("alert");
+  const alert = page.locator("[data-slot=problem]");
   await alert.getByText("login_code_invalid").waitFor();
   expect(await alert.textContent()).toContain("control-room login");
   expect(page.url()).not.toContain("code=");

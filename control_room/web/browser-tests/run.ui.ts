@@ -231,7 +231,7 @@ describe("a run at work", () => {
 describe("what is not there", () => {
   test("a run that does not exist is a problem with a way on", async () => {
     await here.page.goto("/run/?id=987654321");
-    await here.page.getByRole("alert").getByText("run_not_found").waitFor();
+    await here.page.locator("[data-slot=problem]").getByText("run_not_found").waitFor();
     await here.page.getByRole("link", { name: "Go to the runs" }).waitFor();
     here.complaints = here.complaints.filter((complaint) => !complaint.includes("404"));
   });

@@ -5,15 +5,43 @@
 // Linux x64, the platform of this project, none of them is ever installed.
 import { readFileSync, writeFileSync } from "node:fs";
 
-const PLATFORMS = ["android", "darwin", "freebsd", "netbsd", "openbsd", "openharmony", "sunos", "aix", "linux", "win32"];
-const PROCESSORS = ["arm64", "arm", "x64", "ia32", "riscv64", "s390x", "ppc64", "loong64", "mips64el", "wasm32"];
+const PLATFORMS = [
+  "android",
+  "darwin",
+  "freebsd",
+  "netbsd",
+  "openbsd",
+  "openharmony",
+  "sunos",
+  "aix",
+  "linux",
+  "win32",
+];
+const PROCESSORS = [
+  "arm64",
+  "arm",
+  "x64",
+  "ia32",
+  "riscv64",
+  "s390x",
+  "ppc64",
+  "loong64",
+  "mips64el",
+  "wasm32",
+];
 
 /** The platform that a package's name tells, as package.json has it; linux on another processor when it tells none. */
 function platform(name) {
   const words = name.split(/[-/@]/);
   const os = PLATFORMS.find((word) => words.includes(word));
-  const cpu = PROCESSORS.find((word) => words.some((found) => found === word || (word === "arm" && found === "arm")));
-  return { os: [os ?? "linux"], cpu: [cpu ?? "wasm32"], ...(words.includes("musl") ? { libc: ["musl"] } : {}) };
+  const cpu = PROCESSORS.find((word) =>
+    words.some((found) => found === word || (word === "arm" && found === "arm")),
+  );
+  return {
+    os: [os ?? "linux"],
+    cpu: [cpu ?? "wasm32"],
+    ...(words.includes("musl") ? { libc: ["musl"] } : {}),
+  };
 }
 
 const file = new URL("../package-lock.json", import.meta.url);

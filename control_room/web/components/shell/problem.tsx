@@ -42,6 +42,7 @@ export function ProblemNotice({ error, retry, className }: ProblemNoticeProps) {
   return (
     <div
       role="alert"
+      data-slot="problem"
       className={cn("flex gap-3 rounded-lg border border-failed/40 bg-failed/6 px-4 py-3 text-sm", className)}
     >
       <CircleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-failed" />
