@@ -31,6 +31,7 @@ def run_suite(demo: DemoRun, chromium: str, suite: str) -> subprocess.CompletedP
         "UI_URL": first.partition("/login/")[0],
         "UI_LOGIN_URLS": f"{first} {second}",
         "UI_DEMO_RUN": demo.number,
+        "UI_SERVER_PID": str(demo.stack.pids("server")[0]),
         "CHROMIUM_PATH": chromium,
         "NO_COLOR": "1",
     }
@@ -39,7 +40,7 @@ def run_suite(demo: DemoRun, chromium: str, suite: str) -> subprocess.CompletedP
 
 
 def test_there_is_a_suite_for_each_part_of_the_dashboard() -> None:
-    assert SUITES == ["login.ui.ts", "looks.ui.ts", "run.ui.ts", "runs.ui.ts"]
+    assert SUITES == ["login.ui.ts", "looks.ui.ts", "outage.ui.ts", "run.ui.ts", "runs.ui.ts"]
 
 
 @pytest.mark.timeout(600)

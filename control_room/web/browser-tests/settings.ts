@@ -25,6 +25,11 @@ export function demoRun(): number {
   return Number(required("UI_DEMO_RUN"));
 }
 
+/** The server's process, for the test that kills it; whoever runs the stack starts it anew. */
+export function serverPid(): number {
+  return Number(required("UI_SERVER_PID"));
+}
+
 export function chromiumPath(): string {
   const path = process.env.CHROMIUM_PATH ?? "/usr/bin/chromium";
   if (!existsSync(path)) {

@@ -143,7 +143,7 @@ function Actions({ artifact, open, view }: ActionsProps) {
   if (!isDownloadable(artifact)) return null;
   const Icon = open ? EyeOff : Eye;
   return (
-    <span className="flex flex-wrap items-center justify-end gap-1.5">
+    <span className="flex items-center justify-end gap-1.5 max-sm:gap-1">
       {isViewable(artifact) && (
         <Button
           variant="outline"
@@ -152,7 +152,7 @@ function Actions({ artifact, open, view }: ActionsProps) {
           aria-label={`${open ? "Hide" : "View"} ${artifact.name}`}
           onClick={() => view(open ? null : artifact.artifact_id)}
         >
-          <Icon aria-hidden /> {open ? "Hide" : "View"}
+          <Icon aria-hidden /> <span className="max-sm:sr-only">{open ? "Hide" : "View"}</span>
         </Button>
       )}
       <ArtifactVerify artifact={artifact} />

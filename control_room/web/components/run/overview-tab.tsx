@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { Fragment, type ReactNode } from "react";
 import { Result } from "@/components/run/result";
 import { RunRef } from "@/components/run/run-ref";
 import { RunLink } from "@/components/runs/run-link";
@@ -16,25 +16,20 @@ import { measureName, measures, measureValue } from "@/lib/usage";
 import type { CapEntry, Publication, Run, RunDetail, RunInput } from "@/services/runs";
 
 export function OverviewTab({ run }: { run: RunDetail }) {
+  const outputs = run.publications.length > 0 || run.outputs.length > 0;
+  const result = isEmpty(run.result) ? null : run.result;
+  const aside = outputs || result !== null || run.inputs.length > 0;
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 lg:grid-cols-[minmax(0,1fr)_24rem]">
       <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
-        {(run.publications.length > 0 || run.outputs.length > 0) && <Outputs run={run} />}
-        {run.result && !isEmpty(run.result) && (
+        {outputs && <Outputs run={run} />}
+        {run.inputs.length > 0 && <Inputs inputs={run.inputs} />}
+        {result && (
           <Section title="Result">
-            <Result result={run.result} />
+            <Result result={result} />
           </Section>
         )}
-        {run.inputs.length > 0 && <Inputs inputs={run.inputs} />}
-        <Section title="Parameters">
-          <CardContent>
-            {isEmpty(run.params) ? (
-              <Nothing>This run has no parameters.</Nothing>
-            ) : (
-              <Params params={run.params} />
-            )}
-          </CardContent>
-        </Section>
+        {!aside && <Params params={run.params} />}
       </div>
       <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
         <Section title="About this run">
@@ -42,6 +37,7 @@ export function OverviewTab({ run }: { run: RunDetail }) {
             <KeyValues items={facts(run)} />
           </CardContent>
         </Section>
+        {aside && <Params params={run.params} />}
         <Measures title="Usage" values={run.usage} />
         <Measures title="Caps" values={run.caps} />
         {run.cap_ledger.length > 0 && <CapLedger entries={run.cap_ledger} />}
@@ -61,11 +57,18 @@ function Section({ title, children }: { title: string; children: ReactNode }) {
   );
 }
 
-function Nothing({ children }: { children: ReactNode }) {
-  return <p className="text-muted-foreground">{children}</p>;
+function Params({ params }: { params: JsonObject }) {
+  return (
+    <Section title="Parameters">
+      <CardContent>
+        <ParamValues params={params} />
+      </CardContent>
+    </Section>
+  );
 }
 
-function Params({ params }: { params: JsonObject }) {
+function ParamValues({ params }: { params: JsonObject }) {
+  if (isEmpty(params)) return <p className="text-muted-foreground">This run has no parameters.</p>;
   const nested = Object.values(params).some((value) => typeof value === "object" && value !== null);
   if (nested) return <JsonView value={params} label="parameters" />;
   return (
@@ -198,7 +201,7 @@ function PublicationRow({ publication, task }: { publication: Publication; task:
   const shown = PUBLICATION_STATES[publication.state];
   return (
     <TableRow>
-      <TableCell className="font-medium break-words">{publication.output}</TableCell>
+      <TableCell className="font-medium wrap-anywhere">{publication.output}</TableCell>
       {task && (
         <TableCell className="max-sm:hidden">
           <RunLink number={task.number}>{task.task_key ?? `#${task.number}`}</RunLink>
@@ -248,11 +251,20 @@ function Inputs({ inputs }: { inputs: RunInput[] }) {
   );
 }
 
+/** A long address, which may be broken after each slash. */
 function Uri({ uri }: { uri: string }) {
   if (uri === "") return "–";
   return (
     <span className="flex items-center gap-1">
-      <code className="text-xs break-all">{uri}</code>
+      <code className="text-xs wrap-anywhere">
+        {uri.split(/(?<=\/)(?!\/)/).map((part, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: parts of one address never move
+          <Fragment key={index}>
+            {part}
+            <wbr />
+          </Fragment>
+        ))}
+      </code>
       <CopyButton value={uri} label={`Copy ${uri}`} />
     </span>
   );

@@ -59,5 +59,9 @@ function countOf(run: RunDetail, name: TabName): number {
 
 function Count({ value }: { value: number }) {
   if (value === 0) return null;
-  return <span className="figures rounded-sm bg-secondary px-1 text-2xs text-muted-foreground">{value}</span>;
+  return (
+    <span className="figures max-sm:hidden rounded-sm bg-secondary px-1 text-2xs text-muted-foreground">
+      {value}
+    </span>
+  );
 }

@@ -29,7 +29,9 @@ export function RunsPage() {
           <Content data={data} filters={filters} change={filter} />
         </Card>
       )}
-      {data && <Pages page={data} filters={filters} change={change} />}
+      {data && (data.items.length > 0 || filters.cursor) && (
+        <Pages page={data} filters={filters} change={change} />
+      )}
     </div>
   );
 }
