@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -54,8 +55,9 @@ def child_of(executor: int) -> int:
 
     def running() -> int | None:
         for process in psutil.Process(executor).children(recursive=True):
-            if any(word.endswith(".child") for word in process.cmdline()):
-                return int(process.pid)
+            with contextlib.suppress(psutil.Error):  # it ended while we looked
+                if any(word.endswith(".child") for word in process.cmdline()):
+                    return int(process.pid)
         return None
 
     return int(wait_until(running, seconds=30, what="a child of the executor"))
