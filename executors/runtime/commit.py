@@ -11,7 +11,7 @@ How a row cannot appear twice, whoever repeats this and whenever it is killed:
 2. Unset: commit the files together with the transaction on that same snapshot, and on no other
    (``max_commit_retries=0``). delta-rs would otherwise move a commit on top of a newer version by itself: two creators
    of a table then both win, with the same marker even, and an overwrite leaves the rows of a concurrent append.
-3. NotNowError because another commit came between, or the answer was lost: start again at 1.
+3. Not now (NotNowError), because another commit came between or the answer was lost: start again at 1.
 
 Modes: ``append`` wants the table's columns, by name and type. ``overwrite`` removes every file of the snapshot, and
 its schema replaces the table's (columns may come, go and change type). A missing table is created with the data in
