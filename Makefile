@@ -35,7 +35,8 @@ setup: .venv/.dev web ## everything for work on the project
 
 web: control_room/web_dist/index.html ## build the dashboard
 
-$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json infra/dev/with-node
+# Node may come from PyPI, into an environment made with .venv's Python.
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json infra/dev/with-node | .venv/.demo
 	@echo "==> dashboard: packages (npm ci)"
 	@cd $(WEB) && ../../$(NODE) npm ci --no-audit --no-fund --loglevel=error
 
