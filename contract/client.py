@@ -102,19 +102,29 @@ class ExecutorClient(_Base):
             raise calls.lost(error, f"{call.method} {self.url}{calls.PREFIX}{call.path}") from error
 
     def get_contract(self, *, retry: Retry | None = None, traceparent: str | None = None) -> str:
+        """The authored OpenAPI document, as text."""
         return self._send(calls.get_contract(), retry, traceparent)
 
     def register_executor(
         self, body: models.RegisterRequest, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.Registration:
+        """Register this process; the same instance_id again gets the same answer.
+
+        Conflict when no contract version fits.
+        """
         return self._send(calls.register_executor(body), retry, traceparent)
 
     def leave_executor(self, executor_id: Id, *, retry: Retry | None = None, traceparent: str | None = None) -> None:
+        """Leave for good; leases still held are left to expire."""
         self._send(calls.leave_executor(executor_id), retry, traceparent)
 
     def claim_runs(
         self, executor_id: Id, body: models.ClaimRequest, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.ClaimResponse:
+        """Up to max_runs runs, waiting wait_seconds for them. Send a lost claim again with its request_id.
+
+        ExecutorGone: register anew.
+        """
         return self._send(calls.claim_runs(executor_id, body), retry, traceparent)
 
     def heartbeat(
@@ -125,16 +135,25 @@ class ExecutorClient(_Base):
         retry: Retry | None = None,
         traceparent: str | None = None,
     ) -> models.HeartbeatResponse:
+        """Renew every lease named; the answer has a directive per run and never fails for one of them."""
         return self._send(calls.heartbeat(executor_id, body), retry, traceparent)
 
     def append_logs(
         self, run_id: Id, body: models.LogsRequest, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.LogsResponse:
+        """Append chunks, each at (stream, seq, offset in bytes); one sent twice is stored once.
+
+        LeaseLost, CapExceeded.
+        """
         return self._send(calls.append_logs(run_id, body), retry, traceparent)
 
     def begin_artifact(
         self, run_id: Id, body: Begin, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.BeginArtifactResponse:
+        """Announce name, size in bytes and sha256; the answer says where to PUT, or that the bytes are there.
+
+        LeaseLost, Conflict, CapExceeded.
+        """
         return self._send(calls.begin_artifact(run_id, body), retry, traceparent)
 
     def record_artifact(
@@ -146,26 +165,37 @@ class ExecutorClient(_Base):
         retry: Retry | None = None,
         traceparent: str | None = None,
     ) -> models.Artifact:
+        """Record an artifact once its bytes are up. UploadMissing, DigestMismatch, LeaseLost."""
         return self._send(calls.record_artifact(run_id, artifact_id, body), retry, traceparent)
 
     def get_artifact(
         self, artifact_id: Id, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.ArtifactDownload:
+        """An input artifact with a presigned URL that lives minutes. NotFound unless it is visible."""
         return self._send(calls.get_artifact(artifact_id), retry, traceparent)
 
     def get_bundle(
         self, sha256: str, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.BundleDownload:
+        """A claimed run's code bundle with a presigned URL that lives minutes. NotFound."""
         return self._send(calls.get_bundle(sha256), retry, traceparent)
 
     def report_attempt(
         self, run_id: Id, body: AnyReport, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.ReportResponse:
+        """The attempt's one terminal message.
+
+        Sent twice it gets the same answer; AlreadyReported for another outcome, LeaseLost when late.
+        """
         return self._send(calls.report_attempt(run_id, body), retry, traceparent)
 
     def commit_publication(
         self, run_id: Id, output: str, body: AnyCommit, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.CommitPublicationResponse:
+        """Tell that a publication is in its table at a version, or cannot be.
+
+        Conflict when another version is on record.
+        """
         return self._send(calls.commit_publication(run_id, output, body), retry, traceparent)
 
     def upload(self, upload: models.Upload, source: Path | bytes, *, retry: Retry | None = None) -> Stored:
@@ -259,21 +289,31 @@ class AsyncExecutorClient(_Base):
             raise calls.lost(error, f"{call.method} {self.url}{calls.PREFIX}{call.path}") from error
 
     async def get_contract(self, *, retry: Retry | None = None, traceparent: str | None = None) -> str:
+        """The authored OpenAPI document, as text."""
         return await self._send(calls.get_contract(), retry, traceparent)
 
     async def register_executor(
         self, body: models.RegisterRequest, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.Registration:
+        """Register this process; the same instance_id again gets the same answer.
+
+        Conflict when no contract version fits.
+        """
         return await self._send(calls.register_executor(body), retry, traceparent)
 
     async def leave_executor(
         self, executor_id: Id, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> None:
+        """Leave for good; leases still held are left to expire."""
         await self._send(calls.leave_executor(executor_id), retry, traceparent)
 
     async def claim_runs(
         self, executor_id: Id, body: models.ClaimRequest, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.ClaimResponse:
+        """Up to max_runs runs, waiting wait_seconds for them. Send a lost claim again with its request_id.
+
+        ExecutorGone: register anew.
+        """
         return await self._send(calls.claim_runs(executor_id, body), retry, traceparent)
 
     async def heartbeat(
@@ -284,16 +324,25 @@ class AsyncExecutorClient(_Base):
         retry: Retry | None = None,
         traceparent: str | None = None,
     ) -> models.HeartbeatResponse:
+        """Renew every lease named; the answer has a directive per run and never fails for one of them."""
         return await self._send(calls.heartbeat(executor_id, body), retry, traceparent)
 
     async def append_logs(
         self, run_id: Id, body: models.LogsRequest, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.LogsResponse:
+        """Append chunks, each at (stream, seq, offset in bytes); one sent twice is stored once.
+
+        LeaseLost, CapExceeded.
+        """
         return await self._send(calls.append_logs(run_id, body), retry, traceparent)
 
     async def begin_artifact(
         self, run_id: Id, body: Begin, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.BeginArtifactResponse:
+        """Announce name, size in bytes and sha256; the answer says where to PUT, or that the bytes are there.
+
+        LeaseLost, Conflict, CapExceeded.
+        """
         return await self._send(calls.begin_artifact(run_id, body), retry, traceparent)
 
     async def record_artifact(
@@ -305,26 +354,37 @@ class AsyncExecutorClient(_Base):
         retry: Retry | None = None,
         traceparent: str | None = None,
     ) -> models.Artifact:
+        """Record an artifact once its bytes are up. UploadMissing, DigestMismatch, LeaseLost."""
         return await self._send(calls.record_artifact(run_id, artifact_id, body), retry, traceparent)
 
     async def get_artifact(
         self, artifact_id: Id, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.ArtifactDownload:
+        """An input artifact with a presigned URL that lives minutes. NotFound unless it is visible."""
         return await self._send(calls.get_artifact(artifact_id), retry, traceparent)
 
     async def get_bundle(
         self, sha256: str, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.BundleDownload:
+        """A claimed run's code bundle with a presigned URL that lives minutes. NotFound."""
         return await self._send(calls.get_bundle(sha256), retry, traceparent)
 
     async def report_attempt(
         self, run_id: Id, body: AnyReport, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.ReportResponse:
+        """The attempt's one terminal message.
+
+        Sent twice it gets the same answer; AlreadyReported for another outcome, LeaseLost when late.
+        """
         return await self._send(calls.report_attempt(run_id, body), retry, traceparent)
 
     async def commit_publication(
         self, run_id: Id, output: str, body: AnyCommit, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.CommitPublicationResponse:
+        """Tell that a publication is in its table at a version, or cannot be.
+
+        Conflict when another version is on record.
+        """
         return await self._send(calls.commit_publication(run_id, output, body), retry, traceparent)
 
     async def upload(self, upload: models.Upload, source: Path | bytes, *, retry: Retry | None = None) -> Stored:
