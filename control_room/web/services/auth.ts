@@ -1,5 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
-import { getJson, ProblemError, type Schemas, sendJson } from "@/services/http";
+import { getJson, ProblemError, recheckAfter, type Schemas, sendJson } from "@/services/http";
 
 export type Me = Schemas["Me"];
 
@@ -18,6 +18,7 @@ export function meQuery() {
       }
     },
     staleTime: 60_000,
+    refetchInterval: ({ state }) => recheckAfter(state.error),
   });
 }
 

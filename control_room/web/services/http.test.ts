@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { buildUrl, getJson, ProblemError, readProblem, sendJson } from "@/services/http";
+import { buildUrl, getJson, ProblemError, readProblem, recheckAfter, sendJson } from "@/services/http";
 
 function problem(status: number, body: unknown): Response {
   return new Response(typeof body === "string" ? body : JSON.stringify(body), { status });
@@ -44,6 +44,12 @@ describe("problems", () => {
   test("a server out of reach is a problem, too", async () => {
     vi.stubGlobal("fetch", () => Promise.reject(new TypeError("network")));
     await expect(getJson("/runs")).rejects.toMatchObject({ code: "unreachable", status: 0 });
+  });
+
+  test("what passes by itself is asked again, what does not is not", () => {
+    expect(recheckAfter(new ProblemError(503, "database_unavailable", "", ""))).toBe(5000);
+    expect(recheckAfter(new ProblemError(404, "run_not_found", "", ""))).toBe(false);
+    expect(recheckAfter(null)).toBe(false);
   });
 
   test("a read that was given up is no problem", async () => {

@@ -31,6 +31,11 @@ export class ProblemError extends Error {
   }
 }
 
+/** How soon to ask again after a failure that can pass by itself (ms); false for one that asking does not mend. */
+export function recheckAfter(error: Error | null): number | false {
+  return error instanceof ProblemError && error.isTransient ? 5000 : false;
+}
+
 export function unreachable(): ProblemError {
   return new ProblemError(
     0,

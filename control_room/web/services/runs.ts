@@ -1,7 +1,7 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { asArray, asNumber, asObject, asText, isObject, type JsonObject } from "@/lib/json";
 import { isTerminal } from "@/lib/states";
-import { getJson, type Schemas, sendJson } from "@/services/http";
+import { getJson, recheckAfter, type Schemas, sendJson } from "@/services/http";
 
 type RunWire = Schemas["Run"];
 type RunDetailWire = Schemas["RunDetail"];
@@ -149,8 +149,8 @@ export function runsQuery(filters: RunFilters) {
     },
     placeholderData: keepPreviousData,
     // Events tell of changed states; progress moves between events, so a page with running work is read again.
-    refetchInterval: (query) =>
-      query.state.data?.items.some((run) => run.state === "running") ? 3000 : 30_000,
+    refetchInterval: ({ state }) =>
+      recheckAfter(state.error) || (state.data?.items.some((run) => run.state === "running") ? 3000 : 30_000),
   });
 }
 
@@ -181,9 +181,10 @@ export function runQuery(ref: string) {
     queryKey: runKeys.detail(ref),
     queryFn: async ({ signal }): Promise<RunDetail> =>
       toRunDetail(await getJson<RunDetailWire>(`/runs/${encodeURIComponent(ref)}`, {}, signal)),
-    refetchInterval: (query) => {
-      const run = query.state.data;
-      if (!run || isTerminal(run.state)) return false;
+    refetchInterval: ({ state }) => {
+      const run = state.data;
+      if (!run || state.error) return recheckAfter(state.error);
+      if (isTerminal(run.state)) return false;
       return run.state === "running" ? 2000 : 10_000;
     },
   });

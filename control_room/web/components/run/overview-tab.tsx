@@ -182,7 +182,7 @@ function Outputs({ run }: { run: RunDetail }) {
           {declared.map((output) => (
             <TableRow key={output.name}>
               <TableCell className="font-medium">{output.name}</TableCell>
-              <TableCell className="text-muted-foreground">not yet</TableCell>
+              <TableCell className="whitespace-nowrap text-muted-foreground">not yet</TableCell>
               <TableCell className="text-right">–</TableCell>
               <TableCell className="text-right">–</TableCell>
               <TableCell className="text-muted-foreground max-md:hidden">{output.mode}</TableCell>
