@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from control_room.commands import artifacts, context, demo, doctor, platform, runs, stack, templates
+from control_room.commands import artifacts, context, demo, doctor, migrate, platform, runs, stack, templates
 from control_room.errors import EXIT_CODES, FAILED, INTERRUPTED, MISUSE, UNAVAILABLE, ControlRoomError
 
 EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
@@ -46,15 +46,10 @@ Version = Annotated[bool, typer.Option("--version", callback=print_version, is_e
 @app.callback()
 def settings(
     found: typer.Context,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(envvar="OPS_DATA_DIR", help="Folder of the embedded stack.", show_default=".control-room"),
-    ] = None,
-    url: Annotated[str | None, typer.Option(envvar="OPS_URL", help="A control room elsewhere.")] = None,
-    token_file: Annotated[
-        Path | None, typer.Option(envvar="OPS_TOKEN_FILE", help="File with an operator's token.")
-    ] = None,
-    version: Annotated[bool, typer.Option("--version", callback=print_version, is_eager=True)] = False,
+    data_dir: DataDir = None,
+    url: Url = None,
+    token_file: TokenFile = None,
+    version: Version = False,
 ) -> None:
     """Where the control room is."""
     found.obj = context.settings_from(data_dir, url, token_file)
@@ -69,11 +64,12 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(templates.app, name="templates")
 app.add_typer(platform.executors_app, name="executors")
+app.add_typer(platform.workspaces_app, name="workspaces")
 app.command()(platform.login)
 app.command()(doctor.doctor)
 app.command()(platform.server)
 app.command()(platform.executor)
-app.add_typer(platform.migrate_app, name="migrate")
+app.add_typer(migrate.app, name="migrate")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -119,7 +115,7 @@ def unexpected(error: Exception) -> int:
 
 def complain(text: str, code: int) -> int:
     sys.stdout.flush()
-    sys.stderr.write(f"error: {text}\n")
+    sys.stderr.write(f"error: {context.runnable(text)}\n")
     return code
 
 

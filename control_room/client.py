@@ -151,6 +151,9 @@ class OperatorClient:
     def executors(self) -> list[Json]:
         return cast(list[Json], self._call("GET", "/executors")["items"])
 
+    def workspaces(self) -> list[Json]:
+        return cast(list[Json], self._call("GET", "/workspaces")["items"])
+
     def info(self) -> Json:
         return self._call("GET", "/info")
 

@@ -152,5 +152,10 @@ def program() -> str:
     return os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called)
 
 
+def runnable(text: str) -> str:
+    """The same text with each command it names (`control-room …`, in backticks) written so that it runs from here."""
+    return text.replace("`control-room ", f"`{program()} ")
+
+
 def interactive() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

@@ -114,8 +114,9 @@ def _followed(context: typer.Context, run: Json, quiet: bool) -> Json:
         with client_for(settings_of(context), SERVER_PATIENCE) as client:
             return follow_run(client, str(number), quiet)
     except KeyboardInterrupt:
+        me = program()
         say(f"interrupted; run {number} and the stack go on", quiet=True)
-        say(f"next: control-room runs show {number}, control-room runs cancel {number}, control-room down", quiet=True)
+        say(f"next: {me} runs show {number}, {me} runs cancel {number}, {me} down", quiet=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -190,16 +191,13 @@ def _next_things(summary: Json) -> None:
 
 def _tell_failure(summary: Json) -> None:
     failed = [task for task in summary["tasks"] if task["state"] == "failed"]
-    number = summary["run"]["number"]
+    number, me = summary["run"]["number"], program()
     for task in failed:
         say(f"error: {task['task_key'] or task['template_name']} failed: {error_text(task['error'])}", quiet=True)
-        say(
-            f"next: control-room runs logs {task['number']}, then control-room runs retry {summary['run']['number']}",
-            quiet=True,
-        )
+        say(f"next: {me} runs logs {task['number']}, then {me} runs retry {number}", quiet=True)
     if not failed:
         say(f"error: the pipeline is {summary['run']['state']}", quiet=True)
-        say(f"next: control-room runs why {number}", quiet=True)
+        say(f"next: {me} runs why {number}", quiet=True)
 
 
 def _open(link: str, wanted: bool | None) -> None:

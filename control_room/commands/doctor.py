@@ -14,7 +14,16 @@ from typing import Any
 
 import typer
 
-from control_room.commands.context import AsJson, Settings, client_for, print_json, print_table, settings_of
+from control_room.commands.context import (
+    AsJson,
+    Settings,
+    client_for,
+    print_json,
+    print_table,
+    program,
+    runnable,
+    settings_of,
+)
 from control_room.commands.words import coloured, size_text
 from control_room.errors import FAILED, OK, ControlRoomError
 
@@ -127,7 +136,7 @@ def _stack(settings: Settings) -> Iterable[Finding]:
     answer = stack.status(settings.folder)
     phase = answer["phase"]
     if phase == "stopped":
-        yield Finding("stack", "warn", "not running", "control-room up")
+        yield Finding("stack", "warn", "not running", f"{program()} up")
         for name, port in answer["pinned"].items():
             if not ports.is_free(port):
                 yield Finding(
@@ -135,7 +144,8 @@ def _stack(settings: Settings) -> Iterable[Finding]:
                 )
         return
     good = phase == "ready"
-    yield Finding("stack", "ok" if good else "fail", phase, "" if good else "control-room status; control-room up")
+    me = program()
+    yield Finding("stack", "ok" if good else "fail", phase, "" if good else f"{me} status; {me} up")
     for service in answer["services"]:
         yield _service(service)
 
@@ -166,4 +176,4 @@ def _guarded(check: str, examine_it: Callable[[], Iterable[Finding]]) -> Iterabl
     try:
         yield from examine_it()
     except ControlRoomError as error:
-        yield Finding(check, "fail", error.what, error.next_step)
+        yield Finding(check, "fail", error.what, runnable(error.next_step))

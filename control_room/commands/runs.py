@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from control_room.commands.context import AsJson, connect, print_json, print_table, say
+from control_room.commands.context import AsJson, connect, print_json, print_table, program, say
 from control_room.commands.words import (
     coloured,
     count_text,
@@ -184,9 +184,8 @@ def print_runs(runs: list[Json]) -> None:
 
 def interrupted(run: Json) -> NoReturn:
     """After Ctrl-C while following: the run goes on."""
-    say(
-        f"run {run['number']} goes on: control-room runs show {run['number']}, control-room runs cancel {run['number']}"
-    )
+    number, me = run["number"], program()
+    say(f"run {number} goes on: {me} runs show {number}, {me} runs cancel {number}")
     raise typer.Exit(INTERRUPTED)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from control_room.commands.context import AsJson, print_json, print_table, program, say, settings_of
+from control_room.commands.context import AsJson, print_json, print_table, program, runnable, say, settings_of
 from control_room.commands.words import coloured, seconds_text, size_text
 from control_room.errors import FAILED, MISUSE, OK, ControlRoomError
 
@@ -41,7 +41,8 @@ def up(
     try:
         state = stack.up(folder, options, lambda event: _tell(event, quiet=as_json))
     except KeyboardInterrupt:
-        say("the stack goes on starting in the background: control-room status, control-room down", quiet=True)
+        me = program()
+        say(f"the stack goes on starting in the background: {me} status, {me} down", quiet=True)
         raise
     if as_json:
         print_json(stack.status(folder))
@@ -137,7 +138,8 @@ def _tell(event: Event, quiet: bool = False) -> None:
 def _tell_or_complain(event: Event) -> None:
     if event["event"] != "failed":
         return _tell(event)
-    return say(str(ControlRoomError(event["what"], where=event["where"], next_step=event["next"])), quiet=True)
+    error = ControlRoomError(event["what"], where=event["where"], next_step=event["next"])
+    return say(runnable(str(error)), quiet=True)
 
 
 def _greet(state: StackState) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 
 import httpx
@@ -47,6 +48,7 @@ class Executor(Service):
             OPS_WORK_DIR=str(self.folder.work(self.name)),
             OPS_SLOTS=str(self.state.executors[self.kind]),
             OPS_NAME=f"{self.kind}-local",
+            OPS_HIDE=os.pathsep.join(map(str, self.folder.private)),
         )
         argv = (sys.executable, "-m", "executors.runtime.main", self.kind)
         written = files_fingerprint(token, connections)

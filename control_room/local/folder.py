@@ -48,6 +48,11 @@ class StackFolder:
         return self.root / "s3"
 
     @property
+    def private(self) -> tuple[Path, ...]:
+        """What user code has no business with: the database's and the store's files, secrets, the stack's state."""
+        return (self.pg, self.s3, self.root / "secrets", self.state_file)
+
+    @property
     def reports(self) -> Path:
         return self.root / "reports"
 

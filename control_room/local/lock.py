@@ -39,7 +39,7 @@ class FolderLock:
             raise ControlRoomError(
                 "another stack runs on this data folder",
                 where=str(self._path.parent),
-                next_step="use that one (control-room status), stop it (control-room down), or pass another --data-dir",
+                next_step="see `control-room status`, stop it with `control-room down`, or pass another --data-dir",
                 exit_code=REFUSED,
             )
 

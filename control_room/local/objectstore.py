@@ -19,7 +19,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from control_room.errors import ControlRoomError
-from control_room.local import ports
+from control_room.local import ports, sockets
 from control_room.local.folder import StackFolder, write_private, write_private_json
 from control_room.local.processes import Identity
 from control_room.local.service import Launch, NotReady, Service, files_fingerprint
@@ -29,6 +29,7 @@ REGION = "us-east-1"
 ARTIFACTS = "artifacts"
 LAKEHOUSE = "lakehouse"
 BUCKETS = (ARTIFACTS, LAKEHOUSE)
+ROOT = f"s3://{LAKEHOUSE}"
 OWNER_KEY = "s3-server.json"
 LAKEHOUSE_KEY = "s3-lakehouse.json"
 IDENTITIES = "s3-identities.json"
@@ -59,6 +60,7 @@ class ObjectStore(Service):
 
     def prepare(self) -> None:
         program()
+        sockets.remove_own(self.state.ports[name] for name in PORT_FLAGS)
 
     def launch(self) -> Launch:
         flags = [f"-{flag}={self.port(name)}" for name, flag in PORT_FLAGS.items()]
@@ -121,7 +123,7 @@ def write_configuration(folder: StackFolder, state: StackState) -> None:
     ]
     write_private_json(folder.secret(IDENTITIES), {"identities": identities})
     write_private(folder.s3 / "security.toml", _security(folder))
-    connection = {"kind": "s3", "endpoint": endpoint(state), "region": REGION, "root": f"s3://{LAKEHOUSE}", **lakehouse}
+    connection = {"kind": "s3", "endpoint": endpoint(state), "region": REGION, "root": ROOT, **lakehouse}
     write_private_json(folder.secret(CONNECTIONS), {LAKEHOUSE: connection})
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 import psutil
 
 from control_room.errors import FAILED, ControlRoomError
+from control_room.local import sockets
 
 NAMES = (
     "server",
@@ -27,6 +28,9 @@ LOOPBACK = "127.0.0.1"
 
 
 def is_free(port: int) -> bool:
+    """Whether one of our services could listen on the port now."""
+    if sockets.foreign(port):
+        return False
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -46,7 +50,7 @@ def choose(count: int, avoid: Collection[int] = ()) -> list[int]:
             probes.append(probe)
             probe.bind((LOOPBACK, 0))
             port = probe.getsockname()[1]
-            if port not in avoid:
+            if port not in avoid and not sockets.foreign(port):
                 chosen.append(port)
     finally:
         for probe in probes:
@@ -86,7 +90,10 @@ def taken(name: str, port: int) -> ControlRoomError:
 
 
 def holder(port: int) -> str:
-    """Who listens on the port, as far as we may see."""
+    """Who listens on the port or is in its way, as far as we may see."""
+    left = sockets.foreign(port)
+    if left is not None:
+        return f"another user's {left}"
     try:
         for connection in psutil.net_connections("tcp"):
             address = tuple(connection.laddr)

@@ -67,7 +67,7 @@ def server_environment(folder: StackFolder, state: StackState) -> dict[str, str]
         "OPS_S3_REGION": objectstore.REGION,
         "OPS_S3_BUCKET": objectstore.ARTIFACTS,
         "OPS_S3_CREDENTIALS_FILE": str(folder.secret(objectstore.OWNER_KEY)),
-        "OPS_LAKEHOUSE_ROOT": f"s3://{objectstore.LAKEHOUSE}",
+        "OPS_LAKEHOUSE_ROOT": objectstore.ROOT,
         "OPS_CONNECTIONS_FILE": str(folder.secret(objectstore.CONNECTIONS)),
     }
     web = Path(control_room.__file__).parent / "web_dist"
@@ -80,6 +80,7 @@ def provision(folder: StackFolder, state: StackState) -> None:
         _ensure_database(folder, state)
         conninfo = postgres.admin_conninfo(folder, state)
         migrate.apply(conninfo)
+        migrate.set_lakehouse_root(conninfo, objectstore.ROOT)
         password = folder.random_secret(f"pg-{postgres.SERVER_LOGIN.replace('_', '-')}.password")
         migrate.create_login(conninfo, postgres.SERVER_LOGIN, password)
         _ensure_tokens(folder, state, conninfo)

@@ -15,7 +15,7 @@ from typing import IO, Any
 import psutil
 
 from control_room.errors import FAILED, REFUSED, ControlRoomError
-from control_room.local import processes, shutdown
+from control_room.local import processes, shutdown, sockets
 from control_room.local import state as states
 from control_room.local.folder import StackFolder
 from control_room.local.lock import FolderLock
@@ -184,6 +184,7 @@ def _sweep(folder: StackFolder) -> bool:
         state = states.load(folder)
         left = shutdown.leftovers(state)
         shutdown.stop_services(left)
+        sockets.remove_own(state.ports.values())
         for record in state.services.values():
             record.set_identity(None)
             record.state = "stopped"

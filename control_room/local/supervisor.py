@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
 from control_room.errors import ControlRoomError
-from control_room.local import objectstore, ports, postgres, processes, shutdown
+from control_room.local import objectstore, ports, postgres, processes, shutdown, sockets
 from control_room.local import state as states
 from control_room.local.executor import Executor, available_executors, check_wanted
 from control_room.local.folder import StackFolder
@@ -181,6 +181,7 @@ class Supervisor:
         drain = shutdown.requested_drain(self.folder.stop_request)
         self.report("stopping", drain_seconds=drain)
         await asyncio.to_thread(shutdown.stop_services, shutdown.leftovers(self.state), drain)
+        sockets.remove_own(self.state.ports.values())
         for record in self.state.services.values():
             record.state = "stopped" if record.state != "failed" else "failed"
             record.set_identity(None)
