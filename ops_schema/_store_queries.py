@@ -42,6 +42,9 @@ QUERIES: Final[dict[str, str]] = {
     "list_executors": "select ops.list_executors(%s)",
     "list_caps": "select ops.list_caps(%s)",
     "list_workspaces": "select ops.list_workspaces(%s)",
+    "put_setting": "select ops.put_setting(%s, %s)",
+    "put_workspace": "select ops.put_workspace(%s, %s)",
+    "put_cap": "select ops.put_cap(%s, %s)",
     "info": "select ops.info()",
     # reactor
     "expire_leases": "select ops.expire_leases(%s)",

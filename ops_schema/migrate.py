@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import errors, sql
@@ -80,8 +80,13 @@ def plan(conninfo: str = "", folder: Path = MIGRATIONS) -> tuple[Migration, ...]
     return found.pending
 
 
-def apply(conninfo: str = "", folder: Path = MIGRATIONS, lock_seconds: float = 10.0) -> tuple[Migration, ...]:
-    """Run the pending migrations and answer them. Waits at most `lock_seconds` for any lock."""
+def apply(
+    conninfo: str = "", folder: Path = MIGRATIONS, lock_seconds: float = 10.0, lakehouse_root: str | None = None
+) -> tuple[Migration, ...]:
+    """Run the pending migrations and answer them. Waits at most `lock_seconds` for any lock.
+
+    lakehouse_root: also set where tables live, as set_lakehouse_root does; None leaves it as it is.
+    """
     known = known_migrations(folder)
     with _connect(conninfo) as connection, _migration_lock(connection, lock_seconds):
         found = _status(connection, known)
@@ -89,6 +94,8 @@ def apply(conninfo: str = "", folder: Path = MIGRATIONS, lock_seconds: float = 1
         for migration in found.pending:
             _run(connection, migration)
         connection.execute("select ops.ensure_partitions()")
+        if lakehouse_root is not None:
+            _call(connection, "select ops.set_setting('lakehouse_root', %s)", Jsonb(lakehouse_root))
     return found.pending
 
 
@@ -207,10 +214,28 @@ def create_token(
     """
     body = {"name": name, "role": role, "workspaces": None if workspaces is None else list(workspaces)}
     with _connect(conninfo) as connection:
-        try:
-            row = connection.execute("select ops.bootstrap_token(%s, %s)", (token_sha256, Jsonb(body))).fetchone()
-        except psycopg.Error as error:
-            raise ops_error(error) or error from error
+        return _call(connection, "select ops.bootstrap_token(%s, %s)", token_sha256, Jsonb(body))
+
+
+def revoke_token(conninfo: str, name: str) -> list[str]:
+    """End every live token of this name, as the owner or a superuser; answers their ids, none when repeated."""
+    with _connect(conninfo) as connection:
+        revoked: list[str] = _call(connection, "select ops.revoke_tokens_named(%s)", name)["revoked"]
+    return revoked
+
+
+def set_lakehouse_root(conninfo: str, root: str) -> str:
+    """Say where tables live (s3://bucket/prefix) for runs submitted from now on; OpsError (OPV01) for another."""
+    with _connect(conninfo) as connection:
+        value: str = _call(connection, "select ops.set_setting('lakehouse_root', %s)", Jsonb(root))["value"]
+    return value
+
+
+def _call(connection: Connection, query: LiteralString, *arguments: Any) -> dict[str, Any]:
+    try:
+        row = connection.execute(query, arguments).fetchone()
+    except psycopg.Error as error:
+        raise ops_error(error) or error from error
     answer: dict[str, Any] = row[0] if row else {}
     return answer
 

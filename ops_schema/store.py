@@ -69,6 +69,9 @@ class Store(Protocol):
     async def list_executors(self, p: Principal) -> Json: ...
     async def list_caps(self, p: Principal) -> Json: ...
     async def list_workspaces(self, p: Principal) -> Json: ...
+    async def put_setting(self, p: Principal, body: Body) -> Json: ...
+    async def put_workspace(self, p: Principal, body: Body) -> Json: ...
+    async def put_cap(self, p: Principal, body: Body) -> Json: ...
     async def info(self) -> Json: ...
 
     async def expire_leases(self, limit: int = 100) -> Json: ...
@@ -182,7 +185,7 @@ class PostgresStore:
         return await self._json("get_artifact", p.token_id, artifact_id)
 
     async def get_bundle(self, p: Principal, sha256: str) -> Json:
-        """{sha256, size, object_key}; sha256 in lowercase hex."""
+        """{sha256, size, object_key}; sha256 in lowercase hex. An executor needs a lease of a run that uses it."""
         return await self._json("get_bundle", p.token_id, sha256)
 
     async def report_attempt(self, p: Principal, run_id: Id, body: Body) -> Json:
@@ -244,11 +247,11 @@ class PostgresStore:
         return await self._json("get_template", p.token_id, name, version)
 
     async def put_bundle(self, p: Principal, body: Body) -> Json:
-        """body {sha256, size, stored?} -> {sha256, size, object_key, already_stored}; stored: bytes were seen."""
+        """body {sha256, size, workspace?, stored?} -> {sha256, size, object_key, already_stored}; stored: seen."""
         return await self._json("put_bundle", p.token_id, Jsonb(body))
 
     async def list_executors(self, p: Principal) -> Json:
-        """{items: [Executor]} with the state computed from when each was last seen."""
+        """{items: [Executor]} state: active, draining, lost (silent for too long) or left."""
         return await self._json("list_executors", p.token_id)
 
     async def list_caps(self, p: Principal) -> Json:
@@ -258,6 +261,18 @@ class PostgresStore:
     async def list_workspaces(self, p: Principal) -> Json:
         """{items: [{name, description, created_at}]}, those the caller may enter."""
         return await self._json("list_workspaces", p.token_id)
+
+    async def put_setting(self, p: Principal, body: Body) -> Json:
+        """body {key, value} -> {key, value, updated_at}; OPV01 for an unknown key or a value that cannot work."""
+        return await self._json("put_setting", p.token_id, Jsonb(body))
+
+    async def put_workspace(self, p: Principal, body: Body) -> Json:
+        """body {workspace, description?} -> {name, description, created_at}; made when it is new."""
+        return await self._json("put_workspace", p.token_id, Jsonb(body))
+
+    async def put_cap(self, p: Principal, body: Body) -> Json:
+        """body {scope, scope_ref, cap, limit|null} -> Cap. scope_ref: null, a workspace, or workspace/template."""
+        return await self._json("put_cap", p.token_id, Jsonb(body))
 
     async def info(self) -> Json:
         """{schema_version, database_version, server_time, contract_versions, kinds, lakehouse_root}."""

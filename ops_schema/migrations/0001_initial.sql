@@ -136,8 +136,9 @@ create table ops.sessions (
 );
 
 -- tables/030_templates.sql
--- Code archives, addressed by content.
+-- Code archives, addressed by workspace and content.
 create table ops.bundles (
+  workspace  text        not null,
   sha256     text        not null,
   size       bigint      not null,
   object_key text        not null,
@@ -145,7 +146,8 @@ create table ops.bundles (
   created_at timestamptz not null,
   stored_at  timestamptz,
   created_by uuid,
-  constraint bundles_pkey primary key (sha256),
+  constraint bundles_pkey primary key (workspace, sha256),
+  constraint bundles_workspace_fkey foreign key (workspace) references ops.workspaces (workspace),
   constraint bundles_sha256_hex check (sha256 ~ '^[0-9a-f]{64}$'),
   constraint bundles_size check (size >= 0),
   constraint bundles_state check (state in ('begun', 'stored')),
@@ -318,6 +320,18 @@ create index runs_cancelling on ops.runs (cancel_requested_at) where state = 'ru
     and cancel_requested_at is not null;
 create index runs_children on ops.runs (pipeline_run_id) where pipeline_run_id is not null;
 create unique index runs_idempotency on ops.runs (workspace, idempotency_key) where idempotency_key is not null;
+
+-- Retries that made no new run but let a waiting one go on: what they were answered with, for the next time they are
+-- sent. The keys of submits are on the runs they made.
+create table ops.retry_requests (
+  workspace       text        not null,
+  idempotency_key text        not null,
+  request_digest  bytea       not null,
+  run_id          uuid        not null,
+  created_at      timestamptz not null,
+  constraint retry_requests_pkey primary key (workspace, idempotency_key),
+  constraint retry_requests_run_fkey foreign key (run_id) references ops.runs (run_id)
+);
 
 -- Who waits for whom, and which of the parent's outputs become which inputs: {"input name": "output name"}.
 create table ops.run_dependencies (
@@ -829,6 +843,27 @@ begin
 end
 $$;
 
+-- functions/core/check_pipeline_submit.sql
+-- Guard: a pipeline run is never claimed, so what rules claims and attempts has no effect on it and is refused, not
+-- ignored: OPV01. Its caps are passed down to its tasks.
+create or replace function ops.check_pipeline_submit(p_template ops.templates, p_body jsonb) returns void
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_name text;
+begin
+  if p_template.kind <> 'pipeline' then
+    return;
+  end if;
+  foreach v_name in array array['max_attempts', 'concurrency_key'] loop
+    if p_body ->> v_name is not null then
+      perform ops.invalid('/' || v_name, 'has no effect on a pipeline, whose tasks are claimed one by one',
+                          format('Say it in the templates of its tasks, and leave %s out.', v_name));
+    end if;
+  end loop;
+end
+$$;
+
 -- functions/core/check_publish.sql
 -- Guard: the shape of a publication's commit. Raises OPV01.
 create or replace function ops.check_publish(p_body jsonb) returns void
@@ -1221,7 +1256,8 @@ $$;
 -- functions/core/create_tasks.sql
 -- Mutate and emit: the children of a pipeline run, with the template versions of this moment. run_ids rise along the
 -- dependencies, so that locking in run-id order is locking parents first. p_keep: {task key: run_id} of runs that
--- already did a task's work (repair); they get no new child. Raises OPN02, OPV02, OPV05.
+-- already did a task's work (repair); they get no new child. The pipeline's caps tighten those of each child.
+-- Raises OPN02, OPV02, OPV05.
 create or replace function ops.create_tasks(
   p_pipeline_run_id uuid, p_tasks jsonb, p_body jsonb, p_place jsonb, p_keep jsonb default '{}',
   p_templates jsonb default '{}')
@@ -1233,11 +1269,12 @@ declare
   v_ids      uuid[];
   v_runs     jsonb  := p_keep;
   v_params   jsonb;
+  v_caps     jsonb;
   v_task     jsonb;
   v_template ops.templates;
   v_actor    text   := 'operator:' || (p_place ->> 'submitted_by');
 begin
-  select r.params into v_params from ops.runs r where r.run_id = p_pipeline_run_id;
+  select r.params, r.caps into v_params, v_caps from ops.runs r where r.run_id = p_pipeline_run_id;
   v_ids := array(select ops.uuid7() as id from unnest(v_order) order by id);
   for i in 1 .. cardinality(v_order) loop
     continue when p_keep ? v_order[i];
@@ -1247,7 +1284,9 @@ begin
     perform ops.create_run(v_template,
       jsonb_build_object('params', ops.substitute(coalesce(nullif(v_task -> 'params', 'null'), '{}'), v_params,
                                                   '/tasks/' || v_order[i] || '/params'),
-                         'condition', coalesce(v_task ->> 'condition', 'all_success'))
+                         'condition', coalesce(v_task ->> 'condition', 'all_success'),
+                         'caps', ops.effective_caps(p_place ->> 'workspace', v_template.name,
+                                                    ops.tightest(v_template.spec -> 'caps', v_caps)))
         || ops.inherited(p_body, v_task),
       p_place - 'digest' - 'retry_of'
         || jsonb_build_object('run_id', v_ids[i], 'pipeline_run_id', p_pipeline_run_id, 'task_key', v_order[i]),
@@ -1342,7 +1381,8 @@ return sha256(convert_to(p_value::text, 'UTF8'));
 -- functions/core/directives.sql
 -- What a heartbeat answers for each run sent. continue: the lease is renewed. cancel: renewed, and the executor has
 -- grace_seconds to stop. drain: renewed, finish but claim no more. already_terminal: the report was accepted,
--- nothing to do. superseded: this epoch holds nothing any more, `reason` says why.
+-- nothing to do. superseded: this epoch holds nothing any more, `reason` says why. caps: those in force now,
+-- for a run still held; they may have been tightened since the claim.
 create or replace function ops.directives(p_executor ops.executors, p_runs jsonb) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -1353,9 +1393,10 @@ begin
         'reason', case d.directive when 'cancel' then d.cancel_reason
                                    when 'superseded' then coalesce(d.lost, 'unknown run') end,
         'grace_seconds', case d.directive when 'cancel' then ops.setting_number('cancel_grace_seconds') end,
-        'caps', null) order by d.n), '[]')
+        'caps', case when d.lease_deadline is not null
+                     then ops.effective_caps(d.workspace, d.template_name, d.caps) end) order by d.n), '[]')
       from (
-        select s.n, s.run_id, s.epoch, l.lease_deadline, r.cancel_reason,
+        select s.n, s.run_id, s.epoch, l.lease_deadline, r.cancel_reason, r.workspace, r.template_name, r.caps,
                case when l.run_id is null and r.run_id is not null then ops.lost_reason(r, s.epoch) end as lost,
                case when l.run_id is null then
                       case when ops.lost_reason(r, s.epoch) = 'terminal' then 'already_terminal' else 'superseded' end
@@ -1513,7 +1554,7 @@ return coalesce('executor:' || (select e.name from ops.executors e where e.execu
 -- One statement selects with SKIP LOCKED, raises the epoch and ends the attempt; a renewal or a report that is under
 -- way keeps its run. After an outage of the sweeper's own, each lease gets its whole length from the sweeper's
 -- return.
--- Returns {expired: [{run_id, epoch, decision}], cancelled, resumed_at}.
+-- Returns {expired: [{run_id, epoch, decision}], resumed_at}.
 create or replace function ops.expire_leases(p_limit int) returns jsonb
 language plpgsql volatile security definer set search_path = ''
 as $$
@@ -2521,24 +2562,32 @@ end
 $$;
 
 -- functions/core/repeated_submit.sql
--- The run that this idempotency key made before, or null. Two submits with one key at once take turns.
--- Raises OPC03 when it was made from another body.
+-- The run that this idempotency key made before, or let go on, or null. Two requests with one key at once take turns.
+-- Raises OPC03 when the key came with another body.
 create or replace function ops.repeated_submit(p_workspace text, p_key text, p_digest bytea) returns uuid
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_run ops.runs;
+  v_run_id uuid;
+  v_number bigint;
+  v_digest bytea;
 begin
   if p_key is null then
     return null;
   end if;
   perform pg_advisory_xact_lock(hashtextextended('ops.submit:' || p_workspace || '/' || p_key, 0));
-  select * into v_run from ops.runs r where r.workspace = p_workspace and r.idempotency_key = p_key;
-  if v_run.request_digest <> p_digest then
-    perform ops.fail('OPC03', format('idempotency key %s made run %s from another body', p_key, v_run.number),
-      jsonb_build_object('run_id', v_run.run_id, 'number', v_run.number), 'Use a new key for a new request.');
+  select r.run_id, r.number, x.request_digest into v_run_id, v_number, v_digest
+    from (select s.run_id, s.request_digest from ops.runs s
+           where s.workspace = p_workspace and s.idempotency_key = p_key
+          union all
+          select q.run_id, q.request_digest from ops.retry_requests q
+           where q.workspace = p_workspace and q.idempotency_key = p_key) x
+    join ops.runs r on r.run_id = x.run_id;
+  if v_digest <> p_digest then
+    perform ops.fail('OPC03', format('idempotency key %s was used with another body, for run %s', p_key, v_number),
+      jsonb_build_object('run_id', v_run_id, 'number', v_number), 'Use a new key for a new request.');
   end if;
-  return v_run.run_id;
+  return v_run_id;
 end
 $$;
 
@@ -2722,9 +2771,10 @@ return least(coalesce((p_retry ->> 'backoff_max_seconds')::numeric, 300),
 
 -- functions/core/retry_run.sql
 -- Retry: a new run of the same template version with the same definition, retry_of pointing at the ended one. For a
--- pipeline that did not succeed: a new pipeline run in which the tasks that succeeded are not run again; their outputs
--- are taken from the old runs (the event run.submitted names them). For one that did: a whole new one.
+-- pipeline that did not succeed: a new pipeline run in which the tasks that succeeded are not run again; the children
+-- that depend on them take their outputs from the old runs. For one that did: a whole new one.
 -- A run that waits because its rerun is unsafe, or because a rule holds it, goes on itself: a person has now decided.
+-- The same key with the same body again answers the same run, with `repeated: true`.
 --   p_body {idempotency_key?}
 -- Returns the Run. Raises OPU01, OPU02, OPN01, OPC03, OPC05 (it has not ended), OPV01, OPV02.
 create or replace function ops.retry_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
@@ -2745,6 +2795,9 @@ begin
   select * into v_run from ops.runs r where r.run_id = v_run_id for update;
   if v_run.state = 'waiting' and v_run.state_reason in ('rerun_unsafe', 'held_by_rule') then
     perform ops.enqueue(array[v_run_id], 'operator:' || v_token.name);
+    insert into ops.retry_requests (workspace, idempotency_key, request_digest, run_id, created_at)
+    select v_run.workspace, p_body ->> 'idempotency_key', v_digest, v_run_id, ops.now()
+     where p_body ->> 'idempotency_key' is not null;
     return ops.run_json(v_run_id);
   elsif not ops.is_terminal(v_run.state) then
     perform ops.fail('OPC05', format('run %s is %s', v_run.number, v_run.state),
@@ -2804,7 +2857,8 @@ begin
     return '{"decision": "finish", "reason": "expirations_exhausted"}';
   elsif p_run.attempt >= p_run.max_attempts then
     return '{"decision": "finish", "reason": "attempts_exhausted"}';
-  elsif p_spec ->> 'rerun' = 'unsafe' then
+  elsif p_spec ->> 'rerun' in ('unsafe', 'checked') then
+    -- `checked` wants a probe before the next attempt; there is none yet, so a person looks instead
     return '{"decision": "wait", "reason": "rerun_unsafe"}';
   end if;
   return jsonb_build_object('decision', 'retry',
@@ -2977,6 +3031,7 @@ declare
   v_workspace text       := coalesce(p_body ->> 'workspace', 'default');
   v_digest    bytea      := ops.digest(p_body);
   v_repeated  uuid;
+  v_template  ops.templates;
   v_run_id    uuid;
 begin
   perform ops.check_submit(p_body);
@@ -2986,8 +3041,9 @@ begin
     return ops.run_json(v_repeated) || '{"repeated": true}';
   end if;
 
-  v_run_id := ops.submit_template(
-    ops.find_template(v_workspace, p_body ->> 'template', (p_body ->> 'template_version')::int), p_body,
+  v_template := ops.find_template(v_workspace, p_body ->> 'template', (p_body ->> 'template_version')::int);
+  perform ops.check_pipeline_submit(v_template, p_body);
+  v_run_id := ops.submit_template(v_template, p_body,
     jsonb_build_object('workspace', v_workspace, 'submitted_by', v_token.name, 'digest', encode(v_digest, 'hex')));
   return ops.run_json(v_run_id);
 end
@@ -3194,6 +3250,18 @@ begin
 end
 $$;
 
+-- functions/core/tightest.sql
+-- For each cap the lesser of two: {cap: limit}; a cap that only one names is taken from there.
+create or replace function ops.tightest(p_one jsonb, p_other jsonb) returns jsonb
+language sql immutable parallel safe
+return (
+  select coalesce(jsonb_object_agg(x.cap, x.least), '{}') from (
+    select y.cap, min(y.value) as least from (
+      select o.key as cap, o.value::numeric as value from jsonb_each_text(coalesce(nullif(p_one, 'null'), '{}')) o
+      union all
+      select o.key, o.value::numeric from jsonb_each_text(coalesce(nullif(p_other, 'null'), '{}')) o) y
+     group by y.cap) x);
+
 -- functions/core/transitions.sql
 -- Every allowed change of state: rows (entity, from_state, to_state). From '' means created in that state.
 -- Triggers enforce it (below), STATE_MACHINE.md draws it, a test holds the three together.
@@ -3395,6 +3463,19 @@ begin
 end
 $$;
 
+-- functions/core/why_rerun_unsafe.sql
+-- What to tell of a run in rerun_unsafe: what its template says about a rerun.
+create or replace function ops.why_rerun_unsafe(p_template_id uuid) returns text
+language sql stable set search_path = ''
+as $$
+  select 'its attempt ended without success, and '
+         || case t.spec ->> 'rerun'
+              when 'checked' then 'its template wants a rerun to be checked, but there is no probe yet that checks it'
+              else 'its template says that a rerun is unsafe' end
+         || ': look at what it left behind, then retry or cancel it'
+    from ops.templates t where t.template_id = p_template_id
+$$;
+
 -- functions/core/why_run.sql
 -- Why a run is not running (or what it is doing): {run_id, state, reasons: [{code, message, detail}]}.
 -- Raises OPU01, OPN01.
@@ -3470,7 +3551,7 @@ begin
       when 'not_before' then format('not before %s', ops.iso(p_run.not_before))
       when 'retry_backoff' then format('attempt %s failed; the next starts at %s', p_run.attempt,
           ops.iso(p_run.not_before))
-      when 'rerun_unsafe' then 'its attempt ended without an outcome, and its template says that a rerun is unsafe: retry or cancel it'
+      when 'rerun_unsafe' then ops.why_rerun_unsafe(p_run.template_id)
       when 'held_by_rule' then 'a routing rule holds it: retry or cancel it'
       when 'waiting_on_tasks' then 'none of its tasks has started'
       else p_run.state_reason end,
@@ -3635,7 +3716,7 @@ begin
     v_new.size := (p_body ->> 'size')::bigint;
     v_new.sha256 := v_sha256;
     v_new.media_type := coalesce(p_body ->> 'media_type', 'application/octet-stream');
-    v_new.object_key := ops.object_key(v_sha256);
+    v_new.object_key := (select ops.object_key(r.workspace, v_sha256) from ops.runs r where r.run_id = p_run_id);
   end if;
   return v_new;
 end
@@ -3685,7 +3766,8 @@ $$;
 
 -- functions/edge/begin_artifact.sql
 -- beginArtifact: guard, lock, then one row per (run, epoch, name). The same name with the same content again answers
--- the same row; with other content, OPC04. The bytes' address is their SHA-256.
+-- the same row; with other content, OPC04. The bytes' address is the run's
+-- workspace and their SHA-256.
 create or replace function ops.begin_artifact(p_token_id uuid, p_run_id uuid, p_body jsonb) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
@@ -3713,7 +3795,7 @@ begin
     'artifact_id', v_found.artifact_id,
     'state', v_found.state,
     'object_key', v_found.object_key,
-    'already_stored', v_found.object_key is null or ops.object_is_stored(p_run_id, v_found.object_key));
+    'already_stored', v_found.object_key is null or ops.object_is_stored(v_found.object_key));
 end
 $$;
 
@@ -3757,6 +3839,47 @@ as $$
     'at', ops.iso((p_entry).at))
 $$;
 
+-- functions/edge/cap_from.sql
+-- The cap that a body describes, not yet stored, when the caller may set it: the platform's for an operator of all
+-- workspaces, others for an operator of the workspace. Raises OPU01, OPU02, OPN02, OPN07, OPV01.
+create or replace function ops.cap_from(p_token_id uuid, p_body jsonb) returns ops.caps
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator']);
+  v_ref    text       := p_body ->> 'scope_ref';
+  v_cap    ops.caps;
+begin
+  v_cap.scope := coalesce(p_body ->> 'scope', '');
+  v_cap.cap := coalesce(p_body ->> 'cap', '');
+  v_cap.updated_at := ops.now();
+  if v_cap.scope not in ('platform', 'workspace', 'template') then
+    perform ops.invalid('/scope', 'must be platform, workspace or template');
+  elsif (v_cap.scope = 'platform') <> (v_ref is null) then
+    perform ops.invalid('/scope_ref', 'names the workspace, or the template as workspace/template; none for platform');
+  elsif v_cap.cap not in ('wall_seconds', 'memory_bytes', 'log_bytes', 'artifact_bytes') then
+    perform ops.invalid('/cap', 'must be wall_seconds, memory_bytes, log_bytes or artifact_bytes');
+  elsif coalesce(jsonb_typeof(p_body -> 'limit'), '') not in ('number', 'null')
+        or (p_body ->> 'limit')::numeric not between 1 and 1e18 then
+    perform ops.invalid('/limit', 'must be a number from 1, or null to remove the cap');
+  end if;
+  v_cap."limit" := (p_body ->> 'limit')::numeric;
+
+  if v_cap.scope = 'platform' then
+    perform ops.require_everywhere(p_token_id);
+    return v_cap;
+  end if;
+  v_cap.workspace := split_part(v_ref, '/', 1);
+  perform ops.check_workspace(v_caller, v_cap.workspace);
+  if v_cap.scope = 'workspace' and v_ref <> v_cap.workspace then
+    perform ops.invalid('/scope_ref', 'must be the name of a workspace');
+  elsif v_cap.scope = 'template' then
+    v_cap.template_name := (ops.find_template(v_cap.workspace, substr(v_ref, length(v_cap.workspace) + 2))).name;
+  end if;
+  return v_cap;
+end
+$$;
+
 -- functions/edge/cap_in_force.sql
 -- The limit that holds for a run now: the least of its own and of what platform, workspace and template are given; null
 -- when there is none.
@@ -3765,6 +3888,16 @@ language sql stable set search_path = ''
 as $$
   select floor((ops.effective_caps(r.workspace, r.template_name, r.caps) ->> p_cap)::numeric)::bigint
     from ops.runs r where r.run_id = p_run_id
+$$;
+
+-- functions/edge/cap_json.sql
+-- A cap as people see it.
+create or replace function ops.cap_json(p_cap ops.caps) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object('scope', (p_cap).scope, 'workspace', (p_cap).workspace,
+    'template_name', (p_cap).template_name, 'cap', (p_cap).cap, 'limit', (p_cap)."limit",
+    'updated_at', ops.iso((p_cap).updated_at))
 $$;
 
 -- functions/edge/check_artifact_bytes.sql
@@ -3831,6 +3964,57 @@ begin
 end
 $$;
 
+-- functions/edge/check_number_setting.sql
+-- Guard: the value of a setting that is a number: whole, from 1 to what its readers can bear.
+-- Raises OPV01.
+create or replace function ops.check_number_setting(p_key text, p_value jsonb) returns void
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_most numeric := case p_key when 'lease_seconds' then 3600 when 'claim_wait_seconds' then 60
+                               when 'log_chunk_bytes' then 1048576 when 'partitions_ahead' then 120
+                               when 'max_expirations' then 100 else 31536000 end;
+begin
+  if jsonb_typeof(p_value) is distinct from 'number' or p_value::numeric not between 1 and v_most
+     or p_value::numeric <> floor(p_value::numeric) then
+    perform ops.invalid('/value', format('must be a whole number from 1 to %s', v_most));
+  end if;
+end
+$$;
+
+-- functions/edge/check_setting.sql
+-- Guard: a known setting, with a value that its readers understand. Raises OPV01.
+--   lakehouse_root   an s3://bucket/prefix URI, what executors open tables below
+--   kinds            a list of names
+--   all others but contract_versions (this schema's own): a whole number above 0
+create or replace function ops.check_setting(p_key text, p_value jsonb) returns void
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_keys text[] := array(select s.key from ops.settings s where s.key <> 'contract_versions' order by s.key);
+begin
+  if p_key is null or p_key <> all (v_keys) then
+    perform ops.invalid('/key', format('there is no setting %L to change', left(p_key, 80)),
+                        'One of ' || array_to_string(v_keys, ', ') || '.');
+  elsif p_key = 'lakehouse_root' then
+    if jsonb_typeof(p_value) is distinct from 'string'
+       or p_value #>> '{}' !~ '^s3a?://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.=-]+)*/?$'
+       or p_value #>> '{}' ~ '/[.][.]?(/|$)' then
+      perform ops.invalid('/value', 'must be an S3 URI', 'For example "s3://lakehouse" or "s3://bucket/prefix".');
+    end if;
+  elsif p_key = 'kinds' then
+    if jsonb_typeof(p_value) is distinct from 'array' or p_value = '[]'
+       or exists (select from jsonb_array_elements(p_value) k
+                   where jsonb_typeof(k) <> 'string' or k #>> '{}' !~ '^[a-z][a-z0-9_-]{0,62}$'
+                      or k #>> '{}' = 'pipeline') then
+      perform ops.invalid('/value', 'must be a list of executor kinds', 'For example ["python", "notebook", "dbt"].');
+    end if;
+  else
+    perform ops.check_number_setting(p_key, p_value);
+  end if;
+end
+$$;
+
 -- functions/edge/check_states.sql
 -- Refuse a run state that does not exist: OPV04.
 create or replace function ops.check_states(p_states text[]) returns void
@@ -3871,7 +4055,9 @@ begin
     perform ops.fail('OPV03', format('kind: %L is no kind here', p_spec ->> 'kind'),
       jsonb_build_object('kinds', ops.setting('kinds') || '["pipeline"]'), 'Use one of the kinds.');
   end if;
-  if v_bundle is not null and not exists (select from ops.bundles b where b.sha256 = v_bundle) then
+  if v_bundle is not null and not exists (
+       select from ops.bundles b where b.sha256 = v_bundle and b.state = 'stored' and ops.may_enter(p_caller, b.workspace)) then
+    -- announced only, or another tenant's: as good as none
     perform ops.fail('OPN06', format('there is no bundle %s', left(v_bundle, 80)), '{}', 'Upload the bundle first.');
   end if;
 end
@@ -3999,6 +4185,18 @@ begin
 end
 $$;
 
+-- functions/edge/end_token.sql
+-- End a token: its sessions and unspent login codes end with it. Repeating it, or an unknown id, is no error.
+create or replace function ops.end_token(p_token_id uuid) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  update ops.tokens t set revoked_at = ops.now() where t.token_id = p_token_id and t.revoked_at is null;
+  update ops.sessions s set ended_at = ops.now() where s.token_id = p_token_id and s.ended_at is null;
+  delete from ops.login_codes c where c.token_id = p_token_id and c.used_at is null;
+end
+$$;
+
 -- functions/edge/ensure_partitions.sql
 -- Make the monthly partitions of events and logs from this month on, as many ahead as the setting says. A month whose
 -- rows already went into the default partition stays there. Never waits long for a lock: the next call tries again.
@@ -4084,12 +4282,12 @@ as $$
 $$;
 
 -- functions/edge/executor_state.sql
--- The state of an executor as people see it: active, draining, lost (silent for too long) or stopped (it said so).
+-- The state of an executor as people see it: active, draining, lost (silent for too long) or left (it said so).
 create or replace function ops.executor_state(p_executor ops.executors) returns text
 language sql stable set search_path = ''
 as $$
   select case
-    when (p_executor).state = 'left' then 'stopped'
+    when (p_executor).state = 'left' then 'left'
     when (p_executor).last_seen_at < ops.now() - ops.seconds(ops.setting_number('executor_alive_seconds')) then 'lost'
     else (p_executor).state
   end
@@ -4122,18 +4320,25 @@ end
 $$;
 
 -- functions/edge/get_bundle.sql
--- A code bundle whose bytes are in the store; OPN06 otherwise.
+-- A code bundle whose bytes are in the store; OPN06 otherwise. People see those of the workspaces they may enter. An
+-- executor sees one only while it holds the lease of a run whose template names it: a digest alone opens nothing.
+-- That its author might read it was checked when the template was put, so any stored copy of these bytes will do.
 create or replace function ops.get_bundle(p_token_id uuid, p_sha256 text) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
 declare
+  v_caller ops.tokens := ops.require(p_token_id, array['executor', 'operator', 'viewer']);
   v_bundle ops.bundles;
 begin
-  perform ops.require(p_token_id, array['executor', 'operator', 'viewer']);
-  select * into v_bundle from ops.bundles b where b.sha256 = p_sha256 and b.state = 'stored';
+  select * into v_bundle from ops.bundles b
+   where b.sha256 = p_sha256 and b.state = 'stored'
+     and case when v_caller.role = 'executor' then ops.runs_bundle(v_caller.token_id, p_sha256)
+              else ops.may_enter(v_caller, b.workspace) end
+   order by b.stored_at limit 1;
   if v_bundle.sha256 is null then
-    perform ops.fail('OPN06', format('there is no stored bundle %s', left(p_sha256, 80)), '{}',
-      'Apply the template again, which uploads its bundle.');
+    perform ops.fail('OPN06', format('there is no stored bundle %s to read here', left(p_sha256, 80)), '{}',
+      case v_caller.role when 'executor' then 'Fetch it while holding a run of a template that names it.'
+                         else 'Apply the template again, which uploads its bundle.' end);
   end if;
   return ops.bundle_json(v_bundle);
 end
@@ -4205,6 +4410,14 @@ begin
   end if;
   return v_lease;
 end
+$$;
+
+-- functions/edge/home_workspace.sql
+-- Where a caller's things go that name no workspace: `default`, or the first one of a token that does not open it.
+create or replace function ops.home_workspace(p_caller ops.tokens) returns text
+language sql immutable set search_path = ''
+as $$
+  select case when ops.may_enter(p_caller, 'default') then 'default' else (p_caller).workspaces[1] end
 $$;
 
 -- functions/edge/info.sql
@@ -4309,10 +4522,7 @@ declare
   v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
 begin
   return jsonb_build_object(
-    'items', (select coalesce(jsonb_agg(jsonb_build_object('scope', c.scope, 'workspace', c.workspace,
-                       'template_name', c.template_name, 'cap', c.cap, 'limit', c."limit",
-                       'updated_at', ops.iso(c.updated_at))
-                       order by c.scope, c.workspace, c.template_name, c.cap), '[]')
+    'items', (select coalesce(jsonb_agg(ops.cap_json(c) order by c.scope, c.workspace, c.template_name, c.cap), '[]')
                 from ops.caps c where c.workspace is null or ops.may_enter(v_caller, c.workspace)),
     'ledger', (select coalesce(jsonb_agg(ops.cap_entry_json(l) order by l.entry_id desc), '[]')
                  from (select x.* from ops.cap_ledger x join ops.runs r on r.run_id = x.run_id
@@ -4452,24 +4662,22 @@ as $$
 $$;
 
 -- functions/edge/object_is_stored.sql
--- Whether an artifact of the run's workspace has put these bytes into the store. Other workspaces' bytes do not count:
--- knowing a digest must not open what another tenant wrote.
-create or replace function ops.object_is_stored(p_run_id uuid, p_object_key text) returns boolean
+-- Whether an artifact has put the bytes of this key into the store. The key names the workspace, so other tenants'
+-- bytes never count.
+create or replace function ops.object_is_stored(p_object_key text) returns boolean
 language sql stable set search_path = ''
 as $$
   select exists (
-    select from ops.artifacts a
-      join ops.runs r on r.run_id = a.run_id
-     where a.object_key = p_object_key and a.state in ('recorded', 'visible')
-       and r.workspace = (select o.workspace from ops.runs o where o.run_id = p_run_id))
+    select from ops.artifacts a where a.object_key = p_object_key and a.state in ('recorded', 'visible'))
 $$;
 
 -- functions/edge/object_key.sql
--- Where bytes live in the object store: by their SHA-256, spread over 256 prefixes.
-create or replace function ops.object_key(p_sha256 text) returns text
+-- Where bytes live in the object store: below their workspace, by their SHA-256, spread over 256 prefixes. The
+-- workspace is part of the address, so that knowing a digest opens nothing that another tenant stored.
+create or replace function ops.object_key(p_workspace text, p_sha256 text) returns text
 language sql immutable set search_path = ''
 as $$
-  select 'sha256/' || left(p_sha256, 2) || '/' || p_sha256
+  select p_workspace || '/sha256/' || left(p_sha256, 2) || '/' || p_sha256
 $$;
 
 -- functions/edge/page_cursor.sql
@@ -4513,32 +4721,77 @@ as $$
 $$;
 
 -- functions/edge/put_bundle.sql
--- Announce a code bundle {sha256, size}; with stored: true, say that the server has seen its bytes in the store.
+-- Announce a code bundle {sha256, size, workspace?}; with stored: true, say that the server has seen its bytes in the
+-- store. Without a workspace it is `default`, or the first one of a token that does not open `default`.
+-- Raises OPU01, OPU02, OPN07, OPV01, OPC04.
 create or replace function ops.put_bundle(p_token_id uuid, p_body jsonb) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
 declare
-  v_sha256 text    := p_body ->> 'sha256';
-  v_stored boolean := coalesce((p_body ->> 'stored')::boolean, false);
-  v_bundle ops.bundles;
+  v_caller    ops.tokens := ops.require(p_token_id, array['operator']);
+  v_sha256    text       := p_body ->> 'sha256';
+  v_stored    boolean    := coalesce((p_body ->> 'stored')::boolean, false);
+  v_workspace text       := coalesce(p_body ->> 'workspace', ops.home_workspace(v_caller));
+  v_bundle    ops.bundles;
 begin
-  perform ops.require(p_token_id, array['operator']);
   if coalesce(v_sha256, '') !~ '^[0-9a-f]{64}$' or not ops.is_natural(p_body -> 'size') then
     perform ops.invalid('/sha256', 'a bundle needs its SHA-256 (64 hex digits) and its size in bytes');
   end if;
-  insert into ops.bundles (sha256, size, object_key, state, created_at, created_by)
-  values (v_sha256, (p_body ->> 'size')::bigint, ops.object_key(v_sha256), 'begun', ops.now(), p_token_id)
-  on conflict (sha256) do nothing;
+  perform ops.check_workspace(v_caller, v_workspace);
+  insert into ops.bundles (workspace, sha256, size, object_key, state, created_at, created_by)
+  values (v_workspace, v_sha256, (p_body ->> 'size')::bigint, ops.object_key(v_workspace, v_sha256), 'begun', ops.now(),
+          p_token_id)
+  on conflict (workspace, sha256) do nothing;
   if v_stored then
-    update ops.bundles b set state = 'stored', stored_at = ops.now() where b.sha256 = v_sha256 and b.state = 'begun';
+    update ops.bundles b set state = 'stored', stored_at = ops.now()
+     where b.workspace = v_workspace and b.sha256 = v_sha256 and b.state = 'begun';
   end if;
 
-  select * into v_bundle from ops.bundles b where b.sha256 = v_sha256;
+  select * into v_bundle from ops.bundles b where b.workspace = v_workspace and b.sha256 = v_sha256;
   if v_bundle.size <> (p_body ->> 'size')::bigint then
     perform ops.fail('OPC04', format('bundle %s is on record with %s bytes', v_sha256, v_bundle.size),
       jsonb_build_object('sha256', v_sha256, 'size', v_bundle.size), 'Pack the bundle again.');
   end if;
   return ops.bundle_json(v_bundle);
+end
+$$;
+
+-- functions/edge/put_cap.sql
+-- Set a hard ceiling, or take it away: p_body {scope, scope_ref, cap, limit}.
+--   scope      platform (scope_ref null), workspace (scope_ref its name), template (scope_ref 'workspace/template')
+--   limit      a number above 0; null removes the cap
+-- It holds for runs submitted from now on, and, where it is tighter, for those under way: heartbeats tell them.
+-- Returns the cap {scope, workspace, template_name, cap, limit, updated_at}; limit null when it was removed.
+-- Raises OPU01, OPU02, OPN02, OPN07, OPV01.
+create or replace function ops.put_cap(p_token_id uuid, p_body jsonb) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_cap ops.caps := ops.cap_from(p_token_id, p_body);
+begin
+  if v_cap."limit" is null then
+    delete from ops.caps c
+     where c.scope = v_cap.scope and c.workspace is not distinct from v_cap.workspace
+       and c.template_name is not distinct from v_cap.template_name and c.cap = v_cap.cap;
+  else
+    insert into ops.caps as c (scope, workspace, template_name, cap, "limit", updated_at)
+    values (v_cap.scope, v_cap.workspace, v_cap.template_name, v_cap.cap, v_cap."limit", v_cap.updated_at)
+    on conflict (scope, coalesce(workspace, ''), coalesce(template_name, ''), cap)
+    do update set "limit" = excluded."limit", updated_at = excluded.updated_at;
+  end if;
+  return ops.cap_json(v_cap);
+end
+$$;
+
+-- functions/edge/put_setting.sql
+-- Change a setting of the platform: p_body {key, value}. Returns {key, value, updated_at}.
+-- Raises OPU01, OPU02, OPV01 (no such setting, or not such a value).
+create or replace function ops.put_setting(p_token_id uuid, p_body jsonb) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform ops.require_everywhere(p_token_id);
+  return ops.set_setting(p_body ->> 'key', p_body -> 'value');
 end
 $$;
 
@@ -4569,6 +4822,31 @@ begin
     v_created := true;
   end if;
   return ops.template_json(v_latest) - 'spec' || jsonb_build_object('created', v_created);
+end
+$$;
+
+-- functions/edge/put_workspace.sql
+-- Make a workspace, or describe it anew: p_body {workspace, description?}. Repeating it is no error.
+-- Returns {name, description, created_at}. Raises OPU01, OPU02, OPV01.
+create or replace function ops.put_workspace(p_token_id uuid, p_body jsonb) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_name text := p_body ->> 'workspace';
+  v_made ops.workspaces;
+begin
+  perform ops.require_everywhere(p_token_id);
+  if coalesce(v_name, '') !~ '^[a-z0-9][a-z0-9_-]{0,62}$' then
+    perform ops.invalid('/workspace', 'must be lower case letters, digits, "_" and "-", at most 63');
+  elsif length(p_body ->> 'description') > 1000 then
+    perform ops.invalid('/description', 'must have at most 1000 characters');
+  end if;
+  insert into ops.workspaces as w (workspace, description, created_at)
+  values (v_name, coalesce(p_body ->> 'description', ''), ops.now())
+  on conflict (workspace) do update set description = coalesce(p_body ->> 'description', w.description)
+  returning * into v_made;
+  return jsonb_build_object('name', v_made.workspace, 'description', v_made.description,
+                            'created_at', ops.iso(v_made.created_at));
 end
 $$;
 
@@ -4690,17 +4968,45 @@ as $$
     'server_time', ops.iso(ops.now()))
 $$;
 
+-- functions/edge/require_everywhere.sql
+-- Guard: an operator whose token opens every workspace, for what concerns the whole platform. Raises OPU01, OPU02.
+create or replace function ops.require_everywhere(p_token_id uuid) returns ops.tokens
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator']);
+begin
+  if v_caller.workspaces is not null then
+    perform ops.fail('OPU02', format('token %s opens some workspaces only; this concerns all of them', v_caller.name),
+      jsonb_build_object('workspaces', v_caller.workspaces), 'Use an operator token for all workspaces.');
+  end if;
+  return v_caller;
+end
+$$;
+
 -- functions/edge/revoke_token.sql
--- End a token: its sessions and unspent login codes end with it. Repeating it, or an unknown id, is no error.
+-- An operator ends a token, with its sessions. Repeating it, or an unknown id, is no error.
 create or replace function ops.revoke_token(p_token_id uuid, p_revoked_id uuid) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
 begin
   perform ops.require(p_token_id, array['operator']);
-  update ops.tokens t set revoked_at = ops.now() where t.token_id = p_revoked_id and t.revoked_at is null;
-  update ops.sessions s set ended_at = ops.now() where s.token_id = p_revoked_id and s.ended_at is null;
-  delete from ops.login_codes c where c.token_id = p_revoked_id and c.used_at is null;
+  perform ops.end_token(p_revoked_id);
   return '{}';
+end
+$$;
+
+-- functions/edge/revoke_tokens_named.sql
+-- End every live token of this name, for the schema's owner or a superuser; granted to nobody. Repeating it is fine.
+-- Returns {revoked: [token_id]}.
+create or replace function ops.revoke_tokens_named(p_name text) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_ids uuid[] := array(select t.token_id from ops.tokens t where t.name = p_name and t.revoked_at is null);
+begin
+  perform ops.end_token(i) from unnest(v_ids) i;
+  return jsonb_build_object('revoked', to_jsonb(v_ids));
 end
 $$;
 
@@ -4938,6 +5244,19 @@ as $$
    where p.run_id in (select ops.run_family(p_run))
 $$;
 
+-- functions/edge/runs_bundle.sql
+-- Whether an executor of this token holds the lease of a run whose template names this bundle.
+create or replace function ops.runs_bundle(p_token_id uuid, p_sha256 text) returns boolean
+language sql stable set search_path = ''
+as $$
+  select exists (
+    select from ops.executors e
+      join ops.leases l on l.executor_id = e.executor_id
+      join ops.runs r on r.run_id = l.run_id and r.epoch = l.epoch
+      join ops.templates t on t.template_id = r.template_id
+     where e.token_id = p_token_id and t.spec #>> '{bundle,sha256}' = p_sha256)
+$$;
+
 -- functions/edge/session_principal.sql
 -- Whom a session cookie names, by the SHA-256 of its value; null when unknown, ended or expired, or its token ended.
 create or replace function ops.session_principal(p_session_sha256 bytea) returns jsonb
@@ -4948,6 +5267,22 @@ as $$
     join ops.tokens t on t.token_id = s.token_id
    where s.session_sha256 = p_session_sha256 and s.ended_at is null and s.expires_at > ops.now()
      and ops.token_is_live(t)
+$$;
+
+-- functions/edge/set_setting.sql
+-- Store a checked setting; for the verb put_setting, and for migrate, which has no token yet. Granted to nobody.
+create or replace function ops.set_setting(p_key text, p_value jsonb) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_setting ops.settings;
+begin
+  perform ops.check_setting(p_key, p_value);
+  update ops.settings s set value = p_value, updated_at = ops.now()
+   where s.key = p_key and s.value is distinct from p_value;
+  select * into v_setting from ops.settings s where s.key = p_key;
+  return jsonb_build_object('key', v_setting.key, 'value', v_setting.value, 'updated_at', ops.iso(v_setting.updated_at));
+end
 $$;
 
 -- functions/edge/stream_event_json.sql
@@ -5072,7 +5407,7 @@ declare
     -- operator plane
     'submit_run', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'run_events', 'run_logs',
     'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',
-    'list_workspaces', 'info', 'verify_events',
+    'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'info', 'verify_events',
     -- reactor
     'expire_leases', 'promote_due', 'pending_publications', 'commit_publication_as_reactor', 'ensure_partitions',
     'lead', 'events_since'];

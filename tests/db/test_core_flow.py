@@ -320,17 +320,38 @@ def test_the_failure_class_decides_about_a_retry(queue: Queue, error_class: str,
     assert worker.report(worker.claim_one(), "failed", error=error)["route"]["decision"] == decision
 
 
-def test_an_unsafe_run_is_never_retried_blindly(queue: Queue) -> None:
-    queue.template(rerun="unsafe")
+@pytest.mark.parametrize(("rerun", "said"), [("unsafe", "a rerun is unsafe"), ("checked", "there is no probe yet")])
+def test_an_unsafe_run_is_never_retried_blindly(queue: Queue, rerun: str, said: str) -> None:
+    queue.template(rerun=rerun)
     queue.submit()
     worker = Worker(queue)
     run = worker.claim_one()
     assert queue.expire()[0]["decision"] == "wait"
     assert (queue.get(run)["state_reason"], queue.why(run)) == ("rerun_unsafe", ["rerun_unsafe"])
+    assert said in queue.ops.call("why_run", queue.operator, run["run_id"])["reasons"][0]["message"]
     queue.forward(10_000)
     assert worker.claim() == []
     assert queue.retry(run)["run_id"] == run["run_id"]
     assert worker.claim_one()["epoch"] == 3
+
+
+def test_a_retry_that_lets_a_run_go_on_is_answered_the_same_again(queue: Queue) -> None:
+    queue.template(rerun="unsafe")
+    queue.submit()
+    worker = Worker(queue)
+    run = worker.claim_one()
+    worker.report(run, "failed")
+    first = queue.retry(run, idempotency_key="k")
+    assert ("repeated" in first, first["state"]) == (False, "queued")
+    claimed = worker.claim_one()
+    again = queue.retry(run, idempotency_key="k")
+    assert (again["run_id"], again["repeated"], again["state"]) == (run["run_id"], True, "running")
+    worker.report(claimed)
+    assert queue.retry(run, idempotency_key="k")["run_id"] == run["run_id"], "the repeat makes no new run"
+    with refused("OPC03") as conflict:
+        queue.submit(idempotency_key="k")
+    assert conflict.members == {"run_id": run["run_id"], "number": first["number"]}
+    assert queue.retry(run, idempotency_key="k2")["retry_of"] == run["run_id"]
 
 
 def test_a_routing_rule_escalates_or_holds(queue: Queue) -> None:

@@ -142,6 +142,37 @@ def test_a_run_tightens_caps_and_never_loosens_them(queue: Queue) -> None:
     assert Worker(queue).claim_one()["caps"]["memory_bytes"] == 700
 
 
+def test_a_pipelines_caps_tighten_its_tasks(queue: Queue) -> None:
+    queue.template("small", caps={"wall_seconds": 20})
+    queue.template("pipe", kind="pipeline", tasks={"a": {"template": "job"}, "b": {"template": "small"}})
+    run = queue.submit("pipe", caps={"wall_seconds": 50, "log_bytes": 1000})
+    assert queue.get(queue.child(run, "a"))["caps"] == {"wall_seconds": 50, "log_bytes": 1000}
+    assert queue.get(queue.child(run, "b"))["caps"] == {"wall_seconds": 20, "log_bytes": 1000}
+    queue.cancel(run, reason="enough")
+    again = queue.retry(run)
+    assert queue.get(queue.child(again, "b"))["caps"] == {"wall_seconds": 20, "log_bytes": 1000}
+
+
+@pytest.mark.parametrize(("name", "value"), [("max_attempts", 2), ("concurrency_key", "k")])
+def test_a_pipeline_refuses_what_has_no_effect_on_it(queue: Queue, name: str, value: object) -> None:
+    queue.template("pipe", kind="pipeline", tasks={"a": {"template": "job"}})
+    with refused("OPV01") as wrong:
+        queue.submit("pipe", **{name: value})
+    assert wrong.members["errors"][0]["path"] == f"/{name}"
+    assert queue.submit("pipe", **{name: None})["kind"] == "pipeline"
+
+
+def test_a_cap_that_is_tightened_reaches_the_run_under_way(queue: Queue) -> None:
+    queue.submit(caps={"wall_seconds": 50})
+    worker = Worker(queue)
+    run = worker.claim_one()
+    assert worker.heartbeat(run)["runs"][0]["caps"] == {"wall_seconds": 50}
+    cap = {"scope": "platform", "scope_ref": None, "cap": "wall_seconds", "limit": 30}
+    queue.ops.call("put_cap", queue.operator, cap)
+    assert worker.heartbeat(run)["runs"][0]["caps"] == {"wall_seconds": 30}
+    assert worker.heartbeat(run | {"epoch": 9})["runs"][0]["caps"] is None
+
+
 # Cancelling -----------------------------------------------------------------------------------------------------------
 
 

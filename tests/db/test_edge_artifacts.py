@@ -32,7 +32,7 @@ def refused(sqlstate, call, *arguments, **more):
 def test_an_artifact_is_begun_recorded_and_visible_with_the_report(work):
     begun = work.begin("report/out.txt", b"hello")
     digest = hashlib.sha256(b"hello").hexdigest()
-    assert begun["object_key"] == f"sha256/{digest[:2]}/{digest}"
+    assert begun["object_key"] == f"default/sha256/{digest[:2]}/{digest}"
     assert (begun["state"], begun["already_stored"]) == ("begun", False)
     recorded = work.record(begun["artifact_id"])
     assert recorded["state"] == "recorded"
@@ -77,10 +77,14 @@ def test_bytes_of_another_workspace_must_be_uploaded_all_the_same(ops18):
     one, two = start(ops18), start(ops18)
     one.record(one.begin("a", b"secret")["artifact_id"])
     assert two.begin("a", b"secret")["already_stored"]
-    ops18.admin.execute("insert into ops.workspaces (workspace) values ('elsewhere')")
-    ops18.admin.execute("alter table ops.runs disable trigger user")
-    ops18.admin.execute("update ops.runs set workspace = 'elsewhere' where run_id = %s", (one.run_id,))
-    assert not two.begin("b", b"secret")["already_stored"]
+    ops18.call("put_workspace", one.operator, {"workspace": "elsewhere"})
+    ops18.template(one.operator, workspace="elsewhere")
+    ops18.submit(one.operator, workspace="elsewhere")
+    (run,) = ops18.claim(one.token, one.executor_id)
+    stranger = Work(ops18, one.operator, one.token, one.executor_id, run["run_id"], run["epoch"])
+    begun = stranger.begin("b", b"secret")
+    digest = hashlib.sha256(b"secret").hexdigest()
+    assert (begun["already_stored"], begun["object_key"]) == (False, f"elsewhere/sha256/{digest[:2]}/{digest}")
 
 
 def test_a_table_is_an_artifact_without_bytes(work18):

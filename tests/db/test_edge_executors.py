@@ -78,7 +78,7 @@ def test_an_executor_that_left_is_gone(ops18):
     refused(ops18, "OPN03", "leave_executor", ops18.token("executor"), executor_id)
 
 
-def test_executors_are_shown_active_then_lost_or_stopped(ops):
+def test_executors_are_shown_active_then_lost_or_left(ops):
     token = ops.token("executor")
     executor_id = ops.executor(token)
     viewer = ops.token("viewer")
@@ -91,4 +91,4 @@ def test_executors_are_shown_active_then_lost_or_stopped(ops):
     ops.move_clock(61)
     assert state() == "lost"
     ops.call("leave_executor", token, executor_id)
-    assert state() == "stopped"
+    assert state() == "left"

@@ -74,14 +74,50 @@ def test_viewers_and_executors_put_no_templates(ops18):
         refused(ops18, "OPU02", "put_template", ops18.token(role), "job", {"name": "job", "kind": "python"})
 
 
-def test_a_bundle_can_be_fetched_once_its_bytes_were_seen(ops):
-    operator, executor = ops.token("operator"), ops.token("executor")
+def test_a_bundle_can_be_read_once_its_bytes_were_seen(ops):
+    operator = ops.token("operator")
     begun = ops.call("put_bundle", operator, {"sha256": BYTES, "size": 10})
-    assert begun == {"sha256": BYTES, "size": 10, "object_key": f"sha256/ab/{BYTES}", "already_stored": False}
-    refused(ops, "OPN06", "get_bundle", executor, BYTES)
+    key = f"default/sha256/ab/{BYTES}"
+    assert begun == {"sha256": BYTES, "size": 10, "object_key": key, "already_stored": False}
+    refused(ops, "OPN06", "get_bundle", operator, BYTES)
     assert ops.call("put_bundle", operator, {"sha256": BYTES, "size": 10, "stored": True})["already_stored"]
     assert ops.call("put_bundle", operator, {"sha256": BYTES, "size": 10})["already_stored"]
-    assert ops.call("get_bundle", executor, BYTES)["size"] == 10
+    assert ops.call("get_bundle", operator, BYTES)["size"] == 10
+
+
+def test_an_executor_reads_a_bundle_only_while_it_holds_a_run_that_uses_it(ops):
+    operator, token, other = ops.token("operator"), ops.token("executor"), ops.token("executor")
+    ops.call("put_bundle", operator, {"sha256": BYTES, "size": 10, "stored": True})
+    ops.template(operator, bundle={"sha256": BYTES, "size": 10})
+    ops.template(operator, "plain")
+    ops.submit(operator, "plain")
+    worker = ops.executor(token)
+    ops.claim(token, worker)
+    refused(ops, "OPN06", "get_bundle", token, BYTES)
+    run = ops.submit(operator)
+    (claimed,) = ops.claim(token, worker)
+    assert ops.call("get_bundle", token, BYTES)["size"] == 10
+    refused(ops, "OPN06", "get_bundle", other, BYTES)
+    ops.call("cancel_run", operator, run["run_id"], {"reason": "test", "force": True})
+    assert claimed["run_id"] == run["run_id"]
+    refused(ops, "OPN06", "get_bundle", token, BYTES)
+
+
+def test_a_digest_alone_opens_no_bundle_of_another_workspace(ops18):
+    operator = ops18.token("operator")
+    ops18.call("put_workspace", operator, {"workspace": "lab"})
+    ops18.call("put_bundle", operator, {"sha256": BYTES, "size": 10, "stored": True})
+    lab, viewer = ops18.token("operator", workspaces=["lab"]), ops18.token("viewer", workspaces=["lab"])
+    refused(ops18, "OPN06", "get_bundle", viewer, BYTES)
+    refused(ops18, "OPU02", "put_bundle", lab, {"sha256": BYTES, "size": 10, "workspace": "default"})
+    spec = {"name": "job", "kind": "python", "workspace": "lab", "bundle": {"sha256": BYTES, "size": 10}}
+    refused(ops18, "OPN06", "put_template", lab, "job", spec)
+    # announcing it is not having it
+    begun = ops18.call("put_bundle", lab, {"sha256": BYTES, "size": 10})
+    assert (begun["already_stored"], begun["object_key"]) == (False, f"lab/sha256/ab/{BYTES}")
+    refused(ops18, "OPN06", "put_template", lab, "job", spec)
+    ops18.call("put_bundle", lab, {"sha256": BYTES, "size": 10, "stored": True})
+    assert ops18.call("put_template", lab, "job", spec)["created"]
 
 
 @pytest.mark.parametrize("body", [{"sha256": "ab", "size": 1}, {"sha256": BYTES}, {"sha256": BYTES, "size": -1}, {}])

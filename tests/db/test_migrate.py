@@ -17,6 +17,7 @@ from ops_schema.errors import (
     MigrationBusy,
     MigrationEdited,
     MigrationError,
+    OpsError,
     SchemaTooNew,
     SchemaTooOld,
     StoreUnavailable,
@@ -239,3 +240,29 @@ def test_the_first_tokens_can_be_made_again_with_the_same_secret(pg18):
     assert migrate.create_token(pg18.conninfo, "operator", "operator", sha256("secret")) == first
     with pg18.connect() as connection:
         assert connection.execute("select count(*) from ops.tokens").fetchone() == (1,)
+
+
+def test_a_token_is_revoked_by_its_name_and_again_without_an_error(pg18):
+    made = migrate.create_token(pg18.conninfo, "leaked", "operator", sha256("secret"))
+    migrate.create_token(pg18.conninfo, "kept", "operator", sha256("other"))
+    assert migrate.revoke_token(pg18.conninfo, "leaked") == [made["token_id"]]
+    assert migrate.revoke_token(pg18.conninfo, "leaked") == []
+    with pg18.connect() as connection:
+        live = [connection.execute("select ops.authenticate(%s)", (sha256(s),)).fetchone() for s in ("secret", "other")]
+    assert [found[0] and found[0]["name"] for found in live] == [None, "kept"]
+
+
+def test_the_lakehouse_root_is_set_with_the_migration_or_after_it(empty_pg):
+    def root() -> str:
+        with empty_pg.connect() as connection:
+            return connection.execute("select ops.info() ->> 'lakehouse_root'").fetchone()[0]
+
+    assert migrate.apply(empty_pg.conninfo, lakehouse_root="s3://tables/a")
+    assert root() == "s3://tables/a"
+    assert migrate.apply(empty_pg.conninfo) == ()
+    assert root() == "s3://tables/a"
+    assert migrate.apply(empty_pg.conninfo, lakehouse_root="s3://tables/b") == ()
+    assert (root(), migrate.set_lakehouse_root(empty_pg.conninfo, "s3://c-d")) == ("s3://tables/b", "s3://c-d")
+    with pytest.raises(OpsError) as refused:
+        migrate.set_lakehouse_root(empty_pg.conninfo, "no-root")
+    assert (refused.value.sqlstate, root()) == ("OPV01", "s3://c-d")

@@ -13,7 +13,7 @@ declare
     -- operator plane
     'submit_run', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'run_events', 'run_logs',
     'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',
-    'list_workspaces', 'info', 'verify_events',
+    'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'info', 'verify_events',
     -- reactor
     'expire_leases', 'promote_due', 'pending_publications', 'commit_publication_as_reactor', 'ensure_partitions',
     'lead', 'events_since'];

@@ -1,5 +1,6 @@
--- Code archives, addressed by content.
+-- Code archives, addressed by workspace and content.
 create table ops.bundles (
+  workspace  text        not null,
   sha256     text        not null,
   size       bigint      not null,
   object_key text        not null,
@@ -7,7 +8,8 @@ create table ops.bundles (
   created_at timestamptz not null,
   stored_at  timestamptz,
   created_by uuid,
-  constraint bundles_pkey primary key (sha256),
+  constraint bundles_pkey primary key (workspace, sha256),
+  constraint bundles_workspace_fkey foreign key (workspace) references ops.workspaces (workspace),
   constraint bundles_sha256_hex check (sha256 ~ '^[0-9a-f]{64}$'),
   constraint bundles_size check (size >= 0),
   constraint bundles_state check (state in ('begun', 'stored')),

@@ -107,6 +107,18 @@ create index runs_cancelling on ops.runs (cancel_requested_at) where state = 'ru
 create index runs_children on ops.runs (pipeline_run_id) where pipeline_run_id is not null;
 create unique index runs_idempotency on ops.runs (workspace, idempotency_key) where idempotency_key is not null;
 
+-- Retries that made no new run but let a waiting one go on: what they were answered with, for the next time they are
+-- sent. The keys of submits are on the runs they made.
+create table ops.retry_requests (
+  workspace       text        not null,
+  idempotency_key text        not null,
+  request_digest  bytea       not null,
+  run_id          uuid        not null,
+  created_at      timestamptz not null,
+  constraint retry_requests_pkey primary key (workspace, idempotency_key),
+  constraint retry_requests_run_fkey foreign key (run_id) references ops.runs (run_id)
+);
+
 -- Who waits for whom, and which of the parent's outputs become which inputs: {"input name": "output name"}.
 create table ops.run_dependencies (
   run_id     uuid  not null,

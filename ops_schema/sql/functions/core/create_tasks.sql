@@ -1,6 +1,7 @@
 -- Mutate and emit: the children of a pipeline run, with the template versions of this moment. run_ids rise along the
 -- dependencies, so that locking in run-id order is locking parents first. p_keep: {task key: run_id} of runs that
--- already did a task's work (repair); they get no new child. Raises OPN02, OPV02, OPV05.
+-- already did a task's work (repair); they get no new child. The pipeline's caps tighten those of each child.
+-- Raises OPN02, OPV02, OPV05.
 create or replace function ops.create_tasks(
   p_pipeline_run_id uuid, p_tasks jsonb, p_body jsonb, p_place jsonb, p_keep jsonb default '{}',
   p_templates jsonb default '{}')
@@ -12,11 +13,12 @@ declare
   v_ids      uuid[];
   v_runs     jsonb  := p_keep;
   v_params   jsonb;
+  v_caps     jsonb;
   v_task     jsonb;
   v_template ops.templates;
   v_actor    text   := 'operator:' || (p_place ->> 'submitted_by');
 begin
-  select r.params into v_params from ops.runs r where r.run_id = p_pipeline_run_id;
+  select r.params, r.caps into v_params, v_caps from ops.runs r where r.run_id = p_pipeline_run_id;
   v_ids := array(select ops.uuid7() as id from unnest(v_order) order by id);
   for i in 1 .. cardinality(v_order) loop
     continue when p_keep ? v_order[i];
@@ -26,7 +28,9 @@ begin
     perform ops.create_run(v_template,
       jsonb_build_object('params', ops.substitute(coalesce(nullif(v_task -> 'params', 'null'), '{}'), v_params,
                                                   '/tasks/' || v_order[i] || '/params'),
-                         'condition', coalesce(v_task ->> 'condition', 'all_success'))
+                         'condition', coalesce(v_task ->> 'condition', 'all_success'),
+                         'caps', ops.effective_caps(p_place ->> 'workspace', v_template.name,
+                                                    ops.tightest(v_template.spec -> 'caps', v_caps)))
         || ops.inherited(p_body, v_task),
       p_place - 'digest' - 'retry_of'
         || jsonb_build_object('run_id', v_ids[i], 'pipeline_run_id', p_pipeline_run_id, 'task_key', v_order[i]),

@@ -1,6 +1,7 @@
 -- What a heartbeat answers for each run sent. continue: the lease is renewed. cancel: renewed, and the executor has
 -- grace_seconds to stop. drain: renewed, finish but claim no more. already_terminal: the report was accepted,
--- nothing to do. superseded: this epoch holds nothing any more, `reason` says why.
+-- nothing to do. superseded: this epoch holds nothing any more, `reason` says why. caps: those in force now,
+-- for a run still held; they may have been tightened since the claim.
 create or replace function ops.directives(p_executor ops.executors, p_runs jsonb) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -11,9 +12,10 @@ begin
         'reason', case d.directive when 'cancel' then d.cancel_reason
                                    when 'superseded' then coalesce(d.lost, 'unknown run') end,
         'grace_seconds', case d.directive when 'cancel' then ops.setting_number('cancel_grace_seconds') end,
-        'caps', null) order by d.n), '[]')
+        'caps', case when d.lease_deadline is not null
+                     then ops.effective_caps(d.workspace, d.template_name, d.caps) end) order by d.n), '[]')
       from (
-        select s.n, s.run_id, s.epoch, l.lease_deadline, r.cancel_reason,
+        select s.n, s.run_id, s.epoch, l.lease_deadline, r.cancel_reason, r.workspace, r.template_name, r.caps,
                case when l.run_id is null and r.run_id is not null then ops.lost_reason(r, s.epoch) end as lost,
                case when l.run_id is null then
                       case when ops.lost_reason(r, s.epoch) = 'terminal' then 'already_terminal' else 'superseded' end

@@ -4,7 +4,7 @@
 -- One statement selects with SKIP LOCKED, raises the epoch and ends the attempt; a renewal or a report that is under
 -- way keeps its run. After an outage of the sweeper's own, each lease gets its whole length from the sweeper's
 -- return.
--- Returns {expired: [{run_id, epoch, decision}], cancelled, resumed_at}.
+-- Returns {expired: [{run_id, epoch, decision}], resumed_at}.
 create or replace function ops.expire_leases(p_limit int) returns jsonb
 language plpgsql volatile security definer set search_path = ''
 as $$

@@ -1,20 +1,28 @@
--- The run that this idempotency key made before, or null. Two submits with one key at once take turns.
--- Raises OPC03 when it was made from another body.
+-- The run that this idempotency key made before, or let go on, or null. Two requests with one key at once take turns.
+-- Raises OPC03 when the key came with another body.
 create or replace function ops.repeated_submit(p_workspace text, p_key text, p_digest bytea) returns uuid
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_run ops.runs;
+  v_run_id uuid;
+  v_number bigint;
+  v_digest bytea;
 begin
   if p_key is null then
     return null;
   end if;
   perform pg_advisory_xact_lock(hashtextextended('ops.submit:' || p_workspace || '/' || p_key, 0));
-  select * into v_run from ops.runs r where r.workspace = p_workspace and r.idempotency_key = p_key;
-  if v_run.request_digest <> p_digest then
-    perform ops.fail('OPC03', format('idempotency key %s made run %s from another body', p_key, v_run.number),
-      jsonb_build_object('run_id', v_run.run_id, 'number', v_run.number), 'Use a new key for a new request.');
+  select r.run_id, r.number, x.request_digest into v_run_id, v_number, v_digest
+    from (select s.run_id, s.request_digest from ops.runs s
+           where s.workspace = p_workspace and s.idempotency_key = p_key
+          union all
+          select q.run_id, q.request_digest from ops.retry_requests q
+           where q.workspace = p_workspace and q.idempotency_key = p_key) x
+    join ops.runs r on r.run_id = x.run_id;
+  if v_digest <> p_digest then
+    perform ops.fail('OPC03', format('idempotency key %s was used with another body, for run %s', p_key, v_number),
+      jsonb_build_object('run_id', v_run_id, 'number', v_number), 'Use a new key for a new request.');
   end if;
-  return v_run.run_id;
+  return v_run_id;
 end
 $$;

@@ -1,7 +1,8 @@
 -- Retry: a new run of the same template version with the same definition, retry_of pointing at the ended one. For a
--- pipeline that did not succeed: a new pipeline run in which the tasks that succeeded are not run again; their outputs
--- are taken from the old runs (the event run.submitted names them). For one that did: a whole new one.
+-- pipeline that did not succeed: a new pipeline run in which the tasks that succeeded are not run again; the children
+-- that depend on them take their outputs from the old runs. For one that did: a whole new one.
 -- A run that waits because its rerun is unsafe, or because a rule holds it, goes on itself: a person has now decided.
+-- The same key with the same body again answers the same run, with `repeated: true`.
 --   p_body {idempotency_key?}
 -- Returns the Run. Raises OPU01, OPU02, OPN01, OPC03, OPC05 (it has not ended), OPV01, OPV02.
 create or replace function ops.retry_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
@@ -22,6 +23,9 @@ begin
   select * into v_run from ops.runs r where r.run_id = v_run_id for update;
   if v_run.state = 'waiting' and v_run.state_reason in ('rerun_unsafe', 'held_by_rule') then
     perform ops.enqueue(array[v_run_id], 'operator:' || v_token.name);
+    insert into ops.retry_requests (workspace, idempotency_key, request_digest, run_id, created_at)
+    select v_run.workspace, p_body ->> 'idempotency_key', v_digest, v_run_id, ops.now()
+     where p_body ->> 'idempotency_key' is not null;
     return ops.run_json(v_run_id);
   elsif not ops.is_terminal(v_run.state) then
     perform ops.fail('OPC05', format('run %s is %s', v_run.number, v_run.state),

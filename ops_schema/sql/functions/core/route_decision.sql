@@ -27,7 +27,8 @@ begin
     return '{"decision": "finish", "reason": "expirations_exhausted"}';
   elsif p_run.attempt >= p_run.max_attempts then
     return '{"decision": "finish", "reason": "attempts_exhausted"}';
-  elsif p_spec ->> 'rerun' = 'unsafe' then
+  elsif p_spec ->> 'rerun' in ('unsafe', 'checked') then
+    -- `checked` wants a probe before the next attempt; there is none yet, so a person looks instead
     return '{"decision": "wait", "reason": "rerun_unsafe"}';
   end if;
   return jsonb_build_object('decision', 'retry',

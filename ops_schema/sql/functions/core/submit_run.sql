@@ -11,6 +11,7 @@ declare
   v_workspace text       := coalesce(p_body ->> 'workspace', 'default');
   v_digest    bytea      := ops.digest(p_body);
   v_repeated  uuid;
+  v_template  ops.templates;
   v_run_id    uuid;
 begin
   perform ops.check_submit(p_body);
@@ -20,8 +21,9 @@ begin
     return ops.run_json(v_repeated) || '{"repeated": true}';
   end if;
 
-  v_run_id := ops.submit_template(
-    ops.find_template(v_workspace, p_body ->> 'template', (p_body ->> 'template_version')::int), p_body,
+  v_template := ops.find_template(v_workspace, p_body ->> 'template', (p_body ->> 'template_version')::int);
+  perform ops.check_pipeline_submit(v_template, p_body);
+  v_run_id := ops.submit_template(v_template, p_body,
     jsonb_build_object('workspace', v_workspace, 'submitted_by', v_token.name, 'digest', encode(v_digest, 'hex')));
   return ops.run_json(v_run_id);
 end

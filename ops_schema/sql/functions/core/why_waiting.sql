@@ -22,7 +22,7 @@ begin
       when 'not_before' then format('not before %s', ops.iso(p_run.not_before))
       when 'retry_backoff' then format('attempt %s failed; the next starts at %s', p_run.attempt,
           ops.iso(p_run.not_before))
-      when 'rerun_unsafe' then 'its attempt ended without an outcome, and its template says that a rerun is unsafe: retry or cancel it'
+      when 'rerun_unsafe' then ops.why_rerun_unsafe(p_run.template_id)
       when 'held_by_rule' then 'a routing rule holds it: retry or cancel it'
       when 'waiting_on_tasks' then 'none of its tasks has started'
       else p_run.state_reason end,

@@ -31,7 +31,7 @@ begin
     v_new.size := (p_body ->> 'size')::bigint;
     v_new.sha256 := v_sha256;
     v_new.media_type := coalesce(p_body ->> 'media_type', 'application/octet-stream');
-    v_new.object_key := ops.object_key(v_sha256);
+    v_new.object_key := (select ops.object_key(r.workspace, v_sha256) from ops.runs r where r.run_id = p_run_id);
   end if;
   return v_new;
 end

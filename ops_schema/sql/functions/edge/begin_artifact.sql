@@ -1,5 +1,6 @@
 -- beginArtifact: guard, lock, then one row per (run, epoch, name). The same name with the same content again answers
--- the same row; with other content, OPC04. The bytes' address is their SHA-256.
+-- the same row; with other content, OPC04. The bytes' address is the run's
+-- workspace and their SHA-256.
 create or replace function ops.begin_artifact(p_token_id uuid, p_run_id uuid, p_body jsonb) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
@@ -27,6 +28,6 @@ begin
     'artifact_id', v_found.artifact_id,
     'state', v_found.state,
     'object_key', v_found.object_key,
-    'already_stored', v_found.object_key is null or ops.object_is_stored(p_run_id, v_found.object_key));
+    'already_stored', v_found.object_key is null or ops.object_is_stored(v_found.object_key));
 end
 $$;

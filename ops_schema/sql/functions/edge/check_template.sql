@@ -20,7 +20,9 @@ begin
     perform ops.fail('OPV03', format('kind: %L is no kind here', p_spec ->> 'kind'),
       jsonb_build_object('kinds', ops.setting('kinds') || '["pipeline"]'), 'Use one of the kinds.');
   end if;
-  if v_bundle is not null and not exists (select from ops.bundles b where b.sha256 = v_bundle) then
+  if v_bundle is not null and not exists (
+       select from ops.bundles b where b.sha256 = v_bundle and b.state = 'stored' and ops.may_enter(p_caller, b.workspace)) then
+    -- announced only, or another tenant's: as good as none
     perform ops.fail('OPN06', format('there is no bundle %s', left(v_bundle, 80)), '{}', 'Upload the bundle first.');
   end if;
 end

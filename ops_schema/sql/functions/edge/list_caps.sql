@@ -6,10 +6,7 @@ declare
   v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
 begin
   return jsonb_build_object(
-    'items', (select coalesce(jsonb_agg(jsonb_build_object('scope', c.scope, 'workspace', c.workspace,
-                       'template_name', c.template_name, 'cap', c.cap, 'limit', c."limit",
-                       'updated_at', ops.iso(c.updated_at))
-                       order by c.scope, c.workspace, c.template_name, c.cap), '[]')
+    'items', (select coalesce(jsonb_agg(ops.cap_json(c) order by c.scope, c.workspace, c.template_name, c.cap), '[]')
                 from ops.caps c where c.workspace is null or ops.may_enter(v_caller, c.workspace)),
     'ledger', (select coalesce(jsonb_agg(ops.cap_entry_json(l) order by l.entry_id desc), '[]')
                  from (select x.* from ops.cap_ledger x join ops.runs r on r.run_id = x.run_id

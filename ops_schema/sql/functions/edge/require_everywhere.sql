@@ -1,0 +1,14 @@
+-- Guard: an operator whose token opens every workspace, for what concerns the whole platform. Raises OPU01, OPU02.
+create or replace function ops.require_everywhere(p_token_id uuid) returns ops.tokens
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator']);
+begin
+  if v_caller.workspaces is not null then
+    perform ops.fail('OPU02', format('token %s opens some workspaces only; this concerns all of them', v_caller.name),
+      jsonb_build_object('workspaces', v_caller.workspaces), 'Use an operator token for all workspaces.');
+  end if;
+  return v_caller;
+end
+$$;
