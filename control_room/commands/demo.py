@@ -88,7 +88,7 @@ def _generated(source: Path, folder: Path) -> Pipeline:
             exit_code=MISUSE,
         ) from error  # fmt: skip
     told = f"{source.name} ({made.rows:,} rows, {made.columns} columns)"
-    return Pipeline(made.folder, "table-demo", made.params, told)
+    return Pipeline(made.folder, made.template, made.params, told)
 
 
 def _submitted(context: typer.Context, pipeline: Pipeline, quiet: bool) -> Json:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,7 +113,34 @@ def contract() -> str:
     return "".join(parts)
 
 
-PAGES_BY_NAME = {"commands.md": commands, "settings.md": settings, "errors.md": errors, "contract.md": contract}
+def templates() -> str:
+    schema = json.loads(
+        (ROOT / "control_room" / "api" / "schemas" / "template.schema.json").read_text(encoding="utf-8")
+    )
+    parts = ["# Template fields\n\n`control-room templates apply` checks a template against this schema.\n\n"]
+    parts.append("| field | type | |\n|---|---|---|\n")
+    for name, field in schema["properties"].items():
+        parts.append(f"| `{name}` | {field_type(field, schema)} | {cell(field.get('description'))} |\n")
+    return "".join(parts)
+
+
+def field_type(field: dict[str, Any], schema: dict[str, Any]) -> str:
+    """The type of a field of a JSON Schema, with what an enumeration allows."""
+    if "$ref" in field:
+        field = schema["$defs"][field["$ref"].rsplit("/", 1)[-1]]
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    found = field.get("type", "any")
+    return " or ".join(found) if isinstance(found, list) else str(found)
+
+
+PAGES_BY_NAME = {
+    "templates.md": templates,
+    "commands.md": commands,
+    "settings.md": settings,
+    "errors.md": errors,
+    "contract.md": contract,
+}
 
 
 def main() -> int:

@@ -56,20 +56,28 @@ def test_the_tutorials_wrong_parameter_is_refused_with_its_name(demo: DemoRun) -
     assert "min_flights" in done.stderr
 
 
-def test_the_task_of_the_how_to_can_be_written_applied_and_run_as_the_page_says(demo: DemoRun, tmp_path: Path) -> None:
+def test_the_tasks_of_the_how_to_can_be_written_applied_and_run_as_the_page_says(demo: DemoRun, tmp_path: Path) -> None:
     page = "spec/docs/how-to/write-a-task.md"
-    (tmp_path / "words").mkdir()
-    (tmp_path / "words" / "count.py").write_text(blocks(page, "python")[0])
-    template, pipeline = blocks(page, "yaml")
-    (tmp_path / "words.yaml").write_text(template)
-    (tmp_path / "report.yaml").write_text(pipeline)
-    for line in [
-        *commands(page),
-        "control-room templates apply report.yaml",
-        "control-room submit word-report --follow",
-    ]:
+    python, templates = blocks(page, "python"), blocks(page, "yaml")
+    for name, text in zip(("words/count.py", "longest/longest.py"), python, strict=True):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    for name, text in zip(("words.yaml", "longest.yaml", "pipeline.yaml"), templates, strict=True):
+        (tmp_path / name).write_text(text)
+    for line in commands(page):
         done = shell(line, demo, tmp_path)
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}\n{demo.stack.tails()}"
+    pipeline = next(run for run in demo.stack.json("runs", "ls")["items"] if run["template_name"] == "word-report")
+    assert demo.stack.runs(str(pipeline["number"]))["longest"]["result"] == {"longest": "rose"}
+
+
+def test_a_published_table_can_be_read_as_the_how_to_says(demo: DemoRun, tmp_path: Path) -> None:
+    script = tmp_path / "read.py"
+    script.write_text("\n".join(blocks("spec/docs/how-to/read-a-table.md", "python")))
+    done = shell(f"python {script}", demo, ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "224" in done.stdout
+    assert "EWR" in done.stdout
 
 
 def test_every_link_between_our_pages_leads_to_a_page() -> None:

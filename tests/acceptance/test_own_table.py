@@ -21,6 +21,12 @@ CSV = """Meter ID,Reading kWh,Read On,Estimated,Tariff
 """
 
 
+GERMAN = """Zähler-Nr.;Straße;Stand kWh;Kunde;Stand kWh
+00100001;Hauptstraße 5;1234,5;12345678901234567890;1
+00100002;Gartenweg;n/a;12345678901234567891;2
+"""
+
+
 def bronze(demo: DemoRun, name: str) -> pa.Table:
     uri = f"{demo.stack.connection()['root']}/tables/{name}/bronze"
     return DeltaTable(uri, storage_options=demo.stack.storage_options()).to_pyarrow_table()
@@ -37,6 +43,23 @@ def test_a_csv_becomes_a_published_table_with_generated_tests_and_a_report(demo:
     nodes = demo.stack.runs(str(summary["run"]["number"]))["transform"]["result"]["nodes"]
     assert {"silver_holds_every_row", "reading_kwh_is_finite", "read_on_is_plausible"} <= {n["name"] for n in nodes}
     assert "Meter readings 2026.csv" in Path(summary["report"]["path"]).read_text(encoding="utf-8")
+
+
+def test_a_german_file_keeps_its_leading_zeros_its_long_numbers_and_the_sense_of_its_headings(
+    demo: DemoRun, tmp_path: Path
+) -> None:
+    source = tmp_path / "Zählerstände.csv"
+    source.write_text(GERMAN, encoding="utf-8")
+    summary = json.loads(demo.stack.run("demo", "--input", str(source), "--json").stdout)
+    assert summary["run"]["template_name"] == "table-zaehlerstaende"
+    table = bronze(demo, "zaehlerstaende")
+    assert table.column_names == ["zaehler_nr", "strasse", "stand_kwh", "kunde", "stand_kwh_2"]
+    assert table["zaehler_nr"].to_pylist() == ["00100001", "00100002"]
+    assert table["kunde"].to_pylist() == ["12345678901234567890", "12345678901234567891"]
+    assert table["stand_kwh"].to_pylist() == [1234.5, None]
+    report = Path(summary["report"]["path"]).read_text(encoding="utf-8")
+    assert "Zähler-Nr." in report
+    assert "import matplotlib" not in report
 
 
 def test_a_parquet_file_with_types_of_its_own_keeps_them(demo: DemoRun, tmp_path: Path) -> None:

@@ -26,15 +26,31 @@ class InputFileError(ValueError):
 
 
 @dataclass(frozen=True)
+class Column:
+    """A column of the user's table: its plain name, what decides its tests, and its heading in the file."""
+
+    name: str
+    group: str
+    heading: str
+
+    @property
+    def heading_sql(self) -> str:
+        """The heading as a SQL text that dbt does not take for a template."""
+        return "'" + self.heading.replace("'", "''").replace("{", "(").replace("}", ")").replace("\n", " ")[:200] + "'"
+
+
+@dataclass(frozen=True)
 class GeneratedDemo:
     """A folder of templates and bundles, and the pipeline's parameters.
 
     folder: holds pipeline.yaml, ingest.yaml, transform.yaml and report.yaml with their bundles.
-    params: for the template ``table-demo``.
+    template: the pipeline's name, one per table, so that a later table never changes what this name runs.
+    params: the pipeline's parameters.
     rows, columns: of the user's table, as read.
     """
 
     folder: Path
+    template: str
     params: dict[str, str]
     rows: int
     columns: int
@@ -44,27 +60,34 @@ def generate(source: Path, folder: Path) -> GeneratedDemo:
     """Write the demo for `source` (CSV or Parquet) into `folder`. Raises InputFileError with what to do."""
     reader = _reader()
     try:
-        table = reader.read_table(source)
+        table, headings = reader.read(source)
     except reader.UnreadableInputError as error:
         raise InputFileError(str(error)) from error
-    shutil.copytree(
-        HERE,
-        folder,
-        dirs_exist_ok=True,
-        ignore=shutil.ignore_patterns("*.py[co]", "__pycache__", "generate.py", "__init__.py"),
-    )
+    name = table_name(reader.plain(source.stem))
+    template = f"table-{name.replace('_', '-')}"
+    copy_templates(folder, template)
     suffix = ".parquet" if source.suffix.lower() in PARQUET else ".csv"
     shutil.copyfile(source, folder / "ingest" / f"input{suffix}")
-    write_project(folder / "transform", [(field.name, type_group(str(field.type))) for field in table.schema])
-    return GeneratedDemo(
-        folder, {"table_name": table_name(source), "source_name": source.name}, table.num_rows, table.num_columns
-    )
+    columns = [
+        Column(f.name, type_group(str(f.type)), heading) for f, heading in zip(table.schema, headings, strict=True)
+    ]
+    write_project(folder / "transform", columns)
+    params = {"table_name": name, "source_name": source.name}
+    return GeneratedDemo(folder, template, params, table.num_rows, table.num_columns)
 
 
-def table_name(source: Path) -> str:
-    """Return the table's name in the lakehouse: the file's name in plain letters, at most 61 of them."""
-    plain = re.sub(r"[^a-z0-9]+", "_", source.stem.lower()).strip("_") or "table"
-    return (plain if plain[0].isalpha() else f"t_{plain}")[:61]
+def copy_templates(folder: Path, template: str) -> None:
+    """Copy templates and bundles, named after the table."""
+    leave = shutil.ignore_patterns("*.py[co]", "__pycache__", "generate.py", "__init__.py")
+    shutil.copytree(HERE, folder, dirs_exist_ok=True, ignore=leave)
+    for file in folder.glob("*.yaml"):
+        file.write_text(file.read_text(encoding="utf-8").replace("table-demo", template), encoding="utf-8")
+
+
+def table_name(plain: str) -> str:
+    """Return the table's name in the lakehouse, from the file's name in plain letters; at most 50 of them."""
+    name = plain or "table"
+    return (name if name[0].isalpha() else f"t_{name}")[:50].rstrip("_")
 
 
 def type_group(arrow_type: str) -> str:
@@ -80,17 +103,23 @@ def type_group(arrow_type: str) -> str:
     return "truth" if arrow_type == "bool" else "other"
 
 
-def write_project(project: Path, columns: list[tuple[str, str]]) -> None:
+def write_project(project: Path, columns: list[Column]) -> None:
     """Write the dbt project: one silver model, three gold models, and the tests that the types ask for."""
     files = {
         "dbt_project.yml": yaml.safe_dump(PROJECT, sort_keys=False),
         "models/silver_table.sql": silver_sql(columns),
-        "models/gold_profile.sql": union(profile_sql(name, group) for name, group in columns),
+        "models/gold_profile.sql": union(profile_sql(column) for column in columns),
         "models/gold_top_values.sql": union(
-            [EMPTY_TOP_VALUES, *(top_values_sql(n) for n, g in columns[:MAX_PLOTTED_COLUMNS] if g in {"text", "truth"})]
+            [
+                EMPTY_TOP_VALUES,
+                *(top_values_sql(c.name) for c in columns[:MAX_PLOTTED_COLUMNS] if c.group in {"text", "truth"}),
+            ]
         ),
         "models/gold_histogram.sql": union(
-            [EMPTY_HISTOGRAM, *(histogram_sql(n) for n, g in columns[:MAX_PLOTTED_COLUMNS] if g in {"number", "real"})]
+            [
+                EMPTY_HISTOGRAM,
+                *(histogram_sql(c.name) for c in columns[:MAX_PLOTTED_COLUMNS] if c.group in {"number", "real"}),
+            ]
         ),
         "models/schema.yml": yaml.safe_dump(schema(columns), sort_keys=False),
         "tests/silver_holds_every_row.sql": EVERY_ROW,
@@ -103,17 +132,22 @@ def write_project(project: Path, columns: list[tuple[str, str]]) -> None:
         target.write_text(text, encoding="utf-8")
 
 
-def silver_sql(columns: list[tuple[str, str]]) -> str:
+def silver_sql(columns: list[Column]) -> str:
     """Select every column; text loses blanks at its ends and is null when nothing is left."""
-    lines = [f"""    nullif(trim("{n}"), '') as "{n}\"""" if group == "text" else f'    "{n}"' for n, group in columns]
+    lines = [
+        f"""    nullif(trim("{n}"), '') as "{n}\"""" if group == "text" else f'    "{n}"'
+        for n, group in ((c.name, c.group) for c in columns)
+    ]
     return "select\n" + ",\n".join(lines) + "\nfrom {{ source('inputs', 'table') }}\n"
 
 
-def profile_sql(name: str, group: str) -> str:
+def profile_sql(column: Column) -> str:
     """Select one row: the column's counts and its smallest, largest and mean value."""
+    name, group = column.name, column.group
     ordered, counted = group in {"number", "real", "time", "text"}, group in {"number", "real"}
     return f"""select
     '{name}' as column_name,
+    {column.heading_sql} as heading,
     '{group}' as type_group,
     count(*) as row_count,
     count(*) - count("{name}") as null_count,
@@ -158,10 +192,11 @@ def histogram_sql(name: str) -> str:
 )"""
 
 
-def schema(columns: list[tuple[str, str]]) -> dict[str, Any]:
+def schema(columns: list[Column]) -> dict[str, Any]:
     """Return schema.yml: a key column must be present and unique, a truth value is true or false."""
     tested = []
-    for name, group in columns:
+    for column in columns:
+        name, group = column.name, column.group
         tests: list[Any] = ["not_null", "unique"] if is_key(name, group) else []
         if group == "truth":
             tests.append({"accepted_values": {"arguments": {"values": [True, False], "quote": False}}})
@@ -183,10 +218,11 @@ def is_key(name: str, group: str) -> bool:
     return name in {"id", "key", "uuid", "row_id"} and group in {"number", "text"}
 
 
-def type_tests(columns: list[tuple[str, str]]) -> dict[str, str]:
+def type_tests(columns: list[Column]) -> dict[str, str]:
     """Return singular tests by name. They warn and do not fail: the data is the user's and may be right."""
     tests = {}
-    for name, group in columns:
+    for column in columns:
+        name, group = column.name, column.group
         if group == "real":
             tests[f"{name}_is_finite"] = warn(f'"{name}" is not null and not isfinite("{name}"::double)')
         if group == "time":
