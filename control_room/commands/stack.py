@@ -11,6 +11,7 @@ from control_room.commands.words import coloured, seconds_text, size_text
 from control_room.errors import FAILED, MISUSE, OK, ControlRoomError
 
 if TYPE_CHECKING:
+    from control_room.local.folder import StackFolder
     from control_room.local.report import Event
     from control_room.local.state import StackState
     from control_room.local.supervisor import Options
@@ -38,12 +39,7 @@ def up(
         raise typer.Exit(_foreground(context, options))
     from control_room.local import stack
 
-    try:
-        state = stack.up(folder, options, lambda event: _tell(event, quiet=as_json))
-    except KeyboardInterrupt:
-        me = program()
-        say(f"the stack goes on starting in the background: {me} status, {me} down", quiet=True)
-        raise
+    state = _up(folder, options, as_json)
     if as_json:
         print_json(stack.status(folder))
     else:
@@ -81,10 +77,20 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 
 def bring_up(context: typer.Context, quiet: bool) -> StackState:
     """The stack of the settings, started when it is not up; for commands that need one."""
-    from control_room.local import stack
     from control_room.local.supervisor import Options
 
-    return stack.up(settings_of(context).folder, Options(), lambda event: _tell(event, quiet=quiet))
+    return _up(settings_of(context).folder, Options(), quiet)
+
+
+def _up(folder: StackFolder, options: Options, quiet: bool) -> StackState:
+    from control_room.local import stack
+
+    try:
+        return stack.up(folder, options, lambda event: _tell(event, quiet=quiet))
+    except KeyboardInterrupt:
+        me = program()
+        say(f"the stack goes on starting in the background: {me} status, {me} down", quiet=True)
+        raise
 
 
 def _foreground(context: typer.Context, options: Options) -> int:

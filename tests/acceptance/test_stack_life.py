@@ -177,6 +177,36 @@ def test_a_run_goes_through_the_whole_stack(stack: Stack) -> None:
     assert stack.json("artifacts", "verify", str(run["number"]))["ok"] is True
 
 
+SPY = """
+from pathlib import Path
+
+def main(context):
+    root = Path(context.params["root"])
+    names = ["stack.json", "secrets/operator.token", "pg/PG_VERSION", "s3/security.toml", "logs/server.log"]
+    return {name: read(root / name) for name in names}
+
+def read(target):
+    try:
+        return len(target.read_bytes()) > 0
+    except OSError as error:
+        return type(error).__name__
+"""
+
+
+def test_user_code_cannot_read_the_database_the_store_the_secrets_or_the_state(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "spy.py").write_text(SPY)
+    spec = {"name": "spy", "kind": "python", "bundle": "code", "entrypoint": "spy:main"}
+    schema = {"type": "object", "properties": {"root": {"type": "string"}}}
+    (tmp_path / "spy.yaml").write_text(yaml.safe_dump({**spec, "params_schema": schema}))
+    stack.run("templates", "apply", str(tmp_path / "spy.yaml"))
+    done = stack.run("submit", "spy", "-p", f"root={stack.data_dir}", "--follow", "--json")
+    hidden = ("stack.json", "secrets/operator.token", "pg/PG_VERSION", "s3/security.toml")
+    found = json.loads(done.stdout)["result"]
+    assert {name: found[name] for name in hidden} == dict.fromkeys(hidden, "PermissionError")
+    assert found["logs/server.log"] is True  # it looked in the right place
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_killed_with_kill_9_is_started_again(stack: Stack, name: str) -> None:
     before = services(stack)[name]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import subprocess
 import sys
 import time
@@ -20,9 +22,11 @@ COMMANDS = (
     "up", "down", "status", "demo", "submit", "login", "doctor", "server", "executor", "runs ls", "runs show",
     "runs logs", "runs cancel", "runs retry", "runs why", "artifacts ls", "artifacts get", "artifacts verify",
     "templates ls", "templates show", "templates apply", "executors ls", "migrate plan",
-    "migrate apply", "migrate status",
+    "migrate apply", "migrate status", "migrate token", "migrate revoke", "workspaces ls",
 )  # fmt: skip
 WITHOUT_JSON = ("server", "executor")
+GROUPS = {"", "runs", "artifacts", "templates", "executors", "workspaces", "migrate"}
+ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -42,6 +46,50 @@ def test_every_command_has_help_and_all_that_answer_know_json(tmp_path: Path) ->
         shown = CliRunner().invoke(app, [*command.split(), "--help"])
         assert shown.exit_code == 0, command
         assert ("--json" in shown.output) == (command not in WITHOUT_JSON), command
+
+
+def all_commands() -> set[str]:
+    """Every command that does something, and each group of them."""
+    import typer.main
+
+    from control_room.cli import app
+
+    def below(command: Any, words: tuple[str, ...]) -> set[str]:
+        found = {" ".join(words)}
+        return found.union(*(below(c, (*words, name)) for name, c in getattr(command, "commands", {}).items()))
+
+    return below(typer.main.get_command(app), ())
+
+
+def test_every_command_is_in_the_list_above() -> None:
+    assert all_commands() - GROUPS == set(COMMANDS)
+
+
+def test_every_command_that_a_hint_names_exists() -> None:
+    known = all_commands()
+    for folder in ("control_room", "ops_schema", "contract", "executors"):
+        for path in [*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.sql")]:
+            for named in re.findall(r"`control-room ([a-z]+(?: [a-z]+)?)", path.read_text(encoding="utf-8")):
+                assert named in known or named.split()[0] in known - GROUPS, f"{path.name}: {named}"
+
+
+def test_hints_name_a_program_that_can_be_run_where_control_room_is_not_on_the_path(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("control-room")
+    for command in (["runs", "ls"], ["migrate", "status"], ["doctor"]):
+        told = subprocess.run(
+            [program, *command], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+        )
+        assert f"{program} up" in told.stdout + told.stderr, command
+        assert "`control-room" not in told.stdout + told.stderr, command
+
+
+def test_no_command_prints_the_bare_name_of_the_program() -> None:
+    """In backticks, `complain` writes the name that runs; everywhere else commands ask `program()`."""
+    first_words = "|".join({name.split()[0] for name in COMMANDS})
+    for path in (ROOT / "control_room" / "commands").glob("*.py"):
+        texts = [n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant)]
+        bare = [t for t in texts if isinstance(t, str) and re.search(rf"(?<!`)\bcontrol-room (?:{first_words})\b", t)]
+        assert not bare, path.name
 
 
 def test_help_names_every_exit_code_and_comes_quickly(tmp_path: Path) -> None:
