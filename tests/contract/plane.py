@@ -95,18 +95,35 @@ class Plane:
         assert run["run_id"] == submitted["run_id"]
         return executor_id, run
 
-    async def begin(self, run: dict[str, Any], data: bytes, name: str = "out.txt", **more: Any) -> httpx.Response:
+    async def claimed_in(self, workspace: str) -> tuple[str, dict[str, Any]]:
+        """A run of a new workspace and the token of that workspace alone that holds it."""
+        await self.store.put_workspace(self.operator, {"workspace": workspace})
+        token = f"{workspace}-{uuid.uuid4()}"
+        body = {"name": token, "role": "executor", "workspaces": [workspace]}
+        self.ops.call_on(self.ops.admin, "bootstrap_token", sha256(token), body)
+        spec = {"name": "job", "kind": "python", "entrypoint": "main:run", "workspace": workspace}
+        await self.store.put_template(self.operator, "job", spec)
+        await self.store.submit_run(self.operator, {"template": "job", "workspace": workspace, "params": {}})
+        (run,) = await self.claim(await self.register(token=token), token=token)
+        assert run["workspace"] == workspace
+        return token, run
+
+    async def begin(
+        self, run: dict[str, Any], data: bytes, name: str = "out.txt", *, token: str = EXECUTOR, **more: Any
+    ) -> httpx.Response:
         """beginArtifact for these bytes."""
-        return await self.call("POST", f"/runs/{run['run_id']}/artifacts", begin_body(run, data, name) | more)
+        body = begin_body(run, data, name) | more
+        return await self.call("POST", f"/runs/{run['run_id']}/artifacts", body, token=token)
 
     async def put(self, upload: dict[str, Any], data: bytes) -> httpx.Response:
         """The presigned PUT, as the store gets it."""
         async with httpx.AsyncClient(trust_env=False) as client:
             return await client.request(upload["method"], upload["url"], headers=upload["headers"], content=data)
 
-    async def record(self, run: dict[str, Any], artifact_id: str) -> httpx.Response:
+    async def record(self, run: dict[str, Any], artifact_id: str, *, token: str = EXECUTOR) -> httpx.Response:
         """recordArtifact."""
-        return await self.call("POST", f"/runs/{run['run_id']}/artifacts/{artifact_id}/record", {"epoch": run["epoch"]})
+        path = f"/runs/{run['run_id']}/artifacts/{artifact_id}/record"
+        return await self.call("POST", path, {"epoch": run["epoch"]}, token=token)
 
     async def report(self, run: dict[str, Any], **more: Any) -> httpx.Response:
         """reportAttempt, succeeded unless told otherwise."""

@@ -214,7 +214,7 @@ async def _(plane: Plane) -> httpx.Response:
     data = b"right" + uuid.uuid4().bytes
     begun = (await plane.begin(run, data)).json()
     # Somebody with the server's own key put other bytes there.
-    key = f"sha256/{hashlib.sha256(data).hexdigest()[:2]}/{hashlib.sha256(data).hexdigest()}"
+    key = f"default/sha256/{hashlib.sha256(data).hexdigest()[:2]}/{hashlib.sha256(data).hexdigest()}"
     plane.s3.put_object(Bucket="artifacts", Key=key, Body=b"wrong" + data[5:])
     return await plane.record(run, begun["artifact_id"])
 
@@ -344,6 +344,7 @@ async def _(plane: Plane) -> httpx.Response:
 async def _(plane: Plane) -> httpx.Response:
     sha256 = hashlib.sha256(b"bundle").hexdigest()
     await plane.store.put_bundle(plane.operator, {"sha256": sha256, "size": 6, "stored": True})
+    await plane.claimed("bundled", bundle={"sha256": sha256, "size": 6})
     return await plane.call("GET", f"/bundles/{sha256}", token=EXECUTOR)
 
 

@@ -89,6 +89,44 @@ async def test_bytes_that_are_stored_already_are_not_sent_again(plane: Plane) ->
     assert (await plane.record(run, second["artifact_id"])).json()["state"] == "recorded"
 
 
+async def test_a_digest_alone_opens_nothing_of_another_workspace(plane: Plane) -> None:
+    _, owned = await plane.claimed()
+    data = fresh("another tenant's ")
+    first = (await plane.begin(owned, data)).json()
+    assert (await plane.put(first["upload"], data)).status_code == 200
+    assert (await plane.record(owned, first["artifact_id"])).json()["state"] == "recorded"
+
+    lab, probe = await plane.claimed_in("lab")
+    guess = (await plane.begin(probe, data, token=lab)).json()
+    assert guess["already_stored"] is False
+    assert urlsplit(guess["upload"]["url"]).path != urlsplit(first["upload"]["url"]).path
+    refused = await plane.record(probe, guess["artifact_id"], token=lab)
+    assert refused.json()["code"] == "upload_missing"
+    found = await plane.call("GET", f"/artifacts/{guess['artifact_id']}", token=lab)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(found.json()["url"])).status_code == 404
+    assert (await plane.put(guess["upload"], data)).status_code == 200, "its own copy of the bytes"
+    assert (await plane.record(probe, guess["artifact_id"], token=lab)).json()["state"] == "recorded"
+
+
+async def test_a_bundle_opens_only_with_a_run_that_uses_it(plane: Plane) -> None:
+    data = fresh("bundle ")
+    sha256 = hashlib.sha256(data).hexdigest()
+    bundle = {"sha256": sha256, "size": len(data)}
+    key = (await plane.store.put_bundle(plane.operator, bundle))["object_key"]
+    await asyncio.to_thread(lambda: plane.s3.put_object(Bucket="artifacts", Key=key, Body=data))
+    await plane.store.put_bundle(plane.operator, bundle | {"stored": True})
+    await plane.claimed()
+    assert (await plane.call("GET", f"/bundles/{sha256}")).json()["code"] == "bundle_not_found"
+    _, run = await plane.claimed("bundled", bundle=bundle)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        link = (await plane.call("GET", f"/bundles/{sha256}")).json()
+        assert (await client.get(link["url"])).content == data
+    assert (await plane.call("GET", f"/bundles/{sha256}", token=OTHER)).json()["code"] == "bundle_not_found"
+    await plane.report(run)
+    assert (await plane.call("GET", f"/bundles/{sha256}")).json()["code"] == "bundle_not_found"
+
+
 async def test_the_same_begin_again_gets_the_same_artifact(plane: Plane) -> None:
     _, run = await plane.claimed()
     data = fresh()
@@ -101,7 +139,7 @@ async def test_an_object_without_a_checksum_is_hashed_by_the_server(plane: Plane
     _, run = await plane.claimed()
     data = os.urandom(3_000_000)
     digest = hashlib.sha256(data).hexdigest()
-    key = f"sha256/{digest[:2]}/{digest}"
+    key = f"default/sha256/{digest[:2]}/{digest}"
     begun = (await plane.begin(run, data)).json()
     await asyncio.to_thread(lambda: plane.s3.put_object(Bucket="artifacts", Key=key, Body=data))
     assert await plane.objects.head(key) == StoredObject(len(data), None)
