@@ -25,7 +25,9 @@ begin
       null;  -- another database's migration made it first
     end;
   end loop;
-  if not pg_catalog.pg_has_role(current_user, 'ops_owner', 'MEMBER') then
+  -- From Postgres 16 on who creates a role only administers it: a member, but one that may not act as it.
+  if not pg_catalog.pg_has_role(current_user, 'ops_owner',
+       case when current_setting('server_version_num')::int >= 160000 then 'SET' else 'MEMBER' end) then
     execute format('grant ops_owner to %I', current_user);
   end if;
 end

@@ -80,8 +80,11 @@ def test_a_plain_role_that_may_create_roles_migrates(empty_pg):
             connection.execute("grant ops_owner to migrator")
         connection.execute(f"grant create on database {connection.info.dbname} to migrator")
     try:
-        migrate.apply(empty_pg.as_user("migrator"))
+        migrator = empty_pg.as_user("migrator")
+        migrate.apply(migrator, lakehouse_root="s3://tables")
         migrate.check(empty_pg.conninfo)
+        made = migrate.create_token(migrator, "first", "operator", sha256("secret"))
+        assert migrate.revoke_token(migrator, "first") == [made["token_id"]]
     finally:
         with empty_pg.connect() as connection:
             connection.execute("drop owned by migrator")
