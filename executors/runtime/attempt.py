@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from executors.runtime.journal import Journal
 from executors.runtime.kinds import ExecutorKind
 from executors.runtime.logs import Chunk, LogBook, LogShipper
 from executors.runtime.memory import oom_kills
+from executors.runtime.notes import MISFITS, Notes, bounded_usage
 from executors.runtime.policy import GivenUp, Persistence
 from executors.runtime.process import ChildSpec, Spawner, child_environment, kill_orphans
 from executors.runtime.supervise import SILENT, ChildEnd, Stop, Supervision
@@ -34,6 +35,7 @@ from executors.runtime.uploads import Uploads
 Json = dict[str, Any]
 LEASE_FIELDS = ("lease_seconds", "lease_deadline", "on_lapse", "rerun", "max_attempts")
 RUNTIME_MESSAGES = ("cancelled",)
+TOLD_MISFITS = 20
 
 
 @dataclass(frozen=True)
@@ -55,15 +57,6 @@ class Workshop:
     clock: Callable[[], float] = time.monotonic
 
 
-@dataclass
-class Notes:
-    """What the child told so far, for heartbeats and the report."""
-
-    progress: Json | None = None
-    usage: dict[str, float] = field(default_factory=dict)
-    publications: dict[str, Json] = field(default_factory=dict)
-
-
 class Attempt:
     """A claimed run at work. ``run`` is the thread's body; all other methods may be called from any thread."""
 
@@ -78,6 +71,7 @@ class Attempt:
         self._journal = shop.journal.bind(run_id=self.run_id, number=run.number, epoch=run.epoch)
         self._folder = shop.runs_dir / f"{self.run_id}-{self.epoch}"
         self._notes = Notes()
+        self._misfits = 0
         self._lock = threading.Lock()
         self._stop: Stop | None = None
         self._supervision: Supervision | None = None
@@ -90,7 +84,7 @@ class Attempt:
         """Progress and usage so far."""
         with self._lock:
             progress = models.Progress(**self._notes.progress) if self._notes.progress else None
-            usage = {**self._notes.usage, **self._measured()}
+            usage = bounded_usage(self._measured(), self._notes.usage)
         return models.HeartbeatRun(run_id=self.claimed.run_id, epoch=self.epoch, progress=progress, usage=usage)
 
     def stop(self, stop: Stop) -> None:
@@ -287,24 +281,17 @@ class Attempt:
             elif kind == "artifact":
                 uploads.add(message)
             elif kind not in RUNTIME_MESSAGES:
-                self._take_note(str(kind), {k: v for k, v in message.items() if k != "type"})
-        except (ValueError, TypeError, KeyError) as error:
-            book.note(f"a {kind} message of the child does not fit the protocol: {str(error)[:300]}")
+                fields = {name: value for name, value in message.items() if name != "type"}
+                with self._lock:
+                    self._notes.take(str(kind), fields, self._redactor)
+        except MISFITS as error:
+            self._misfit(kind, error, book)
 
-    def _take_note(self, kind: str, fields: Json) -> None:
-        with self._lock:
-            if kind == "progress":
-                fields["message"] = self._redactor.text(str(fields.get("message") or ""))[:1024] or None
-                self._notes.progress = models.Progress(**fields).model_dump()
-            elif kind == "publication":
-                found = models.Publication(**fields)
-                self._notes.publications[found.output] = found.model_dump(mode="json", by_alias=True)
-            elif kind == "metric":
-                self._notes.usage[str(fields["name"])] = float(fields["value"])
-            elif kind == "usage":
-                self._notes.usage |= {str(name): float(value) for name, value in fields.items()}
-            else:
-                raise ValueError("unknown type")
+    def _misfit(self, kind: object, error: Exception, book: LogBook) -> None:
+        """A line in the log for a message left out; not for each of a million, these lines count against no cap."""
+        self._misfits += 1
+        if self._misfits <= TOLD_MISFITS:
+            book.note(f"a {str(kind)[:100]} message of the child does not fit the protocol: {str(error)[:300]}")
 
     def _ship(self, chunks: list[Chunk]) -> bool:
         return self._shop.delivery.send_logs(self.run_id, self.epoch, chunks, self._persist)
@@ -317,7 +304,7 @@ class Attempt:
             "log_bytes": float(log_bytes),
             "artifact_bytes": float(artifact_bytes),
         }
-        return {**measured, **{k: v for k, v in self._notes.usage.items() if k not in measured}}
+        return bounded_usage(measured, self._notes.usage)
 
     def _facts(
         self,

@@ -12,8 +12,9 @@ from typing import Protocol
 
 from contract import models
 from contract.client import NO_RETRY, ExecutorClient
-from contract.errors import ContractError, ExecutorGone, NotFound
+from contract.errors import ContractError, ExecutorGone, Invalid, NotFound
 from executors.runtime.journal import Journal
+from executors.runtime.notes import MISFITS
 from executors.runtime.supervise import Stop
 
 DEFAULT_SECONDS = 10.0
@@ -70,6 +71,7 @@ class Heartbeats:
         self._ended = False
         self._server_seconds = DEFAULT_SECONDS
         self._failing = False
+        self._bare = False
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self, seconds: float) -> None:
@@ -98,7 +100,7 @@ class Heartbeats:
         attempts = self._office.attempts()
         executor_id, sent_at = self._office.executor_id, self._clock()
         try:
-            answer = self._client.heartbeat(executor_id, self._request(attempts), retry=NO_RETRY)
+            answer = self._ask(executor_id, attempts)
         except (NotFound, ExecutorGone) as error:
             self._office.forgotten(executor_id, error)
             self._lost(attempts, error)
@@ -106,12 +108,25 @@ class Heartbeats:
             self._lost(attempts, error)
         except Exception as error:  # a defect must not end the thread that keeps the leases
             self._journal.error("heartbeat.defect", f"{type(error).__name__}: {error}")
+            self._lost(attempts, error)
         else:
             self._renewed(attempts, answer, sent_at)
 
-    def _request(self, attempts: Sequence[Beating]) -> models.HeartbeatRequest:
-        state = [attempt.state() for attempt in attempts]
-        return models.HeartbeatRequest(state="draining" if self._office.draining else "active", runs=state)
+    def _ask(self, executor_id: str, attempts: Sequence[Beating]) -> models.HeartbeatResponse:
+        """Renew all leases; without progress and usage when these are refused: a lease needs run and epoch only."""
+        try:
+            full = self._request([attempt.state() for attempt in attempts])
+            answer = self._client.heartbeat(executor_id, full, retry=NO_RETRY)
+        except (Invalid, *MISFITS) as error:
+            if not self._bare:
+                self._journal.error("heartbeat.bare", f"sent without progress and usage: {str(error)[:500]}")
+            self._bare = True
+            return self._client.heartbeat(executor_id, self._request(bare_states(attempts)), retry=NO_RETRY)
+        self._bare = False
+        return answer
+
+    def _request(self, states: list[models.HeartbeatRun]) -> models.HeartbeatRequest:
+        return models.HeartbeatRequest(state="draining" if self._office.draining else "active", runs=states)
 
     def _renewed(self, attempts: Sequence[Beating], answer: models.HeartbeatResponse, sent_at: float) -> None:
         if self._failing:
@@ -124,7 +139,7 @@ class Heartbeats:
         if answer.directive == "drain" and not self._office.draining:
             self._office.drain("the control room asks this executor to drain")
 
-    def _lost(self, attempts: Sequence[Beating], error: ContractError) -> None:
+    def _lost(self, attempts: Sequence[Beating], error: Exception) -> None:
         if not self._failing:
             self._journal.warn("heartbeat.failed", str(error), runs=len(attempts))
         self._failing = True
@@ -132,6 +147,10 @@ class Heartbeats:
             if lapsed(attempt, self._clock()):
                 text = "the lease could not be renewed in time, and the template says to stop then"
                 attempt.stop(Stop("lapsed", text))
+
+
+def bare_states(attempts: Sequence[Beating]) -> list[models.HeartbeatRun]:
+    return [models.HeartbeatRun(run_id=attempt.claimed.run_id, epoch=attempt.epoch) for attempt in attempts]
 
 
 def lapsed(attempt: Beating, now: float) -> bool:

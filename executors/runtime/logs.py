@@ -112,7 +112,7 @@ class LogBook:
         """Add a line of the executor itself; not counted against the cap."""
         with self._lock:
             stream = self._stream(SYSTEM_STREAM)
-            stream.add(f"{text}\n")
+            stream.add(f"{clean_text(text)}\n")
             self._spool(stream.take(self._chunk_bytes))
 
     def flush(self) -> None:
