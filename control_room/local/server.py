@@ -67,7 +67,6 @@ def server_environment(folder: StackFolder, state: StackState) -> dict[str, str]
         "OPS_S3_REGION": objectstore.REGION,
         "OPS_S3_BUCKET": objectstore.ARTIFACTS,
         "OPS_S3_CREDENTIALS_FILE": str(folder.secret(objectstore.OWNER_KEY)),
-        "OPS_LAKEHOUSE_ROOT": objectstore.ROOT,
         "OPS_CONNECTIONS_FILE": str(folder.secret(objectstore.CONNECTIONS)),
     }
     web = Path(control_room.__file__).parent / "web_dist"

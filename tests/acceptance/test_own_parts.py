@@ -16,14 +16,13 @@ import httpx
 import pytest
 from deltalake import DeltaTable
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Identifier
 
-from tests.support.postgres import NEWEST, Database, empty_pg, stop_clusters_at_the_end
+from tests.support.postgres import NEWEST, Cluster, Database
 from tests.support.seaweed import Seaweed, free_ports, object_store
 from tests.support.stack import BIN, ROOT, wait_until
 
-__all__ = ["empty_pg", "object_store", "stop_clusters_at_the_end"]
-
-pytestmark = pytest.mark.parametrize("empty_pg", [NEWEST], indirect=True)
+__all__ = ["object_store"]
 
 PAGE = "spec/docs/how-to/your-own-postgres-and-s3.md"
 TASK = "spec/docs/how-to/write-a-task.md"
@@ -85,12 +84,24 @@ class Reader:
         return "\n".join(f"--- {log.name}\n{log.read_text()[-3000:]}" for log in self.folder.glob("*.log"))
 
 
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Cluster]:
+    """A server that has never seen us, with an administrator who is no superuser."""
+    server = Cluster(NEWEST)
+    try:
+        server.execute(SQL("create role admin login createrole"))
+        yield server
+    finally:
+        server.remove()
+
+
 @pytest.fixture
-def database(empty_pg: Database) -> Iterator[Database]:
-    """An empty database, as an administrator would hand it over."""
-    yield empty_pg
-    with empty_pg.connect() as connection:  # roles belong to the whole server
-        connection.execute("drop role if exists control_room")
+def database(postgres: Cluster) -> Iterator[Database]:
+    """An empty database in which the administrator may create schemas."""
+    name = postgres.create_database(template=None)
+    postgres.execute(SQL("grant create on database {} to admin").format(Identifier(name)))
+    yield Database(postgres.conninfo(name), NEWEST, postgres)
+    postgres.drop_database(name)
 
 
 @pytest.fixture
@@ -99,7 +110,6 @@ def reader(database: Database, object_store: Seaweed, tmp_path: Path) -> Reader:
     [port] = free_ports(1)
     words = {
         "PGHOST=db.example.org PGDATABASE=lakehouse": f"PGHOST={place['host']} PGDATABASE={place['dbname']}",
-        "PGUSER=admin": "PGUSER=postgres",
         "OPS_PORT=8000": f"OPS_PORT={port}",
         "https://control-room.example.org": f"http://127.0.0.1:{port}",
         "https://s3.example.org": object_store.endpoint,
