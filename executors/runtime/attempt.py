@@ -27,7 +27,7 @@ from executors.runtime.logs import Chunk, LogBook, LogShipper
 from executors.runtime.memory import oom_kills
 from executors.runtime.notes import MISFITS, Notes, bounded_usage
 from executors.runtime.policy import GivenUp, Persistence
-from executors.runtime.process import ChildSpec, Spawner, child_environment, kill_orphans
+from executors.runtime.process import ChildProcess, ChildSpec, Spawner, child_environment, kill_orphans
 from executors.runtime.supervise import SILENT, ChildEnd, Stop, Supervision
 from executors.runtime.text import Redactor, secrets_in
 from executors.runtime.uploads import Uploads
@@ -256,21 +256,29 @@ class Attempt:
         marker = f"{self.run_id}/{self.epoch}"
         environment = child_environment(os.environ, work, self._shop.home, marker, self.claimed.traceparent)
         spec = ChildSpec(self._shop.kind.child_module, job, work, environment, self._shop.hide, self._shop.visible)
-        child = self._shop.spawn(spec)
+        end = None
+        try:
+            end = self._watched(self._shop.spawn(spec), book, uploads)
+        finally:
+            if end is None or end.status is None:
+                kill_orphans(marker)
+        return end
 
+    def _watched(self, child: ChildProcess, book: LogBook, uploads: Uploads) -> ChildEnd:
         def on_message(message: Json) -> None:
             self._on_message(message, book, uploads)
 
-        supervision = Supervision(child, book, self._caps, on_message, self._shop.clock)
+        try:
+            supervision = Supervision(child, book, self._caps, on_message, self._shop.clock)
+        except BaseException:  # out of descriptors: nobody would watch it
+            child.destroy()
+            raise
         with self._lock:
             self._supervision = supervision
             early = self._stop
         if early:
             supervision.stop(early)
-        end = supervision.run()
-        if end.status is None:
-            kill_orphans(marker)
-        return end
+        return supervision.run()
 
     def _on_message(self, message: Json, book: LogBook, uploads: Uploads) -> None:
         """A line of the child's control pipe; what does not fit is left out with a line in the log."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -97,6 +99,8 @@ class LogBook:
         self._streams: dict[str, LogStream] = {}
         self._lock = threading.Lock()
         self._file = spool.open("ab", buffering=0)
+        self._size = self._file.seek(0, os.SEEK_END)
+        self.failure: str | None = None
         self.written = threading.Condition()
         self.closed = False
 
@@ -127,6 +131,8 @@ class LogBook:
                 self._take(stream, stream.decode(b"", final=True))
             for stream, text in self._kept:
                 stream.add(text)
+            if self.failure:
+                self._stream(SYSTEM_STREAM).add(f"parts of the log are lost: {self.failure}\n")
             for stream in self._streams.values():
                 self._spool(stream.take(self._chunk_bytes, final=True))
             self._file.close()
@@ -163,9 +169,23 @@ class LogBook:
     def _spool(self, chunks: list[Chunk]) -> None:
         if not chunks:
             return
-        self._file.write(b"".join(json.dumps(chunk).encode() + b"\n" for chunk in chunks))
+        for chunk in chunks:
+            self._append(json.dumps(chunk).encode() + b"\n")
         with self.written:
             self.written.notify_all()
+
+    def _append(self, line: bytes) -> None:
+        """Write one line, or nothing of it: the shipper reads whole lines. ``failure`` says why one was dropped."""
+        view = memoryview(line)
+        try:
+            while view:
+                view = view[self._file.write(view) :]
+            self._size += len(line)
+        except OSError as error:
+            self.failure = self.failure or str(error)
+            with suppress(OSError):
+                self._file.truncate(self._size)
+                self._file.seek(self._size)
 
 
 class LogShipper:

@@ -87,6 +87,8 @@ def succeeded_first(end: ChildEnd) -> bool:
 
 def child_error(end: ChildEnd, facts: Facts) -> Json | None:
     """Why the attempt failed, the child's own words first; None for success."""
+    if end.fault is not None:
+        return end.fault
     if end.error is not None:
         return clean_error(end.error)
     if end.problem is not None:

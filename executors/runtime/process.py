@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 REAP_SECONDS = 5.0
+WARDEN_SECONDS = 5.0
 WARDEN = Path(__file__).with_name("warden.py")
 ALLOWED_ENVIRONMENT = frozenset(
     {"PATH", "LANG", "LANGUAGE", "TZ", "TERM", "USER", "LOGNAME", "LD_LIBRARY_PATH", "JAVA_HOME"}
@@ -81,6 +82,15 @@ class ChildProcess:
         """Last resort when the warden does not answer: its child dies with it."""
         self.warden.send_signal(signal.SIGKILL)
 
+    def destroy(self) -> None:
+        """Kill the whole tree, and return when it is dead."""
+        self.order("kill\n")
+        try:
+            self.warden.wait(WARDEN_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill_warden()
+        self.close()
+
     def close(self) -> None:
         """Close what is still open and collect the warden."""
         self.life.close()
@@ -110,12 +120,23 @@ def spawn(spec: ChildSpec) -> ChildProcess:
             start_new_session=True,
         )
         ours.sendall(spec.start_document(job_r, control_w))
+    except BaseException:
+        ours.close()  # a warden without an executor ends its child
+        os.close(job_w)
+        os.close(control_r)
+        raise
     finally:
         theirs.close()
         os.close(job_r)
         os.close(control_w)
-    feed(job_w, json.dumps(spec.job).encode())
-    stdout, stderr = (take_over(pipe) for pipe in (warden.stdout, warden.stderr))
+    try:
+        feed(job_w, json.dumps(spec.job).encode())
+        stdout, stderr = (take_over(pipe) for pipe in (warden.stdout, warden.stderr))
+    except BaseException:  # no descriptor or thread left: nothing may run that nobody watches
+        ours.close()
+        os.close(control_r)
+        warden.wait()
+        raise
     return ChildProcess(warden, ours, stdout, stderr, control_r)
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from executors.runtime.caps import Breach, Caps, tree_memory
+from executors.runtime.failures import error_record
 from executors.runtime.logs import FLUSH_SECONDS, LogBook
-from executors.runtime.process import ChildProcess
+from executors.runtime.process import WARDEN_SECONDS, ChildProcess
 
 READ_BYTES = 256 * 1024
 MESSAGE_LIMIT = 16 * 1024 * 1024
@@ -21,10 +22,11 @@ TAIL_BYTES = 4096
 MEMORY_SECONDS = 1.0
 MEMORY_SECONDS_NEAR = 0.1
 NEAR_CAP = 0.6
-WARDEN_SECONDS = 5.0
 DRAIN_SECONDS = 1.0
 # A breach is no negotiation: time to write a last line, no more.
 BREACH_GRACE = {"wall_seconds": 2.0, "log_bytes": 0.0, "memory_bytes": 0.0, "artifact_bytes": 2.0}
+
+SPOOL_GRACE_SECONDS = 2.0
 
 StopKind = Literal["cancel", "shutdown", "superseded", "lapsed", "breach"]
 SILENT: frozenset[StopKind] = frozenset({"superseded", "lapsed"})
@@ -55,6 +57,8 @@ class ChildEnd:
     sandbox: str = ""
     stderr_tail: str = ""
     problem: str | None = None
+    # Why the executor itself could not go on with the run; stands before what the child says.
+    fault: dict[str, Any] | None = None
     # A result that came after the order to stop may be half of one: the code saw the order and returned.
     stopped_first: bool = False
 
@@ -105,7 +109,20 @@ class Supervision:
                 os.eventfd_write(self._wake, 1)
 
     def run(self) -> ChildEnd:
-        """Until no process of the tree is left and its output is read."""
+        """Until no process of the tree is left and its output is read.
+
+        What goes wrong here goes to the caller, who reports the run and may see it started again: so only after the
+        tree is dead.
+        """
+        try:
+            self._watch()
+        except BaseException:
+            self._close_orders()
+            self._child.destroy()
+            raise
+        return self._finish()
+
+    def _watch(self) -> None:
         with selectors.DefaultSelector() as selector:
             for fd, handle in self._sources().items():
                 os.set_blocking(fd, False)
@@ -115,7 +132,6 @@ class Supervision:
                     if not key.data():
                         selector.unregister(key.fd)
                 self._tick()
-        return self._finish()
 
     def _sources(self) -> dict[int, Callable[[], bool]]:
         child = self._child
@@ -222,6 +238,7 @@ class Supervision:
             self._flushed = now
             self._book.flush()
         self._check_caps(now)
+        self._check_spool()
         if self._kill_at is not None and now >= self._kill_at and self._killed_at is None:
             self._killed_at = now
             self._child.order("kill\n")
@@ -240,6 +257,13 @@ class Supervision:
         ):
             if breach and self._life_ended is None:
                 self._breached(breach)
+
+    def _check_spool(self) -> None:
+        """A log that cannot be written would be a log with holes nobody is told of: the run ends instead."""
+        if self._book.failure and self.end.fault is None and self._life_ended is None:
+            text = f"the executor cannot write the run's log: {self._book.failure}; give its work folder more room"
+            self.end.fault = error_record("resources", "log_spool_failed", text)
+            self._stop_now(Stop("breach", text, SPOOL_GRACE_SECONDS))
 
     def _sample_memory(self, caps: Caps, now: float) -> int:
         near = caps.memory_bytes is not None and self.end.memory_peak > caps.memory_bytes * NEAR_CAP
@@ -266,10 +290,13 @@ class Supervision:
             due.append(self._kill_at)
         return max(0.0, min(due) - now)
 
-    def _finish(self) -> ChildEnd:
+    def _close_orders(self) -> None:
         with self._lock:
             os.close(self._wake)
             self._wake = -1
+
+    def _finish(self) -> ChildEnd:
+        self._close_orders()
         self._child.close()
         stopped = self._clock()
         self.end.wall_seconds = stopped - self._started

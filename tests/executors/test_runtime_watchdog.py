@@ -208,3 +208,13 @@ def test_a_daemon_whose_warden_was_killed_dies_with_its_run_all_the_same(control
     pid = daemon_pid(control_room.folder)
     os.kill(psutil.Process(executor.pid).children()[0].pid, signal.SIGKILL)
     wait_for("the daemon to be gone", lambda: not alive(pid))
+
+
+def test_a_number_of_four_hundred_digits_neither_ends_the_run_nor_abandons_its_child(control_room: Room) -> None:
+    task = "def main(context):\n    context.usage(n=10**400, rows=3)\n    context.usage(rows=4)\n    return 1\n"
+    executor = control_room.executor()
+    run_id = control_room.submit({"task.py": task}, retry={"max_attempts": 1})
+    run = control_room.ended(run_id)
+    assert (run["state"], run["usage"]["rows"]) == ("succeeded", 4)
+    assert "a usage message of the child does not fit" in control_room.logged(run_id, "system")
+    assert not executor.said("run.defect")

@@ -156,3 +156,12 @@ def test_a_shipper_that_is_told_that_nobody_wants_the_log_stops(tmp_path: Path) 
     shipper.join()
     assert len(calls) == 1
     book.close()
+
+
+def test_a_disk_that_is_full_costs_log_lines_and_raises_nothing() -> None:
+    book = LogBook(Path("/dev/full"), 4, 10_000, Redactor())
+    book.feed("stdout", b"12345678")
+    book.note("a line of ours with \ud800 in it")
+    book.close()
+    assert book.failure is not None
+    assert "No space left" in book.failure
