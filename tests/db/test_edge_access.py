@@ -2,17 +2,9 @@
 
 import uuid
 
-import psycopg
 import pytest
 
-from tests.support.ops import Ops, members, sha256
-
-
-def refused(ops: Ops, sqlstate: str, name: str, *arguments):
-    with pytest.raises(psycopg.Error) as caught:
-        ops.call(name, *arguments)
-    assert caught.value.sqlstate == sqlstate, caught.value
-    return caught.value
+from tests.support.ops import members, refused, sha256
 
 
 def test_a_token_authenticates_by_its_hash_and_no_other(ops):
@@ -40,16 +32,16 @@ def test_a_revoked_or_expired_token_opens_nothing(ops18):
     ops18.call("revoke_token", operator, other)
     ops18.call("revoke_token", operator, other)
     assert ops18.call("authenticate", sha256("other")) is None
-    refused(ops18, "OPU01", "list_runs", other, {})
+    refused("OPU01", ops18.call, "list_runs", other, {})
 
 
 def test_only_an_operator_makes_tokens_and_not_beyond_their_own_workspaces(ops18):
     body = {"name": "x", "role": "operator", "workspaces": None}
-    refused(ops18, "OPU02", "create_token", ops18.token("viewer"), sha256("x"), body)
-    refused(ops18, "OPU02", "create_token", ops18.token("executor"), sha256("x"), body)
-    refused(ops18, "OPU01", "create_token", uuid.uuid4(), sha256("x"), body)
+    refused("OPU02", ops18.call, "create_token", ops18.token("viewer"), sha256("x"), body)
+    refused("OPU02", ops18.call, "create_token", ops18.token("executor"), sha256("x"), body)
+    refused("OPU01", ops18.call, "create_token", uuid.uuid4(), sha256("x"), body)
     bound = ops18.token("operator", workspaces=["default"])
-    refused(ops18, "OPU02", "create_token", bound, sha256("x"), body)
+    refused("OPU02", ops18.call, "create_token", bound, sha256("x"), body)
     assert ops18.call("create_token", bound, sha256("x"), body | {"workspaces": ["default"]})["workspaces"] == [
         "default"
     ]
@@ -67,18 +59,18 @@ def test_only_an_operator_makes_tokens_and_not_beyond_their_own_workspaces(ops18
 )
 def test_a_token_with_a_wrong_field_is_refused(ops18, change, sqlstate):
     body = {"name": "x", "role": "viewer", "workspaces": None} | change
-    refused(ops18, sqlstate, "create_token", ops18.token("operator"), sha256("x"), body)
+    refused(sqlstate, ops18.call, "create_token", ops18.token("operator"), sha256("x"), body)
 
 
 def test_the_same_token_again_keeps_its_rights(ops18):
     first = ops18.token("executor", "worker")
     assert ops18.token("executor", "worker") == first
     operator = ops18.token("operator")
-    refused(ops18, "OPV01", "create_token", operator, sha256("worker"), {"name": "worker", "role": "operator"})
+    refused("OPV01", ops18.call, "create_token", operator, sha256("worker"), {"name": "worker", "role": "operator"})
 
 
 def test_a_server_cannot_make_the_first_token(ops):
-    refused(ops, "42501", "bootstrap_token", sha256("x"), {"name": "x", "role": "operator"})
+    refused("42501", ops.call, "bootstrap_token", sha256("x"), {"name": "x", "role": "operator"})
 
 
 def test_a_login_code_opens_one_session_once(ops):
@@ -87,18 +79,18 @@ def test_a_login_code_opens_one_session_once(ops):
     opened = ops.call("redeem_login_code", sha256("code"), sha256("cookie"))
     assert (opened["name"], opened["role"]) == ("anna", "operator")
     assert ops.call("session_principal", sha256("cookie"))["token_id"] == str(operator)
-    refused(ops, "OPU03", "redeem_login_code", sha256("code"), sha256("cookie2"))
+    refused("OPU03", ops.call, "redeem_login_code", sha256("code"), sha256("cookie2"))
     assert ops.call("session_principal", sha256("cookie2")) is None
 
 
 def test_a_login_code_lasts_ten_minutes(ops18):
     ops18.call("create_login_code", ops18.token("operator"), sha256("code"))
     ops18.move_clock(601)
-    refused(ops18, "OPU03", "redeem_login_code", sha256("code"), sha256("cookie"))
+    refused("OPU03", ops18.call, "redeem_login_code", sha256("code"), sha256("cookie"))
 
 
 def test_an_executor_cannot_log_in(ops18):
-    refused(ops18, "OPU02", "create_login_code", ops18.token("executor"), sha256("code"))
+    refused("OPU02", ops18.call, "create_login_code", ops18.token("executor"), sha256("code"))
 
 
 def test_a_session_ends_by_logout_by_time_and_with_its_token(ops18):
@@ -130,6 +122,6 @@ def test_using_a_token_is_noted_without_a_write_per_use(ops18):
 
 
 def test_refusals_carry_members_and_a_hint(ops18):
-    error = refused(ops18, "OPU02", "create_token", ops18.token("viewer"), sha256("x"), {})
+    error = refused("OPU02", ops18.call, "create_token", ops18.token("viewer"), sha256("x"), {})
     assert members(error)["role"] == "viewer"
     assert error.diag.message_hint

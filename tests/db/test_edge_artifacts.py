@@ -3,10 +3,9 @@
 import hashlib
 import uuid
 
-import psycopg
 import pytest
 
-from tests.support.ops import members
+from tests.support.ops import members, refused
 from tests.support.work import Work, start
 
 TABLE = {"kind": "table", "table": {"format": "delta", "uri": "s3://lakehouse/t", "version": 0}}
@@ -20,13 +19,6 @@ def work(ops):
 @pytest.fixture
 def work18(ops18):
     return start(ops18)
-
-
-def refused(sqlstate, call, *arguments, **more):
-    with pytest.raises(psycopg.Error) as caught:
-        call(*arguments, **more)
-    assert caught.value.sqlstate == sqlstate, caught.value
-    return caught.value
 
 
 def test_an_artifact_is_begun_recorded_and_visible_with_the_report(work):

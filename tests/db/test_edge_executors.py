@@ -1,16 +1,8 @@
 """Registration, leaving, and how executors are shown."""
 
-import psycopg
 import pytest
 
-from tests.support.ops import members, registration
-
-
-def refused(ops, sqlstate, name, *arguments):
-    with pytest.raises(psycopg.Error) as caught:
-        ops.call(name, *arguments)
-    assert caught.value.sqlstate == sqlstate, caught.value
-    return caught.value
+from tests.support.ops import members, refused, registration
 
 
 def test_the_same_instance_again_is_the_same_executor(ops):
@@ -34,7 +26,7 @@ def test_a_contract_range_that_holds_ours_is_answered_with_ours(ops18, low, high
 @pytest.mark.parametrize(("low", "high"), [("1.1", "1.9"), ("2.0", "2.0"), ("0.1", "0.9")])
 def test_a_contract_range_without_ours_is_refused_with_what_is_spoken(ops18, low, high):
     body = registration(contract={"min": low, "max": high})
-    error = refused(ops18, "OPC08", "register_executor", ops18.token("executor"), body)
+    error = refused("OPC08", ops18.call, "register_executor", ops18.token("executor"), body)
     assert members(error) == {"supported": ["1.0"], "min": low, "max": high}
 
 
@@ -49,24 +41,24 @@ def test_a_contract_range_without_ours_is_refused_with_what_is_spoken(ops18, low
     ],
 )
 def test_a_registration_with_a_wrong_field_is_refused(ops18, change, sqlstate):
-    refused(ops18, sqlstate, "register_executor", ops18.token("executor"), registration(**change))
+    refused(sqlstate, ops18.call, "register_executor", ops18.token("executor"), registration(**change))
 
 
 def test_an_operator_is_no_executor(ops18):
-    refused(ops18, "OPU02", "register_executor", ops18.token("operator"), registration())
+    refused("OPU02", ops18.call, "register_executor", ops18.token("operator"), registration())
 
 
 def test_an_instance_belongs_to_the_token_that_registered_it(ops18):
     body = registration()
     ops18.call("register_executor", ops18.token("executor"), body)
-    refused(ops18, "OPU02", "register_executor", ops18.token("executor"), body)
+    refused("OPU02", ops18.call, "register_executor", ops18.token("executor"), body)
 
 
 def test_an_executor_serves_no_more_workspaces_than_its_token_opens(ops18):
     ops18.admin.execute("insert into ops.workspaces (workspace) values ('other')")
     token = ops18.token("executor", workspaces=["other"])
     assert ops18.call("register_executor", token, registration())["workspaces"] == ["other"]
-    refused(ops18, "OPU02", "register_executor", token, registration(workspaces=["default"]))
+    refused("OPU02", ops18.call, "register_executor", token, registration(workspaces=["default"]))
 
 
 def test_an_executor_that_left_is_gone(ops18):
@@ -74,8 +66,8 @@ def test_an_executor_that_left_is_gone(ops18):
     executor_id = ops18.call("register_executor", token, body)["executor_id"]
     ops18.call("leave_executor", token, executor_id)
     ops18.call("leave_executor", token, executor_id)
-    refused(ops18, "OPC09", "register_executor", token, body)
-    refused(ops18, "OPN03", "leave_executor", ops18.token("executor"), executor_id)
+    refused("OPC09", ops18.call, "register_executor", token, body)
+    refused("OPN03", ops18.call, "leave_executor", ops18.token("executor"), executor_id)
 
 
 def test_executors_are_shown_active_then_lost_or_left(ops):

@@ -1,9 +1,8 @@
 """Logs: stored once, capped, read in order."""
 
-import psycopg
 import pytest
 
-from tests.support.ops import members
+from tests.support.ops import members, refused
 from tests.support.work import chunk, start
 
 
@@ -15,13 +14,6 @@ def work(ops):
 @pytest.fixture
 def work18(ops18):
     return start(ops18)
-
-
-def refused(sqlstate, call, *arguments, **more):
-    with pytest.raises(psycopg.Error) as caught:
-        call(*arguments, **more)
-    assert caught.value.sqlstate == sqlstate, caught.value
-    return caught.value
 
 
 def texts(work, **filters):

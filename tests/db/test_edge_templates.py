@@ -1,15 +1,10 @@
 """Templates and code bundles."""
 
-import psycopg
 import pytest
 
+from tests.support.ops import refused
+
 BYTES = "ab" * 32
-
-
-def refused(ops, sqlstate, name, *arguments):
-    with pytest.raises(psycopg.Error) as caught:
-        ops.call(name, *arguments)
-    assert caught.value.sqlstate == sqlstate, caught.value
 
 
 def test_an_unchanged_template_keeps_its_version_and_a_changed_one_gets_the_next(ops):
@@ -59,19 +54,19 @@ def test_templates_are_listed_in_their_newest_version(ops18):
 )
 def test_a_template_that_cannot_work_is_refused(ops18, name, change, sqlstate):
     spec = {"name": name, "kind": "python"} | change
-    refused(ops18, sqlstate, "put_template", ops18.token("operator"), name, spec)
+    refused(sqlstate, ops18.call, "put_template", ops18.token("operator"), name, spec)
 
 
 def test_unknown_templates_and_versions_are_not_found(ops18):
     operator = ops18.token("operator")
     ops18.template(operator)
-    refused(ops18, "OPN02", "get_template", operator, "nothing", None)
-    refused(ops18, "OPN02", "get_template", operator, "job", 9)
+    refused("OPN02", ops18.call, "get_template", operator, "nothing", None)
+    refused("OPN02", ops18.call, "get_template", operator, "job", 9)
 
 
 def test_viewers_and_executors_put_no_templates(ops18):
     for role in ("viewer", "executor"):
-        refused(ops18, "OPU02", "put_template", ops18.token(role), "job", {"name": "job", "kind": "python"})
+        refused("OPU02", ops18.call, "put_template", ops18.token(role), "job", {"name": "job", "kind": "python"})
 
 
 def test_a_bundle_can_be_read_once_its_bytes_were_seen(ops):
@@ -79,7 +74,7 @@ def test_a_bundle_can_be_read_once_its_bytes_were_seen(ops):
     begun = ops.call("put_bundle", operator, {"sha256": BYTES, "size": 10})
     key = f"default/sha256/ab/{BYTES}"
     assert begun == {"sha256": BYTES, "size": 10, "object_key": key, "already_stored": False}
-    refused(ops, "OPN06", "get_bundle", operator, BYTES)
+    refused("OPN06", ops.call, "get_bundle", operator, BYTES)
     assert ops.call("put_bundle", operator, {"sha256": BYTES, "size": 10, "stored": True})["already_stored"]
     assert ops.call("put_bundle", operator, {"sha256": BYTES, "size": 10})["already_stored"]
     assert ops.call("get_bundle", operator, BYTES)["size"] == 10
@@ -93,14 +88,14 @@ def test_an_executor_reads_a_bundle_only_while_it_holds_a_run_that_uses_it(ops):
     ops.submit(operator, "plain")
     worker = ops.executor(token)
     ops.claim(token, worker)
-    refused(ops, "OPN06", "get_bundle", token, BYTES)
+    refused("OPN06", ops.call, "get_bundle", token, BYTES)
     run = ops.submit(operator)
     (claimed,) = ops.claim(token, worker)
     assert ops.call("get_bundle", token, BYTES)["size"] == 10
-    refused(ops, "OPN06", "get_bundle", other, BYTES)
+    refused("OPN06", ops.call, "get_bundle", other, BYTES)
     ops.call("cancel_run", operator, run["run_id"], {"reason": "test", "force": True})
     assert claimed["run_id"] == run["run_id"]
-    refused(ops, "OPN06", "get_bundle", token, BYTES)
+    refused("OPN06", ops.call, "get_bundle", token, BYTES)
 
 
 def test_a_digest_alone_opens_no_bundle_of_another_workspace(ops18):
@@ -108,24 +103,24 @@ def test_a_digest_alone_opens_no_bundle_of_another_workspace(ops18):
     ops18.call("put_workspace", operator, {"workspace": "lab"})
     ops18.call("put_bundle", operator, {"sha256": BYTES, "size": 10, "stored": True})
     lab, viewer = ops18.token("operator", workspaces=["lab"]), ops18.token("viewer", workspaces=["lab"])
-    refused(ops18, "OPN06", "get_bundle", viewer, BYTES)
-    refused(ops18, "OPU02", "put_bundle", lab, {"sha256": BYTES, "size": 10, "workspace": "default"})
+    refused("OPN06", ops18.call, "get_bundle", viewer, BYTES)
+    refused("OPU02", ops18.call, "put_bundle", lab, {"sha256": BYTES, "size": 10, "workspace": "default"})
     spec = {"name": "job", "kind": "python", "workspace": "lab", "bundle": {"sha256": BYTES, "size": 10}}
-    refused(ops18, "OPN06", "put_template", lab, "job", spec)
+    refused("OPN06", ops18.call, "put_template", lab, "job", spec)
     # announcing it is not having it
     begun = ops18.call("put_bundle", lab, {"sha256": BYTES, "size": 10})
     assert (begun["already_stored"], begun["object_key"]) == (False, f"lab/sha256/ab/{BYTES}")
-    refused(ops18, "OPN06", "put_template", lab, "job", spec)
+    refused("OPN06", ops18.call, "put_template", lab, "job", spec)
     ops18.call("put_bundle", lab, {"sha256": BYTES, "size": 10, "stored": True})
     assert ops18.call("put_template", lab, "job", spec)["created"]
 
 
 @pytest.mark.parametrize("body", [{"sha256": "ab", "size": 1}, {"sha256": BYTES}, {"sha256": BYTES, "size": -1}, {}])
 def test_a_bundle_needs_a_digest_and_a_size(ops18, body):
-    refused(ops18, "OPV01", "put_bundle", ops18.token("operator"), body)
+    refused("OPV01", ops18.call, "put_bundle", ops18.token("operator"), body)
 
 
 def test_a_bundle_has_one_size(ops18):
     operator = ops18.token("operator")
     ops18.call("put_bundle", operator, {"sha256": BYTES, "size": 10})
-    refused(ops18, "OPC04", "put_bundle", operator, {"sha256": BYTES, "size": 11})
+    refused("OPC04", ops18.call, "put_bundle", operator, {"sha256": BYTES, "size": 11})

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg.types.json import Jsonb
 
 from tests.support.postgres import Database
@@ -103,3 +105,11 @@ def members(error: psycopg.Error) -> dict[str, Any]:
     """The members of a domain error's problem document."""
     found: dict[str, Any] = json.loads(error.diag.message_detail or "{}")
     return found
+
+
+def refused(sqlstate: str, call: Callable[..., Any], *arguments: Any, **more: Any) -> psycopg.Error:
+    """The domain error that the call raises; it must be of this SQLSTATE."""
+    with pytest.raises(psycopg.Error) as caught:
+        call(*arguments, **more)
+    assert caught.value.sqlstate == sqlstate, caught.value
+    return caught.value

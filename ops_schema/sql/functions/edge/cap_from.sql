@@ -20,6 +20,8 @@ begin
   elsif coalesce(jsonb_typeof(p_body -> 'limit'), '') not in ('number', 'null')
         or (p_body ->> 'limit')::numeric not between 1 and 1e18 then
     perform ops.invalid('/limit', 'must be a number from 1, or null to remove the cap');
+  elsif v_cap.cap <> 'wall_seconds' and (p_body ->> 'limit')::numeric % 1 <> 0 then
+    perform ops.invalid('/limit', 'must be a whole number of bytes');
   end if;
   v_cap."limit" := (p_body ->> 'limit')::numeric;
 
