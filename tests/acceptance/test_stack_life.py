@@ -177,6 +177,26 @@ def test_a_run_goes_through_the_whole_stack(stack: Stack) -> None:
     assert stack.json("artifacts", "verify", str(run["number"]))["ok"] is True
 
 
+def test_workspaces_are_listed_by_the_command_that_a_refused_name_leads_to(stack: Stack) -> None:
+    refused = stack.run("migrate", "token", "x", "--role", "viewer", "--workspace", "no", "--output", "-", check=False)
+    assert refused.returncode == 3
+    assert "control-room workspaces ls" in refused.stderr
+    assert "default" in [workspace["name"] for workspace in stack.json("workspaces", "ls")["items"]]
+    assert "default" in stack.run("workspaces", "ls").stdout
+
+
+def test_a_revoked_token_opens_nothing_and_an_unknown_name_is_told(stack: Stack, tmp_path: Path) -> None:
+    token = tmp_path / "guest.token"
+    stack.run("migrate", "token", "guest", "--role", "viewer", "--output", str(token))
+    elsewhere = ("--url", status(stack)["urls"]["dashboard"], "--token-file", str(token), "runs", "ls")
+    stack.run(*elsewhere)
+    stack.run("migrate", "revoke", "guest")
+    assert stack.run(*elsewhere, check=False).returncode == 3
+    again = stack.run("migrate", "revoke", "guest", check=False)
+    assert again.returncode == 3
+    assert "no living token is named 'guest'" in again.stderr
+
+
 SPY = """
 from pathlib import Path
 
