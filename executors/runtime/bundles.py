@@ -7,19 +7,57 @@ it may spoil, and an archive that was changed no longer has its digest.
 from __future__ import annotations
 
 import hashlib
+import lzma
 import shutil
 import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from contract.client import NO_RETRY, ExecutorClient
 from contract.errors import DigestMismatch
-from executors.runtime.failures import TaskError
+from executors.runtime.failures import FULL_ERRNOS, TaskError
 from executors.runtime.policy import Persistence
 
 KEPT_ARCHIVES = 100
-MAX_MEMBERS = 50_000
-MAX_UNPACKED_BYTES = 2 * 1024**3
+MAX_MEMBERS = 100_000
+MAX_UNPACKED_BYTES = 4 * 1024**3
+# tarfile reads a long header whole, and searches it with patterns that take quadratic time: 0.2 s for this size.
+MAX_HEADER_BYTES = 16 * 1024
+MAX_ALL_HEADERS_BYTES = 8 * 1024**2
+LONG_HEADERS = frozenset(
+    {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
+)
+# What reading an archive of a stranger raises beside OSError.
+BROKEN = (tarfile.TarError, EOFError, ValueError, RecursionError, OverflowError, zlib.error, lzma.LZMAError)
+
+
+class Unfit(tarfile.TarError):
+    """An archive that goes beyond what a bundle may be."""
+
+
+class BoundedInfo(tarfile.TarInfo):
+    """A header that is judged before tarfile reads what belongs to it."""
+
+    def _proc_member(self, tar: Any) -> Any:
+        if self.type in LONG_HEADERS:
+            tar.header_bytes += self.size
+        if (self.type in LONG_HEADERS and self.size > MAX_HEADER_BYTES) or tar.header_bytes > MAX_ALL_HEADERS_BYTES:
+            text = f"over {MAX_HEADER_BYTES} bytes in one header, or {MAX_ALL_HEADERS_BYTES} in all"
+            raise Unfit(f"{text}; use shorter names and no extended attributes")
+        if self.size < 0 or self.type == tarfile.GNUTYPE_SPARSE:
+            self._refuse_sparse()
+        return super()._proc_member(tar)  # type: ignore[misc]
+
+    def _refuse_sparse(self, *_: object) -> None:
+        raise Unfit("it holds a sparse file or a negative size; pack plain files")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
+
+
+class BoundedTar(tarfile.TarFile):
+    tarinfo = BoundedInfo
+    header_bytes = 0
 
 
 class BundleStore:
@@ -68,12 +106,23 @@ def unpack_safely(archive: Path, target: Path) -> None:
     """
     target.mkdir(parents=True)
     try:
-        with tarfile.open(archive, "r:*") as tar:
+        with BoundedTar.open(archive, "r:*") as tar:
             members = checked_members(tar)
+            check_room(sum(member.size for member in members), target)
             for member in members:
                 extract(tar, member, target / member.name)
-    except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error) as error:
+    except (*BROKEN, OSError) as error:
+        if isinstance(error, OSError) and error.errno in FULL_ERRNOS:
+            raise  # the executor's trouble, not the bundle's
         raise TaskError("user", "bundle_invalid", f"the code bundle cannot be unpacked: {error}") from error
+
+
+def check_room(size: int, folder: Path) -> None:
+    """TaskError (resources, disk_full) when the disk has no room for ``size`` bytes."""
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        text = f"the code bundle has {size:,} bytes unpacked, the executor's work folder {free:,} free"
+        raise TaskError("resources", "disk_full", f"{text}; make room, or pack less")
 
 
 def checked_members(tar: tarfile.TarFile) -> list[tarfile.TarInfo]:
@@ -82,6 +131,8 @@ def checked_members(tar: tarfile.TarFile) -> list[tarfile.TarInfo]:
     total = 0
     for member in tar:
         path = PurePosixPath(member.name)
+        if member.size < 0:
+            raise Unfit(f"member {member.name!r} has a negative size")
         if path.is_absolute() or ".." in path.parts or "\x00" in member.name:
             raise tarfile.TarError(f"member {member.name!r} leads outside the bundle")
         if not (member.isreg() or member.isdir()):
@@ -89,7 +140,7 @@ def checked_members(tar: tarfile.TarFile) -> list[tarfile.TarInfo]:
         members.append(member)
         total += member.size
         if len(members) > MAX_MEMBERS or total > MAX_UNPACKED_BYTES:
-            raise tarfile.TarError(f"over {MAX_MEMBERS} members or {MAX_UNPACKED_BYTES} bytes unpacked")
+            raise Unfit(f"over {MAX_MEMBERS} members or {MAX_UNPACKED_BYTES} bytes unpacked")
     return members
 
 

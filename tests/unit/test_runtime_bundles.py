@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from executors.python.entrypoint import call_arguments, parse_entrypoint
-from executors.runtime.bundles import check_entrypoint, unpack_safely
+from executors.runtime.bundles import (
+    LONG_HEADERS,
+    MAX_ALL_HEADERS_BYTES,
+    MAX_HEADER_BYTES,
+    MAX_UNPACKED_BYTES,
+    check_entrypoint,
+    check_room,
+    unpack_safely,
+)
 from executors.runtime.failures import TaskError
 
 
@@ -64,6 +74,69 @@ def test_a_member_that_leads_outside_fails_the_run_and_writes_nothing_there(
 def test_a_member_that_comes_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match="cannot be unpacked"):
         unpack_safely(archive(tmp_path / "b.tar.gz", file("a.py"), file("a.py")), tmp_path / "out")
+
+
+def header(kind: bytes, size: int, name: str = "././@PaxHeader") -> bytes:
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def packed(path: Path, *parts: bytes) -> Path:
+    path.write_bytes(gzip.compress(b"".join(parts), 1))
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(TaskError) as caught:
+        unpack_safely(path, path.parent / "out")
+    assert (caught.value.failure_class, caught.value.code) == ("user", "bundle_invalid")
+    return caught.value.message
+
+
+@pytest.mark.parametrize("kind", sorted(LONG_HEADERS))
+def test_a_long_header_is_refused_before_it_is_read(tmp_path: Path, kind: bytes) -> None:
+    size = 64 << 20
+    bomb = packed(tmp_path / "b.tar.gz", header(kind, size), b"0" * size)
+    tracemalloc.start()
+    try:
+        message = refusal(bomb)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert "bytes in one header" in message
+    assert peak < 4 << 20, "the header was read"
+
+
+def test_many_headers_in_a_row_are_refused(tmp_path: Path) -> None:
+    one = header(tarfile.XHDTYPE, 512) + b"16 comment=abcd\n".ljust(512, b"\0")
+    refusal(packed(tmp_path / "b.tar.gz", one * 20_000))
+
+
+def test_headers_that_are_too_many_in_all_are_refused(tmp_path: Path) -> None:
+    name = b"x" * (MAX_HEADER_BYTES - 1) + b"\0"
+    pair = header(tarfile.GNUTYPE_LONGNAME, len(name)) + name + header(tarfile.DIRTYPE, 0, "d")
+    assert "in all" in refusal(packed(tmp_path / "b.tar.gz", pair * (MAX_ALL_HEADERS_BYTES // len(name) + 1)))
+
+
+@pytest.mark.parametrize("size", [-512, -(1 << 40)])
+def test_a_negative_size_is_refused_instead_of_read_for_ever(tmp_path: Path, size: int) -> None:
+    assert "negative" in refusal(packed(tmp_path / "b.tar.gz", header(tarfile.REGTYPE, size, "a.py"), b"\0" * 2048))
+
+
+def test_a_sparse_file_is_refused(tmp_path: Path) -> None:
+    assert "sparse" in refusal(packed(tmp_path / "b.tar.gz", header(tarfile.GNUTYPE_SPARSE, 512, "a"), b"1" * 9999))
+
+
+def test_more_bytes_than_a_bundle_may_unpack_are_refused_without_unpacking_them(tmp_path: Path) -> None:
+    huge = header(tarfile.REGTYPE, MAX_UNPACKED_BYTES + 1, "huge.bin")
+    assert str(MAX_UNPACKED_BYTES) in refusal(packed(tmp_path / "b.tar.gz", huge, b"\0" * 4096))
+
+
+def test_more_than_the_disk_has_room_for_is_no_mistake_of_the_user(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match="free") as caught:
+        check_room(1 << 60, tmp_path)
+    assert (caught.value.failure_class, caught.value.code) == ("resources", "disk_full")
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08\x00broken"])
