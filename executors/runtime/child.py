@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from executors.runtime.failures import TaskError, describe
+from executors.runtime.result import as_result
 from executors.runtime.text import clean_json
 
 JOB_FD = 3
 CONTROL_FD = 4
-RESULT_LIMIT_BYTES = 1024 * 1024
 ARTIFACT_KINDS = ("file", "report", "log", "metrics", "model")
 
 __all__ = ["Cancelled", "Context", "TaskError", "run_child"]
@@ -249,20 +249,6 @@ def report_failure(error: BaseException, context: Context, control: ControlPipe)
         return 0
     control.send("error", **describe(error, context.bundle_dir or context.work_dir))
     return 1
-
-
-def as_result(value: Any) -> dict[str, Any]:
-    """The JSON object of a return value: None -> {}, a mapping as it is, anything else below ``value``."""
-    result = {} if value is None else dict(value) if isinstance(value, Mapping) else {"value": value}
-    try:
-        size = len(json.dumps(result, allow_nan=False).encode())
-    except (TypeError, ValueError) as error:
-        text = f"the return value is not JSON: {error}; return numbers, texts, lists and dicts, or publish data"
-        raise TaskError("user", "result_not_json", text) from error
-    if size > RESULT_LIMIT_BYTES:
-        text = f"the result has {size} bytes, over {RESULT_LIMIT_BYTES}; write an artifact instead"
-        raise TaskError("user", "result_too_large", text)
-    return result
 
 
 def flush_output() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from executors.runtime.failures import error_record
 from executors.runtime.supervise import SILENT, ChildEnd
+from executors.runtime.text import clean_json, clean_text
 
 Json = dict[str, Any]
 # Signals of a crash inside the program; every other signal came from outside.
@@ -105,10 +106,19 @@ def child_error(end: ChildEnd, facts: Facts) -> Json | None:
 def clean_error(error: Mapping[str, Any]) -> Json:
     """An error message of a child, which any program may write, made to fit the contract."""
     known = error.get("class") if error.get("class") in ("user", "external", "internal", "resources") else "user"
-    position = error.get("position") if isinstance(error.get("position"), dict) else None
+    position = plain_position(error.get("position"))
     trace = error.get("trace") if isinstance(error.get("trace"), str) else None
-    code = str(error.get("code") or "failed")[:100]
+    code = clean_text(str(error.get("code") or "failed"))[:100]
     return error_record(str(known), code, str(error.get("message") or "failed without a message"), trace, position)
+
+
+def plain_position(position: Any) -> Json | None:
+    """A place in a file or notebook: texts and whole numbers, nothing nested."""
+    if not isinstance(position, dict):
+        return None
+    plain = {name: value for name, value in position.items() if isinstance(value, str | int)}
+    found: Json = clean_json(dict(list(plain.items())[:20]))
+    return found
 
 
 def exit_error(end: ChildEnd, facts: Facts) -> Json:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from executors.runtime.caps import Breach, Caps, tree_memory
-from executors.runtime.failures import error_record
+from executors.runtime.failures import TaskError, error_record
 from executors.runtime.logs import FLUSH_SECONDS, LogBook
 from executors.runtime.process import WARDEN_SECONDS, ChildProcess
+from executors.runtime.result import arrived_result
 
 READ_BYTES = 256 * 1024
 MESSAGE_LIMIT = 16 * 1024 * 1024
@@ -176,12 +177,18 @@ class Supervision:
             self._book.note("a message of the child was no JSON object with a type; it was left out")
             return
         if kind == "result" and isinstance(message.get("value"), dict):
-            self.end.result = message["value"]
-            self.end.stopped_first = self.end.stop is not None
+            self._result(message["value"])
         elif kind == "error":
             self.end.error = {name: message.get(name) for name in ("class", "code", "message", "trace", "position")}
         else:
             self._on_message(message)
+
+    def _result(self, value: dict[str, Any]) -> None:
+        try:
+            self.end.result = arrived_result(value)
+        except TaskError as error:
+            self.end.error = error_record(error.failure_class, error.code, error.message)
+        self.end.stopped_first = self.end.stop is not None
 
     def _read_life(self) -> bool:
         try:

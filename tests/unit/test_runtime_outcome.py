@@ -46,6 +46,14 @@ def test_an_error_message_that_breaks_the_contract_is_made_to_fit() -> None:
     assert len(error["code"]) == 100
 
 
+def test_an_error_message_that_no_store_can_hold_is_made_to_fit() -> None:
+    position = {"line": 3, "file": "a\x00\ud800", "deep": [[[]]], "far": float("inf")}
+    odd = {"class": "user", "code": "\ud800", "message": "\x00", "trace": "\udfff", "position": position}
+    error = report_of(ChildEnd(status=256, error=odd))["error"]
+    assert (error["code"], error["message"], error["trace"]) == ("?", "\\x00", "?")
+    assert error["position"] == {"line": 3, "file": "a\\x00?"}
+
+
 @pytest.mark.parametrize(
     ("status", "failure_class", "code"),
     [
