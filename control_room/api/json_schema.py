@@ -7,33 +7,23 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, UnknownType, ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from control_room.api.bounded_validator import BoundedValidator, Budget, BudgetError, KeywordError
+from control_room.api.issues import Issue, pointer, walk
+from control_room.api.patterns import PatternError
+from control_room.api.schema_bounds import bound_issues, rule_issues
+
+__all__ = ["Budget", "Issue", "number_issues", "pointer", "schema_issues", "validation_issues", "with_defaults"]
 _MAX_ERRORS = 50
 _MAX_MESSAGE = 400
+_INT64 = range(-(2**63), 2**63)
 _OFFLINE: Registry[Any] = Registry()
-
-
-@dataclass(frozen=True)
-class Issue:
-    """One thing wrong: where (JSON Pointer, '' for the whole document) and what."""
-
-    path: str
-    message: str
-
-    def as_dict(self) -> dict[str, str]:
-        return {"path": self.path, "message": self.message}
-
-
-def pointer(*parts: object) -> str:
-    """JSON Pointer (RFC 6901) of the parts."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def _plain(error: ValidationError | SchemaError) -> str:
@@ -44,29 +34,63 @@ def _plain(error: ValidationError | SchemaError) -> str:
     return error.message if len(error.message) <= _MAX_MESSAGE else error.message[:_MAX_MESSAGE] + "…"
 
 
-def validation_issues(schema: Mapping[str, Any], value: Any, *prefix: object) -> list[Issue]:
-    """All that is wrong with `value` by `schema` (at most 50), ordered by path."""
-    validator = Draft202012Validator(schema, registry=_OFFLINE, format_checker=FormatChecker())
+def _without_dialect(node: Any) -> Any:
+    """The schema without `$schema`, which would exchange the bounded validator for a plain one on the way down."""
+    if isinstance(node, Mapping):
+        return {key: _without_dialect(item) for key, item in node.items() if key != "$schema"}
+    return [_without_dialect(item) for item in node] if isinstance(node, list) else node
+
+
+def validation_issues(
+    schema: Mapping[str, Any], value: Any, *prefix: object, budget: Budget | None = None
+) -> list[Issue]:
+    """All that is wrong with `value` by `schema` (at most 50), ordered by path.
+
+    budget: shared by the checks of one request; a check that would use more than is left is an issue of its own.
+    """
     found: list[Issue] = []
     try:
+        validator: Any = BoundedValidator(
+            _without_dialect(schema), registry=_OFFLINE, format_checker=budget or Budget()
+        )
         for error in validator.iter_errors(value):
             found.append(Issue(pointer(*prefix, *error.absolute_path), _plain(error)))
             if len(found) >= _MAX_ERRORS:
                 break
     except (Unresolvable, RecursionError) as error:
         found.append(Issue(pointer(*prefix), f"cannot be checked, its schema does not resolve: {error}"))
+    except (ArithmeticError, PatternError, KeywordError) as error:
+        found.append(Issue(pointer(*prefix), f"cannot be checked: {error}"))
+    except BudgetError:
+        message = "takes too many steps to check; make the value smaller, or its schema simpler (fewer nested $ref)"
+        found.append(Issue(pointer(*prefix), message))
+    except (AttributeError, KeyError, TypeError, UnknownType, ValueError):
+        # Only what the schema holds outside of its rules can be malformed, and only a $ref leads there.
+        found.append(Issue(pointer(*prefix), "cannot be checked: a $ref of its schema leads to what is no schema"))
     return sorted(found, key=lambda issue: (issue.path, issue.message))
 
 
+def number_issues(value: Any, *prefix: object) -> list[Issue]:
+    """The integers in a value that are not of 64 bits: no executor could hold them (at most 50)."""
+    message = "is an integer beyond 64 bits; give it as a string"
+    wide = (path for path, item in walk(value, prefix) if isinstance(item, int) and item not in _INT64)
+    return [Issue(pointer(*path), message) for path, _ in zip(wide, range(_MAX_ERRORS), strict=False)]
+
+
 def schema_issues(schema: Mapping[str, Any], *prefix: object) -> list[Issue]:
-    """What is wrong with a parameters schema itself: form, references, and defaults that break their own rules."""
+    """What is wrong with a parameters schema itself: size, form, rules, and defaults that break their own rules."""
+    large = bound_issues(schema, prefix)
+    if large:
+        return large
     try:
-        Draft202012Validator.check_schema(schema)
+        # Formats off: the one that matters is `regex`, and a pattern must suit our engine, not Python's.
+        Draft202012Validator.check_schema(_without_dialect(schema), format_checker=None)  # type: ignore[arg-type]
     except SchemaError as error:
         return [Issue(pointer(*prefix, *error.absolute_path), _plain(error))]
     except RecursionError:
         return [Issue(pointer(*prefix), "is nested too deeply")]
-    return [*_foreign_refs(schema, prefix), *_object_issues(schema, prefix), *_default_issues(schema, prefix)]
+    refused = [*rule_issues(schema, prefix), *_object_issues(schema, prefix)]
+    return refused or _default_issues(schema, prefix)
 
 
 def _object_issues(schema: Mapping[str, Any], prefix: tuple[object, ...]) -> Iterator[Issue]:
@@ -74,22 +98,15 @@ def _object_issues(schema: Mapping[str, Any], prefix: tuple[object, ...]) -> Ite
         yield Issue(pointer(*prefix, "type"), "must be 'object': parameters are named")
 
 
-def _foreign_refs(node: Any, prefix: tuple[object, ...]) -> Iterator[Issue]:
-    if isinstance(node, Mapping):
-        for key, value in node.items():
-            if key in ("$ref", "$dynamicRef") and isinstance(value, str) and not value.startswith("#"):
-                yield Issue(pointer(*prefix, key), f"{value!r} is outside this document; use '#/$defs/…'")
-            yield from _foreign_refs(value, (*prefix, key))
-    elif isinstance(node, list):
-        for index, value in enumerate(node):
-            yield from _foreign_refs(value, (*prefix, index))
-
-
-def _default_issues(schema: Mapping[str, Any], prefix: tuple[object, ...]) -> Iterator[Issue]:
+def _default_issues(schema: Mapping[str, Any], prefix: tuple[object, ...]) -> list[Issue]:
+    budget, found = Budget(), []
     for name, rule in schema.get("properties", {}).items():
         if isinstance(rule, Mapping) and "default" in rule:
             whole = {**rule, "$defs": schema.get("$defs", {})}
-            yield from validation_issues(whole, rule["default"], *prefix, "properties", name, "default")
+            place = (*prefix, "properties", name, "default")
+            found += number_issues(rule["default"], *place)
+            found += validation_issues(whole, rule["default"], *place, budget=budget)
+    return found
 
 
 def with_defaults(schema: Any, value: Any) -> Any:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from control_room.api.json_schema import Issue, pointer, validation_issues, with_defaults
+from control_room.api.json_schema import Budget, Issue, number_issues, pointer, validation_issues, with_defaults
 from control_room.api.names import did_you_mean
 
 PLACEHOLDER = re.compile(r"\{params\.([A-Za-z_][A-Za-z0-9_-]*)\}")
@@ -35,13 +35,18 @@ def unknown_param_issues(schema: Mapping[str, Any], params: Mapping[str, Any], *
 
 
 def check_params(
-    schema: Mapping[str, Any], params: Mapping[str, Any], *prefix: object
+    schema: Mapping[str, Any], params: Mapping[str, Any], *prefix: object, budget: Budget | None = None
 ) -> tuple[dict[str, Any], list[Issue]]:
-    """(parameters with defaults applied, what is wrong with them)."""
+    """(parameters with defaults applied, what is wrong with them).
+
+    budget: what one request may spend on it, shared when there is more than one check. Slow for large values: up to
+    about a second, so not for the event loop.
+    """
     unknown = unknown_param_issues(schema, params, *prefix)
     strange = set() if is_open(schema) else set(params) - known_params(schema)
     resolved: dict[str, Any] = with_defaults(schema, {k: v for k, v in params.items() if k not in strange})
-    return resolved, [*unknown, *validation_issues(schema, resolved, *prefix)]
+    wide = number_issues(resolved, *prefix)
+    return resolved, [*unknown, *(wide or validation_issues(schema, resolved, *prefix, budget=budget))]
 
 
 def placeholders(value: Any) -> set[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from contract.errors import ContractError, Invalid, make
-from control_room.api.json_schema import Issue, pointer
+from control_room.api.json_schema import Budget, Issue, pointer
 from control_room.api.names import did_you_mean, near
 from control_room.api.params import check_params, render
 from ops_schema.errors import OpsError
@@ -68,13 +69,17 @@ def refuse_params(issues: list[Issue]) -> None:
 async def checked_params(store: Store, principal: Principal, template: Json, params: Mapping[str, Any]) -> Json:
     """The parameters with defaults applied, a pipeline's tasks checked too. Raises params_invalid."""
     spec = template["spec"]
-    resolved, issues = check_params(spec.get("params_schema", {}), params, "params")
+    budget = Budget()
+    # In a thread: a check may take a second, and the event loop has others to serve.
+    resolved, issues = await asyncio.to_thread(
+        check_params, spec.get("params_schema", {}), params, "params", budget=budget
+    )
     refuse_params(issues)
-    await _check_tasks(store, principal, template, resolved)
+    await _check_tasks(store, principal, template, resolved, budget)
     return resolved
 
 
-async def _check_tasks(store: Store, principal: Principal, template: Json, params: Json) -> None:
+async def _check_tasks(store: Store, principal: Principal, template: Json, params: Json, budget: Budget) -> None:
     tasks: Mapping[str, Any] = template["spec"].get("tasks", {})
     wanted = sorted({(task["template"], task.get("template_version") or 0) for task in tasks.values()})
     children = {
@@ -83,7 +88,7 @@ async def _check_tasks(store: Store, principal: Principal, template: Json, param
     }
     for key, task in tasks.items():
         child = children[task["template"], task.get("template_version") or 0]
-        refuse_params(task_issues(key, task, child["spec"], params))
+        refuse_params(await asyncio.to_thread(task_issues, key, task, child["spec"], params, budget))
 
 
 def to_submit(body: Json, template: Json, resolved: Json) -> Json:
@@ -99,8 +104,10 @@ def to_submit(body: Json, template: Json, resolved: Json) -> Json:
     return body | {"params": resolved, "template_version": template["version"]}
 
 
-def task_issues(key: str, task: Mapping[str, Any], child: Mapping[str, Any], params: Mapping[str, Any]) -> list[Issue]:
+def task_issues(
+    key: str, task: Mapping[str, Any], child: Mapping[str, Any], params: Mapping[str, Any], budget: Budget
+) -> list[Issue]:
     """What is wrong with a task's parameters once the pipeline's are filled in."""
     rendered = render(task.get("params", {}), params)
-    _, issues = check_params(child.get("params_schema", {}), rendered, "tasks", key, "params")
+    _, issues = check_params(child.get("params_schema", {}), rendered, "tasks", key, "params", budget=budget)
     return [Issue(issue.path or pointer("tasks", key, "params"), issue.message) for issue in issues]

@@ -10,11 +10,15 @@ from graphlib import CycleError, TopologicalSorter
 from importlib.resources import files
 from typing import Any
 
-from control_room.api.json_schema import Issue, pointer, schema_issues, validation_issues
+from control_room.api.json_schema import Budget, Issue, pointer, schema_issues, validation_issues
 from control_room.api.names import did_you_mean
-from control_room.api.params import is_open, known_params, placeholders, unknown_param_issues
+from control_room.api.params import PLACEHOLDER, is_open, known_params, placeholders, unknown_param_issues
 
 Spec = Mapping[str, Any]
+# Our own schema is no danger, but a document of 4 MiB has many values.
+_STEPS = 2_000_000
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*")
+_RESERVED = {".", "..", "_delta_log"}
 
 
 @cache
@@ -34,10 +38,14 @@ def referenced_templates(spec: Spec) -> set[str]:
 
 def template_issues(spec: Spec, known: Mapping[str, Spec], names: Iterable[str] = ()) -> list[Issue]:
     """All that is wrong with `spec`. known: specs of the templates its tasks name; names: for near names."""
-    formal = validation_issues(template_schema(), spec)
+    formal = validation_issues(template_schema(), spec, budget=Budget(_STEPS))
     if formal:
         return formal
-    issues = [*_params_schema_issues(spec), *_entrypoint_issues(spec), *_port_issues(spec), *_placeholder_issues(spec)]
+    unusable = _params_schema_issues(spec)
+    issues = [*unusable, *_entrypoint_issues(spec), *_port_issues(spec)]
+    if unusable:
+        return issues
+    issues += _placeholder_issues(spec)
     if spec["kind"] == "pipeline":
         issues += pipeline_issues(spec, known, names)
     return issues
@@ -68,9 +76,21 @@ def _port_issues(spec: Spec) -> Iterator[Issue]:
             if name in names[:index]:
                 yield Issue(pointer(side, index, "name"), f"{name!r} is declared twice")
     for index, output in enumerate(spec.get("outputs", [])):
-        if not is_inside(output["path"]) or "://" in output["path"]:
-            message = f"{output['path']!r} leaves the lakehouse root; give a relative path without '..'"
-            yield Issue(pointer("outputs", index, "path"), message)
+        wrong = path_wrong(output["path"])
+        if wrong:
+            yield Issue(pointer("outputs", index, "path"), f"{output['path']!r} {wrong}")
+
+
+def path_wrong(path: str) -> str:
+    """What is wrong with an output's path, '' when nothing is; the database says the same of it at submit."""
+    if not is_inside(path) or "://" in path:
+        return "leaves the lakehouse root; give a relative path without '..'"
+    filled = PLACEHOLDER.sub("x", path)
+    if not _PLAIN_PATH.fullmatch(filled):
+        return "is not a path of plain names: letters, digits, '_', '.', '=', '-' and {params.x}, with '/' between"
+    if _RESERVED.intersection(filled.split("/")):
+        return "has a name that is reserved: '.' and '_delta_log' cannot be part of it"
+    return ""
 
 
 def _placeholder_issues(spec: Spec) -> Iterator[Issue]:

@@ -94,9 +94,19 @@ def test_the_demo_templates_are_valid() -> None:
         (("entrypoint",), "a\\..\\..\\b.py", "/entrypoint", "leaves the bundle"),
         (("outputs", 0, "path"), "../other", "/outputs/0/path", "leaves the lakehouse root"),
         (("outputs", 0, "path"), "s3://other/x", "/outputs/0/path", "leaves the lakehouse root"),
+        (("outputs", 0, "path"), "a//b", "/outputs/0/path", "plain names"),
+        (("outputs", 0, "path"), "a/", "/outputs/0/path", "plain names"),
+        (("outputs", 0, "path"), "a b", "/outputs/0/path", "plain names"),
+        (("outputs", 0, "path"), "é", "/outputs/0/path", "plain names"),
+        (("outputs", 0, "path"), "a\n", "/outputs/0/path", "plain names"),
+        (("outputs", 0, "path"), "{x}/a", "/outputs/0/path", "plain names"),
+        (("outputs", 0, "path"), ".", "/outputs/0/path", "reserved"),
+        (("outputs", 0, "path"), "a/./b", "/outputs/0/path", "reserved"),
+        (("outputs", 0, "path"), "a/_delta_log/b", "/outputs/0/path", "reserved"),
         (("outputs", 0, "path"), "{params.prefx}/x", "/outputs/0/path", "did you mean 'prefix'"),
         (("outputs", 0, "mode"), "merge", "/outputs/0/mode", "'merge' is not one of"),
         (("params_schema",), {"type": "objekt"}, "/params_schema/type", "objekt"),
+        (("params_schema",), {"properties": 3}, "/params_schema/properties", "not of type 'object'"),
         (("params_schema",), {"type": "array"}, "/params_schema/type", "must be 'object'"),
         (("params_schema",), {"$ref": "http://x/y"}, "/params_schema/$ref", "outside this document"),
         (
@@ -140,6 +150,11 @@ def test_a_wrong_pipeline_names_the_place(path: tuple[Any, ...], to: Any, at: st
     places = [place for place in found if place.startswith(at)]
     assert places, found
     assert says in found[places[0]]
+
+
+@pytest.mark.parametrize("path", ["flights", "a/b.c/_d=e-1", "{params.prefix}/{params.rows}", "x{params.prefix}..y"])
+def test_plain_output_paths_are_taken(path: str) -> None:
+    assert issues(changed(PYTHON, "outputs", 0, "path", to=path)) == {}
 
 
 @pytest.mark.parametrize("path", [".", "a/b.ipynb", "ingest:main", "a..b/c", "x/./y"])
