@@ -399,7 +399,9 @@ create table ops.attempts (
   constraint attempts_expired_was_not_reported check (outcome <> 'expired' or reported_at is null)
 ) with (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
         autovacuum_vacuum_cost_delay = 0);
-create unique index attempts_idempotency on ops.attempts (idempotency_key) where idempotency_key is not null;
+-- Per executor: a key that one executor uses must not block the report of another.
+create unique index attempts_idempotency on ops.attempts (executor_id, idempotency_key)
+  where idempotency_key is not null;
 
 -- Leases: one row per running run, from its claim until its end (a run that is publishing keeps its lease). Narrow, and
 -- no index on the deadline, so that a renewal is a HOT update. No foreign key either: functions are the only writers.
@@ -908,15 +910,17 @@ end
 $$;
 
 -- functions/core/check_report_key.sql
--- Guard: the idempotency key has not reported another attempt. The caller holds the key's advisory lock. Raises OPC03.
-create or replace function ops.check_report_key(p_run_id uuid, p_epoch bigint, p_key text) returns void
+-- Guard: the idempotency key has not reported another attempt of this executor. The caller holds the key's advisory
+-- lock. Raises OPC03.
+create or replace function ops.check_report_key(p_attempt ops.attempts, p_key text) returns void
 language plpgsql volatile set search_path = ''
 as $$
 declare
   v_other ops.attempts;
 begin
   select * into v_other from ops.attempts a
-   where a.idempotency_key = p_key and (a.run_id, a.epoch) <> (p_run_id, p_epoch);
+   where a.executor_id = p_attempt.executor_id and a.idempotency_key = p_key
+     and (a.run_id, a.epoch) <> (p_attempt.run_id, p_attempt.epoch);
   if v_other.run_id is not null then
     perform ops.fail('OPC03', format('idempotency key %s reported epoch %s of run %s',
         p_key, v_other.epoch, v_other.run_id),
@@ -2202,7 +2206,7 @@ declare
 begin
   for v_output in select o from jsonb_array_elements(coalesce(p_spec -> 'outputs', '[]')) o loop
     v_path := ops.substitute(v_output -> 'path', p_params, '/outputs/' || (v_output ->> 'name')) #>> '{}';
-    if coalesce(v_path, '') !~ '^[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*$' or v_path ~ '(^|/)\.{1,2}(/|$)' then
+    if coalesce(v_path, '') !~ '^[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*$' or v_path ~ '(^|/)(\.{1,2}|_delta_log)(/|$)' then
       perform ops.params_invalid('/outputs/' || (v_output ->> 'name'),
         format('%s is not a path of plain names below the lakehouse root', coalesce(v_path, 'null')));
     end if;
@@ -2622,7 +2626,7 @@ begin
   if not exists (select from ops.leases l where l.run_id = p_run_id and l.epoch = v_epoch) then
     perform ops.lease_lost(p_run_id, v_epoch);
   end if;
-  perform ops.check_report_key(p_run_id, v_epoch, p_body ->> 'idempotency_key');
+  perform ops.check_report_key(v_attempt, p_body ->> 'idempotency_key');
 
   v_attempt := ops.close_attempt(v_attempt, p_body);
   v_route := ops.follow_report(v_attempt, p_body);
@@ -3645,6 +3649,7 @@ declare
 begin
   perform ops.check_chunks(p_body -> 'chunks');
   perform ops.hold_lease(p_token_id, p_run_id, v_epoch);
+  perform ops.check_log_offsets(p_run_id, v_epoch, p_body -> 'chunks');
   v_limit := ops.cap_in_force(p_run_id, 'log_bytes');
   select coalesce(sum(p.next_offset), 0) into v_used from ops.log_positions(p_run_id, v_epoch) p;
 
@@ -3964,6 +3969,36 @@ begin
    order by c.ordinality limit 1;
   if v_wrong.message is not null then
     perform ops.invalid(format('/chunks/%s%s', v_wrong.place, v_wrong.path), v_wrong.message);
+  end if;
+end
+$$;
+
+-- functions/edge/check_log_offsets.sql
+-- Guard: no new chunk begins inside what its stream holds already, stored or sent before it in the same call. Offsets
+-- are how the cap log_bytes counts, so they cannot stand still. A gap is allowed. Raises OPV01.
+create or replace function ops.check_log_offsets(p_run_id uuid, p_epoch bigint, p_chunks jsonb) returns void
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_bad bigint;
+begin
+  with sent as (
+    select c.ordinality - 1 as position, c.value ->> 'stream' as stream, (c.value ->> 'seq')::bigint as seq,
+           (c.value ->> 'offset')::bigint as start, octet_length(c.value ->> 'text') as bytes
+      from jsonb_array_elements(p_chunks) with ordinality c
+  ), placed as (
+    select s.*, p.next_seq, p.next_offset,
+           lag(s.start + s.bytes) over (partition by s.stream order by s.seq) as previous_end
+      from sent s
+      left join ops.log_positions(p_run_id, p_epoch) p on p.stream = s.stream
+  )
+  select min(position) into v_bad
+    from placed
+   where (seq >= next_seq and start < next_offset)
+      or (seq >= coalesce(next_seq, 0) and start < previous_end);
+  if v_bad is not null then
+    perform ops.invalid('/chunks/' || v_bad || '/offset', 'the chunk begins inside an earlier one of its stream',
+      'Offsets are the bytes of the stream that came before.');
   end if;
 end
 $$;
@@ -4745,7 +4780,8 @@ begin
   insert into ops.bundles (workspace, sha256, size, object_key, state, created_at, created_by)
   values (v_workspace, v_sha256, (p_body ->> 'size')::bigint, ops.object_key(v_workspace, v_sha256), 'begun', ops.now(),
           p_token_id)
-  on conflict (workspace, sha256) do nothing;
+  -- A size announced wrongly, before any bytes were seen, must not block the digest for good.
+  on conflict (workspace, sha256) do update set size = excluded.size where ops.bundles.state = 'begun';
   if v_stored then
     update ops.bundles b set state = 'stored', stored_at = ops.now()
      where b.workspace = v_workspace and b.sha256 = v_sha256 and b.state = 'begun';

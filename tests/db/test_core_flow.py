@@ -171,6 +171,17 @@ def test_one_idempotency_key_reports_one_attempt(queue: Queue) -> None:
     assert conflict.members == {"run_id": one["run_id"], "epoch": 1}
 
 
+def test_a_key_that_another_executor_used_blocks_nobodys_report(queue: Queue) -> None:
+    queue.template()
+    queue.submit()
+    queue.submit()
+    rogue, worker = Worker(queue), Worker(queue)
+    mine, theirs = rogue.claim_one(), worker.claim_one()
+    key = f"{theirs['run_id']}/1"
+    rogue.report(mine, idempotency_key=key)
+    assert worker.report(theirs, idempotency_key=key)["repeated"] is False
+
+
 @pytest.mark.parametrize(
     "bad",
     [

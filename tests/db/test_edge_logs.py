@@ -56,6 +56,14 @@ def test_logs_are_taken_up_to_the_cap_and_then_refused(ops):
     assert texts(work) == ["12345", "6789", "x"]
 
 
+@pytest.mark.parametrize("late", [chunk(1, "5678", 0), chunk(1, "5678", 3)])
+def test_a_chunk_cannot_begin_inside_an_earlier_one_to_slip_under_the_cap(work18, late):
+    refused("OPV01", work18.logs, chunk(0, "1234"), late)
+    work18.logs(chunk(0, "1234"))
+    refused("OPV01", work18.logs, late)
+    assert texts(work18) == ["1234"]
+
+
 def test_nothing_after_a_chunk_that_does_not_fit_is_taken(ops18):
     work = start(ops18, caps={"log_bytes": 5})
     assert work.logs(chunk(0, "1234"), chunk(1, "56789", 4), chunk(2, "", 9))["accepted"] == 1

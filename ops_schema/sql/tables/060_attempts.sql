@@ -24,7 +24,9 @@ create table ops.attempts (
   constraint attempts_expired_was_not_reported check (outcome <> 'expired' or reported_at is null)
 ) with (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
         autovacuum_vacuum_cost_delay = 0);
-create unique index attempts_idempotency on ops.attempts (idempotency_key) where idempotency_key is not null;
+-- Per executor: a key that one executor uses must not block the report of another.
+create unique index attempts_idempotency on ops.attempts (executor_id, idempotency_key)
+  where idempotency_key is not null;
 
 -- Leases: one row per running run, from its claim until its end (a run that is publishing keeps its lease). Narrow, and
 -- no index on the deadline, so that a renewal is a HOT update. No foreign key either: functions are the only writers.

@@ -11,7 +11,7 @@ declare
 begin
   for v_output in select o from jsonb_array_elements(coalesce(p_spec -> 'outputs', '[]')) o loop
     v_path := ops.substitute(v_output -> 'path', p_params, '/outputs/' || (v_output ->> 'name')) #>> '{}';
-    if coalesce(v_path, '') !~ '^[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*$' or v_path ~ '(^|/)\.{1,2}(/|$)' then
+    if coalesce(v_path, '') !~ '^[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*$' or v_path ~ '(^|/)(\.{1,2}|_delta_log)(/|$)' then
       perform ops.params_invalid('/outputs/' || (v_output ->> 'name'),
         format('%s is not a path of plain names below the lakehouse root', coalesce(v_path, 'null')));
     end if;

@@ -26,7 +26,7 @@ begin
   if not exists (select from ops.leases l where l.run_id = p_run_id and l.epoch = v_epoch) then
     perform ops.lease_lost(p_run_id, v_epoch);
   end if;
-  perform ops.check_report_key(p_run_id, v_epoch, p_body ->> 'idempotency_key');
+  perform ops.check_report_key(v_attempt, p_body ->> 'idempotency_key');
 
   v_attempt := ops.close_attempt(v_attempt, p_body);
   v_route := ops.follow_report(v_attempt, p_body);

@@ -13,6 +13,7 @@ declare
 begin
   perform ops.check_chunks(p_body -> 'chunks');
   perform ops.hold_lease(p_token_id, p_run_id, v_epoch);
+  perform ops.check_log_offsets(p_run_id, v_epoch, p_body -> 'chunks');
   v_limit := ops.cap_in_force(p_run_id, 'log_bytes');
   select coalesce(sum(p.next_offset), 0) into v_used from ops.log_positions(p_run_id, v_epoch) p;
 

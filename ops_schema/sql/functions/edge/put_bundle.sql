@@ -18,7 +18,8 @@ begin
   insert into ops.bundles (workspace, sha256, size, object_key, state, created_at, created_by)
   values (v_workspace, v_sha256, (p_body ->> 'size')::bigint, ops.object_key(v_workspace, v_sha256), 'begun', ops.now(),
           p_token_id)
-  on conflict (workspace, sha256) do nothing;
+  -- A size announced wrongly, before any bytes were seen, must not block the digest for good.
+  on conflict (workspace, sha256) do update set size = excluded.size where ops.bundles.state = 'begun';
   if v_stored then
     update ops.bundles b set state = 'stored', stored_at = ops.now()
      where b.workspace = v_workspace and b.sha256 = v_sha256 and b.state = 'begun';
