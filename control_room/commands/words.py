@@ -26,7 +26,7 @@ COLOURS = {
     "fail": "red",
     "cancelled": "magenta",
     "skipped": "bright_black",
-    "stopped": "bright_black",
+    "left": "bright_black",
 }
 
 
