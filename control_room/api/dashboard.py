@@ -78,7 +78,8 @@ class Dashboard:
         found = self._locate(path)
         if found is not None and found.is_dir() and path and not path.endswith("/"):
             query = f"?{request.url.query}" if request.url.query else ""
-            return RedirectResponse(f"{request.url.path}/{query}", 308)
+            # One slash in front: a browser reads //runs/ as the address of a host named runs.
+            return RedirectResponse(f"/{request.url.path.strip('/')}/{query}", 308)
         if found is not None and found.is_dir():
             found = found / "index.html"
         return self._file(request, found)
@@ -86,8 +87,11 @@ class Dashboard:
     def _locate(self, path: str) -> Path | None:
         if "\x00" in path or "\\" in path or any(part.startswith(".") for part in path.split("/")):
             return None
-        candidate = (self.root / path.strip("/")).resolve()
-        return candidate if candidate.is_relative_to(self.root) and candidate.exists() else None
+        try:
+            candidate = (self.root / path.strip("/")).resolve()
+            return candidate if candidate.is_relative_to(self.root) and candidate.exists() else None
+        except OSError:  # a name longer than the file system takes, for one: there is no such file
+            return None
 
     def _file(self, request: Request, path: Path | None) -> Response:
         if path is None or not path.is_file():

@@ -92,6 +92,20 @@ async def test_nothing_outside_of_the_build_is_served(site: Server, path: str) -
     assert "hidden" not in answer.text
 
 
+@pytest.mark.parametrize("path", ["/" + "a" * 300, "/runs/" + "a" * 300 + "/", "/" + "a/" * 3000])
+async def test_a_path_that_no_file_system_takes_is_the_404_page(site: Server, path: str) -> None:
+    answer = await site.client().get(path)
+    assert answer.status_code == 404
+    assert answer.text.endswith("404.html")
+
+
+@pytest.mark.parametrize("path", ["//runs", "///runs", "/%2Fruns", "//runs?id=1"])
+async def test_a_move_never_leads_to_another_host(site: Server, path: str) -> None:
+    answer = await site.client().get(site.url + path)
+    assert answer.status_code == 308
+    assert answer.headers["location"].partition("?")[0] == "/runs/"
+
+
 async def test_a_link_that_leads_out_is_not_followed(site: Server, built: Path) -> None:
     (built / "link.txt").symlink_to(built.parent / "outside.txt")
     assert (await site.client().get("/link.txt")).status_code == 404
