@@ -7,6 +7,7 @@ A cookie is sent by the browser on its own, so a change by cookie must come from
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,9 +67,25 @@ def origin_allowed(headers: Mapping[str, str], own: frozenset[str]) -> bool:
 
 
 def own_origins(request: Request, public_url: str) -> frozenset[str]:
-    """The public URL's origin, and the address this very request was sent to."""
-    host = request.headers.get("host", "")
-    return frozenset({origin_of(public_url), f"{request.url.scheme}://{host}".lower()})
+    """The public URL's origin; on this machine alone, also the loopback address this very request was sent to.
+
+    The Host header is the caller's word. It counts only where it cannot name anything but this machine: so that
+    localhost and 127.0.0.1 are both good for a stack that is known as one of them.
+    """
+    own = {origin_of(public_url)}
+    here = f"{request.url.scheme}://{request.headers.get('host', '')}"
+    if is_loopback(public_url) and is_loopback(here):
+        own.add(origin_of(here))
+    return frozenset(own)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL's host is this machine: localhost, 127.0.0.0/8 or ::1."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def check_origin(request: Request, public_url: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -11,7 +13,10 @@ import pytest
 from control_room.api.access import COOKIE
 from control_room.api.openapi import document
 from control_room.api.router import operator_router
-from tests.contract.operator.conftest import API, EXECUTOR, OPERATOR, VIEWER, Server, problem
+from tests.contract.operator.conftest import API, EXECUTOR, OPERATOR, VIEWER, Server, problem, serving
+from tests.support.ops import Ops
+from tests.support.postgres import Database
+from tests.support.seaweed import Seaweed
 
 SAMPLES = {"ref": "1", "name": "job", "artifact_id": str(uuid4())}
 #: The door itself, which whoever holds a code may use.
@@ -134,6 +139,33 @@ async def test_a_change_by_cookie_from_our_own_page_passes(server: Server, by: s
     del client.headers["origin"]
     answer = await client.post(f"{API}/runs", json={"template": "job"}, headers=headers)
     assert answer.status_code == 201
+
+
+async def test_the_host_header_makes_no_page_ours(server: Server) -> None:
+    client = await server.dashboard()
+    headers = {"host": "evil.example", "origin": "http://evil.example"}
+    for call in CHANGES.values():
+        problem(await send(client, call, **headers), 403, "origin_refused")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+async def test_a_stack_of_this_machine_goes_by_each_of_its_loopback_names(server: Server, host: str) -> None:
+    client = await server.dashboard()
+    address = f"{host}:{urlsplit(server.url).port}"
+    answer = await client.delete(f"{API}/auth/sessions", headers={"host": address, "origin": f"http://{address}"})
+    assert answer.status_code == 204
+
+
+async def test_with_a_public_address_only_that_is_ours(
+    pg18: Database, tokens: Ops, object_store: Seaweed, tmp_path: Path
+) -> None:
+    async with serving(pg18, object_store, tmp_path, public_url="https://room.example") as found:
+        code = (await found.operator.post(f"{API}/auth/login-codes")).json()["code"]
+        for origin in (found.url, "http://room.example", "https://room.example.evil"):
+            answer = await found.client(origin=origin).post(f"{API}/auth/sessions", json={"code": code})
+            problem(answer, 403, "origin_refused")
+        client = found.client(origin="https://room.example")
+        assert (await client.post(f"{API}/auth/sessions", json={"code": code})).status_code == 200
 
 
 async def test_a_session_reads_without_an_origin(server: Server) -> None:
