@@ -11,8 +11,9 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
-from contract.errors import NotFound
 from contract.server.app import install_edge, install_executor_plane, make_services
 from contract.server.object_store import ObjectStore
 from contract.server.services import Services
@@ -74,10 +75,21 @@ def _compose(app: FastAPI, services: Services, ctx: Context) -> None:
     app.add_api_route("/healthz", healthz, include_in_schema=False)
     install_executor_plane(app, services)
     app.include_router(operator_router())
-    app.add_api_route("/{path:path}", pages, methods=["GET", "HEAD"], include_in_schema=False)
+    app.router.routes.append(PageRoute("/{path:path}", pages, methods=["GET", "HEAD"]))
     install_edge(app)
     app.add_middleware(AccessLog)
     app.add_middleware(SecurityHeaders, https=ctx.settings.public_url.startswith("https://"))
+
+
+class PageRoute(Route):
+    """The route of all pages. It takes nothing below the planes: what is missing there is a problem, not a page, and a
+    wrong method there is 405."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As any route, but never for a path of a plane."""
+        if scope["type"] == "http" and f"{scope['path']}/".startswith(_PLANES):
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 def stop_waiting(app: FastAPI) -> None:
@@ -93,12 +105,8 @@ async def healthz() -> Response:
     return PlainTextResponse("ok")
 
 
-async def pages(request: Request, path: str) -> Response:
+async def pages(request: Request) -> Response:
     """The dashboard, for every path that no plane has."""
-    if request.url.path.startswith(_PLANES):
-        raise NotFound(
-            f"there is nothing at {request.url.path}", hint="Operator plane: /api/v1; contract: /executor/v1."
-        )
     ctx: Context = request.app.state.context
     return ctx.dashboard.answer(request)
 

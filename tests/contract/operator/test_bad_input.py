@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -203,6 +205,65 @@ async def test_unknown_paths_and_methods_are_problems(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", f"{API}/auth/login-codes", "POST"),
+        ("GET", f"{API}/runs/1/cancel", "POST"),
+        ("GET", f"{API}/bundles", "POST"),
+        ("HEAD", f"{API}/runs", "GET"),
+        ("GET", "/executor/v1/executors", "POST"),
+    ],
+)
+async def test_a_wrong_method_of_a_plane_is_405_and_no_page(
+    server: Server, method: str, path: str, allowed: str
+) -> None:
+    answer = await server.operator.request(method, path)
+    assert answer.status_code == 405
+    assert allowed in answer.headers["allow"]
+    if method != "HEAD":
+        problem(answer, 405, "method_not_allowed")
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1", f"{API}/nothing", "/executor/v1", "/executor/v1/nothing"])
+async def test_what_a_plane_does_not_have_is_a_problem_and_no_page(server: Server, path: str) -> None:
+    for method in ("GET", "POST"):
+        problem(await server.operator.request(method, path), 404, "not_found")
+
+
+async def test_a_schema_that_takes_long_blocks_nobody_else(server: Server) -> None:
+    doubling = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(24)}
+    schema = {"$defs": doubling | {"d24": {}}, "properties": {"a": {"$ref": "#/$defs/d0"}}}
+    await server.template(params_schema=schema)
+    body = {"template": "job", "params": {"a": 1}}
+    began, waits = time.monotonic(), []
+    slow = asyncio.create_task(server.operator.post(f"{API}/runs", json=body))
+    client = server.client()
+    while not slow.done():
+        asked = time.monotonic()
+        assert (await client.get("/healthz")).status_code == 200
+        waits.append(time.monotonic() - asked)
+    took = time.monotonic() - began
+    assert "too many steps" in problem(await slow, 422, "params_invalid")["errors"][0]["message"]
+    # On the event loop the check would hold up one of the others for about all the time it takes.
+    assert max(waits) < took / 2, (waits, took)
+
+
+async def test_a_pattern_cannot_be_made_to_run_for_ever(server: Server) -> None:
+    await server.template(params_schema={"properties": {"a": {"pattern": "^(a+)+$"}}})
+    async with asyncio.timeout(10):
+        body = {"template": "job", "params": {"a": "a" * 40 + "b"}}
+        found = problem(await server.operator.post(f"{API}/runs", json=body), 422, "params_invalid")
+    assert found["errors"][0]["path"] == "/params/a"
+
+
+async def test_an_integer_beyond_64_bits_is_refused(server: Server) -> None:
+    await server.template(params_schema={"properties": {"a": {"multipleOf": 0.5}}})
+    answer = await server.operator.post(f"{API}/runs", json={"template": "job", "params": {"a": 10**400}})
+    found = problem(answer, 422, "params_invalid")
+    assert [error["path"] for error in found["errors"]] == ["/params/a"]
+
+
+@pytest.mark.parametrize(
     ("change", "path"),
     [
         ({"entrypoint": "../../etc/passwd:main"}, "/entrypoint"),
@@ -210,6 +271,8 @@ async def test_unknown_paths_and_methods_are_problems(server: Server) -> None:
         ({"name": "other"}, "/name"),
         ({"params_schema": {"type": "nonsense"}}, "/params_schema/type"),
         ({"params_schema": {"properties": {"a": {"pattern": "("}}}}, "/params_schema/properties/a/pattern"),
+        ({"params_schema": {"properties": {"a": {"pattern": "(?=a)"}}}}, "/params_schema/properties/a/pattern"),
+        ({"outputs": [{"name": "o", "format": "delta", "mode": "append", "path": "a//b"}]}, "/outputs/0/path"),
         ({"bundle": "folder"}, "/bundle"),
         ({"tasks": {"a": {"template": "job"}}}, "/tasks"),
     ],
