@@ -53,6 +53,7 @@ class Workshop:
     home: Path
     hide: tuple[str, ...]
     visible: tuple[str, ...]
+    writable: tuple[str, ...]
     log_chunk_bytes: int
     clock: Callable[[], float] = time.monotonic
 
@@ -255,7 +256,8 @@ class Attempt:
         work = Path(job["work_dir"])
         marker = f"{self.run_id}/{self.epoch}"
         environment = child_environment(os.environ, work, self._shop.home, marker, self.claimed.traceparent)
-        spec = ChildSpec(self._shop.kind.child_module, job, work, environment, self._shop.hide, self._shop.visible)
+        shop = self._shop
+        spec = ChildSpec(shop.kind.child_module, job, work, environment, shop.hide, shop.visible, shop.writable)
         end = None
         try:
             end = self._watched(self._shop.spawn(spec), book, uploads)

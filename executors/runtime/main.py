@@ -36,6 +36,7 @@ from executors.runtime.settings import (
     hidden_paths,
     labels_of,
     names_of,
+    paths_of,
     read_token,
     scrub,
 )
@@ -122,6 +123,7 @@ def make_worker(kind: ExecutorKind, settings: ExecutorSettings, token: str, jour
             home=made(folder / "home"),
             hide=tuple(hidden_paths(settings, work_dir)),
             visible=(str(work_dir), sys.prefix, sys.base_prefix, str(Path(__file__).parents[2])),
+            writable=tuple(paths_of(settings.writable)),
             log_chunk_bytes=registration.log_chunk_bytes,
         )
 

@@ -42,7 +42,10 @@ def child_environment(
 
 @dataclass(frozen=True)
 class ChildSpec:
-    """What to start: ``python -m module``, with this job, in this folder, unable to read ``hide``."""
+    """What to start: ``python -m module``, with this job, in this folder, unable to read ``hide``.
+
+    It may write to its work folder, its home, its copy of the bundle, and ``writable``.
+    """
 
     module: str
     job: Mapping[str, Any]
@@ -50,11 +53,17 @@ class ChildSpec:
     environment: Mapping[str, str]
     hide: Sequence[str] = ()
     visible: Sequence[str] = ()
+    writable: Sequence[str] = ()
 
     def start_document(self, job_fd: int, control_fd: int) -> bytes:
         command = [sys.executable, "-P", "-m", self.module]
         document = {"command": command, "job_fd": job_fd, "control_fd": control_fd}
-        return json.dumps({**document, "hide": list(self.hide), "visible": list(self.visible)}).encode() + b"\n"
+        paths = {"hide": list(self.hide), "visible": list(self.visible), "writable": self._writable()}
+        return json.dumps({**document, **paths}).encode() + b"\n"
+
+    def _writable(self) -> list[str]:
+        own = [str(self.work_dir), self.environment.get("HOME"), self.job.get("bundle_dir")]
+        return [path for path in own if path] + list(self.writable)
 
 
 @dataclass

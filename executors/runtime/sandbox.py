@@ -1,4 +1,5 @@
-"""What a child may not do: read the executor's secrets, look into its memory, signal it, gain privileges.
+"""What a child may not do: read the executor's secrets, write outside its own folders, look into the executor's
+memory, signal it, gain privileges.
 
 Standard library only and no import of ours: the warden runs this file before any package is on the path. Sources:
 landlock(7), prctl(2), capabilities(7). Without Landlock (older kernels, some containers) the rest still holds, and
@@ -16,10 +17,24 @@ PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 SYS_CREATE_RULESET, SYS_ADD_RULE, SYS_RESTRICT_SELF = 444, 445, 446
 CREATE_RULESET_VERSION = 1
 RULE_PATH_BENEATH = 1
+ACCESS_WRITE_FILE = 1 << 1
 ACCESS_READ_FILE = 1 << 2
+ACCESS_REMOVE_DIR, ACCESS_REMOVE_FILE = 1 << 4, 1 << 5
+ACCESS_MAKE_CHAR, ACCESS_MAKE_DIR, ACCESS_MAKE_REG, ACCESS_MAKE_SOCK = 1 << 6, 1 << 7, 1 << 8, 1 << 9
+ACCESS_MAKE_FIFO, ACCESS_MAKE_BLOCK, ACCESS_MAKE_SYM = 1 << 10, 1 << 11, 1 << 12
 ACCESS_REFER = 1 << 13
+ACCESS_TRUNCATE = 1 << 14
+ACCESS_CHANGE_FOLDER = (
+    *(ACCESS_REMOVE_DIR, ACCESS_REMOVE_FILE, ACCESS_MAKE_DIR, ACCESS_MAKE_REG),
+    *(ACCESS_MAKE_SOCK, ACCESS_MAKE_FIFO, ACCESS_MAKE_SYM),
+)
+# Handled, so refused, and allowed nowhere: a device node of its own would open every disk to a root child.
+ACCESS_MAKE_DEVICE = ACCESS_MAKE_CHAR | ACCESS_MAKE_BLOCK
 SCOPE_SIGNAL = 1 << 1
-ABI_REFER, ABI_SCOPE = 2, 6
+ABI_REFER, ABI_TRUNCATE, ABI_SCOPE = 2, 3, 6
+# Where any program may write, beside the child's own folders. Of /dev what holds no disk.
+COMMON_WRITABLE = ("/tmp", "/var/tmp", "/proc/self", "/dev/shm", "/dev/pts", "/dev/mqueue")  # noqa: S108
+HARMLESS_DEVICES = tuple(f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "tty", "ptmx"))
 # A root child keeps what file access needs, not what opens another process or the kernel.
 FORBIDDEN_CAPABILITIES = {
     "sys_module": 16,
@@ -83,45 +98,70 @@ def landlock_abi() -> int:
     return max(0, int(libc.syscall(SYS_CREATE_RULESET, None, ctypes.c_size_t(0), CREATE_RULESET_VERSION)))
 
 
-def confine(hidden: Iterable[str], visible: Iterable[str] = ()) -> str:
-    """Make ``hidden`` files and folders unreadable to this process and its children, and the world outside untraceable.
+def confine(hidden: Iterable[str], visible: Iterable[str] = (), writable: Iterable[str] = ()) -> str:
+    """Make ``hidden`` files and folders unreadable to this process and its children, everything but ``writable`` and
+    the common places unwritable, and the world outside untraceable.
 
-    Landlock knows only what is allowed, so everything beside the hidden paths is allowed; ``visible`` paths are allowed
-    even below a folder that cannot be listed. Returns what holds: ``landlock``, or ``process`` (privileges alone).
+    Landlock knows only what is allowed, so everything beside the hidden paths may be read; ``visible`` paths even below
+    a folder that cannot be listed. A hidden path below a writable folder stays untouchable, and nothing new can be made
+    directly in the folders on the way to it. Returns what holds: ``landlock``, or ``process`` (privileges alone).
     """
     try:
         drop_privileges()
-        return restrict(frozenset(map(os.path.realpath, hidden)), visible)
+        return restrict(frozenset(map(os.path.realpath, hidden)), visible, [*COMMON_WRITABLE, *writable])
     except OSError as error:  # a container that forbids the calls: run, and say so
         return f"process ({error})"
 
 
-def restrict(hidden: frozenset[str], visible: Iterable[str]) -> str:
+def restrict(hidden: frozenset[str], visible: Iterable[str], writable: Iterable[str]) -> str:
     abi = landlock_abi()
     if abi < ABI_REFER:
         return "process (no Landlock in this kernel)"
+    read, write = ACCESS_READ_FILE | ACCESS_REFER, write_access(abi)
     scoped = SCOPE_SIGNAL if abi >= ABI_SCOPE else 0
-    attr = RulesetAttr(ACCESS_READ_FILE | ACCESS_REFER, 0, scoped)
+    attr = RulesetAttr(read | write | ACCESS_MAKE_DEVICE, 0, scoped)
     size = ctypes.sizeof(attr) if scoped else 8
     ruleset = checked(libc.syscall(SYS_CREATE_RULESET, ctypes.byref(attr), ctypes.c_size_t(size), 0))
     for path in [*paths_beside(hidden), *map(os.path.realpath, visible)]:
-        if not any(f"{secret}/".startswith(f"{path.rstrip('/')}/") for secret in hidden):
-            allow(ruleset, path)
+        if not holds_secret(path, hidden):
+            allow(ruleset, path, read)
+    for path in [path for root in writable for path in beside(os.path.realpath(root), hidden)]:
+        allow(ruleset, path, write)
+    for path in HARMLESS_DEVICES:
+        allow(ruleset, path, write)
     checked(libc.syscall(SYS_RESTRICT_SELF, ruleset, 0))
     os.close(ruleset)
     return "landlock"
 
 
-def allow(ruleset: int, path: str) -> None:
-    """Allow reading below ``path``; one that went away or may not be opened is left out."""
+def write_access(abi: int) -> int:
+    """All rights to change files and folders that this Landlock knows."""
+    return sum(ACCESS_CHANGE_FOLDER) | ACCESS_WRITE_FILE | (ACCESS_TRUNCATE if abi >= ABI_TRUNCATE else 0)
+
+
+def holds_secret(path: str, hidden: frozenset[str]) -> bool:
+    """Whether a path is a hidden one, or a folder on the way to one."""
+    return any(f"{secret}/".startswith(f"{path.rstrip('/')}/") for secret in hidden)
+
+
+def allow(ruleset: int, path: str, access: int) -> None:
+    """Allow this below ``path``; one that went away or may not be opened is left out."""
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return
-    access = ACCESS_READ_FILE | (ACCESS_REFER if os.path.isdir(path) else 0)  # noqa: PTH112 - no pathlib in the warden
+    if not os.path.isdir(path):  # noqa: PTH112 - no pathlib in the warden
+        access &= ACCESS_READ_FILE | ACCESS_WRITE_FILE | ACCESS_TRUNCATE
     rule = PathBeneathAttr(access, fd)
     checked(libc.syscall(SYS_ADD_RULE, ruleset, RULE_PATH_BENEATH, ctypes.byref(rule), 0))
     os.close(fd)
+
+
+def beside(root: str, hidden: frozenset[str]) -> list[str]:
+    """The highest paths that together hold everything below ``root`` but ``hidden`` (real paths)."""
+    if any(f"{root}/".startswith(f"{secret}/") for secret in hidden):
+        return []
+    return walk(root, hidden) if holds_secret(root, hidden) else [root]
 
 
 def paths_beside(hidden: frozenset[str]) -> list[str]:

@@ -38,6 +38,7 @@ class ExecutorSettings(BaseSettings):
     workspaces: str = ""
     queues: str = ""
     hide: str = ""
+    writable: str = ""
     log_format: str = ""
     drain_seconds: float = Field(default=10.0, ge=0)
     claim_wait_seconds: float = Field(default=30.0, ge=0, le=60)
@@ -83,6 +84,11 @@ def labels_of(text: str) -> dict[str, str]:
 def names_of(text: str) -> list[str] | None:
     """``a,b`` as a list; None (all) when empty."""
     return [part.strip() for part in text.split(",") if part.strip()] or None
+
+
+def paths_of(text: str) -> list[str]:
+    """``/a:/b`` as real paths."""
+    return [str(Path(part).resolve()) for part in text.split(os.pathsep) if part]
 
 
 def default_name(kind: str) -> str:

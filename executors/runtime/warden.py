@@ -5,9 +5,9 @@ orphans (a daemon of user code cannot escape), kills everything when the executo
 ``kill -9``) or asks for it, and when the child ends it kills what the child left behind.
 
 LIFE, executor -> warden, one line each: first the start document {"command", "job_fd", "control_fd", "hide",
-"visible"}, then
-``term`` (SIGTERM to the child's process group) or ``kill``. Warden -> executor, JSON lines: {"pid", "sandbox"} at
-start, {"status", "cpu_seconds", "max_rss_bytes", "leftovers"} at the end (status as in wait(2)).
+"visible", "writable"}, then ``term`` (SIGTERM to the child's process group) or ``kill``. Warden -> executor, JSON
+lines: {"pid", "sandbox"} at start, {"status", "cpu_seconds", "max_rss_bytes", "leftovers"} at the end (status as in
+wait(2)).
 """
 
 from __future__ import annotations
@@ -144,7 +144,8 @@ def exec_child(document: dict[str, Any], parent: int, tell: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     tell = fcntl.fcntl(tell, fcntl.F_DUPFD_CLOEXEC, FIRST_SAFE_FD)
     place_fds(document["job_fd"], document["control_fd"])
-    os.write(tell, sandbox.confine(document["hide"], document["visible"]).encode())
+    verdict = sandbox.confine(document["hide"], document["visible"], document["writable"])
+    os.write(tell, verdict.encode())
     os.execve(document["command"][0], document["command"], dict(os.environ))  # noqa: S606
 
 

@@ -1,4 +1,7 @@
-"""The supervisor's side of the child protocol, as small as it can be: start a child, gather what it says."""
+"""The supervisor's side of the child protocol, as small as it can be: start a child, gather what it says.
+
+The child is confined as the warden confines it, with its writing limited to its own folders and to what stands in /tmp.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
+
+from executors.runtime import sandbox
 
 KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
 
@@ -106,15 +111,22 @@ def start_child(kind: str, job: Mapping[str, Any]) -> RunningChild:
     job_read, job_write = os.pipe()
     control_read, control_write = os.pipe()
 
+    secrets = work_dir.with_name(f"{work_dir.name}-secrets")
+    secrets.mkdir(exist_ok=True)
+    (work_dir / ".tmp").mkdir(exist_ok=True)
+    own = [str(path) for path in (work_dir, home, job.get("bundle_dir")) if path]
+
     def place_pipes() -> None:
         ends = [os.dup(job_read), os.dup(control_write)]
         for fd, place in zip([os.dup2(end, end + 100) for end in ends], (3, 4), strict=True):
             os.dup2(fd, place)
+        sandbox.confine([str(secrets)], (), own)
 
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     process = subprocess.Popen(
         [sys.executable, "-m", f"executors.{kind}.child"],
         cwd=work_dir,
-        env={name: os.environ[name] for name in KEPT if name in os.environ} | {"HOME": str(home), "PYTHONUTF8": "1"},
+        env=kept | {"HOME": str(home), "TMPDIR": str(work_dir / ".tmp"), "PYTHONUTF8": "1"},
         pass_fds=(3, 4),
         preexec_fn=place_pipes,
         stdin=subprocess.DEVNULL,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from executors.runtime import sandbox
 from executors.runtime.sandbox import landlock_abi
 from tests.executors.room import Room, wait_for
 
@@ -117,6 +119,64 @@ def test_a_child_that_is_not_confined_would_find_the_token_so_the_hunt_works(con
     token = control_room.token
     found = namespace["main"](Context(), token[:9], token[9:], str(control_room.secrets))["found"]  # type: ignore[operator]
     assert str(control_room.secrets / "executor.token") in found
+
+
+VANDAL = """
+import os
+
+def refused(act):
+    try:
+        act()
+    except OSError as error:
+        return type(error).__name__
+    return "done"
+
+def main(context, secrets, outside, installed, granted):
+    token = os.path.join(secrets, "executor.token")
+    mine = os.path.join(context.work_dir, "mine")
+    open(mine, "w").write("x")
+    acts = {
+        "write": lambda: open(token, "w").write("evil"),
+        "append": lambda: open(token, "a").write("evil"),
+        "truncate": lambda: os.truncate(token, 0),
+        "remove": lambda: os.remove(token),
+        "replace": lambda: os.replace(mine, token),
+        "link": lambda: os.link(token, os.path.join(context.work_dir, "link")),
+        "move away": lambda: os.rename(token, os.path.join(context.work_dir, "taken")),
+        "add": lambda: open(os.path.join(secrets, "more.token"), "w"),
+        "rename the folder": lambda: os.rename(secrets, secrets + ".old"),
+        "folder beside": lambda: os.mkdir(secrets + ".new"),
+        "outside": lambda: open(outside, "w").write("evil"),
+        "the executor's code": lambda: open(installed, "a").write(""),
+        "device": lambda: os.mknod(os.path.join(context.work_dir, "disk"), 0o60600, os.makedev(254, 0)),
+    }
+    homely = {
+        "work": mine, "home": os.path.expanduser("~/x"), "temporary": os.path.join(os.environ["TMPDIR"], "x"),
+        "bundle": os.path.join(context.bundle_dir, "x"), "granted": os.path.join(granted, "x"), "null": "/dev/null",
+    }
+    for path in homely.values():
+        open(path, "w").write("x")
+    return {name: refused(act) for name, act in acts.items()}
+"""
+
+
+@pytest.mark.skipif(landlock_abi() < 3, reason="this kernel's Landlock knows no truncation")
+def test_a_child_writes_to_its_own_folders_and_nowhere_near_the_secrets(control_room: Room) -> None:
+    outside, granted = control_room.folder / "outside", control_room.folder / "granted"
+    outside.mkdir()
+    granted.mkdir()
+    (outside / "file").write_text("kept")
+    executor = control_room.executor(writable=str(granted), hide=str(outside))
+    installed = str(Path(sandbox.__file__))
+    params = {"secrets": str(control_room.secrets), "outside": str(outside / "file"), "installed": installed}
+    run_id = control_room.submit({"task.py": VANDAL}, params=params | {"granted": str(granted)})
+    run = control_room.ended(run_id)
+    assert run["state"] == "succeeded", run["error"]
+    # Across folders Landlock answers EXDEV, so that programs copy instead: an OSError of no class of its own.
+    assert set(run["result"].values()) <= {"PermissionError", "OSError"}, run["result"]
+    assert (control_room.secrets / "executor.token").read_text() == control_room.token
+    assert (outside / "file").read_text() == "kept"
+    assert executor.process.poll() is None
 
 
 @pytest.mark.skipif(landlock_abi() < 6, reason="this kernel has no Landlock with signal scope: the child could signal")
