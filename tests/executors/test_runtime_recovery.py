@@ -11,7 +11,7 @@ import pytest
 
 from tests.executors.proxy import Proxy
 from tests.executors.room import Json, Room, wait_for
-from tests.executors.test_runtime_watchdog import DAEMON, alive, child_pids, daemon_pid
+from tests.executors.test_runtime_watchdog import DAEMON, alive, child_pids, daemon_pid, opened
 
 # Says in a file that it worked, once per execution.
 TRACE = """
@@ -30,18 +30,18 @@ def main(context):
 
 @pytest.fixture
 def proxy(control_room: Room) -> Iterator[Proxy]:
-    opened = Proxy(control_room.port)
-    yield opened
-    opened.close()
+    between = Proxy(control_room.port)
+    yield between
+    between.close()
 
 
 def executions(room: Room) -> list[str]:
-    path = room.folder / "executions"
+    path = opened(room) / "executions"
     return path.read_text().split() if path.exists() else []
 
 
 def submit(room: Room, **params: object) -> str:
-    return room.submit({"task.py": TRACE}, params={"folder": str(room.folder), **params})
+    return room.submit({"task.py": TRACE}, params={"folder": str(opened(room)), **params})
 
 
 def events(room: Room, run_id: str) -> list[Json]:
@@ -63,8 +63,8 @@ def test_a_killed_executor_takes_its_child_with_it_and_another_one_finishes_the_
 
 def test_a_daemon_of_user_code_dies_with_a_killed_executor_too(control_room: Room) -> None:
     executor = control_room.executor()
-    control_room.submit({"task.py": DAEMON}, params={"folder": str(control_room.folder), "stay": True})
-    pid = daemon_pid(control_room.folder)
+    control_room.submit({"task.py": DAEMON}, params={"folder": str(opened(control_room)), "stay": True})
+    pid = daemon_pid(opened(control_room))
     assert alive(pid)
     executor.stop(signal.SIGKILL)
     wait_for("the daemon to be gone", lambda: not alive(pid), 5)
@@ -167,7 +167,9 @@ def test_a_report_that_a_killed_executor_had_written_is_sent_by_the_next_one(
 ) -> None:
     work = str(tmp_path / "work")
     first = control_room.executor(work_dir=work)
-    run_id = control_room.submit({"task.py": TRACE}, params={"folder": str(tmp_path), "pause": 0.2}, lease_seconds=60)
+    run_id = control_room.submit(
+        {"task.py": TRACE}, params={"folder": str(opened(control_room)), "pause": 0.2}, lease_seconds=60
+    )
     wait_for("the run to work", lambda: executions(control_room))
     control_room.stop_server()
     wait_for("the report on disk", lambda: list(Path(work).glob("*/runs/*/report.json")))
