@@ -225,3 +225,22 @@ def test_a_number_of_four_hundred_digits_neither_ends_the_run_nor_abandons_its_c
     assert (run["state"], run["usage"]["rows"]) == ("succeeded", 4)
     assert "a usage message of the child does not fit" in control_room.logged(run_id, "system")
     assert not executor.said("run.defect")
+
+
+def test_a_run_with_too_many_and_impossible_metrics_costs_no_other_run_its_lease(control_room: Room) -> None:
+    poison = (
+        "import os, time\ndef main(context):\n    for n in range(80):\n        context.metric(f'm{n}', n)\n"
+        '    os.write(4, b\'{"type":"metric","name":"a\\\\u0000\\\\ud800","value":1e999}\\n\')\n'
+        "    context.progress(message='told')\n    time.sleep(600)\n"
+    )
+    victim = "import time\ndef main(context):\n    time.sleep(6)\n    return context.attempt\n"
+    executor = control_room.executor(slots="2")
+    poisoned = control_room.submit({"task.py": poison}, lease_seconds=3)
+    wait_for("the metrics", lambda: (control_room.run(poisoned)["progress"] or {}).get("message") == "told")
+    run = control_room.ended(control_room.submit({"task.py": victim}, lease_seconds=3))
+    assert (run["state"], run["result"]) == ("succeeded", {"value": 1})
+    usage = control_room.run(poisoned)["usage"]
+    assert len(usage) == 64
+    assert {"wall_seconds", "memory_peak_bytes", "m0"} <= set(usage)
+    assert not executor.said("heartbeat.bare")
+    assert not executor.said("heartbeat.defect")
