@@ -72,7 +72,7 @@ def test_a_log_on_a_full_disk_ends_the_run_with_its_reason_and_leaves_no_process
         ).run()
     assert len(pids) == 2
     assert not any(map(alive, pids))
-    error = child_error(end, facts=None)  # type: ignore[arg-type] - what the runtime says needs no facts
+    error = child_error(end, facts=None)  # type: ignore[arg-type]
     assert error is not None
     assert (error["class"], error["code"]) == ("resources", "log_spool_failed")
     assert "No space left on device" in error["message"]
