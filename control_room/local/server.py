@@ -111,9 +111,26 @@ def _ensure_database(folder: StackFolder, state: StackState) -> None:
 
 
 def _ensure_tokens(folder: StackFolder, state: StackState, conninfo: str) -> None:
-    """The same token registers once; a fresh database gets the tokens that are on file."""
+    """A fresh database gets the tokens on file, a missing file a new token; one that somebody put there is refused."""
     wanted = {OPERATOR_TOKEN: "operator", **{executor_token(kind): "executor" for kind in state.executors}}
     for file_name, role in wanted.items():
-        token = folder.random_secret(file_name)
-        name = file_name.removesuffix(".token")
-        migrate.create_token(conninfo, f"embedded {name}", role, hashlib.sha256(token.encode()).digest())
+        name = f"embedded {file_name.removesuffix('.token')}"
+        on_file = folder.secret(file_name).exists()
+        digest = hashlib.sha256(folder.random_secret(file_name).encode()).digest()
+        if not on_file:
+            migrate.revoke_token(conninfo, name)
+        elif _is_foreign(conninfo, name, digest):
+            raise ControlRoomError(
+                f"{file_name} does not hold the token that this stack made; somebody or something changed it",
+                where=str(folder.secret(file_name)),
+                next_step="remove that file and start again: a new token is made, and the old one is revoked",
+            )
+        migrate.create_token(conninfo, name, role, digest)
+
+
+def _is_foreign(conninfo: str, name: str, digest: bytes) -> bool:
+    """Whether a live token of this name is on record, and none with this digest."""
+    query = "select token_sha256 from ops.tokens where name = %s and revoked_at is null"
+    with psycopg.connect(conninfo) as connection:
+        known = [bytes(row[0]) for row in connection.execute(query, (name,))]
+    return bool(known) and digest not in known

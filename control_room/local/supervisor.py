@@ -22,7 +22,7 @@ from control_room.local.objectstore import ObjectStore
 from control_room.local.postgres import Postgres
 from control_room.local.processes import Identity
 from control_room.local.report import Reporter
-from control_room.local.server import OPERATOR_TOKEN, Server, executor_token, url_of
+from control_room.local.server import Server, url_of
 from control_room.local.service import Service
 from control_room.local.state import ServiceRecord, StackState
 
@@ -119,11 +119,9 @@ class Supervisor:
         return {self.state.ports[name] for name in names if name in self.state.ports}
 
     def _configure(self) -> None:
-        """Every secret and configuration file, made in one thread before anything reads them."""
+        """Secrets and configuration, made in one thread before anything reads them; tokens come with the server."""
         postgres.write_passfiles(self.folder)
         objectstore.write_configuration(self.folder, self.state)
-        for name in (OPERATOR_TOKEN, *map(executor_token, self.state.executors)):
-            self.folder.random_secret(name)
         url = url_of(self.state)
         self.state.urls = {"dashboard": f"{url}/", "api": f"{url}/api/v1", "s3": objectstore.endpoint(self.state)}
 

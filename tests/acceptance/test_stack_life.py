@@ -307,3 +307,17 @@ def test_foreground_ends_cleanly_on_sigterm(stack: Stack) -> None:
         process.communicate()
     assert status(stack)["phase"] == "stopped"
     assert not subprocess.run(["pgrep", "-f", str(stack.data_dir)], capture_output=True).stdout
+
+
+def test_a_token_file_that_was_written_over_opens_nothing_and_stops_the_next_up(stack: Stack) -> None:
+    stack.run("down")
+    file = stack.data_dir / "secrets" / "operator.token"
+    kept = file.read_text()
+    file.write_text("known-to-an-intruder-0123456789abcdef0123456789\n")
+    done = stack.run("up", check=False)
+    assert done.returncode != 0
+    assert "operator.token" in done.stderr + done.stdout
+    file.unlink()
+    stack.run("up")
+    assert file.read_text() != kept
+    assert stack.run("runs", "ls").returncode == 0

@@ -122,5 +122,6 @@ def test_a_bundle_needs_a_digest_and_a_size(ops18, body):
 
 def test_a_bundle_has_one_size(ops18):
     operator = ops18.token("operator")
-    ops18.call("put_bundle", operator, {"sha256": BYTES, "size": 10})
+    ops18.call("put_bundle", operator, {"sha256": BYTES, "size": 9})
+    ops18.call("put_bundle", operator, {"sha256": BYTES, "size": 10, "stored": True})  # nothing was seen of size 9
     refused("OPC04", ops18.call, "put_bundle", operator, {"sha256": BYTES, "size": 11})
