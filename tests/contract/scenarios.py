@@ -228,8 +228,9 @@ async def _(plane: Plane) -> httpx.Response:
 
 @meets("reportAttempt", "idempotency_conflict")
 async def _(plane: Plane) -> httpx.Response:
-    _, first = await plane.claimed()
-    _, second = await plane.claimed()
+    executor_id, first = await plane.claimed()
+    await plane.submit()
+    (second,) = await plane.claim(executor_id)
     await plane.report(first, idempotency_key="the same")
     return await plane.report(second, idempotency_key="the same")
 
