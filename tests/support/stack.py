@@ -93,9 +93,17 @@ class Stack:
             "aws_conditional_put": "etag",
         }
 
+    def status(self) -> Any:
+        """What `status` tells, also of a stack that is not whole right now (the command ends with 1 then)."""
+        return json.loads(self.run("status", "--json", check=False).stdout)
+
+    def wait_ready(self) -> None:
+        """Wait until every service is ready, as after a kill that the supervisor heals."""
+        wait_until(lambda: self.status()["phase"] == "ready", seconds=90, what="the stack to be ready", every=0.5)
+
     def pids(self, name: str) -> list[int]:
         """Process ids of the services whose name starts with `name`, as `status` tells them."""
-        services = self.json("status")["services"]
+        services = self.status()["services"]
         return [s["pid"] for s in services if s["name"].startswith(name) and s.get("pid")]
 
 

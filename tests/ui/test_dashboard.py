@@ -26,6 +26,7 @@ def login_url(demo: DemoRun) -> str:
 
 
 def run_suite(demo: DemoRun, chromium: str, suite: str) -> subprocess.CompletedProcess[str]:
+    demo.stack.wait_ready()  # one suite kills the server
     first, second = login_url(demo), login_url(demo)
     environment = os.environ | {
         "UI_URL": first.partition("/login/")[0],
