@@ -85,7 +85,7 @@ def running_child(executor: psutil.Process) -> int | None:
 
 
 def supervisor(stack: Stack) -> Finder:
-    pid = int(stack.json("status")["supervisor"]["pid"])
+    pid = int(stack.status()["supervisor"]["pid"])
     return lambda: pid
 
 
@@ -184,7 +184,7 @@ def append_template(folder: Path) -> Path:
 
 def operator(stack: Stack) -> httpx.Client:
     """The operator plane without the start of a command for each look: some windows are short."""
-    url = stack.json("status")["urls"]["api"]
+    url = stack.status()["urls"]["api"]
     token = (stack.data_dir / "secrets" / "operator.token").read_text().strip()
     return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"})
 
