@@ -26,7 +26,6 @@ class ServerSettings(BaseSettings):
     s3_region: str = "us-east-1"
     s3_bucket: str = "artifacts"
     s3_credentials_file: Path | None = None
-    lakehouse_root: str = "s3://lakehouse"
     connections_file: Path | None = None
     url_lifetime: timedelta = timedelta(minutes=15)
     claim_poll: timedelta = timedelta(seconds=2)
