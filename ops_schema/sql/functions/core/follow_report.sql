@@ -12,13 +12,10 @@ begin
     update ops.leases set reported_at = ops.now() where run_id = p_attempt.run_id;
     update ops.runs set state_reason = 'publishing' where run_id = p_attempt.run_id;
     perform ops.emit(p_attempt.run_id, 'run.publishing', null, v_actor);
-    return '{"decision": "publish", "reason": "publications are to be committed", "retry_at": null}';
+    return '{"decision": "publish", "reason": "publications are to be committed", "retry_at": null, "ended": false}';
   else
     perform ops.finish_run(p_attempt.run_id, 'succeeded', null, v_actor, null, p_attempt.result);
   end if;
-  if (v_route ->> 'ended')::boolean then
-    perform ops.settle(array[p_attempt.run_id], v_actor);
-  end if;
-  return v_route - 'ended';
+  return v_route;
 end
 $$;

@@ -22,7 +22,7 @@ begin
   for v_round in 1 .. 50 loop
     v_new := ops.keys_ahead(p_executor, p_queues, v_known, v_open);
     if cardinality(v_new) > 0 then
-      v_locked := v_locked || ops.lock_keys(v_new, v_round = 1);
+      v_locked := v_locked || ops.lock_keys(v_new, false);
       v_known := v_known || v_new;
     else
       v_found := ops.within_slots(v_picked,

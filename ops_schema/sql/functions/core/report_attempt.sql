@@ -8,28 +8,11 @@ create or replace function ops.report_attempt(p_token_id uuid, p_run_id uuid, p_
 language plpgsql volatile security definer set search_path = ''
 as $$
 declare
-  v_token   ops.tokens := ops.require(p_token_id, array['executor']);
-  v_epoch   bigint;
-  v_attempt ops.attempts;
-  v_route   jsonb;
+  v_one jsonb := ops.report_one(p_token_id, p_run_id, p_body);
 begin
-  perform ops.check_report(p_body);
-  v_epoch := ops.body_epoch(p_body);
-  perform pg_advisory_xact_lock(hashtextextended('ops.report:' || (p_body ->> 'idempotency_key'), 0));
-  perform from ops.runs r where r.run_id = p_run_id for update;
-
-  perform ops.check_attempt_owner(v_token, p_run_id, v_epoch);
-  select * into v_attempt from ops.attempts a where a.run_id = p_run_id and a.epoch = v_epoch;
-  if v_attempt.reported_at is not null then
-    return ops.repeated_report(v_attempt, p_body);
+  if (v_one ->> 'ended')::boolean then
+    perform ops.settle(array[p_run_id], 'executor');
   end if;
-  if not exists (select from ops.leases l where l.run_id = p_run_id and l.epoch = v_epoch) then
-    perform ops.lease_lost(p_run_id, v_epoch);
-  end if;
-  perform ops.check_report_key(v_attempt, p_body ->> 'idempotency_key');
-
-  v_attempt := ops.close_attempt(v_attempt, p_body);
-  v_route := ops.follow_report(v_attempt, p_body);
-  return ops.record_answer(v_attempt, v_route);
+  return v_one -> 'detail';
 end
 $$;

@@ -1,50 +1,49 @@
--- Mutate and emit: the picked runs start at an executor: epoch and attempt rise, a lease and an attempt are made, one
--- statement for all. Their pipelines start with them. Returns [{run_id, epoch}] in the order picked.
-create or replace function ops.start_runs(p_run_ids uuid[], p_executor ops.executors) returns jsonb
-language plpgsql volatile set search_path = ''
+-- Mutate and emit: runs start at the executors of the claims that they were picked for: epoch and attempt rise, a lease
+-- and an attempt are made, one statement for all. Their pipelines start with them.
+create or replace function ops.start_runs(p_starts ops.member_start[]) returns void
+language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+  set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_now       timestamptz := ops.now();
-  v_actor     text := 'executor:' || p_executor.name;
   v_pipelines uuid[];
 begin
-  if cardinality(p_run_ids) = 0 then
-    return '[]';
+  if cardinality(p_starts) = 0 then
+    return;
   end if;
   with picked as materialized (
     select r.run_id, r.epoch + 1 as epoch, r.attempt + 1 as attempt, r.event_seq + 1 as seq, r.event_head as prev_hash,
-           ops.canonical_event(r.run_id, r.event_seq + 1, v_now, 'run.started', r.epoch + 1, v_actor,
+           s.executor_id,
+           ops.canonical_event(r.run_id, r.event_seq + 1, v_now, 'run.started', r.epoch + 1, 'executor:' || e.name,
              jsonb_build_object('state', 'running', 'state_reason', null, 'attempt', r.attempt + 1,
-                                'executor_id', p_executor.executor_id)) as canonical
-      from ops.runs r where r.run_id = any (p_run_ids)
+                                'executor_id', s.executor_id)) as canonical
+      from unnest(p_starts) s join ops.executors e on e.executor_id = s.executor_id
+      join ops.runs r on r.run_id = s.run_id
   ), hashed as materialized (
     select p.*, sha256(p.prev_hash || convert_to(p.canonical, 'UTF8')) as hash from picked p
   ), started as (
     update ops.runs r set
       state = 'running', state_reason = null, ready_seq = null, epoch = h.epoch, attempt = h.attempt,
-      executor_id = p_executor.executor_id, started_at = coalesce(r.started_at, v_now), progress = null,
+      executor_id = h.executor_id, started_at = coalesce(r.started_at, v_now), progress = null,
       event_seq = h.seq, event_head = h.hash
       from hashed h where r.run_id = h.run_id
-    returning r.run_id, r.epoch, r.attempt, r.lease_seconds, r.workspace, r.concurrency_key
+    returning r.run_id, r.epoch, r.attempt, r.executor_id, r.lease_seconds, r.workspace, r.concurrency_key
   ), attempted as (
     insert into ops.attempts (run_id, epoch, attempt, executor_id, started_at)
-    select s.run_id, s.epoch, s.attempt, p_executor.executor_id, v_now from started s
+    select s.run_id, s.epoch, s.attempt, s.executor_id, v_now from started s
   ), leased as (
     insert into ops.leases (run_id, epoch, executor_id, lease_seconds, lease_deadline, heartbeat_at, workspace,
         concurrency_key)
-    select s.run_id, s.epoch, p_executor.executor_id, s.lease_seconds, v_now + ops.seconds(s.lease_seconds), v_now,
+    select s.run_id, s.epoch, s.executor_id, s.lease_seconds, v_now + ops.seconds(s.lease_seconds), v_now,
            s.workspace, s.concurrency_key from started s
   )
   insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
   select h.run_id, h.seq, v_now, 'run.started', h.epoch, h.canonical, h.prev_hash, h.hash from hashed h;
 
-  v_pipelines := array(select distinct p.run_id from ops.runs r join ops.runs p on p.run_id = r.pipeline_run_id
-                        where r.run_id = any (p_run_ids) and p.state = 'waiting');
+  v_pipelines := array(select distinct p.run_id from unnest(p_starts) s join ops.runs r on r.run_id = s.run_id
+                         join ops.runs p on p.run_id = r.pipeline_run_id where p.state = 'waiting');
   if cardinality(v_pipelines) > 0 then
-    perform ops.derive_pipelines(v_pipelines, v_actor);
+    perform ops.derive_pipelines(v_pipelines, 'claim');
   end if;
-  perform pg_notify('ops_events', '');
-  return (select jsonb_agg(jsonb_build_object('run_id', r.run_id, 'epoch', r.epoch) order by t.n)
-            from unnest(p_run_ids) with ordinality t (run_id, n) join ops.runs r on r.run_id = t.run_id);
 end
 $$;

@@ -1,6 +1,6 @@
 -- For each cap the lesser of two: {cap: limit}; a cap that only one names is taken from there.
 create or replace function ops.tightest(p_one jsonb, p_other jsonb) returns jsonb
-language sql immutable parallel safe
+language sql stable parallel safe
 return (
   select coalesce(jsonb_object_agg(x.cap, x.least), '{}') from (
     select y.cap, min(y.value) as least from (

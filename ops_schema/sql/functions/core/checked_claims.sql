@@ -1,0 +1,28 @@
+-- The claims of a batch that may go on, and the refusals of the others. Locks each request id until the transaction
+-- ends, so that a claim that is sent twice at once waits for itself.
+--   p_claims [{ordinal, token_id, executor_id, body}]
+create or replace function ops.checked_claims(
+  p_claims jsonb, out claims ops.member_claim[], out refusals ops.member_answer[])
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_claim   jsonb;
+  v_code    text;
+  v_message text;
+  v_members text;
+  v_hint    text;
+begin
+  claims := '{}';
+  refusals := '{}';
+  for v_claim in select c from jsonb_array_elements(p_claims) c order by c #>> '{body,request_id}' loop
+    begin
+      claims := claims || ops.checked_claim(v_claim);
+    exception when others then
+      get stacked diagnostics v_code = returned_sqlstate, v_message = message_text, v_members = pg_exception_detail,
+                              v_hint = pg_exception_hint;
+      refusals := refusals || row((v_claim ->> 'ordinal')::int, v_code,
+                                  ops.refusal(v_code, v_message, v_members, v_hint))::ops.member_answer;
+    end;
+  end loop;
+end
+$$;

@@ -1,0 +1,36 @@
+-- Report many attempts: one statement for the plain successes, one by one for the rest; a refusal is its member's own.
+--   p_reports [{ordinal, token_id, run_id, body}]; ordinals differ; body as for ops.report_attempt
+-- Returns the answers, in no order, and the runs that ended, which the caller settles once for all.
+-- All runs are locked first, in run-id order. Raises only what no member is to blame for.
+create or replace function ops.report_each(
+  p_reports jsonb, out answers ops.member_answer[], out ended uuid[])
+language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_hashjoin = off
+  set enable_mergejoin = off
+as $$
+declare
+  v_member record;
+  v_one    record;
+  v_done   int[];
+begin
+  perform from ops.runs r
+    where r.run_id = any (array(select (m ->> 'run_id')::uuid from jsonb_array_elements(p_reports) m))
+    order by r.run_id for update;
+  select p.answers, p.ended into answers, ended from ops.report_plain(p_reports) p;
+  if cardinality(ended) = jsonb_array_length(p_reports) then
+    return;
+  end if;
+
+  v_done := array(select a.ordinal from unnest(answers) a);
+  for v_member in
+    select (m ->> 'ordinal')::int as ordinal, (m ->> 'token_id')::uuid as token_id, (m ->> 'run_id')::uuid as run_id,
+           m -> 'body' as body
+      from jsonb_array_elements(p_reports) m where (m ->> 'ordinal')::int <> all (v_done) order by 3, 1
+  loop
+    v_one := ops.report_guarded(v_member.token_id, v_member.run_id, v_member.body);
+    answers := answers || row(v_member.ordinal, v_one.code, v_one.detail)::ops.member_answer;
+    if v_one.ended then
+      ended := ended || v_member.run_id;
+    end if;
+  end loop;
+end
+$$;

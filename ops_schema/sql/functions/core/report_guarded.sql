@@ -1,0 +1,21 @@
+-- One report of a batch that is not plain, with its refusal as a value. See ops.report_each.
+create or replace function ops.report_guarded(
+  p_token_id uuid, p_run_id uuid, p_body jsonb, out code text, out detail text, out ended boolean)
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_one     jsonb;
+  v_message text;
+  v_members text;
+  v_hint    text;
+begin
+  v_one := ops.report_one(p_token_id, p_run_id, p_body);
+  detail := v_one ->> 'detail';
+  ended := (v_one ->> 'ended')::boolean;
+exception when others then
+  get stacked diagnostics code = returned_sqlstate, v_message = message_text, v_members = pg_exception_detail,
+                          v_hint = pg_exception_hint;
+  detail := ops.refusal(code, v_message, v_members, v_hint);
+  ended := false;
+end
+$$;

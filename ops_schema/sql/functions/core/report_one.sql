@@ -1,0 +1,31 @@
+-- One report, all kinds: {detail: the answer, ended: whether the run reached a final state}. The caller settles it.
+-- Raises as ops.report_attempt does.
+create or replace function ops.report_one(p_token_id uuid, p_run_id uuid, p_body jsonb) returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_token   ops.tokens := ops.require(p_token_id, array['executor']);
+  v_epoch   bigint;
+  v_attempt ops.attempts;
+  v_route   jsonb;
+begin
+  perform ops.check_report(p_body);
+  v_epoch := ops.body_epoch(p_body);
+  perform pg_advisory_xact_lock(hashtextextended('ops.report:' || (p_body ->> 'idempotency_key'), 0));
+  perform from ops.runs r where r.run_id = p_run_id for update;
+
+  perform ops.check_attempt_owner(v_token, p_run_id, v_epoch);
+  select * into v_attempt from ops.attempts a where a.run_id = p_run_id and a.epoch = v_epoch;
+  if v_attempt.reported_at is not null then
+    return jsonb_build_object('detail', ops.repeated_report(v_attempt, p_body), 'ended', false);
+  end if;
+  if not exists (select from ops.leases l where l.run_id = p_run_id and l.epoch = v_epoch) then
+    perform ops.lease_lost(p_run_id, v_epoch);
+  end if;
+  perform ops.check_report_key(v_attempt, p_body ->> 'idempotency_key');
+
+  v_attempt := ops.close_attempt(v_attempt, p_body);
+  v_route := ops.follow_report(v_attempt, p_body);
+  return jsonb_build_object('detail', ops.record_answer(v_attempt, v_route - 'ended'), 'ended', v_route -> 'ended');
+end
+$$;

@@ -1,0 +1,14 @@
+-- Types of the set-based verbs.
+
+-- One member's answer in a batch: code null and detail the answer (JSON text), or code the SQLSTATE and detail
+-- {message, members, hint}. Text, because servers hand it on as it is.
+create type ops.member_answer as (ordinal int, code text, detail text);
+
+-- One member's claim, checked: repeated are the runs that the same request was answered with before, null when it is
+-- new. Claims of one `filter` can be picked for together.
+create type ops.member_claim as (
+  ordinal int, executor_id uuid, request_id uuid, body_digest bytea, max_runs int, queues text[],
+  filter bytea, repeated jsonb);
+
+-- A run that was started for a member.
+create type ops.member_start as (ordinal int, executor_id uuid, run_id uuid);
