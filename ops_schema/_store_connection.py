@@ -108,25 +108,29 @@ class Connections:
 
     async def value(self, name: str, *arguments: Any) -> Any:
         """The one value that the named query answers. Raises OpsError or StoreUnavailable."""
+        found = await self.rows(name, *arguments)
+        return found[0][0] if found else None
+
+    async def rows(self, name: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        """The rows that the named query answers. Raises OpsError or StoreUnavailable."""
         for attempt in range(RETRIES):
             try:
-                return await self._value_once(name, arguments)
+                return await self._rows_once(name, arguments)
             except (errors.DeadlockDetected, errors.SerializationFailure):
                 # The transaction was rolled back whole, so the same call may go again.
                 await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter, not a secret
         raise StoreUnavailable(f"{name}: gave way to other transactions {RETRIES} times. {UNAVAILABLE_HINT}")
 
-    async def _value_once(self, name: str, arguments: tuple[Any, ...]) -> Any:
+    async def _rows_once(self, name: str, arguments: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         try:
             async with asyncio.timeout(self._wait_seconds + self._call_seconds), self._connection() as connection:
-                row = await (await connection.execute(QUERIES[name], arguments)).fetchone()
+                return await (await connection.execute(QUERIES[name], arguments)).fetchall()
         except (errors.DeadlockDetected, errors.SerializationFailure):
             raise
         except (TimeoutError, PoolClosed, psycopg.InterfaceError) as error:
             raise StoreUnavailable(f"{name}: the database did not answer. {UNAVAILABLE_HINT}") from error
         except psycopg.Error as error:
             raise _translated(name, error) from error
-        return row[0] if row else None
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection[Any]]:

@@ -24,6 +24,7 @@ QUERIES: Final[dict[str, str]] = {
     "get_artifact": "select ops.get_artifact(%s, %s)",
     "get_bundle": "select ops.get_bundle(%s, %s)",
     "report_attempt": "select ops.report_attempt(%s, %s, %s)",
+    "exchange_each": "select ordinal, code, detail from ops.exchange_each(%s, %s)",
     "commit_publication": "select ops.commit_publication(%s, %s, %s, %s)",
     # operator plane
     "submit_run": "select ops.submit_run(%s, %s)",
@@ -55,7 +56,7 @@ QUERIES: Final[dict[str, str]] = {
     "lead": "select ops.lead(%s, %s, %s)",
     "events_since": "select ops.events_since(%s, %s)",
 }
-"""name -> statement. Each answers one row of one column: jsonb, a boolean, or null."""
+"""name -> statement. Each answers one row of one column (jsonb, a boolean, or null); those of `_each`, a row a member."""
 
 CHANNELS: Final[tuple[str, ...]] = ("ops_ready", "ops_events")
 """NOTIFY channels: work became claimable (payload: kinds, comma-separated) and events were written."""

@@ -6,7 +6,7 @@ may raise ops_schema.errors.OpsError (the database refused, with its SQLSTATE) o
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -30,6 +30,16 @@ class Principal:
     workspaces: tuple[str, ...] | None
 
 
+@dataclass(frozen=True, slots=True)
+class MemberAnswer:
+    """What a set-based verb says of one member: code None and detail the answer, or the SQLSTATE that refused it and
+    detail {message, members, hint}. detail: JSON text."""
+
+    ordinal: int
+    code: str | None
+    detail: str
+
+
 class Store(Protocol):
     """What the servers and the reactor need of the database."""
 
@@ -51,6 +61,7 @@ class Store(Protocol):
     async def get_artifact(self, p: Principal, artifact_id: Id) -> Json: ...
     async def get_bundle(self, p: Principal, sha256: str) -> Json: ...
     async def report_attempt(self, p: Principal, run_id: Id, body: Body) -> Json: ...
+    async def exchange_each(self, reports: Sequence[Body], claims: Sequence[Body]) -> list[MemberAnswer]: ...
     async def commit_publication(self, p: Principal, run_id: Id, output: str, body: Body) -> Json: ...
 
     async def submit_run(self, p: Principal, body: Body) -> Json: ...
@@ -191,6 +202,12 @@ class PostgresStore:
     async def report_attempt(self, p: Principal, run_id: Id, body: Body) -> Json:
         """reportAttempt: the one terminal message of an attempt, and the route taken."""
         return await self._json("report_attempt", p.token_id, run_id, Jsonb(body))
+
+    async def exchange_each(self, reports: Sequence[Body], claims: Sequence[Body]) -> list[MemberAnswer]:
+        """Reports {ordinal, token_id, run_id, body} and claims {ordinal, token_id, executor_id, body} of many callers,
+        in one transaction; an answer for each ordinal. A member's refusal is its own."""
+        rows = await self._connections.rows("exchange_each", Jsonb(reports), Jsonb(claims))
+        return [MemberAnswer(*row) for row in rows]
 
     async def commit_publication(self, p: Principal, run_id: Id, output: str, body: Body) -> Json:
         """commitPublication by the executor that reported."""

@@ -1,11 +1,12 @@
 """What the routes of the executor plane work with; one per process, hung on the app."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from fastapi import FastAPI
 from starlette.requests import Request
 
+from contract.server.exchanger import Exchanger
 from contract.server.object_store import ObjectStore
 from contract.server.ready import ReadyBroker
 from ops_schema.store import Store
@@ -13,12 +14,17 @@ from ops_schema.store import Store
 
 @dataclass(frozen=True)
 class Services:
-    """store: the database; object_store: bytes; ready: who wakes waiting claims; claim_poll: the fallback's pause."""
+    """store: the database; object_store: bytes; ready: who wakes waiting claims; claim_poll: the fallback's pause;
+    exchanger: carries reports and claims together."""
 
     store: Store
     object_store: ObjectStore
     ready: ReadyBroker
     claim_poll: timedelta = timedelta(seconds=2)
+    exchanger: Exchanger = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "exchanger", Exchanger(self.store))
 
 
 def hang_on(app: FastAPI, services: Services) -> None:

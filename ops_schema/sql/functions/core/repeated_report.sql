@@ -13,6 +13,7 @@ begin
     perform ops.emit(p_attempt.run_id, 'report.differs', p_attempt.epoch, 'executor', jsonb_build_object(
       'digest_on_record', encode(p_attempt.report_digest, 'hex'), 'digest_sent', encode(ops.digest(p_body), 'hex')));
   end if;
-  return p_attempt.answer || '{"repeated": true}';
+  return coalesce(p_attempt.answer, ops.plain_answer(p_attempt.run_id, p_attempt.epoch, p_attempt.attempt)::jsonb)
+         || '{"repeated": true}';
 end
 $$;

@@ -1,0 +1,156 @@
+"""Reports and claims of all requests, carried together: what arrives while a statement runs goes into the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from contract.errors import ContractError
+from contract.server.problems import from_ops_error
+from ops_schema.errors import OpsError, StoreUnavailable
+from ops_schema.store import MemberAnswer, Principal, Store
+
+JsonObject = dict[str, Any]
+log = logging.getLogger("contract.server")
+IN_FLIGHT = 2
+MOST_MEMBERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one report or claim: the answer as JSON text, or the error that refused it."""
+
+    text: str = ""
+    error: ContractError | None = None
+
+    def value(self) -> str:
+        """The text; raises the error."""
+        if self.error is not None:
+            raise self.error
+        return self.text
+
+
+@dataclass(slots=True)
+class _Request:
+    reports: list[JsonObject]
+    claims: list[JsonObject]
+    done: asyncio.Future[list[Answer]] = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        return len(self.reports) + len(self.claims)
+
+
+class Exchanger:
+    """Carries reports and claims to the store, at most `in_flight` statements at a time.
+
+    A request stays whole: its reports and its claim are in one statement and so in one transaction. When a statement
+    fails for a reason that is no member's refusal, it has changed nothing, and its requests go again one by one, so
+    that one bad member takes nobody with it.
+    """
+
+    def __init__(self, store: Store, in_flight: int = IN_FLIGHT, most_members: int = MOST_MEMBERS) -> None:
+        self._store = store
+        self._free = in_flight
+        self._most = most_members
+        self._waiting: deque[_Request] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def report(self, caller: Principal, run_id: UUID, body: Mapping[str, Any]) -> str:
+        """reportAttempt: the ReportResponse as JSON text. Raises ContractError, StoreUnavailable."""
+        (answer,) = await self.carry(caller, [report_member(caller, run_id, body)], [])
+        return answer.value()
+
+    async def claim(self, caller: Principal, executor_id: UUID, body: Mapping[str, Any]) -> str:
+        """claimRuns without the wait: the ClaimResponse as JSON text. Raises ContractError, StoreUnavailable."""
+        (answer,) = await self.carry(caller, [], [claim_member(caller, executor_id, body)])
+        return answer.value()
+
+    async def carry(self, caller: Principal, reports: list[JsonObject], claims: list[JsonObject]) -> list[Answer]:
+        """The answers, reports first, each list in its order. Raises StoreUnavailable: then nothing is known."""
+        request = _Request(reports, claims, asyncio.get_running_loop().create_future())
+        self._waiting.append(request)
+        self._start()
+        return await request.done
+
+    def _start(self) -> None:
+        while self._free and self._waiting:
+            batch = self._take()
+            if not batch:
+                return
+            self._free -= 1
+            task = asyncio.create_task(self._run(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _take(self) -> list[_Request]:
+        batch: list[_Request] = []
+        room = self._most
+        while self._waiting and (not batch or self._waiting[0].size <= room):
+            request = self._waiting.popleft()
+            if not request.done.done():  # the caller has not gone meanwhile
+                batch.append(request)
+                room -= request.size
+        return batch
+
+    async def _run(self, batch: list[_Request]) -> None:
+        try:
+            await self._send(batch)
+        finally:
+            self._free += 1
+            self._start()
+
+    async def _send(self, batch: list[_Request]) -> None:
+        try:
+            answers = await self._statement(batch)
+        except StoreUnavailable as error:
+            _fail(batch, error)
+        except Exception as error:
+            if len(batch) == 1:
+                _fail(batch, error)
+                return
+            log.warning("action=batch_failed members=%d the requests go one by one: %s", len(batch), error)
+            for request in batch:
+                await self._send([request])
+        else:
+            for request, found in zip(batch, answers, strict=True):
+                if not request.done.done():
+                    request.done.set_result(found)
+
+    async def _statement(self, batch: Sequence[_Request]) -> list[list[Answer]]:
+        reports = [member for request in batch for member in request.reports]
+        claims = [member for request in batch for member in request.claims]
+        for ordinal, member in enumerate(reports + claims):
+            member["ordinal"] = ordinal
+        rows = await self._store.exchange_each(reports, claims)
+        found = {row.ordinal: _answer(row) for row in rows}
+        return [[found[m["ordinal"]] for m in (*request.reports, *request.claims)] for request in batch]
+
+
+def report_member(caller: Principal, run_id: UUID | str, body: Mapping[str, Any]) -> JsonObject:
+    """A report as the store takes it."""
+    return {"token_id": str(caller.token_id), "run_id": str(run_id), "body": body}
+
+
+def claim_member(caller: Principal, executor_id: UUID, body: Mapping[str, Any]) -> JsonObject:
+    """A claim as the store takes it."""
+    return {"token_id": str(caller.token_id), "executor_id": str(executor_id), "body": body}
+
+
+def _answer(row: MemberAnswer) -> Answer:
+    if row.code is None:
+        return Answer(row.detail)
+    refusal = json.loads(row.detail)
+    return Answer(error=from_ops_error(OpsError(row.code, refusal["message"], refusal["members"], refusal["hint"])))
+
+
+def _fail(batch: Sequence[_Request], error: Exception) -> None:
+    for request in batch:
+        if not request.done.done():
+            request.done.set_exception(error)
