@@ -23,7 +23,8 @@ from control_room.commands.context import (
     say,
     settings_of,
 )
-from control_room.commands.words import coloured, count_text, duration_of, error_text, seconds_text
+from control_room.commands.failures import error_text
+from control_room.commands.words import coloured, count_text, duration_of, seconds_text
 from control_room.errors import FAILED, INTERRUPTED, MISUSE, OK, ControlRoomError
 
 if TYPE_CHECKING:

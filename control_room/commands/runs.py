@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from control_room.commands.context import AsJson, connect, print_json, print_table, program, say
+from control_room.commands.failures import error_line, error_text, trace_end
 from control_room.commands.words import (
     coloured,
     count_text,
     duration_of,
-    error_text,
     moment,
     printable,
     seconds_text,
@@ -92,14 +93,19 @@ def ls(
 
 
 @app.command()
-def show(context: typer.Context, run: Run, as_json: AsJson = False) -> None:
+def show(
+    context: typer.Context,
+    run: Run,
+    trace: Annotated[bool, typer.Option("--trace", help="The whole trace of its error, not only the end.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """One run: its tasks, attempts, publications and error."""
     with connect(context) as client:
         found = client.run(run)
     if as_json:
         print_json(found)
     else:
-        _print_run(found)
+        _print_run(found, trace)
 
 
 @app.command()
@@ -190,7 +196,8 @@ def interrupted(run: Json) -> NoReturn:
 
 
 def _state_text(run: Json) -> str:
-    return f"{run['state']} ({run['state_reason']})" if run["state_reason"] else str(run["state"])
+    reason = run["state_reason"]
+    return str(run["state"]) if reason in (None, run["state"]) else f"{run['state']} ({reason})"
 
 
 def _answer(run: Json, as_json: bool, text: str) -> None:
@@ -201,32 +208,49 @@ def _answer(run: Json, as_json: bool, text: str) -> None:
 
 
 def _ending(run: Json) -> str:
-    text = f"run {run['number']} {run['state']} after {seconds_text(duration_of(run))}"
-    return f"{text}\n  {error_text(run['error'])}" if run.get("error") else text
+    after = f" after {seconds_text(duration_of(run))}" if run["started_at"] else ""
+    text = f"run {run['number']} {run['state']}{after}"
+    return f"{text}\n{indent(error_text(run['error']), '  ')}" if run.get("error") else text
 
 
-def _print_run(run: Json) -> None:
+def _print_run(run: Json, whole_trace: bool = False) -> None:
     name = f"{run['template_name']} v{run['template_version']}"
     say(f"run {run['number']}  {name}  {_state_text(run)}  {seconds_text(duration_of(run))}")
     facts = {
         "run_id": run["run_id"],
-        "task of": run["pipeline_run_id"] and f"{run['pipeline_run_id']} ({run['task_key']})",
-        "retry of": run["retry_of"],
+        "task of": run["pipeline_run_id"] and f"{_pipeline(run)} (task {run['task_key']})",
+        "retry of": run["retry_of"] and (_numbered(run.get("retry_of_number")) or run["retry_of"]),
         "submitted": f"{time_text(run['submitted_at'])} by {run['submitted_by']}",
         "params": ", ".join(f"{k}={v}" for k, v in run["params"].items()),
         "progress": (run["progress"] or {}).get("message") if run["state"] == "running" else None,
         "cancel": run["cancel_reason"],
         "error": error_text(run["error"]),
+        "trace": _trace(run, whole_trace),
     }
     for label, value in facts.items():
         if value:
-            say(f"  {label:<10} {value}")
+            say(f"  {label:<10} " + indent(printable(str(value)), " " * 13)[13:])
     if run["children"]:
         print_runs(sorted(run["children"], key=lambda child: child["number"]))
     if run["attempts"]:
         _print_attempts(run["attempts"])
     if run["publications"]:
         _print_publications(run["publications"])
+
+
+def _pipeline(run: Json) -> str:
+    return _numbered(run.get("pipeline_run_number")) or str(run["pipeline_run_id"])
+
+
+def _numbered(number: int | None) -> str:
+    return f"run {number}" if number else ""
+
+
+def _trace(run: Json, whole: bool) -> str:
+    """The end of the trace, or all of it; what is left out is a command away."""
+    found = printable((run["error"] or {}).get("trace") or "").rstrip()
+    end = found if whole else trace_end(found)
+    return end if end == found else f"{end}\n(all of it: {program()} runs show {run['number']} --trace)"
 
 
 def _print_attempts(attempts: list[Json]) -> None:
@@ -238,7 +262,7 @@ def _print_attempts(attempts: list[Json]) -> None:
             a["executor_name"],
             time_text(a["started_at"]),
             seconds_text(_seconds(a)),
-            error_text(a["error"]),
+            error_line(a["error"]),
         ]
         for a in attempts
     ]
