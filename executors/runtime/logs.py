@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from executors.runtime.failures import with_place
 from executors.runtime.text import Redactor, clean_text
 
 FLUSH_SECONDS = 0.5
@@ -182,7 +183,7 @@ class LogBook:
                 view = view[self._file.write(view) :]
             self._size += len(line)
         except OSError as error:
-            self.failure = self.failure or str(error)
+            self.failure = self.failure or with_place(error, self.spool.parent)
             with suppress(OSError):
                 self._file.truncate(self._size)
                 self._file.seek(self._size)
