@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from contract.errors import ContractError
 from executors.runtime.failures import with_place
 from executors.runtime.text import Redactor, clean_text
 
@@ -239,6 +240,14 @@ def read_batch(file: BinaryIO) -> tuple[list[Chunk], int]:
         size += len(line)
         chunks.append(json.loads(line))
     return chunks, size
+
+
+def without_conflict(chunks: list[Chunk], error: Exception) -> list[Chunk]:
+    """What may still be sent after ``error``: all but the chunk that it says is on record with other text."""
+    if not isinstance(error, ContractError) or error.code != "log_conflict":
+        return chunks
+    place = (error.members.get("stream"), error.members.get("seq"))
+    return [chunk for chunk in chunks if (chunk["stream"], chunk["seq"]) != place]
 
 
 def spooled(spool: Path) -> Iterator[list[Chunk]]:

@@ -3843,7 +3843,8 @@ create or replace trigger cap_ledger_append_only before update or delete on ops.
   for each row execute function ops.refuse_change();
 
 -- functions/edge/append_logs.sql
--- appendLogs: guard, lock, store. A chunk that is stored already is accepted again in silence; a gap is stored as one.
+-- appendLogs: guard, lock, store. A chunk that is stored already is accepted again in silence, one that is stored with
+-- other text refuses the whole call (OPC10); a gap is stored as one.
 -- The cap log_bytes counts what the streams have produced. Chunks are stored in the order sent up to the first that
 -- does not fit; `accepted` says how many that are. When not even the first new chunk fits, the call is refused (OPX01).
 create or replace function ops.append_logs(p_token_id uuid, p_run_id uuid, p_body jsonb) returns jsonb
@@ -3858,6 +3859,7 @@ declare
 begin
   perform ops.check_chunks(p_body -> 'chunks');
   perform ops.hold_lease(p_token_id, p_run_id, v_epoch);
+  perform ops.check_log_repeats(p_run_id, v_epoch, p_body -> 'chunks');
   perform ops.check_log_offsets(p_run_id, v_epoch, p_body -> 'chunks');
   v_limit := ops.cap_in_force(p_run_id, 'log_bytes');
   select coalesce(sum(p.next_offset), 0) into v_used from ops.log_positions(p_run_id, v_epoch) p;
@@ -4208,6 +4210,38 @@ begin
   if v_bad is not null then
     perform ops.invalid('/chunks/' || v_bad || '/offset', 'the chunk begins inside an earlier one of its stream',
       'Offsets are the bytes of the stream that came before.');
+  end if;
+end
+$$;
+
+-- functions/edge/check_log_repeats.sql
+-- Guard: a chunk sent again is the same chunk: the text and the offset that are stored under its (stream, seq), or
+-- that came under it before in the same call. What is on record stands. Raises OPC10 with {stream, seq} of the first.
+create or replace function ops.check_log_repeats(p_run_id uuid, p_epoch bigint, p_chunks jsonb) returns void
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_bad record;
+begin
+  with sent as (
+    select c.ordinality as place, c.value ->> 'stream' as stream, (c.value ->> 'seq')::bigint as seq,
+           (c.value ->> 'offset')::bigint as start, c.value ->> 'text' as text
+      from jsonb_array_elements(p_chunks) with ordinality c
+  ), again as (
+    select s.*, first_value(s.start) over same as first_start, first_value(s.text) over same as first_text
+      from sent s window same as (partition by s.stream, s.seq order by s.place)
+  )
+  select a.stream, a.seq into v_bad
+    from again a
+    left join ops.run_logs l
+      on l.run_id = p_run_id and l.epoch = p_epoch and l.stream = a.stream and l.seq = a.seq
+   where (a.start, a.text) is distinct from (coalesce(l."offset", a.first_start), coalesce(l.text, a.first_text))
+   order by a.place limit 1;
+  if v_bad.seq is not null then
+    perform ops.fail('OPC10',
+      format('chunk %s of stream %s is on record with another text or offset', v_bad.seq, v_bad.stream),
+      jsonb_build_object('run_id', p_run_id, 'stream', v_bad.stream, 'seq', v_bad.seq),
+      'What is on record stands. Nothing of this request was stored: send it again without that chunk.');
   end if;
 end
 $$;
