@@ -644,6 +644,7 @@ $$;
 -- functions/core/append_events.sql
 -- Emit: one event of the same type for each run, chained. The caller holds the runs' locks and has made the change, so
 -- the state told is the new one. p_data: one object per run, or null; p_epoch: null means each run's own.
+-- Nobody is notified: readers look for themselves (see adr/0005).
 -- The stored canonical text is what is hashed: hash = sha256(prev_hash || utf8(canonical)).
 create or replace function ops.append_events(
   p_run_ids uuid[], p_type text, p_actor text, p_data jsonb[] default null, p_epoch bigint default null)
@@ -667,8 +668,6 @@ begin
   )
   insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
   select h.run_id, h.seq, v_now, p_type, h.epoch, h.canonical, h.prev_hash, h.hash from hashed h;
-
-  perform pg_notify('ops_events', '');
 end
 $$;
 
@@ -3064,7 +3063,6 @@ begin
   if cardinality(v_pipelines) > 0 then
     perform ops.derive_pipelines(v_pipelines, v_actor);
   end if;
-  perform pg_notify('ops_events', '');
   return (select jsonb_agg(jsonb_build_object('run_id', r.run_id, 'epoch', r.epoch) order by t.n)
             from unnest(p_run_ids) with ordinality t (run_id, n) join ops.runs r on r.run_id = t.run_id);
 end
@@ -4513,6 +4511,8 @@ $$;
 -- functions/edge/events_since.sql
 -- Events of all runs beyond a cursor 'xid.run_id.seq', for streams and webhooks. Only transactions older than every
 -- open one are read: an event that commits late has its turn later and is never skipped. Null starts at the present.
+-- `state` is the one told by the event, workspace lets a server filter. Asked often: at the end of the events it is one
+-- probe of events_xid per partition. The object is built in place, since a function per event costs more than the rest.
 create or replace function ops.events_since(p_cursor text, p_limit int) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -4524,12 +4524,25 @@ begin
   if v_start !~ '^[0-9]{1,20}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,18}$' then
     perform ops.invalid('/cursor', 'must be the cursor of a former event', 'Start again without it.');
   end if;
-  select jsonb_agg(ops.stream_event_json(e, r) order by e.xid, e.run_id, e.seq) into v_items
-    from (select * from ops.events x
-           where (x.xid, x.run_id, x.seq) > (split_part(v_start, '.', 1)::xid8, split_part(v_start, '.', 2)::uuid,
-                                             split_part(v_start, '.', 3)::bigint)
-             and x.xid < v_end
-           order by x.xid, x.run_id, x.seq limit p_limit) e
+  with page as materialized (
+    select x.xid, x.run_id, x.seq, x.type, x.epoch, x.at, x.canonical from ops.events x
+     where (x.xid, x.run_id, x.seq) > (split_part(v_start, '.', 1)::xid8, split_part(v_start, '.', 2)::uuid,
+                                       split_part(v_start, '.', 3)::bigint)
+       and x.xid < v_end
+     order by x.xid, x.run_id, x.seq limit p_limit
+  )
+  select jsonb_agg(jsonb_build_object(
+           'cursor', e.xid || '.' || e.run_id || '.' || e.seq,
+           'run_id', e.run_id,
+           'number', r.number,
+           'pipeline_run_id', r.pipeline_run_id,
+           'workspace', r.workspace,
+           'type', e.type,
+           'state', coalesce(e.canonical::jsonb #>> '{data,state}', r.state),
+           'at', ops.iso(e.at),
+           'seq', e.seq,
+           'epoch', e.epoch) order by e.xid, e.run_id, e.seq) into v_items
+    from page e
     join ops.runs r on r.run_id = e.run_id;
   return jsonb_build_object('items', coalesce(v_items, '[]'), 'cursor', coalesce(v_items #>> '{-1,cursor}', v_start));
 end
@@ -5568,24 +5581,6 @@ begin
   select * into v_setting from ops.settings s where s.key = p_key;
   return jsonb_build_object('key', v_setting.key, 'value', v_setting.value, 'updated_at', ops.iso(v_setting.updated_at));
 end
-$$;
-
--- functions/edge/stream_event_json.sql
--- An event as the event stream carries it; `state` is the one told by the event, workspace lets a server filter.
-create or replace function ops.stream_event_json(p_event ops.events, p_run ops.runs) returns jsonb
-language sql stable set search_path = ''
-as $$
-  select jsonb_build_object(
-    'cursor', format('%s.%s.%s', (p_event).xid, (p_event).run_id, (p_event).seq),
-    'run_id', (p_event).run_id,
-    'number', (p_run).number,
-    'pipeline_run_id', (p_run).pipeline_run_id,
-    'workspace', (p_run).workspace,
-    'type', (p_event).type,
-    'state', coalesce((p_event).canonical::jsonb #>> '{data,state}', (p_run).state),
-    'at', ops.iso((p_event).at),
-    'seq', (p_event).seq,
-    'epoch', (p_event).epoch)
 $$;
 
 -- functions/edge/template_json.sql

@@ -43,7 +43,6 @@ begin
   if cardinality(v_pipelines) > 0 then
     perform ops.derive_pipelines(v_pipelines, v_actor);
   end if;
-  perform pg_notify('ops_events', '');
   return (select jsonb_agg(jsonb_build_object('run_id', r.run_id, 'epoch', r.epoch) order by t.n)
             from unnest(p_run_ids) with ordinality t (run_id, n) join ops.runs r on r.run_id = t.run_id);
 end
