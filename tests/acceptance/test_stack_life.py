@@ -203,7 +203,15 @@ from pathlib import Path
 def main(context):
     root = Path(context.params["root"])
     names = ["stack.json", "secrets/operator.token", "pg/PG_VERSION", "s3/security.toml", "logs/server.log"]
-    return {name: read(root / name) for name in names}
+    seen = {name: read(root / name) for name in names + [".gitignore"]}
+    return seen | {"write": write(root / "stop.request"), "write /tmp": write(Path("/tmp/spy"))}
+
+def write(target):
+    try:
+        target.write_text("evil")
+    except OSError as error:
+        return type(error).__name__
+    return "done"
 
 def read(target):
     try:
@@ -213,7 +221,7 @@ def read(target):
 """
 
 
-def test_user_code_cannot_read_the_database_the_store_the_secrets_or_the_state(stack: Stack, tmp_path: Path) -> None:
+def test_user_code_reads_no_secret_log_or_state_and_writes_nothing_of_the_stack(stack: Stack, tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "spy.py").write_text(SPY)
     spec = {"name": "spy", "kind": "python", "bundle": "code", "entrypoint": "spy:main"}
@@ -221,10 +229,11 @@ def test_user_code_cannot_read_the_database_the_store_the_secrets_or_the_state(s
     (tmp_path / "spy.yaml").write_text(yaml.safe_dump({**spec, "params_schema": schema}))
     stack.run("templates", "apply", str(tmp_path / "spy.yaml"))
     done = stack.run("submit", "spy", "-p", f"root={stack.data_dir}", "--follow", "--json")
-    hidden = ("stack.json", "secrets/operator.token", "pg/PG_VERSION", "s3/security.toml")
+    hidden = ("stack.json", "secrets/operator.token", "pg/PG_VERSION", "s3/security.toml", "logs/server.log")
     found = json.loads(done.stdout)["result"]
     assert {name: found[name] for name in hidden} == dict.fromkeys(hidden, "PermissionError")
-    assert found["logs/server.log"] is True  # it looked in the right place
+    assert found[".gitignore"] is True, "it looked in the right place"
+    assert (found["write"], found["write /tmp"]) == ("PermissionError", "PermissionError")
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -236,6 +245,8 @@ def test_a_service_killed_with_kill_9_is_started_again(stack: Stack, name: str) 
     after = services(stack)[name]
     assert after["restarts"] == before["restarts"] + 1
     assert "killed by signal 9" in after["last_error"]
+    assert after["last_error_at"] is not None
+    assert "killed by" not in stack.run("status").stdout  # it has healed: that is no news any more
     assert after["port"] == before["port"]
     run = json.loads(stack.run("submit", "hello", "--follow", "--json").stdout)
     assert run["state"] == "succeeded"
@@ -274,6 +285,7 @@ def test_down_and_up_lose_nothing_and_keep_the_ports(stack: Stack) -> None:
     assert before
     stack.run("down", "--drain", "2")
     assert stack.run("runs", "ls", check=False).returncode == 4
+    assert stack.run("status", check=False).returncode == 1
     stack.run("up")
     assert status(stack)["ports"] == ports
     assert stack.json("runs", "ls")["items"] == before
