@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from textwrap import indent
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
@@ -20,7 +21,7 @@ from control_room.commands.words import (
     seconds_text,
     time_text,
 )
-from control_room.errors import FAILED, INTERRUPTED, OK
+from control_room.errors import FAILED, OK, interruptible
 
 app = typer.Typer(no_args_is_help=True, help="Look at runs, and steer them.")
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Number or run_id.")]
@@ -60,10 +61,8 @@ def submit(
             _answer(run, as_json, f"run {run['number']} ({template}) is {run['state']}")
             return
         say(f"run {run['number']} ({template})", quiet=as_json)
-        try:
+        with goes_on(run):
             finished = follow_run(client, str(run["number"]), quiet=as_json)
-        except KeyboardInterrupt:
-            interrupted(run)
     _answer(finished, as_json, _ending(finished))
     raise typer.Exit(OK if finished["state"] == "succeeded" else FAILED)
 
@@ -188,11 +187,11 @@ def print_runs(runs: list[Json]) -> None:
     print_table({**columns, "duration": "right", "rows": "right", "executor": "left"}, rows)
 
 
-def interrupted(run: Json) -> NoReturn:
-    """After Ctrl-C while following: the run goes on."""
-    number, me = run["number"], program()
-    say(f"run {number} goes on: {me} runs show {number}, {me} runs cancel {number}")
-    raise typer.Exit(INTERRUPTED)
+def goes_on(run: Json) -> AbstractContextManager[None]:
+    """Ctrl-C while following ends the following; the run goes on."""
+    number = run["number"]
+    steps = f"`control-room runs show {number}` looks at it, `control-room runs cancel {number}` stops it"
+    return interruptible(f"interrupted; run {number} goes on", steps)
 
 
 def _state_text(run: Json) -> str:
