@@ -204,7 +204,7 @@ def main(context):
     root = Path(context.params["root"])
     names = ["stack.json", "secrets/operator.token", "pg/PG_VERSION", "s3/security.toml", "logs/server.log"]
     seen = {name: read(root / name) for name in names + [".gitignore"]}
-    return seen | {"write": write(root / "stop.request"), "write /tmp": write(Path("/tmp/spy"))}
+    return seen | {"write": write(root / "stop.request"), "write granted": write(root.parent / "granted" / "x")}
 
 def write(target):
     try:
@@ -222,18 +222,38 @@ def read(target):
 
 
 def test_user_code_reads_no_secret_log_or_state_and_writes_nothing_of_the_stack(stack: Stack, tmp_path: Path) -> None:
+    apply_spy(stack, tmp_path)
+    found = spied(stack)
+    hidden = ("stack.json", "secrets/operator.token", "pg/PG_VERSION", "s3/security.toml", "logs/server.log")
+    assert {name: found[name] for name in hidden} == dict.fromkeys(hidden, "PermissionError")
+    assert found[".gitignore"] is True, "it looked in the right place"
+    assert (found["write"], found["write granted"]) == ("PermissionError", "PermissionError")
+
+
+def test_user_code_writes_where_the_variable_of_the_start_allows_it_and_still_not_to_the_stack(stack: Stack) -> None:
+    stack.run("down", "--drain", "2")
+    stack.run("up", OPS_WRITABLE=f"{stack.data_dir.parent / 'granted'}:{stack.data_dir}")
+    found = spied(stack)
+    assert (found["write"], found["write granted"]) == ("PermissionError", "done")
+    assert found["secrets/operator.token"] == "PermissionError"
+    stack.run("down", "--drain", "2")
+    stack.run("up")
+
+
+def spied(stack: Stack) -> dict[str, Any]:
+    done = stack.run("submit", "spy", "-p", f"root={stack.data_dir}", "--follow", "--json")
+    found: dict[str, Any] = json.loads(done.stdout)["result"]
+    return found
+
+
+def apply_spy(stack: Stack, tmp_path: Path) -> None:
+    (stack.data_dir.parent / "granted").mkdir()
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "spy.py").write_text(SPY)
     spec = {"name": "spy", "kind": "python", "bundle": "code", "entrypoint": "spy:main"}
     schema = {"type": "object", "properties": {"root": {"type": "string"}}}
     (tmp_path / "spy.yaml").write_text(yaml.safe_dump({**spec, "params_schema": schema}))
     stack.run("templates", "apply", str(tmp_path / "spy.yaml"))
-    done = stack.run("submit", "spy", "-p", f"root={stack.data_dir}", "--follow", "--json")
-    hidden = ("stack.json", "secrets/operator.token", "pg/PG_VERSION", "s3/security.toml", "logs/server.log")
-    found = json.loads(done.stdout)["result"]
-    assert {name: found[name] for name in hidden} == dict.fromkeys(hidden, "PermissionError")
-    assert found[".gitignore"] is True, "it looked in the right place"
-    assert (found["write"], found["write /tmp"]) == ("PermissionError", "PermissionError")
 
 
 @pytest.mark.parametrize("name", SERVICES)
