@@ -37,12 +37,10 @@ web: control_room/web_dist/index.html ## build the dashboard
 
 # Node may come from PyPI, into an environment made with .venv's Python.
 $(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json infra/dev/with-node | .venv/.demo
-	@echo "==> dashboard: packages (npm ci)"
-	@cd $(WEB) && ../../$(NODE) npm ci --no-audit --no-fund --loglevel=error
+	@infra/dev/step "dashboard: packages (npm ci)" $(WEB) npm ci --no-audit --no-fund --loglevel=error
 
 control_room/web_dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB_SOURCES)
-	@echo "==> dashboard: build"
-	@cd $(WEB) && NEXT_TELEMETRY_DISABLED=1 ../../$(NODE) npm run --silent dist
+	@NEXT_TELEMETRY_DISABLED=1 infra/dev/step "dashboard: build" $(WEB) npm run --silent dist
 
 # -- check it --------------------------------------------------------------------------------------------------------
 fmt: .venv/.dev ## format Python, web and SQL

@@ -375,7 +375,10 @@ class BeginFileArtifact(BaseModel):
     epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
     name: Annotated[str, Field(max_length=255, min_length=1)]
     """
-    Relative path of the file: no leading slash, no .. part.
+    Relative path in Unicode normal form NFC: no leading slash, no empty, . or .. part, no backslash. No part begins
+    or ends with a space or ends with a dot. No control, format (bidirectional overrides, zero-width characters)
+    or unassigned characters. Else 422 `artifact_name_invalid`.
+
     """
     kind: Literal['file', 'report', 'log', 'metrics', 'model']
     media_type: Annotated[
@@ -401,6 +404,9 @@ class BeginTableArtifact(BaseModel):
     )
     epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
     name: Annotated[str, Field(max_length=255, min_length=1)]
+    """
+    As of a file.
+    """
     kind: Literal['table']
     table: TableRef
     metadata: Annotated[dict[str, Any], Field(max_length=64)] = {}

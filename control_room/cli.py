@@ -85,38 +85,51 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answers its exit code."""
+    as_json = wants_json(sys.argv[1:] if arguments is None else arguments)
     try:
         result = app(args=arguments, prog_name="control-room", standalone_mode=False)
-    except ControlRoomError as error:
-        return complain(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        return complain("interrupted", INTERRUPTED)
+        return complain(ControlRoomError("interrupted", exit_code=INTERRUPTED), as_json)
     except Exception as error:
-        return unexpected(error)
+        return complain(understood(error), as_json)
     return result if isinstance(result, int) else 0
 
 
-def unexpected(error: Exception) -> int:
-    """Misuse found by typer, known failures of libraries, and defects of ours; OPS_DEBUG=1 shows where."""
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Whether --json was given: also where the command line cannot be parsed, an answer for programs is due."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options
+
+
+def understood(error: Exception) -> ControlRoomError:
+    """Our own errors, misuse found by typer, known failures of libraries, defects of ours; OPS_DEBUG=1 shows where."""
+    if isinstance(error, ControlRoomError):
+        return error
     if os.environ.get("OPS_DEBUG") == "1":
         raise error
     show = getattr(error, "format_message", None)
     if show is not None:
-        return complain(f"{show()}\nnext: add --help to see how it is used", MISUSE)
+        return ControlRoomError(show(), next_step="add --help to see how it is used", exit_code=MISUSE)
     if isinstance(error, OSError):
-        return complain(f"{error.strerror or error}\nwhere: {error.filename or 'this machine'}", FAILED)
+        return ControlRoomError(error.strerror or str(error), where=str(error.filename or "this machine"))
     kind = type(error).__name__
     unreachable = kind in ("StoreUnavailable", "OperationalError")
-    return complain(
-        f"{kind}: {error}\nnext: run it again with OPS_DEBUG=1 and report what it prints",
-        UNAVAILABLE if unreachable else FAILED,
+    return ControlRoomError(
+        f"{kind}: {error}",
+        next_step="run it again with OPS_DEBUG=1 and report what it prints",
+        exit_code=UNAVAILABLE if unreachable else FAILED,
     )
 
 
-def complain(text: str, code: int) -> int:
+def complain(error: ControlRoomError, as_json: bool = False) -> int:
+    """The sentence on stderr; with --json the problem on stdout, too."""
+    if as_json:
+        told = {k: context.runnable(v) if isinstance(v, str) else v for k, v in error.problem().items()}
+        context.print_json(told)
     sys.stdout.flush()
-    sys.stderr.write(f"error: {context.runnable(text)}\n")
-    return code
+    prefix = "" if error.exit_code == INTERRUPTED else "error: "
+    sys.stderr.write(f"{prefix}{context.runnable(str(error))}\n")
+    return error.exit_code
 
 
 if __name__ == "__main__":

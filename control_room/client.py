@@ -223,7 +223,14 @@ def _quoted(part: str) -> str:
 def _refused(error: ContractError, where: str) -> ControlRoomError:
     issues = [f"{issue.get('path') or '/'}: {issue.get('message')}" for issue in error.members.get("errors") or []]
     detail = "\n  ".join([error.detail, *issues]) if len(issues) > 1 else error.detail
-    return ControlRoomError(detail, where=where, next_step=error.hint or _next_step(error), exit_code=_exit_code(error))
+    return ControlRoomError(
+        detail,
+        where=where,
+        next_step=error.hint or _next_step(error),
+        exit_code=_exit_code(error),
+        code=error.code,
+        members={"status": error.status, **error.members},
+    )
 
 
 def _exit_code(error: ContractError) -> int:

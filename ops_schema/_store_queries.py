@@ -58,5 +58,21 @@ QUERIES: Final[dict[str, str]] = {
 }
 """name -> statement. Each answers one row of one column (jsonb, a boolean, or null); those of `_each`, a row a member."""
 
-CHANNELS: Final[tuple[str, ...]] = ("ops_ready", "ops_events")
-"""NOTIFY channels: work became claimable (payload: kinds, comma-separated) and events were written."""
+CHANNELS: Final[tuple[str, ...]] = ("ops_ready",)
+"""NOTIFY channels: work became claimable (payload: kinds, comma-separated). Events are looked for, never notified."""
+
+EVENT_WRITERS: Final[frozenset[str]] = frozenset(
+    {
+        "submit_run",
+        "cancel_run",
+        "retry_run",
+        "claim_runs",
+        "record_artifact",
+        "report_attempt",
+        "commit_publication",
+        "commit_publication_as_reactor",
+        "expire_leases",
+        "promote_due",
+    }
+)
+"""The statements that may write events."""

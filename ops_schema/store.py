@@ -6,7 +6,7 @@ may raise ops_schema.errors.OpsError (the database refused, with its SQLSTATE) o
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -14,6 +14,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from ops_schema._store_connection import Connections
+from ops_schema._store_queries import EVENT_WRITERS
 
 Json = dict[str, Any]
 Body = Mapping[str, Any]
@@ -94,6 +95,7 @@ class Store(Protocol):
     async def events_since(self, cursor: str | None, limit: int = 500) -> Json: ...
 
     def listen(self) -> AsyncIterator[tuple[str, str]]: ...
+    def on_events(self, callback: Callable[[], None]) -> Callable[[], None]: ...
     async def health(self) -> Json: ...
 
 
@@ -103,7 +105,7 @@ class PostgresStore:
     def __init__(self, conninfo: str = "", **options: Any):
         """options: see Connections (min_size, max_size, wait_seconds, call_seconds, prepare_threshold)."""
         self._connections = Connections(conninfo, **options)
-        self._value = self._connections.value
+        self._event_callbacks: list[Callable[[], None]] = []
 
     @classmethod
     async def open(cls, conninfo: str = "", **options: Any) -> PostgresStore:
@@ -126,6 +128,14 @@ class PostgresStore:
     def listen(self) -> AsyncIterator[tuple[str, str]]:
         """Notifications as (channel, payload), for ever; an empty payload after each (re)connection means: look."""
         return self._connections.listen()
+
+    def on_events(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back when a call of this store may have written events; those of other processes are for a poll to find.
+
+        Answers what ends it.
+        """
+        self._event_callbacks.append(callback)
+        return lambda: self._event_callbacks.remove(callback)
 
     async def health(self) -> Json:
         """The `info` answer when the database works; StoreUnavailable when it does not."""
@@ -207,6 +217,7 @@ class PostgresStore:
         """Reports {ordinal, token_id, run_id, body} and claims {ordinal, token_id, executor_id, body} of many callers,
         in one transaction; an answer for each ordinal. A member's refusal is its own."""
         rows = await self._connections.rows("exchange_each", Jsonb(reports), Jsonb(claims))
+        self._tell()
         return [MemberAnswer(*row) for row in rows]
 
     async def commit_publication(self, p: Principal, run_id: Id, output: str, body: Body) -> Json:
@@ -329,6 +340,16 @@ class PostgresStore:
     async def _json(self, name: str, *arguments: Any) -> Json:
         answer: Json = await self._value(name, *arguments)
         return answer
+
+    async def _value(self, name: str, *arguments: Any) -> Any:
+        answer = await self._connections.value(name, *arguments)
+        if name in EVENT_WRITERS:
+            self._tell()
+        return answer
+
+    def _tell(self) -> None:
+        for callback in self._event_callbacks:
+            callback()
 
 
 def _principal(found: Json | None) -> Principal | None:

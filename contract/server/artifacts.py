@@ -1,9 +1,10 @@
 """Artifacts between the database, which knows what was announced, and the object store, which knows what is there."""
 
+import unicodedata
 from typing import Any
 from uuid import UUID
 
-from contract.errors import DigestMismatch, UploadMissing
+from contract.errors import DigestMismatch, UploadMissing, make
 from contract.server.object_store import ObjectStore, StoredObject
 from ops_schema.errors import OpsError
 from ops_schema.store import Principal, Store
@@ -13,6 +14,7 @@ JsonObject = dict[str, Any]
 
 async def begin(store: Store, objects: ObjectStore, caller: Principal, run_id: UUID, body: JsonObject) -> JsonObject:
     """beginArtifact: the announcement, and a presigned PUT unless the store holds these very bytes already."""
+    check_name(body["name"])
     answer = await store.begin_artifact(caller, run_id, body)
     key = answer.pop("object_key")
     if key is None or answer["already_stored"]:
@@ -22,6 +24,18 @@ async def begin(store: Store, objects: ObjectStore, caller: Principal, run_id: U
         return {**answer, "already_stored": True, "upload": None}
     upload = await objects.presign_put(key, size=size, sha256=sha256, media_type=body["media_type"])
     return {**answer, "upload": upload}
+
+
+def check_name(name: str) -> None:
+    """Refuse characters that Unicode does not assign: nobody knows how they will show. SQL refuses the rest."""
+    unassigned = next((character for character in name if unicodedata.category(character) == "Cn"), None)
+    if unassigned is not None:
+        raise make(
+            "artifact_name_invalid",
+            f"artifact name {name[:200]!a} holds U+{ord(unassigned):04X}, which Unicode {unicodedata.unidata_version} "
+            "does not assign",
+            hint="Leave that character out.",
+        )
 
 
 async def record(

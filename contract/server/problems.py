@@ -19,6 +19,7 @@ from ops_schema.errors import OpsError, StoreUnavailable
 E = TypeVar("E", bound=Exception)
 log = logging.getLogger("contract.server")
 RETRY_AFTER_SECONDS = 2
+DISK_FULL = "53100"  # of PostgreSQL
 
 
 def problem_response(error: ContractError) -> Response:
@@ -38,8 +39,11 @@ def from_ops_error(error: OpsError) -> ContractError:
     return known or internal(error)
 
 
-def from_store_unavailable(_: StoreUnavailable) -> ContractError:
-    """The database is away. Its own words stay in the log: they may name hosts."""
+def from_store_unavailable(error: StoreUnavailable) -> ContractError:
+    """The database is away, or has no room to write. Its own words stay in the log: they may name hosts."""
+    if getattr(error.__cause__, "sqlstate", None) == DISK_FULL:
+        hint = "free space on the disk of the database's data folder, then send the same request again"
+        return make("database_unavailable", "the database cannot write: its disk is full", hint=hint)
     return make("database_unavailable", "the database does not answer", hint="send the same request again")
 
 

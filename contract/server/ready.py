@@ -1,8 +1,8 @@
-"""One listener per process feeds everybody who waits: claims for runs, and whoever else asks for a channel."""
+"""One listener per process feeds all claims that wait for runs."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Protocol
 
@@ -23,12 +23,7 @@ class ReadyBroker:
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._waiting: set[asyncio.Event] = set()
-        self._callbacks: dict[str, list[Callable[[str], None]]] = {}
         self.closing = False
-
-    def on(self, channel: str, callback: Callable[[str], None]) -> None:
-        """Call back with each payload of a channel; an empty payload means: look, something may have been missed."""
-        self._callbacks.setdefault(channel, []).append(callback)
 
     @property
     def count(self) -> int:
@@ -70,15 +65,10 @@ class ReadyBroker:
     async def _run(self) -> None:
         while True:
             try:
-                async for channel, payload in self._listener.listen():
-                    self._notify(channel, payload)
+                async for channel, _ in self._listener.listen():
+                    if channel == READY:
+                        self.wake()
             except Exception:
                 # Claims still look for themselves; a listener that cannot be had must not end the server.
                 log.exception("action=listen_failed the next try is in %.0f s", RESTART_SECONDS)
             await asyncio.sleep(RESTART_SECONDS)
-
-    def _notify(self, channel: str, payload: str) -> None:
-        if channel == READY:
-            self.wake()
-        for callback in self._callbacks.get(channel, []):
-            callback(payload)

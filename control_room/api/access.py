@@ -21,13 +21,19 @@ from contract.errors import Forbidden, Unauthenticated
 from control_room.api.context import Context, context
 from ops_schema.store import Principal
 
-COOKIE = "ops_session"
+COOKIE_PREFIX = "ops_session_"
+DEFAULT_PORTS = {"http": 80, "https": 443}
 _READERS = frozenset({"operator", "viewer"})
 _HOW = "Send 'Authorization: Bearer <operator token>', or open the link that `control-room login` prints."
 
 # Only for the exported OpenAPI document: credentials() below reads the headers itself, to tell apart what is wrong.
 _bearer = HTTPBearer(auto_error=False, scheme_name="operatorToken", description="A token of role operator or viewer.")
-_cookie = APIKeyCookie(name=COOKIE, auto_error=False, scheme_name="session", description="The dashboard's session.")
+_cookie = APIKeyCookie(
+    name=COOKIE_PREFIX + "{port}",
+    auto_error=False,
+    scheme_name="session",
+    description="The dashboard's session; the port is that of the server's public URL.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,12 @@ class Caller:
     @property
     def via(self) -> Literal["token", "session"]:
         return "token" if self.session is None else "session"
+
+
+def cookie_name(public_url: str) -> str:
+    """The session cookie of one control room: browsers share cookies between the ports of a host."""
+    parts = urlsplit(public_url)
+    return f"{COOKIE_PREFIX}{parts.port or DEFAULT_PORTS.get(parts.scheme.lower(), 80)}"
 
 
 def sha256_of(secret: str) -> bytes:
@@ -110,7 +122,7 @@ async def caller(
     authorization = request.headers.get("authorization")
     if authorization is not None:
         return await _by_token(ctx, authorization)
-    cookie = request.cookies.get(COOKIE)
+    cookie = request.cookies.get(cookie_name(ctx.settings.public_url))
     if cookie:
         return await by_cookie(ctx, cookie)
     raise Unauthenticated("neither a token nor a session came with the request", hint=_HOW)

@@ -28,7 +28,6 @@ from control_room.reactor.reactor import react
 from ops_schema.store import PostgresStore, Store
 
 log = logging.getLogger("control_room.api")
-EVENTS_CHANNEL = "ops_events"
 BUILT_DASHBOARD = Path(__file__).parents[1] / "web_dist"
 _PLANES = ("/api/", "/executor/")
 
@@ -58,7 +57,7 @@ def create_app(
         async with AsyncExitStack() as stack:
             if own_store is not None:
                 await stack.enter_async_context(own_store)
-            services.ready.on(EVENTS_CHANNEL, lambda _: ctx.hub.wake())
+            stack.callback(door.on_events(ctx.hub.wake))
             await stack.enter_async_context(services.ready.running())
             await stack.enter_async_context(_running(duties))
             log.info("action=started pages=%d", ctx.dashboard.warm())

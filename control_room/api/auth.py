@@ -8,11 +8,11 @@ from fastapi import Depends, Request, Response
 
 from control_room.api import models
 from control_room.api.access import (
-    COOKIE,
     Caller,
     Operator,
     Reader,
     check_origin,
+    cookie_name,
     new_secret,
     sha256_of,
 )
@@ -50,7 +50,7 @@ async def create_session(ctx: Ctx, request: Request, response: Response, body: m
 
 def _set_cookie(response: Response, ctx: Context, cookie: str, session: models.Session) -> None:
     response.set_cookie(
-        COOKIE,
+        cookie_name(ctx.settings.public_url),
         cookie,
         expires=session.expires_at,
         path="/",
@@ -73,7 +73,8 @@ async def end_session(ctx: Ctx, request: Request, caller: Reader) -> Response:
         await ctx.store.end_session(caller.session)
         ctx.hub.close_session(caller.session)
     gone = Response(status_code=204)
-    gone.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict", secure=is_https(ctx))
+    name = cookie_name(ctx.settings.public_url)
+    gone.delete_cookie(name, path="/", httponly=True, samesite="strict", secure=is_https(ctx))
     return gone
 
 

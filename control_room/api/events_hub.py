@@ -2,6 +2,9 @@
 
 Events have a total order (their cursor), and the database shows none before all earlier ones are there. So a stream is
 exact: it reads from its own cursor until it has caught up, then takes what the hub offers and skips what it has sent.
+
+The database notifies nobody of events (that would put every commit behind one lock). The hub looks when its own process
+has written some, and, while somebody listens, every POLL_SECONDS for those of other processes.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ log = logging.getLogger("control_room.api.events")
 Event = Mapping[str, Any]
 BATCH = 500
 QUEUE_SIZE = 1000
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.25
+GATHER_SECONDS = 0.02
 LONGEST_PAUSE = 5.0
 RETRY_SECONDS = 0.5
 
@@ -72,10 +76,16 @@ class Subscription:
 
 
 class EventHub:
-    """Call wake() when there may be new events; run() must be running."""
+    """Call wake() when there may be new events; run() must be running.
 
-    def __init__(self, store: Events, poll_seconds: float = POLL_SECONDS) -> None:
-        self._store, self._poll_seconds = store, poll_seconds
+    poll_seconds: the longest pause between two looks while somebody listens; gather_seconds: the shortest, so that a
+    busy process reads many events at once rather than one at a time.
+    """
+
+    def __init__(
+        self, store: Events, poll_seconds: float = POLL_SECONDS, gather_seconds: float = GATHER_SECONDS
+    ) -> None:
+        self._store, self._poll_seconds, self._gather_seconds = store, poll_seconds, gather_seconds
         self._subscriptions: set[Subscription] = set()
         self._wake = asyncio.Event()
         self._starting = asyncio.Lock()
@@ -164,6 +174,7 @@ class EventHub:
         if failures:
             await asyncio.sleep(min(LONGEST_PAUSE, 0.25 * 2.0 ** min(failures, 10)))
             return
+        await asyncio.sleep(self._gather_seconds)
         try:
             async with asyncio.timeout(self._poll_seconds if self._subscriptions else None):
                 await self._wake.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="What runs left behind.")
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Number or run_id; a pipeline stands for all its tasks.")]
 Json = dict[str, Any]
+NAMES_SHOWN = 12
 
 
 @app.command()
@@ -80,17 +82,60 @@ def artifacts_of(client: OperatorClient, ref: str) -> list[Json]:
 
 def _find(client: OperatorClient, artifact: str) -> Json:
     ref, slash, name = artifact.partition("/")
-    if not slash:
-        checked = client.verify(artifact)
-        return {"artifact_id": artifact, "name": checked.get("name", artifact), "sha256": checked["sha256_expected"]}
-    found = [a for a in artifacts_of(client, ref) if a["name"] == name]
+    if slash:
+        return _of_run(artifacts_of(client, ref), ref, name)
+    if not _is_id(artifact):
+        raise _no_artifact(client, artifact)
+    checked = client.verify(artifact)
+    return {"artifact_id": artifact, "name": checked.get("name", artifact), "sha256": checked["sha256_expected"]}
+
+
+def _of_run(items: list[Json], ref: str, name: str) -> Json:
+    """The artifact of this name; of several tasks of a pipeline that have it, the last one's."""
+    found = [item for item in items if item["name"] == name]
     if not found:
         raise ControlRoomError(
-            f"run {ref} has no artifact {name!r}", next_step=f"see `control-room artifacts ls {ref}`", exit_code=REFUSED
+            f"run {ref} has no artifact {name!r}{_names(items, name)}",
+            next_step=f"list them with `control-room artifacts ls {ref}`",
+            exit_code=REFUSED,
+            code="artifact_not_found",
+            members={"names": [item["name"] for item in items]},
         )
     if found[-1]["sha256"] is None:
         raise ControlRoomError(f"{name!r} is a table; there are no bytes to download", exit_code=REFUSED)
     return found[-1]
+
+
+def _names(items: list[Json], name: str) -> str:
+    from control_room.api.names import near
+
+    names = sorted({item["name"] for item in items})
+    close = near(name, names)
+    if not names:
+        return "; it has none"
+    if close:
+        return "; did you mean " + " or ".join(repr(other) for other in close) + "?"
+    return "; it has: " + ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
+
+
+def _no_artifact(client: OperatorClient, word: str) -> ControlRoomError:
+    """What to say of a word that is no artifact_id: of a run's number, what that run has."""
+    steps = "write RUN/NAME, as `control-room artifacts ls RUN` lists them, or an artifact_id"
+    text = f"{word!r} is neither RUN/NAME nor an artifact_id"
+    if word.isdecimal():
+        names = [item["name"] for item in artifacts_of(client, word)]
+        text = f"{word} names a run, not an artifact"
+        steps = f"`control-room artifacts get {word}/{names[0]}`" if names else f"run {word} has no artifacts"
+        if len(names) > 1:
+            steps += f"; `control-room artifacts ls {word}` lists all {len(names)}"
+    return ControlRoomError(text, next_step=steps, exit_code=MISUSE)
+
+
+def _is_id(word: str) -> bool:
+    try:
+        return str(UUID(word)) == word.lower()
+    except ValueError:
+        return False
 
 
 def _target(output: Path | None, name: str) -> Path:

@@ -23,14 +23,16 @@ from control_room.commands.context import (
     say,
     settings_of,
 )
-from control_room.commands.words import coloured, count_text, duration_of, error_text, seconds_text
-from control_room.errors import FAILED, INTERRUPTED, MISUSE, OK, ControlRoomError
+from control_room.commands.failures import error_text
+from control_room.commands.words import coloured, count_text, duration_of, seconds_text
+from control_room.errors import FAILED, MISUSE, OK, ControlRoomError, interruptible
 
 if TYPE_CHECKING:
     from control_room.client import OperatorClient
 
 Json = dict[str, Any]
 SERVER_PATIENCE = 120.0  # a killed server is back long before
+AGAIN = "run the same command again to go on"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,11 @@ def demo(
     with _pipeline(source) as pipeline:
         run = _submitted(context, pipeline, as_json)
     finished = _followed(context, run, as_json)
-    with connect(context) as client:
+    told = f"interrupted; run {finished['number']} has {finished['state']}, and the stack goes on"
+    with (
+        interruptible(told, f"`control-room runs show {finished['number']}`, or `control-room down`"),
+        connect(context) as client,
+    ):
         summary = _summary(context, client, finished, time.monotonic() - began)
         if as_json:
             print_json(summary)
@@ -74,7 +80,9 @@ def _pipeline(source: Path | None) -> Iterator[Pipeline]:
         yield Pipeline(home / "nycflights", "nycflights", {}, "the 2013 flights out of New York (336,776 rows)")
         return
     with tempfile.TemporaryDirectory(prefix="control-room-demo-") as folder:
-        yield _generated(source, Path(folder))
+        with interruptible("interrupted while the table was read; nothing was started", AGAIN):
+            made = _generated(source, Path(folder))
+        yield made
 
 
 def _generated(source: Path, folder: Path) -> Pipeline:
@@ -99,7 +107,11 @@ def _submitted(context: typer.Context, pipeline: Pipeline, quiet: bool) -> Json:
         say("stack", quiet=quiet)
         state = bring_up(context, quiet)
         say(f"  {state.phase}: {state.urls['dashboard']}", quiet=quiet)
-    with connect(context, patience=SERVER_PATIENCE) as client:
+    told = "interrupted before the pipeline was submitted; the stack goes on"
+    with (
+        interruptible(told, f"{AGAIN}, or stop the stack with `control-room down`"),
+        connect(context, patience=SERVER_PATIENCE) as client,
+    ):
         apply_paths(client, [pipeline.folder])
         run: Json = client.submit(pipeline.template, pipeline.params, labels={"demo": pipeline.template})
     say(f"pipeline {pipeline.template}: run {run['number']} on {pipeline.told}", quiet=quiet)
@@ -110,14 +122,14 @@ def _followed(context: typer.Context, run: Json, quiet: bool) -> Json:
     from control_room.commands.follow import follow_run
 
     number = run["number"]
-    try:
-        with client_for(settings_of(context), SERVER_PATIENCE) as client:
-            return follow_run(client, str(number), quiet)
-    except KeyboardInterrupt:
-        me = program()
-        say(f"interrupted; run {number} and the stack go on", quiet=True)
-        say(f"next: {me} runs show {number}, {me} runs cancel {number}, {me} down", quiet=True)
-        raise typer.Exit(INTERRUPTED) from None
+    steps = f"`control-room runs show {number}` looks at it, `control-room runs cancel {number}` stops it"
+    with (
+        interruptible(
+            f"interrupted; run {number} and the stack go on", f"{steps}, `control-room down` stops everything"
+        ),
+        client_for(settings_of(context), SERVER_PATIENCE) as client,
+    ):
+        return follow_run(client, str(number), quiet)
 
 
 def _summary(context: typer.Context, client: OperatorClient, run: Json, seconds: float) -> Json:

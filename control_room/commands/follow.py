@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from control_room.client import TERMINAL, OperatorClient, tasks_of
 from control_room.commands.context import console, interactive, say
-from control_room.commands.words import coloured, duration_of, error_text, printable, seconds_text
+from control_room.commands.failures import error_line
+from control_room.commands.words import coloured, duration_of, printable, seconds_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -97,7 +98,7 @@ def _plain(client: OperatorClient, ref: str, quiet: bool) -> Json:
 
 def _line(task: Json, state: str, doing: str) -> str:
     text = f"  {task['number']} {_name(task)}: {state}"
-    if state in TERMINAL:
+    if state in TERMINAL and task["started_at"]:
         text += f" after {seconds_text(duration_of(task))}"
     return f"{text} — {printable(doing)}" if doing else text
 
@@ -114,5 +115,6 @@ def _doing(task: Json) -> str:
         attempt = f"attempt {task['attempt']} " if task["attempt"] > 1 else ""
         return f"{attempt}{percent}{progress.get('message') or task['state_reason'] or ''}".strip()
     if task["state"] == "failed":
-        return error_text(task["error"])
-    return str(task["state_reason"] or "")
+        return error_line(task["error"])
+    reason = task["state_reason"]
+    return "" if reason in (None, task["state"]) else str(reason)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from textwrap import indent
+from typing import Annotated, Any
 
 import typer
 
 from control_room.commands.context import AsJson, connect, print_json, print_table, program, say
+from control_room.commands.failures import error_line, error_text, trace_end
 from control_room.commands.words import (
     coloured,
     count_text,
     duration_of,
-    error_text,
     moment,
     printable,
     seconds_text,
     time_text,
 )
-from control_room.errors import FAILED, INTERRUPTED, OK
+from control_room.errors import FAILED, OK, interruptible
 
 app = typer.Typer(no_args_is_help=True, help="Look at runs, and steer them.")
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Number or run_id.")]
@@ -59,10 +61,8 @@ def submit(
             _answer(run, as_json, f"run {run['number']} ({template}) is {run['state']}")
             return
         say(f"run {run['number']} ({template})", quiet=as_json)
-        try:
+        with goes_on(run):
             finished = follow_run(client, str(run["number"]), quiet=as_json)
-        except KeyboardInterrupt:
-            interrupted(run)
     _answer(finished, as_json, _ending(finished))
     raise typer.Exit(OK if finished["state"] == "succeeded" else FAILED)
 
@@ -92,14 +92,19 @@ def ls(
 
 
 @app.command()
-def show(context: typer.Context, run: Run, as_json: AsJson = False) -> None:
+def show(
+    context: typer.Context,
+    run: Run,
+    trace: Annotated[bool, typer.Option("--trace", help="The whole trace of its error, not only the end.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """One run: its tasks, attempts, publications and error."""
     with connect(context) as client:
         found = client.run(run)
     if as_json:
         print_json(found)
     else:
-        _print_run(found)
+        _print_run(found, trace)
 
 
 @app.command()
@@ -182,15 +187,16 @@ def print_runs(runs: list[Json]) -> None:
     print_table({**columns, "duration": "right", "rows": "right", "executor": "left"}, rows)
 
 
-def interrupted(run: Json) -> NoReturn:
-    """After Ctrl-C while following: the run goes on."""
-    number, me = run["number"], program()
-    say(f"run {number} goes on: {me} runs show {number}, {me} runs cancel {number}")
-    raise typer.Exit(INTERRUPTED)
+def goes_on(run: Json) -> AbstractContextManager[None]:
+    """Ctrl-C while following ends the following; the run goes on."""
+    number = run["number"]
+    steps = f"`control-room runs show {number}` looks at it, `control-room runs cancel {number}` stops it"
+    return interruptible(f"interrupted; run {number} goes on", steps)
 
 
 def _state_text(run: Json) -> str:
-    return f"{run['state']} ({run['state_reason']})" if run["state_reason"] else str(run["state"])
+    reason = run["state_reason"]
+    return str(run["state"]) if reason in (None, run["state"]) else f"{run['state']} ({reason})"
 
 
 def _answer(run: Json, as_json: bool, text: str) -> None:
@@ -201,32 +207,49 @@ def _answer(run: Json, as_json: bool, text: str) -> None:
 
 
 def _ending(run: Json) -> str:
-    text = f"run {run['number']} {run['state']} after {seconds_text(duration_of(run))}"
-    return f"{text}\n  {error_text(run['error'])}" if run.get("error") else text
+    after = f" after {seconds_text(duration_of(run))}" if run["started_at"] else ""
+    text = f"run {run['number']} {run['state']}{after}"
+    return f"{text}\n{indent(error_text(run['error']), '  ')}" if run.get("error") else text
 
 
-def _print_run(run: Json) -> None:
+def _print_run(run: Json, whole_trace: bool = False) -> None:
     name = f"{run['template_name']} v{run['template_version']}"
     say(f"run {run['number']}  {name}  {_state_text(run)}  {seconds_text(duration_of(run))}")
     facts = {
         "run_id": run["run_id"],
-        "task of": run["pipeline_run_id"] and f"{run['pipeline_run_id']} ({run['task_key']})",
-        "retry of": run["retry_of"],
+        "task of": run["pipeline_run_id"] and f"{_pipeline(run)} (task {run['task_key']})",
+        "retry of": run["retry_of"] and (_numbered(run.get("retry_of_number")) or run["retry_of"]),
         "submitted": f"{time_text(run['submitted_at'])} by {run['submitted_by']}",
         "params": ", ".join(f"{k}={v}" for k, v in run["params"].items()),
         "progress": (run["progress"] or {}).get("message") if run["state"] == "running" else None,
         "cancel": run["cancel_reason"],
         "error": error_text(run["error"]),
+        "trace": _trace(run, whole_trace),
     }
     for label, value in facts.items():
         if value:
-            say(f"  {label:<10} {value}")
+            say(f"  {label:<10} " + indent(printable(str(value)), " " * 13)[13:])
     if run["children"]:
         print_runs(sorted(run["children"], key=lambda child: child["number"]))
     if run["attempts"]:
         _print_attempts(run["attempts"])
     if run["publications"]:
         _print_publications(run["publications"])
+
+
+def _pipeline(run: Json) -> str:
+    return _numbered(run.get("pipeline_run_number")) or str(run["pipeline_run_id"])
+
+
+def _numbered(number: int | None) -> str:
+    return f"run {number}" if number else ""
+
+
+def _trace(run: Json, whole: bool) -> str:
+    """The end of the trace, or all of it; what is left out is a command away."""
+    found = printable((run["error"] or {}).get("trace") or "").rstrip()
+    end = found if whole else trace_end(found)
+    return end if end == found else f"{end}\n(all of it: {program()} runs show {run['number']} --trace)"
 
 
 def _print_attempts(attempts: list[Json]) -> None:
@@ -238,7 +261,7 @@ def _print_attempts(attempts: list[Json]) -> None:
             a["executor_name"],
             time_text(a["started_at"]),
             seconds_text(_seconds(a)),
-            error_text(a["error"]),
+            error_line(a["error"]),
         ]
         for a in attempts
     ]

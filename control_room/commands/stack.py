@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from control_room.commands.context import AsJson, print_json, print_table, program, runnable, say, settings_of
+from control_room.commands.context import AsJson, print_json, print_table, program, say, settings_of
 from control_room.commands.words import coloured, seconds_text, size_text
 from control_room.errors import FAILED, MISUSE, OK, ControlRoomError
 
@@ -64,7 +64,10 @@ def down(
 
 
 def status(context: typer.Context, as_json: AsJson = False) -> None:
-    """Services with process ids, ports, uptime, memory and restarts. Exit code 1 unless all of them are ready."""
+    """Services with process ids, ports, uptime, memory and restarts.
+
+    Exit code 0 when all of them are ready; 1 when one is not, and when the stack is stopped.
+    """
     from control_room.local import stack
 
     answer = stack.status(settings_of(context).folder)
@@ -72,7 +75,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
         print_json(answer)
     else:
         _print_status(answer)
-    raise typer.Exit(OK if answer["phase"] in ("ready", "stopped") else FAILED)
+    raise typer.Exit(OK if answer["phase"] == "ready" else FAILED)
 
 
 def bring_up(context: typer.Context, quiet: bool) -> StackState:
@@ -85,19 +88,21 @@ def bring_up(context: typer.Context, quiet: bool) -> StackState:
 def _up(folder: StackFolder, options: Options, quiet: bool) -> StackState:
     from control_room.local import stack
 
-    try:
-        return stack.up(folder, options, lambda event: _tell(event, quiet=quiet))
-    except KeyboardInterrupt:
-        me = program()
-        say(f"the stack goes on starting in the background: {me} status, {me} down", quiet=True)
-        raise
+    return stack.up(folder, options, lambda event: _tell(event, quiet=quiet))
 
 
 def _foreground(context: typer.Context, options: Options) -> int:
     from control_room.local.report import Reporter
     from control_room.local.supervise import run
 
-    return run(settings_of(context).folder, options, Reporter(on_event=_tell_or_complain))
+    failures: list[Event] = []
+    listen = lambda event: failures.append(event) if event["event"] == "failed" else _tell(event)  # noqa: E731
+    code = run(settings_of(context).folder, options, Reporter(on_event=listen))
+    for event in failures:
+        raise ControlRoomError(
+            event["what"], where=event["where"], next_step=event["next"], exit_code=event["exit_code"]
+        )
+    return code
 
 
 def _options(executors: str | None, ports: dict[str, int | None]) -> Options:
@@ -139,13 +144,8 @@ def _tell(event: Event, quiet: bool = False) -> None:
         say("\n".join(["the stack is up, but not all of it:", *errors]), quiet=quiet)
     elif event["event"] == "stopping":
         say(f"stopping (running tasks get {seconds_text(event['drain_seconds'])} to finish)", quiet=quiet)
-
-
-def _tell_or_complain(event: Event) -> None:
-    if event["event"] != "failed":
-        return _tell(event)
-    error = ControlRoomError(event["what"], where=event["where"], next_step=event["next"])
-    return say(runnable(str(error)), quiet=True)
+    elif event["event"] == "stopped":
+        say("stopped", quiet=quiet)
 
 
 def _greet(state: StackState) -> None:
@@ -164,7 +164,7 @@ def _print_status(answer: dict[str, Any]) -> None:
         right = dict.fromkeys(("pid", "port", "uptime", "memory", "restarts"), "right")
         print_table({"service": "left", "state": "left", **right}, rows)
     for service in answer["services"]:
-        if service["last_error"]:
+        if service["last_error"] and service["state"] in ("starting", "unhealthy", "backoff", "failed"):
             say(f"{service['name']}: {service['last_error'][:300]}")
     for name, url in answer["urls"].items() if answer["phase"] != "stopped" else ():
         say(f"{name:<10} {url}")

@@ -83,14 +83,6 @@ def duration_of(run: Mapping[str, Any]) -> float | None:
     return max((ended - begun).total_seconds(), 0.0)
 
 
-def error_text(error: Mapping[str, Any] | None) -> str:
-    if not error:
-        return ""
-    position = error.get("position")
-    where = f" at {position}" if position else ""
-    return f"{error.get('class')}/{error.get('code')}: {error.get('message')}{where}"
-
-
 def printable(text: str) -> str:
     """Text that a run wrote, without what would steer the terminal."""
     return "".join(c for c in text if c in "\n\t" or (c >= " " and c != "\x7f" and not "\x80" <= c <= "\x9f"))

@@ -49,6 +49,7 @@ class Executor(Service):
             OPS_SLOTS=str(self.state.executors[self.kind]),
             OPS_NAME=f"{self.kind}-local",
             OPS_HIDE=os.pathsep.join(map(str, self.folder.private)),
+            OPS_WRITABLE=os.environ.get("OPS_WRITABLE", ""),
         )
         argv = (sys.executable, "-m", "executors.runtime.main", self.kind)
         written = files_fingerprint(token, connections)

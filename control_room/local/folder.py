@@ -49,8 +49,8 @@ class StackFolder:
 
     @property
     def private(self) -> tuple[Path, ...]:
-        """What user code has no business with: the database's and the store's files, secrets, the stack's state."""
-        return (self.pg, self.s3, self.root / "secrets", self.state_file)
+        """What user code has no business with: files of database and store, secrets, logs, the stack's state."""
+        return (self.pg, self.s3, self.root / "secrets", self.root / "logs", self.state_file)
 
     @property
     def reports(self) -> Path:

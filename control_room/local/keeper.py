@@ -168,7 +168,7 @@ class Keeper:
         except (NotReady, TimeoutError) as problem:
             seen = str(problem) or "no answer in time"
             if self.record.state == "ready":
-                self._set(state="unhealthy", last_error=seen)
+                self._set(state="unhealthy", last_error=seen, last_error_at=now())
                 self.supervisor.progressed()
             return seen
         if self.record.state == "unhealthy":
@@ -188,7 +188,7 @@ class Keeper:
         self.failures += 0 if planned else 1
         self.record.restarts += 1
         self.record.set_identity(None)
-        self._set(state="backoff", last_error=why)
+        self._set(state="backoff", last_error=why, last_error_at=now())
         pause = min(FIRST_PAUSE * 2 ** max(self.failures - 1, 0), LONGEST_PAUSE)
         self.supervisor.report("service", name=self.service.name, state="down", why=why, pause=pause)
         self.supervisor.failed_to_start(self, problem)

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import psutil
 
-from control_room.errors import FAILED, REFUSED, ControlRoomError
+from control_room.errors import FAILED, INTERRUPTED, REFUSED, ControlRoomError, interruptible
 from control_room.local import processes, shutdown, sockets
 from control_room.local import state as states
 from control_room.local.folder import StackFolder
@@ -24,6 +24,7 @@ from control_room.local.state import StackState
 from control_room.local.supervisor import Options
 
 UP_SECONDS = 180.0
+GIVEN_UP_DRAIN_SECONDS = 2.0  # for runs that an executor claimed before the start was interrupted
 SETTLED = ("ready", "degraded")
 OnEvent = Callable[[Event], None]
 
@@ -34,20 +35,33 @@ def up(folder: StackFolder, options: Options, on_event: OnEvent) -> StackState:
     on_event gets {event: service|note|phase, …} as they happen. Raises ControlRoomError when the stack does not start.
     """
     folder.ensure()
-    _wait_while_stopping(folder)
+    with interruptible("interrupted before the stack was started", "run the same command again to go on"):
+        _wait_while_stopping(folder)
     if _is_free(folder):
         try:
             return _start(folder, options, on_event)
         except ControlRoomError as error:
             if error.exit_code != REFUSED or _is_free(folder):
                 raise  # else: another `up` was quicker
-    return _attach(folder, options, on_event)
+    with interruptible(
+        "interrupted while another command starts the stack, which goes on",
+        "`control-room status` shows it, `control-room down` stops it",
+    ):
+        return _attach(folder, options, on_event)
 
 
 def down(folder: StackFolder, drain_seconds: float, on_event: OnEvent) -> bool:
     """Stop everything; nothing is lost. False when nothing ran."""
     if not folder.root.exists():
         return False
+    with interruptible(
+        "interrupted while the stack was stopping; some of it may still run",
+        "run `control-room down` again, or see `control-room status`",
+    ):
+        return _down(folder, drain_seconds, on_event)
+
+
+def _down(folder: StackFolder, drain_seconds: float, on_event: OnEvent) -> bool:
     state = states.load(folder)
     supervisor = state.supervisor_identity
     if supervisor is not None and supervisor.alive() and not _is_free(folder):
@@ -98,13 +112,35 @@ def _start(folder: StackFolder, options: Options, on_event: OnEvent) -> StackSta
             pass_fds=(writing,),
         )
     os.close(writing)
-    with os.fdopen(reading) as events:
-        failure = _follow(events, on_event)
+    try:
+        with os.fdopen(reading) as events:
+            failure = _follow(events, on_event)
+    except KeyboardInterrupt:
+        raise _given_up(folder, child, on_event) from None
     if failure is not None:
         child.wait()
         raise failure
     child.returncode = 0  # it lives on without us; spares us the warning about a child not waited for
     return states.load(folder)
+
+
+def _given_up(folder: StackFolder, child: subprocess.Popen[bytes], on_event: OnEvent) -> ControlRoomError:
+    """Stop what a start that the user interrupted has started so far; answers what to say of it."""
+    on_event({"event": "stopping", "drain_seconds": GIVEN_UP_DRAIN_SECONDS})
+    with interruptible(
+        "interrupted while the stack was starting, and again while it was being stopped; the stopping goes on",
+        "see `control-room status`, then run the same command again",
+    ):
+        shutdown.request(folder, GIVEN_UP_DRAIN_SECONDS)
+        child.terminate()
+        child.wait()
+        _sweep(folder)
+        folder.stop_request.unlink(missing_ok=True)  # a supervisor that ended before it listened has not read it
+    return ControlRoomError(
+        "interrupted while the stack was starting; what had been started is stopped again, and nothing is lost",
+        next_step="run the same command again to go on",
+        exit_code=INTERRUPTED,
+    )
 
 
 def _follow(events: IO[str], on_event: OnEvent) -> ControlRoomError | None:

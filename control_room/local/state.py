@@ -29,7 +29,8 @@ class ServiceRecord:
     digest: str = ""
     restarts: int = 0
     adopted: bool = False
-    last_error: str | None = None
+    last_error: str | None = None  # stays on record when the service has healed
+    last_error_at: str | None = None
     port: int | None = None
     log: str = ""
 

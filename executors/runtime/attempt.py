@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from executors.runtime.bundles import BundleStore, check_entrypoint
 from executors.runtime.caps import Breach, Caps
 from executors.runtime.connections import Connections
 from executors.runtime.delivery import SPOOL_FILE, Delivery, Parcel
-from executors.runtime.failures import TaskError, error_record
+from executors.runtime.failures import DISK_FULL_ERRNOS, TaskError, error_record, with_place
 from executors.runtime.journal import Journal
 from executors.runtime.kinds import ExecutorKind
 from executors.runtime.logs import Chunk, LogBook, LogShipper
@@ -130,6 +131,7 @@ class Attempt:
 
     def _deliver(self, body: Json) -> None:
         self.reporting = True
+        self._make_room()
         connections = tuple(self.claimed.connections)
         parcel = Parcel(self.run_id, self.claimed.number, body, connections, self._folder)
         try:
@@ -139,6 +141,13 @@ class Attempt:
         if self._shipper:
             self._shipper.join()
         self._shop.delivery.deliver(parcel, self._persist, self.gone)
+
+    def _make_room(self) -> None:
+        """Remove all but the log: a run that filled the disk the database is on too could never be reported else."""
+        with suppress(OSError):
+            for path in self._folder.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
 
     def _clean(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -152,8 +161,9 @@ class Attempt:
         except TaskError as error:
             return self._failed(error_record(error.failure_class, error.code, error.message))
         except OSError as error:
-            text = f"the executor could not run it: {error}; check its disk and limits"
-            return self._failed(error_record("resources", "executor_failed", text))
+            text = f"the executor could not run it: {with_place(error, self._folder)}; check its disk and limits"
+            code = "disk_full" if error.errno in DISK_FULL_ERRNOS else "executor_failed"
+            return self._failed(error_record("resources", code, text))
         except GivenUp:
             if self._stop and self._stop.kind in SILENT:
                 return None

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from contract.errors import Conflict, ContractError, Invalid
 from executors.runtime.connections import Connection, Connections, connection_for
 from executors.runtime.failures import TaskError, error_record
 from executors.runtime.journal import Journal
-from executors.runtime.logs import Chunk, spooled
+from executors.runtime.logs import Chunk, spooled, without_conflict
 from executors.runtime.policy import GivenUp, Persistence
 from executors.runtime.process import ALLOWED_ENVIRONMENT
 
@@ -115,13 +116,17 @@ class Delivery:
                 settled.result()
 
     def send_logs(self, run_id: str, epoch: int, chunks: list[Chunk], persist: Persistence) -> bool:
-        """Send log chunks; False when nobody takes them any more."""
-        body = models.LogsRequest(epoch=epoch, chunks=[models.LogChunk(**chunk) for chunk in chunks])
-        try:
-            persist(lambda: self._client.append_logs(run_id, body, retry=NO_RETRY))
-        except (ContractError, GivenUp) as error:
-            self._journal.warn("logs.dropped", str(error), run_id=run_id, epoch=epoch)
-            return False
+        """Send log chunks, without those on record with other text; False when nobody takes them any more."""
+        while chunks:
+            body = models.LogsRequest(epoch=epoch, chunks=[models.LogChunk(**chunk) for chunk in chunks])
+            try:
+                persist(partial(self._client.append_logs, run_id, body, retry=NO_RETRY))
+                return True
+            except (ContractError, GivenUp) as error:
+                self._journal.warn("logs.dropped", str(error), run_id=run_id, epoch=epoch)
+                before, chunks = len(chunks), without_conflict(chunks, error)
+                if len(chunks) == before:
+                    return False
         return True
 
     def recover(self, parcel: Parcel, persist: Persistence, gone: threading.Event) -> None:

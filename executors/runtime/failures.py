@@ -7,6 +7,7 @@ Shapes: ``{"class": "user|external|internal|resources", "code": str, "message": 
 from __future__ import annotations
 
 import errno
+import shutil
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +31,8 @@ NETWORK_ERRNOS = frozenset(
         errno.ETIMEDOUT,
     }
 )
-FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
+FULL_ERRNOS = DISK_FULL_ERRNOS | frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 # By name, so that the classification loads none of these libraries.
 NETWORK_PACKAGES = frozenset({"botocore", "boto3", "urllib3", "requests", "httpx", "httpcore", "aiohttp", "grpc"})
 # delta-rs and pyarrow raise a plain OSError for a store out of reach; the text is all there is.
@@ -83,7 +85,22 @@ def describe(error: BaseException, user_dir: Path | None = None) -> dict[str, An
     failure_class, code = classify(error)
     if isinstance(error, SyntaxError) and error.filename:
         position = {"file": relative(error.filename, user_dir), "line": error.lineno or 0, "function": "<module>"}
-    return error_record(failure_class, code, message_of(error), with_causes(error, trace), position)
+    message = message_of(error)
+    if code == "disk_full" and not isinstance(error, TaskError):
+        message += f"; {full_disk(user_dir)}; make room there, or write less"
+    return error_record(failure_class, code, message, with_causes(error, trace), position)
+
+
+def with_place(error: OSError, folder: Path) -> str:
+    """The error's text; for a full disk also which one, as a write tells no path."""
+    return f"{error} ({full_disk(folder)})" if error.errno in DISK_FULL_ERRNOS else str(error)
+
+
+def full_disk(folder: Path | None) -> str:
+    """Which disk is full: the one of ``folder``, and how many bytes are free on it."""
+    place = folder or Path.cwd()
+    found = next(path for path in (place, *place.parents) if path.exists())
+    return f"the disk of {place} is full, {shutil.disk_usage(found).free:,} bytes are free"
 
 
 def message_of(error: BaseException) -> str:
@@ -119,7 +136,7 @@ def _classify_one(error: BaseException) -> tuple[str, str] | None:
     if isinstance(error, MemoryError):
         return "resources", "out_of_memory"
     if isinstance(error, OSError) and error.errno in FULL_ERRNOS:
-        return "resources", "disk_full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "system_limit"
+        return "resources", "disk_full" if error.errno in DISK_FULL_ERRNOS else "system_limit"
     if is_network(error):
         return "external", "connection_failed"
     return None

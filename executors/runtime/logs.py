@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from contract.errors import ContractError
+from executors.runtime.failures import with_place
 from executors.runtime.text import Redactor, clean_text
 
 FLUSH_SECONDS = 0.5
@@ -182,7 +184,7 @@ class LogBook:
                 view = view[self._file.write(view) :]
             self._size += len(line)
         except OSError as error:
-            self.failure = self.failure or str(error)
+            self.failure = self.failure or with_place(error, self.spool.parent)
             with suppress(OSError):
                 self._file.truncate(self._size)
                 self._file.seek(self._size)
@@ -238,6 +240,14 @@ def read_batch(file: BinaryIO) -> tuple[list[Chunk], int]:
         size += len(line)
         chunks.append(json.loads(line))
     return chunks, size
+
+
+def without_conflict(chunks: list[Chunk], error: Exception) -> list[Chunk]:
+    """What may still be sent after ``error``: all but the chunk that it says is on record with other text."""
+    if not isinstance(error, ContractError) or error.code != "log_conflict":
+        return chunks
+    place = (error.members.get("stream"), error.members.get("seq"))
+    return [chunk for chunk in chunks if (chunk["stream"], chunk["seq"]) != place]
 
 
 def spooled(spool: Path) -> Iterator[list[Chunk]]:

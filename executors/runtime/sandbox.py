@@ -32,8 +32,9 @@ ACCESS_CHANGE_FOLDER = (
 ACCESS_MAKE_DEVICE = ACCESS_MAKE_CHAR | ACCESS_MAKE_BLOCK
 SCOPE_SIGNAL = 1 << 1
 ABI_REFER, ABI_TRUNCATE, ABI_SCOPE = 2, 3, 6
-# Where any program may write, beside the child's own folders. Of /dev what holds no disk.
-COMMON_WRITABLE = ("/tmp", "/var/tmp", "/proc/self", "/dev/shm", "/dev/pts", "/dev/mqueue")  # noqa: S108
+# Where any program may write, beside the child's own folders. Of /dev what holds no disk. Not /tmp: others have files
+# there that a child of the same user could change, a checkout or a data folder among them; TMPDIR is its own.
+COMMON_WRITABLE = ("/proc/self", "/dev/shm", "/dev/pts", "/dev/mqueue")  # noqa: S108
 HARMLESS_DEVICES = tuple(f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "tty", "ptmx"))
 # A root child keeps what file access needs, not what opens another process or the kernel.
 FORBIDDEN_CAPABILITIES = {

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings
 from contract.errors import TABLE
 from contract.server.settings import ServerSettings
 from control_room.cli import app
-from control_room.errors import EXIT_CODES
+from control_room.errors import CODES, EXIT_CODES
 from executors.runtime.settings import ExecutorSettings
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,12 @@ def commands() -> str:
     root = typer.main.get_command(app)
     parts = [
         "# Commands\n\n",
-        "`--json` prints nothing but JSON on standard output; where a command has it, scripts should use it.\n\n",
+        "`--json` prints nothing but JSON on standard output; where a command has it, scripts should use it.\n",
+        "A command that fails prints a problem there: `code`, `detail`, and where known `hint`, `where`, the HTTP\n",
+        "`status` and the server's own members such as `errors`; its sentence goes to standard error, and the\n",
+        "exit code stays the same. `code` is one of the [errors](errors.md), or of the command line's own: ",
+        ", ".join(f"`{code}`" for code in CODES.values()) + ".\nA run that failed, a check that found something",
+        " and a stack that is not ready are answers, not problems: the exit code tells.\n\n",
     ]
     parts += ["| exit code | meaning |\n|---|---|\n", *(f"| {code} | {text} |\n" for code, text in EXIT_CODES.items())]
     parts.append("\n`control-room` itself takes:\n\n" + options(root))

@@ -644,6 +644,7 @@ $$;
 -- functions/core/append_events.sql
 -- Emit: one event of the same type for each run, chained. The caller holds the runs' locks and has made the change, so
 -- the state told is the new one. p_data: one object per run, or null; p_epoch: null means each run's own.
+-- Nobody is notified: readers look for themselves (see adr/0005).
 -- The stored canonical text is what is hashed: hash = sha256(prev_hash || utf8(canonical)).
 create or replace function ops.append_events(
   p_run_ids uuid[], p_type text, p_actor text, p_data jsonb[] default null, p_epoch bigint default null)
@@ -667,8 +668,6 @@ begin
   )
   insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
   select h.run_id, h.seq, v_now, p_type, h.epoch, h.canonical, h.prev_hash, h.hash from hashed h;
-
-  perform pg_notify('ops_events', '');
 end
 $$;
 
@@ -772,6 +771,26 @@ language sql stable parallel safe
 return jsonb_build_object('run_id', p_run_id, 'seq', p_seq,
                           'at', to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                           'type', p_type, 'epoch', p_epoch, 'actor', p_actor, 'data', p_data)::text;
+
+-- functions/core/caps_met.sql
+-- The caps that stopped an attempt: [{cap, limit, observed, overshoot, layer}]; [] unless it was capped.
+create or replace function ops.caps_met(p_attempt ops.attempts) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('cap', l.cap, 'limit', l."limit", 'observed', l.observed,
+                                               'overshoot', l.overshoot, 'layer', l.layer) order by l.entry_id), '[]')
+    from ops.cap_ledger l
+   where (p_attempt).outcome = 'capped' and l.run_id = (p_attempt).run_id and l.epoch = (p_attempt).epoch
+$$;
+
+-- functions/core/caps_text.sql
+-- ops.caps_met as words; null when there are none.
+create or replace function ops.caps_text(p_caps jsonb) returns text
+language sql immutable parallel safe set search_path = ''
+as $$
+  select string_agg(format('%s reached %s, its limit is %s', c ->> 'cap', c ->> 'observed', c ->> 'limit'), '; ')
+    from jsonb_array_elements(p_caps) c
+$$;
 
 -- functions/core/check_attempt_owner.sql
 -- Guard: the attempt (run, epoch), if there is one, belongs to an executor that this token registered. Raises OPU02.
@@ -1117,7 +1136,8 @@ begin
 
   perform ops.emit(v_attempt.run_id, 'attempt.reported', v_attempt.epoch, ops.executor_actor(v_attempt.executor_id),
     jsonb_build_object('outcome', v_attempt.outcome, 'attempt', v_attempt.attempt,
-                       'report_digest', encode(v_attempt.report_digest, 'hex'), 'error', v_attempt.error - 'trace'));
+                       'report_digest', encode(v_attempt.report_digest, 'hex'), 'error', v_attempt.error - 'trace')
+    || case when v_attempt.outcome = 'cancelled' then jsonb_build_object('reason', p_body -> 'reason') else '{}' end);
   perform ops.record_caps(v_attempt, coalesce(nullif(p_body -> 'cap_ledger', 'null'), '[]'));
   return v_attempt;
 end
@@ -1647,6 +1667,17 @@ begin
 end
 $$;
 
+-- functions/core/failed_outputs.sql
+-- The outputs that a run's last attempt could not publish: [{output, uri, error}].
+create or replace function ops.failed_outputs(p_run ops.runs) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('output', p.output, 'uri', p.uri, 'error', p.error - 'trace')
+                            order by p.output), '[]')
+    from ops.publications p
+   where p.run_id = (p_run).run_id and p.epoch = (p_run).epoch and p.state = 'failed'
+$$;
+
 -- functions/core/find_template.sql
 -- The version of a template that a submit names, or its newest. Raises OPN02.
 create or replace function ops.find_template(p_workspace text, p_name text, p_version int default null)
@@ -1874,6 +1905,15 @@ begin
   end loop;
   return v_keys;
 end
+$$;
+
+-- functions/core/last_event.sql
+-- The last event of a run of one of these types, as it is stored; null when there is none.
+create or replace function ops.last_event(p_run_id uuid, p_types text[]) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select e.canonical::jsonb from ops.events e
+   where e.run_id = p_run_id and e.type = any (p_types) order by e.seq desc limit 1
 $$;
 
 -- functions/core/lease_lost.sql
@@ -2766,6 +2806,12 @@ begin
 end
 $$;
 
+-- functions/core/retry_classes.sql
+-- The failure classes that a template's spec has tried again.
+create or replace function ops.retry_classes(p_spec jsonb) returns jsonb
+language sql immutable parallel safe
+return coalesce(p_spec #> '{retry,on}', '["external", "internal", "resources"]');
+
 -- functions/core/retry_delay.sql
 -- Seconds until the next attempt: exponential from backoff_seconds (default 5) up to backoff_max_seconds (default 300),
 -- and of that a random part between a half and the whole. p_attempt: the attempt that has just ended, from 1.
@@ -2857,7 +2903,7 @@ begin
   if v_rule.rule_id is not null then
     return jsonb_build_object('decision', v_rule.decision, 'reason', 'rule', 'rule_id', v_rule.rule_id,
                               'notify', v_rule.notify);
-  elsif not coalesce(p_spec #> '{retry,on}', '["external", "internal", "resources"]') ? v_class then
+  elsif not ops.retry_classes(p_spec) ? v_class then
     return '{"decision": "finish", "reason": "not_retryable"}';
   elsif p_run.expirations >= ops.setting_number('max_expirations') then
     return '{"decision": "finish", "reason": "expirations_exhausted"}';
@@ -3017,7 +3063,6 @@ begin
   if cardinality(v_pipelines) > 0 then
     perform ops.derive_pipelines(v_pipelines, v_actor);
   end if;
-  perform pg_notify('ops_events', '');
   return (select jsonb_agg(jsonb_build_object('run_id', r.run_id, 'epoch', r.epoch) order by t.n)
             from unnest(p_run_ids) with ordinality t (run_id, n) join ops.runs r on r.run_id = t.run_id);
 end
@@ -3396,6 +3441,97 @@ begin
 end
 $$;
 
+-- functions/core/why_attempt.sql
+-- How a run's last attempt ended when it did so without success: [] or one reason, attempt_failed, attempt_capped
+-- (which cap, its limit, what was observed) or attempt_expired (which executor was not heard of).
+create or replace function ops.why_attempt(p_run ops.runs) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_attempt  ops.attempts;
+  v_executor text;
+  v_caps     jsonb;
+begin
+  select * into v_attempt from ops.attempts a where a.run_id = p_run.run_id order by a.epoch desc limit 1;
+  if v_attempt.run_id is null or v_attempt.outcome not in ('failed', 'capped', 'expired') then
+    return '[]';
+  end if;
+  select e.name into v_executor from ops.executors e where e.executor_id = v_attempt.executor_id;
+  v_caps := ops.caps_met(v_attempt);
+  return jsonb_build_array(ops.reason('attempt_' || v_attempt.outcome,
+    format('attempt %s of at most %s, at executor %s, %s at %s: %s', v_attempt.attempt, p_run.max_attempts, v_executor,
+      case v_attempt.outcome when 'failed' then 'failed' when 'capped' then 'was stopped by a cap' else 'was lost' end,
+      ops.iso(v_attempt.finished_at),
+      coalesce(ops.caps_text(v_caps), format('%s error %s: %s', v_attempt.error ->> 'class',
+                                              v_attempt.error ->> 'code', v_attempt.error ->> 'message'))),
+    jsonb_build_object('attempt', v_attempt.attempt, 'max_attempts', p_run.max_attempts, 'epoch', v_attempt.epoch,
+      'finished_at', ops.iso(v_attempt.finished_at), 'executor_id', v_attempt.executor_id,
+      'executor_name', v_executor, 'error', v_attempt.error - 'trace', 'caps', v_caps)));
+end
+$$;
+
+-- functions/core/why_cancelled.sql
+-- The reasons of a cancelled run: cancelled (by whom, when, why, and how it took effect), what had become of it before
+-- (ops.why_attempt, rerun_unsafe), and of a pipeline that nobody cancelled as a whole, its cancelled tasks.
+create or replace function ops.why_cancelled(p_run ops.runs) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_asked  jsonb := ops.last_event(p_run.run_id, array['run.cancel_requested']);
+  v_ended  jsonb := ops.last_event(p_run.run_id, array['run.cancelled']);
+  v_gave   jsonb := ops.last_event(p_run.run_id, array['attempt.reported']);
+  v_before jsonb := ops.last_event(p_run.run_id, array['run.submitted', 'run.waiting', 'run.queued', 'run.started',
+                                                       'run.retry_scheduled']);
+  v_how    text;
+begin
+  if v_asked is null and p_run.kind = 'pipeline' then
+    return ops.why_tasks(p_run, 'cancelled');
+  end if;
+  v_how := case when v_asked is null then 'given_up'
+                when p_run.kind = 'pipeline' then 'with_its_tasks'
+                when p_run.state_reason = 'cancelled' then 'obeyed'
+                when p_run.state_reason is null then 'before_it_ran'
+                when v_ended ->> 'actor' = 'reactor' then 'not_obeyed'
+                else 'forced' end;
+  return jsonb_build_array(ops.reason('cancelled',
+    format('cancelled by %s at %s: %s; %s', regexp_replace(coalesce(v_asked, v_ended) ->> 'actor', '^operator:', ''),
+      coalesce(v_asked, v_ended) ->> 'at',
+      coalesce(p_run.cancel_reason, v_gave #>> '{data,reason}', 'no reason was told'),
+      case v_how when 'given_up' then 'its executor gave it up, nobody had asked'
+                 when 'with_its_tasks' then 'it ended with the last of its tasks'
+                 when 'obeyed' then 'its executor stopped it'
+                 when 'before_it_ran' then 'it was not running'
+                 when 'not_obeyed' then 'its executor did not stop it in time, so its lease was revoked'
+                 else 'its lease was revoked at once' end),
+    jsonb_build_object('by', coalesce(v_asked, v_ended) -> 'actor', 'requested_at', v_asked -> 'at',
+      'reason', coalesce(p_run.cancel_reason, v_gave #>> '{data,reason}'), 'how', v_how,
+      'finished_at', ops.iso(p_run.finished_at), 'attempt', p_run.attempt)))
+    || ops.why_attempt(p_run)
+    || case when v_before #>> '{data,state_reason}' = 'rerun_unsafe' then jsonb_build_array(
+         ops.reason('rerun_unsafe', ops.why_rerun_unsafe(p_run.template_id))) else '[]' end;
+end
+$$;
+
+-- functions/core/why_failed.sql
+-- The reasons of a failed run: how its last attempt ended (ops.why_attempt), then why there was no other one
+-- (ops.why_no_retry); or what failed it outside of an attempt: task_failed (one per task of a pipeline),
+-- publication_failed, deadline_passed, input_missing.
+create or replace function ops.why_failed(p_run ops.runs) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if p_run.kind = 'pipeline' then
+    return ops.why_tasks(p_run, 'failed');
+  elsif p_run.state_reason in ('publication_failed', 'deadline_passed', 'input_missing') then
+    return jsonb_build_array(ops.reason(p_run.state_reason,
+      format('it failed at %s: %s', ops.iso(p_run.finished_at), p_run.error ->> 'message'),
+      jsonb_build_object('finished_at', ops.iso(p_run.finished_at), 'attempt', p_run.attempt,
+                         'error', p_run.error - 'trace', 'outputs', ops.failed_outputs(p_run))));
+  end if;
+  return ops.why_attempt(p_run) || ops.why_no_retry(p_run);
+end
+$$;
+
 -- functions/core/why_key_held.sql
 -- Whether a run's concurrency key is full: [] or one reason that names the holders.
 create or replace function ops.why_key_held(p_run ops.runs) returns jsonb
@@ -3450,6 +3586,29 @@ begin
 end
 $$;
 
+-- functions/core/why_no_retry.sql
+-- Why a failed run was not tried again: one reason, named as ops.route_decision named it.
+create or replace function ops.why_no_retry(p_run ops.runs) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_on    jsonb;
+  v_class text := coalesce(p_run.error ->> 'class', 'internal');
+begin
+  select ops.retry_classes(t.spec) into v_on from ops.templates t where t.template_id = p_run.template_id;
+  return jsonb_build_array(ops.reason(p_run.state_reason, case p_run.state_reason
+      when 'not_retryable' then format('no retry: the template retries %s errors, not %s ones',
+        coalesce((select string_agg(c, ', ') from jsonb_array_elements_text(v_on) c), 'no'), v_class)
+      when 'attempts_exhausted' then format('no retry: attempt %s was the last of %s', p_run.attempt,
+        p_run.max_attempts)
+      when 'expirations_exhausted' then format('no retry: %s of its attempts lost their executor', p_run.expirations)
+      when 'rule' then 'no retry: a routing rule says so'
+      else format('no retry: %s', p_run.state_reason) end,
+    jsonb_build_object('class', v_class, 'retry_on', v_on, 'attempt', p_run.attempt,
+                       'max_attempts', p_run.max_attempts, 'expirations', p_run.expirations)));
+end
+$$;
+
 -- functions/core/why_queued.sql
 -- The reasons of a queued run: paused, deadline_passed, no_executor_alive, no_executor_for_workspace,
 -- no_executor_with_capability, concurrency_key_held, and always position_in_queue.
@@ -3483,8 +3642,8 @@ as $$
 $$;
 
 -- functions/core/why_run.sql
--- Why a run is not running (or what it is doing): {run_id, state, reasons: [{code, message, detail}]}.
--- Raises OPU01, OPN01.
+-- Why a run is not running, what it is doing, or why it ended as it did: {run_id, state, reasons: [{code, message,
+-- detail}]}. Raises OPU01, OPN01.
 create or replace function ops.why_run(p_token_id uuid, p_ref text) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -3497,9 +3656,10 @@ begin
     case v_run.state when 'waiting' then ops.why_waiting(v_run)
                      when 'queued' then ops.why_queued(v_run)
                      when 'running' then ops.why_running(v_run)
-                     else jsonb_build_array(ops.reason(v_run.state, format('it has %s', v_run.state),
-                       jsonb_build_object('finished_at', ops.iso(v_run.finished_at), 'state_reason', v_run.state_reason,
-                                          'error', v_run.error - 'trace'))) end);
+                     when 'succeeded' then ops.why_succeeded(v_run)
+                     when 'failed' then ops.why_failed(v_run)
+                     when 'cancelled' then ops.why_cancelled(v_run)
+                     when 'skipped' then ops.why_skipped(v_run) end);
 end
 $$;
 
@@ -3530,6 +3690,53 @@ begin
   end if;
   return v_reasons;
 end
+$$;
+
+-- functions/core/why_skipped.sql
+-- The reasons of a skipped run: one, `skipped`, for each parent that kept its condition from holding.
+create or replace function ops.why_skipped(p_run ops.runs) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(ops.reason('skipped',
+             format('skipped at %s: run %s (%s) ended as %s, and its condition is %s', ops.iso((p_run).finished_at),
+                    p.number, coalesce(p.task_key, p.template_name), p.state, (p_run).condition),
+             jsonb_build_object('run_id', p.run_id, 'number', p.number, 'task_key', p.task_key, 'state', p.state,
+                                'condition', (p_run).condition, 'finished_at', ops.iso((p_run).finished_at)))
+           order by p.number), '[]')
+    from ops.run_dependencies d join ops.runs p on p.run_id = d.depends_on
+   where d.run_id = (p_run).run_id and ops.is_terminal(p.state)
+     and case (p_run).condition when 'all_success' then p.state <> 'succeeded'
+                                when 'none_failed' then p.state in ('failed', 'cancelled')
+                                when 'all_failed' then p.state not in ('failed', 'cancelled')
+                                else true end
+$$;
+
+-- functions/core/why_succeeded.sql
+-- The one reason of a succeeded run: when, and in which attempt (0 of a pipeline, whose tasks have the attempts).
+create or replace function ops.why_succeeded(p_run ops.runs) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_array(ops.reason('succeeded',
+    format('it succeeded at %s%s', ops.iso((p_run).finished_at),
+           case when (p_run).kind = 'pipeline' then ', as no task of it failed'
+                else format(', in attempt %s of at most %s', (p_run).attempt, (p_run).max_attempts) end),
+    jsonb_build_object('finished_at', ops.iso((p_run).finished_at), 'attempt', (p_run).attempt,
+                       'max_attempts', (p_run).max_attempts)))
+$$;
+
+-- functions/core/why_tasks.sql
+-- The tasks that made a pipeline end in a state: one reason each, task_<state>, in the order in which they ended.
+create or replace function ops.why_tasks(p_run ops.runs, p_state text) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(ops.reason('task_' || p_state,
+             format('task %s (run %s) %s at %s%s', c.task_key, c.number,
+                    case p_state when 'cancelled' then 'was cancelled' else p_state end, ops.iso(c.finished_at),
+                    coalesce(': ' || (c.error ->> 'message'), '')),
+             jsonb_build_object('run_id', c.run_id, 'number', c.number, 'task_key', c.task_key, 'state', c.state,
+                                'finished_at', ops.iso(c.finished_at), 'error', c.error - 'trace'))
+           order by c.finished_at, c.number), '[]')
+    from ops.runs c where c.pipeline_run_id = (p_run).run_id and c.state = p_state
 $$;
 
 -- functions/core/why_waiting.sql
@@ -3634,7 +3841,8 @@ create or replace trigger cap_ledger_append_only before update or delete on ops.
   for each row execute function ops.refuse_change();
 
 -- functions/edge/append_logs.sql
--- appendLogs: guard, lock, store. A chunk that is stored already is accepted again in silence; a gap is stored as one.
+-- appendLogs: guard, lock, store. A chunk that is stored already is accepted again in silence, one that is stored with
+-- other text refuses the whole call (OPC10); a gap is stored as one.
 -- The cap log_bytes counts what the streams have produced. Chunks are stored in the order sent up to the first that
 -- does not fit; `accepted` says how many that are. When not even the first new chunk fits, the call is refused (OPX01).
 create or replace function ops.append_logs(p_token_id uuid, p_run_id uuid, p_body jsonb) returns jsonb
@@ -3649,6 +3857,7 @@ declare
 begin
   perform ops.check_chunks(p_body -> 'chunks');
   perform ops.hold_lease(p_token_id, p_run_id, v_epoch);
+  perform ops.check_log_repeats(p_run_id, v_epoch, p_body -> 'chunks');
   perform ops.check_log_offsets(p_run_id, v_epoch, p_body -> 'chunks');
   v_limit := ops.cap_in_force(p_run_id, 'log_bytes');
   select coalesce(sum(p.next_offset), 0) into v_used from ops.log_positions(p_run_id, v_epoch) p;
@@ -3930,23 +4139,37 @@ end
 $$;
 
 -- functions/edge/check_artifact_name.sql
--- Refuse a name that could leave its folder or confuse a reader: OPV06.
+-- Refuse a name that could leave its folder or confuse a reader: OPV06. What shows as nothing or turns text around
+-- (control and format characters, among them the bidirectional overrides), and what file systems drop or change (spaces
+-- at the ends of a segment, a dot at its end, other normal forms than NFC), would let one name pass for another.
+-- Characters that Unicode does not assign are refused by the server, which has the same tables on every Postgres.
 create or replace function ops.check_artifact_name(p_name text) returns void
 language plpgsql immutable set search_path = ''
 as $$
 declare
+  v_odd     text := substring(p_name from ops.odd_pattern());
   v_problem text := case
     when p_name is null or p_name = '' then 'is empty'
     when octet_length(p_name) > 1024 then 'is longer than 1024 bytes'
-    when p_name ~ '[\u0001-\u001f\u007f-\u009f]' then 'holds a control character'
+    when v_odd is not null then format('holds U+%s, which does not show',
+                                         upper(right('000' || to_hex(ascii(v_odd)), greatest(4,
+                                           length(to_hex(ascii(v_odd)))))))
     when left(p_name, 1) = '/' then 'starts with "/"'
     when p_name ~ '(^|/)\.{0,2}(/|$)' then 'has an empty, "." or ".." segment'
     when strpos(p_name, '\') > 0 then 'holds a backslash'
+    when p_name ~ '(^|/)[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]' then 'has a segment that begins with a space'
+    when p_name ~ '[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000](/|$)' then 'has a segment that ends with a space'
+    when p_name ~ '\.(/|$)' then 'has a segment that ends with a dot'
+    when p_name is not nfc normalized then 'is not in the Unicode normal form NFC'
   end;
 begin
   if v_problem is not null then
-    perform ops.fail('OPV06', format('artifact name %s %s', left(to_jsonb(p_name)::text, 200), v_problem), '{}',
-      'Use a relative path such as "report/index.html".');
+    perform ops.fail('OPV06',
+      format('artifact name %s %s',
+             left(to_jsonb(regexp_replace(p_name, ops.odd_pattern(), U&'\FFFD', 'g'))::text, 200), v_problem), '{}',
+      case when v_problem ~ 'NFC' then 'Send it in NFC; in Python: unicodedata.normalize("NFC", name).'
+           when v_odd is not null then 'Leave that character out.'
+           else 'Use a relative path such as "report/index.html".' end);
   end if;
 end
 $$;
@@ -3999,6 +4222,38 @@ begin
   if v_bad is not null then
     perform ops.invalid('/chunks/' || v_bad || '/offset', 'the chunk begins inside an earlier one of its stream',
       'Offsets are the bytes of the stream that came before.');
+  end if;
+end
+$$;
+
+-- functions/edge/check_log_repeats.sql
+-- Guard: a chunk sent again is the same chunk: the text and the offset that are stored under its (stream, seq), or
+-- that came under it before in the same call. What is on record stands. Raises OPC10 with {stream, seq} of the first.
+create or replace function ops.check_log_repeats(p_run_id uuid, p_epoch bigint, p_chunks jsonb) returns void
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_bad record;
+begin
+  with sent as (
+    select c.ordinality as place, c.value ->> 'stream' as stream, (c.value ->> 'seq')::bigint as seq,
+           (c.value ->> 'offset')::bigint as start, c.value ->> 'text' as text
+      from jsonb_array_elements(p_chunks) with ordinality c
+  ), again as (
+    select s.*, first_value(s.start) over same as first_start, first_value(s.text) over same as first_text
+      from sent s window same as (partition by s.stream, s.seq order by s.place)
+  )
+  select a.stream, a.seq into v_bad
+    from again a
+    left join ops.run_logs l
+      on l.run_id = p_run_id and l.epoch = p_epoch and l.stream = a.stream and l.seq = a.seq
+   where (a.start, a.text) is distinct from (coalesce(l."offset", a.first_start), coalesce(l.text, a.first_text))
+   order by a.place limit 1;
+  if v_bad.seq is not null then
+    perform ops.fail('OPC10',
+      format('chunk %s of stream %s is on record with another text or offset', v_bad.seq, v_bad.stream),
+      jsonb_build_object('run_id', p_run_id, 'stream', v_bad.stream, 'seq', v_bad.seq),
+      'What is on record stands. Nothing of this request was stored: send it again without that chunk.');
   end if;
 end
 $$;
@@ -4270,6 +4525,8 @@ $$;
 -- functions/edge/events_since.sql
 -- Events of all runs beyond a cursor 'xid.run_id.seq', for streams and webhooks. Only transactions older than every
 -- open one are read: an event that commits late has its turn later and is never skipped. Null starts at the present.
+-- `state` is the one told by the event, workspace lets a server filter. Asked often: at the end of the events it is one
+-- probe of events_xid per partition. The object is built in place, since a function per event costs more than the rest.
 create or replace function ops.events_since(p_cursor text, p_limit int) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -4281,12 +4538,25 @@ begin
   if v_start !~ '^[0-9]{1,20}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,18}$' then
     perform ops.invalid('/cursor', 'must be the cursor of a former event', 'Start again without it.');
   end if;
-  select jsonb_agg(ops.stream_event_json(e, r) order by e.xid, e.run_id, e.seq) into v_items
-    from (select * from ops.events x
-           where (x.xid, x.run_id, x.seq) > (split_part(v_start, '.', 1)::xid8, split_part(v_start, '.', 2)::uuid,
-                                             split_part(v_start, '.', 3)::bigint)
-             and x.xid < v_end
-           order by x.xid, x.run_id, x.seq limit p_limit) e
+  with page as materialized (
+    select x.xid, x.run_id, x.seq, x.type, x.epoch, x.at, x.canonical from ops.events x
+     where (x.xid, x.run_id, x.seq) > (split_part(v_start, '.', 1)::xid8, split_part(v_start, '.', 2)::uuid,
+                                       split_part(v_start, '.', 3)::bigint)
+       and x.xid < v_end
+     order by x.xid, x.run_id, x.seq limit p_limit
+  )
+  select jsonb_agg(jsonb_build_object(
+           'cursor', e.xid || '.' || e.run_id || '.' || e.seq,
+           'run_id', e.run_id,
+           'number', r.number,
+           'pipeline_run_id', r.pipeline_run_id,
+           'workspace', r.workspace,
+           'type', e.type,
+           'state', coalesce(e.canonical::jsonb #>> '{data,state}', r.state),
+           'at', ops.iso(e.at),
+           'seq', e.seq,
+           'epoch', e.epoch) order by e.xid, e.run_id, e.seq) into v_items
+    from page e
     join ops.runs r on r.run_id = e.run_id;
   return jsonb_build_object('items', coalesce(v_items, '[]'), 'cursor', coalesce(v_items #>> '{-1,cursor}', v_start));
 end
@@ -4719,6 +4989,15 @@ as $$
   select p_workspace || '/sha256/' || left(p_sha256, 2) || '/' || p_sha256
 $$;
 
+-- functions/edge/odd_pattern.sql
+-- The pattern of characters that show as nothing or turn text around: control (Cc), format (Cf, with all bidirectional
+-- marks, embeddings, overrides and isolates), line and paragraph separators, and noncharacters of the first plane.
+create or replace function ops.odd_pattern() returns text
+language sql immutable parallel safe
+return '[\u0001-\u001f\u007f-\u009f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f'
+  || '\u2028-\u202e\u2060-\u206f\ufdd0-\ufdef\ufeff\ufff0-\ufffb\ufffe\uffff\U000110bd\U000110cd'
+  || '\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]';
+
 -- functions/edge/page_cursor.sql
 -- Where a page starts, from a cursor that a former page answered; null at the start.
 create or replace function ops.page_cursor(p_cursor text) returns bigint
@@ -5133,7 +5412,9 @@ as $$
       'kind', (p_run).kind,
       'task_key', (p_run).task_key,
       'pipeline_run_id', (p_run).pipeline_run_id,
+      'pipeline_run_number', (select p.number from ops.runs p where p.run_id = (p_run).pipeline_run_id),
       'retry_of', (p_run).retry_of,
+      'retry_of_number', (select o.number from ops.runs o where o.run_id = (p_run).retry_of),
       'params', (p_run).params,
       'inputs', (p_run).inputs,
       'outputs', (p_run).outputs,
@@ -5323,24 +5604,6 @@ begin
   select * into v_setting from ops.settings s where s.key = p_key;
   return jsonb_build_object('key', v_setting.key, 'value', v_setting.value, 'updated_at', ops.iso(v_setting.updated_at));
 end
-$$;
-
--- functions/edge/stream_event_json.sql
--- An event as the event stream carries it; `state` is the one told by the event, workspace lets a server filter.
-create or replace function ops.stream_event_json(p_event ops.events, p_run ops.runs) returns jsonb
-language sql stable set search_path = ''
-as $$
-  select jsonb_build_object(
-    'cursor', format('%s.%s.%s', (p_event).xid, (p_event).run_id, (p_event).seq),
-    'run_id', (p_event).run_id,
-    'number', (p_run).number,
-    'pipeline_run_id', (p_run).pipeline_run_id,
-    'workspace', (p_run).workspace,
-    'type', (p_event).type,
-    'state', coalesce((p_event).canonical::jsonb #>> '{data,state}', (p_run).state),
-    'at', ops.iso((p_event).at),
-    'seq', (p_event).seq,
-    'epoch', (p_event).epoch)
 $$;
 
 -- functions/edge/template_json.sql

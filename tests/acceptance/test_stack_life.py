@@ -203,7 +203,15 @@ from pathlib import Path
 def main(context):
     root = Path(context.params["root"])
     names = ["stack.json", "secrets/operator.token", "pg/PG_VERSION", "s3/security.toml", "logs/server.log"]
-    return {name: read(root / name) for name in names}
+    seen = {name: read(root / name) for name in names + [".gitignore"]}
+    return seen | {"write": write(root / "stop.request"), "write granted": write(root.parent / "granted" / "x")}
+
+def write(target):
+    try:
+        target.write_text("evil")
+    except OSError as error:
+        return type(error).__name__
+    return "done"
 
 def read(target):
     try:
@@ -213,18 +221,39 @@ def read(target):
 """
 
 
-def test_user_code_cannot_read_the_database_the_store_the_secrets_or_the_state(stack: Stack, tmp_path: Path) -> None:
+def test_user_code_reads_no_secret_log_or_state_and_writes_nothing_of_the_stack(stack: Stack, tmp_path: Path) -> None:
+    apply_spy(stack, tmp_path)
+    found = spied(stack)
+    hidden = ("stack.json", "secrets/operator.token", "pg/PG_VERSION", "s3/security.toml", "logs/server.log")
+    assert {name: found[name] for name in hidden} == dict.fromkeys(hidden, "PermissionError")
+    assert found[".gitignore"] is True, "it looked in the right place"
+    assert (found["write"], found["write granted"]) == ("PermissionError", "PermissionError")
+
+
+def test_user_code_writes_where_the_variable_of_the_start_allows_it_and_still_not_to_the_stack(stack: Stack) -> None:
+    stack.run("down", "--drain", "2")
+    stack.run("up", OPS_WRITABLE=f"{stack.data_dir.parent / 'granted'}:{stack.data_dir}")
+    found = spied(stack)
+    assert (found["write"], found["write granted"]) == ("PermissionError", "done")
+    assert found["secrets/operator.token"] == "PermissionError"
+    stack.run("down", "--drain", "2")
+    stack.run("up")
+
+
+def spied(stack: Stack) -> dict[str, Any]:
+    done = stack.run("submit", "spy", "-p", f"root={stack.data_dir}", "--follow", "--json")
+    found: dict[str, Any] = json.loads(done.stdout)["result"]
+    return found
+
+
+def apply_spy(stack: Stack, tmp_path: Path) -> None:
+    (stack.data_dir.parent / "granted").mkdir()
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "spy.py").write_text(SPY)
     spec = {"name": "spy", "kind": "python", "bundle": "code", "entrypoint": "spy:main"}
     schema = {"type": "object", "properties": {"root": {"type": "string"}}}
     (tmp_path / "spy.yaml").write_text(yaml.safe_dump({**spec, "params_schema": schema}))
     stack.run("templates", "apply", str(tmp_path / "spy.yaml"))
-    done = stack.run("submit", "spy", "-p", f"root={stack.data_dir}", "--follow", "--json")
-    hidden = ("stack.json", "secrets/operator.token", "pg/PG_VERSION", "s3/security.toml")
-    found = json.loads(done.stdout)["result"]
-    assert {name: found[name] for name in hidden} == dict.fromkeys(hidden, "PermissionError")
-    assert found["logs/server.log"] is True  # it looked in the right place
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -236,6 +265,8 @@ def test_a_service_killed_with_kill_9_is_started_again(stack: Stack, name: str) 
     after = services(stack)[name]
     assert after["restarts"] == before["restarts"] + 1
     assert "killed by signal 9" in after["last_error"]
+    assert after["last_error_at"] is not None
+    assert "killed by" not in stack.run("status").stdout  # it has healed: that is no news any more
     assert after["port"] == before["port"]
     run = json.loads(stack.run("submit", "hello", "--follow", "--json").stdout)
     assert run["state"] == "succeeded"
@@ -274,6 +305,7 @@ def test_down_and_up_lose_nothing_and_keep_the_ports(stack: Stack) -> None:
     assert before
     stack.run("down", "--drain", "2")
     assert stack.run("runs", "ls", check=False).returncode == 4
+    assert stack.run("status", check=False).returncode == 1
     stack.run("up")
     assert status(stack)["ports"] == ports
     assert stack.json("runs", "ls")["items"] == before

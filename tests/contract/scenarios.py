@@ -194,6 +194,13 @@ async def _(plane: Plane) -> httpx.Response:
     return await plane.record(run, begun["artifact_id"])
 
 
+@meets("appendLogs", "log_conflict")
+async def _(plane: Plane) -> httpx.Response:
+    _, run = await plane.claimed()
+    await plane.call("POST", f"/runs/{run['run_id']}/logs", log_body(run, text="one"))
+    return await plane.call("POST", f"/runs/{run['run_id']}/logs", log_body(run, text="two"))
+
+
 @meets("beginArtifact", "artifact_conflict")
 async def _(plane: Plane) -> httpx.Response:
     _, run = await plane.claimed()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import sys
 import uuid
@@ -18,7 +19,8 @@ from contract import models
 from contract.client import ExecutorClient
 from contract.errors import DigestMismatch, Forbidden
 from contract.server.object_store import ObjectStore, StoredObject
-from tests.contract.plane import EXECUTOR, OTHER, Plane, server_settings
+from tests.contract.document import PREFIX
+from tests.contract.plane import EXECUTOR, OTHER, Plane, begin_body, server_settings
 from tests.contract.served import served, until
 from tests.support.seaweed import Seaweed
 
@@ -55,6 +57,34 @@ async def test_the_store_refuses_other_bytes_than_signed(plane: Plane) -> None:
     )
     assert longer.status_code == 403
     assert (await plane.record(run, begun["artifact_id"])).json()["code"] == "upload_missing"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a\u0378b", "U+0378"),
+        ("a\U000e0fffb", "U+E0FFF"),
+        ("a\ufffeb", "U+FFFE"),
+        ("a\u202eb", "U+202E"),
+        ("a.", "dot"),
+    ],
+)
+async def test_a_name_that_shows_as_something_else_is_refused(plane: Plane, name: str, said: str) -> None:
+    _, run = await plane.claimed()
+    answer = await plane.begin(run, fresh(), name)
+    assert (answer.status_code, answer.json()["code"]) == (422, "artifact_name_invalid")
+    assert said in answer.json()["detail"]
+    assert answer.json()["hint"]
+
+
+async def test_a_name_with_half_a_surrogate_pair_is_no_text(plane: Plane) -> None:
+    _, run = await plane.claimed()
+    body = json.dumps(begin_body(run, fresh(), "a\ud800b"))
+    path = f"{PREFIX}/runs/{run['run_id']}/artifacts"
+    headers = {"authorization": f"Bearer {EXECUTOR}", "content-type": "application/json"}
+    answer = await plane.http.post(path, content=body, headers=headers)
+    assert answer.status_code in (400, 422)
+    assert "surrogate" in answer.text
 
 
 @pytest.mark.parametrize("dropped", ["x-amz-checksum-sha256", "if-none-match", "content-type"])

@@ -97,7 +97,39 @@ def test_a_name_that_could_leave_its_folder_is_refused(work18, name):
     refused("OPV06", work18.begin, name)
 
 
-@pytest.mark.parametrize("name", ["a", "..a", "a..b/c.", "ümläut/文件.txt", "x" * 1024, "a b"])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("report\u202efdp.exe", "U+202E"),
+        ("a\u2066b", "U+2066"),
+        ("a\u200bb", "U+200B"),
+        ("a\u200db", "U+200D"),
+        ("\ufeffa", "U+FEFF"),
+        ("a\u00adb", "U+00AD"),
+        ("a\u2028b", "U+2028"),
+        ("a\x07b", "U+0007"),
+        ("a\u009bb", "U+009B"),
+        ("a\U000e0041b", "U+E0041"),
+        ("a\uffff", "U+FFFF"),
+        (" a", "begins with a space"),
+        ("a/\u00a0b", "begins with a space"),
+        ("a ", "ends with a space"),
+        ("a\u3000/b", "ends with a space"),
+        ("a.", "ends with a dot"),
+        ("a./b", "ends with a dot"),
+        ("cafe\u0301.txt", "NFC"),
+    ],
+)
+def test_a_name_that_could_pass_for_another_is_refused_with_what_to_do(work, name, said):
+    error = refused("OPV06", work.begin, name)
+    assert said in error.diag.message_primary
+    assert error.diag.message_hint
+    assert not set("\u202e\u2066\u200b\ufeff\u0007") & set(error.diag.message_primary), "the refusal itself is readable"
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "..a", "a..b/c", "ümläut/文件.txt", "x" * 1024, "a b", "café.txt", "🐎.png", "नाम", "اسم", ".hidden"]
+)
 def test_other_names_are_fine(work18, name):
     assert work18.begin(name)["state"] == "begun"
 

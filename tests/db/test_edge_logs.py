@@ -29,6 +29,26 @@ def test_chunks_are_stored_once_however_often_they_are_sent(work):
     assert texts(work) == ["one\n", "twö\n"]
 
 
+@pytest.mark.parametrize("other", [chunk(0, "uno\n"), chunk(0, "one\n", 7), chunk(0, "")])
+def test_a_chunk_sent_again_with_other_text_is_refused_with_all_that_came_beside_it(work, other):
+    work.logs(chunk(0, "one\n"))
+    error = refused("OPC10", work.logs, chunk(1, "two\n", 4), other, chunk(0, "err", stream="stderr"))
+    assert members(error) == {"run_id": work.run_id, "stream": "stdout", "seq": 0}
+    assert texts(work) == ["one\n"], "what is on record stands, and nothing beside the wrong chunk was taken"
+    assert work.logs(chunk(1, "two\n", 4), chunk(0, "err", stream="stderr"))["accepted"] == 2
+
+
+def test_a_chunk_that_contradicts_itself_within_a_call_is_refused(work18):
+    error = refused("OPC10", work18.logs, chunk(0, "a"), chunk(3, "b", 5), chunk(3, "c", 5))
+    assert members(error)["seq"] == 3
+    assert texts(work18) == []
+
+
+def test_a_chunk_sent_again_at_another_time_is_the_same_chunk(work18):
+    work18.logs(chunk(0, "a"))
+    assert work18.logs(chunk(0, "a", at="2026-11-21T12:30:00Z"))["accepted"] == 1
+
+
 def test_a_gap_is_stored_and_shows(work18):
     answer = work18.logs(chunk(0, "a"), chunk(3, "d", 30))
     assert answer["next"] == {"stdout": {"seq": 4, "offset": 31}}

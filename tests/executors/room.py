@@ -89,6 +89,8 @@ class Room:
     def __post_init__(self) -> None:
         self.secrets = self.folder / "secrets"
         self.secrets.mkdir(mode=0o700)
+        self.open = self.folder / "open"  # where children may write beside their own folders
+        self.open.mkdir()
         self.token = "exec-" + secrets.token_hex(16)
         self._write("executor.token", self.token)
         lakehouse = {"kind": "s3", "endpoint": self.store.endpoint, "region": "us-east-1", "root": "s3://lakehouse"}
@@ -160,6 +162,7 @@ class Room:
             "connections_file": str(self.secrets / "connections.json"),
             "work_dir": str(work_dir),
             "drain_seconds": "30",
+            "writable": str(self.open),
             **settings,
         }
         environment |= {f"OPS_{name.upper()}": value for name, value in given.items()}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 
+from executors.runtime import sandbox
 from executors.runtime.sandbox import landlock_abi
 from tests.executors.room import Room, wait_for
 
@@ -130,7 +130,7 @@ def refused(act):
         return type(error).__name__
     return "done"
 
-def main(context, secrets, outside, installed, granted):
+def main(context, secrets, outside, installed, granted, beside):
     token = os.path.join(secrets, "executor.token")
     mine = os.path.join(context.work_dir, "mine")
     open(mine, "w").write("x")
@@ -146,6 +146,9 @@ def main(context, secrets, outside, installed, granted):
         "rename the folder": lambda: os.rename(secrets, secrets + ".old"),
         "folder beside": lambda: os.mkdir(secrets + ".new"),
         "outside": lambda: open(outside, "w").write("evil"),
+        "below /tmp": lambda: open(beside, "w").write("evil"),
+        "in /tmp": lambda: open(f"/tmp/vandal-{os.getpid()}", "w"),
+        "in /var/tmp": lambda: open(f"/var/tmp/vandal-{os.getpid()}", "w"),
         "the interpreter's code": lambda: open(installed, "a").write(""),
         "device": lambda: os.mknod(os.path.join(context.work_dir, "disk"), 0o60600, os.makedev(254, 0)),
     }
@@ -160,15 +163,18 @@ def main(context, secrets, outside, installed, granted):
 
 
 @pytest.mark.skipif(landlock_abi() < 3, reason="this kernel's Landlock knows no truncation")
-def test_a_child_writes_to_its_own_folders_and_nowhere_near_the_secrets(control_room: Room) -> None:
+def test_a_child_writes_to_its_own_folders_and_nowhere_else(
+    control_room: Room, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     outside, granted = control_room.folder / "outside", control_room.folder / "granted"
     outside.mkdir()
     granted.mkdir()
     (outside / "file").write_text("kept")
     executor = control_room.executor(writable=str(granted), hide=str(outside))
-    installed = os.__file__  # not the executor's own file: a checkout below /tmp is where children may write
+    installed = sandbox.__file__
+    beside = tmp_path_factory.mktemp("somebody") / "checkout"
     params = {"secrets": str(control_room.secrets), "outside": str(outside / "file"), "installed": installed}
-    run_id = control_room.submit({"task.py": VANDAL}, params=params | {"granted": str(granted)})
+    run_id = control_room.submit({"task.py": VANDAL}, params=params | {"granted": str(granted), "beside": str(beside)})
     run = control_room.ended(run_id)
     assert run["state"] == "succeeded", run["error"]
     # Across folders Landlock answers EXDEV, so that programs copy instead: an OSError of no class of its own.
@@ -176,6 +182,37 @@ def test_a_child_writes_to_its_own_folders_and_nowhere_near_the_secrets(control_
     assert (control_room.secrets / "executor.token").read_text() == control_room.token
     assert (outside / "file").read_text() == "kept"
     assert executor.process.poll() is None
+
+
+TOOLS = """
+import multiprocessing, os, tempfile
+from pathlib import Path
+
+def square(n):
+    return n * n
+
+def main(context):
+    temporary = Path(os.environ["TMPDIR"])
+    with tempfile.NamedTemporaryFile() as file, multiprocessing.Pool(2) as pool:
+        named, squares = Path(file.name).parent == temporary, pool.map(square, [1, 2, 3])
+    import duckdb
+    with duckdb.connect(str(temporary / "x.duckdb")) as database:
+        database.execute("set memory_limit = '60MB'")
+        rows = database.execute("select count(*) from (select i from range(5000000) t(i) order by -i)").fetchone()[0]
+    import matplotlib
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+    pyplot.plot([1, 2])
+    pyplot.savefig("plot.png")
+    return {"named": named, "squares": squares, "rows": rows, "plot": os.path.getsize("plot.png") > 0}
+"""
+
+
+def test_what_common_tools_write_beside_their_results_has_a_place(control_room: Room) -> None:
+    control_room.executor(writable="")
+    run = control_room.ended(control_room.submit({"task.py": TOOLS}), seconds=90)
+    assert run["state"] == "succeeded", run["error"]
+    assert run["result"] == {"named": True, "squares": [1, 4, 9], "rows": 5_000_000, "plot": True}
 
 
 @pytest.mark.skipif(landlock_abi() < 6, reason="this kernel has no Landlock with signal scope: the child could signal")

@@ -11,7 +11,7 @@ import pytest
 
 from tests.executors.proxy import Proxy
 from tests.executors.room import Json, Room, wait_for
-from tests.executors.test_runtime_watchdog import DAEMON, alive, child_pids, daemon_pid, opened
+from tests.executors.test_runtime_watchdog import DAEMON, alive, child_pids, daemon_pid
 
 # Says in a file that it worked, once per execution.
 TRACE = """
@@ -36,12 +36,12 @@ def proxy(control_room: Room) -> Iterator[Proxy]:
 
 
 def executions(room: Room) -> list[str]:
-    path = opened(room) / "executions"
+    path = room.open / "executions"
     return path.read_text().split() if path.exists() else []
 
 
 def submit(room: Room, **params: object) -> str:
-    return room.submit({"task.py": TRACE}, params={"folder": str(opened(room)), **params})
+    return room.submit({"task.py": TRACE}, params={"folder": str(room.open), **params})
 
 
 def events(room: Room, run_id: str) -> list[Json]:
@@ -63,8 +63,8 @@ def test_a_killed_executor_takes_its_child_with_it_and_another_one_finishes_the_
 
 def test_a_daemon_of_user_code_dies_with_a_killed_executor_too(control_room: Room) -> None:
     executor = control_room.executor()
-    control_room.submit({"task.py": DAEMON}, params={"folder": str(opened(control_room)), "stay": True})
-    pid = daemon_pid(opened(control_room))
+    control_room.submit({"task.py": DAEMON}, params={"folder": str(control_room.open), "stay": True})
+    pid = daemon_pid(control_room.open)
     assert alive(pid)
     executor.stop(signal.SIGKILL)
     wait_for("the daemon to be gone", lambda: not alive(pid), 5)
@@ -168,7 +168,7 @@ def test_a_report_that_a_killed_executor_had_written_is_sent_by_the_next_one(
     work = str(tmp_path / "work")
     first = control_room.executor(work_dir=work)
     run_id = control_room.submit(
-        {"task.py": TRACE}, params={"folder": str(opened(control_room)), "pause": 0.2}, lease_seconds=60
+        {"task.py": TRACE}, params={"folder": str(control_room.open), "pause": 0.2}, lease_seconds=60
     )
     wait_for("the run to work", lambda: executions(control_room))
     control_room.stop_server()

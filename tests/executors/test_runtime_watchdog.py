@@ -57,13 +57,6 @@ def daemon_pid(folder: Path) -> int:
     return int(wait_for("the daemon", lambda: path.exists() and path.read_text()))
 
 
-def opened(room: Room) -> Path:
-    """A folder that children may write to: beside the secrets nothing new can be made."""
-    folder = room.folder / "open"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
 def cancel(room: Room, run_id: str, reason: str = "not needed") -> Json:
     room.call("cancel_run", room.operator, run_id, {"reason": reason})
     return room.ended(run_id)
@@ -117,10 +110,10 @@ def test_a_child_deaf_to_sigterm_is_killed_after_the_grace(control_room: Room) -
 
 def test_a_daemon_left_behind_dies_with_its_run(control_room: Room) -> None:
     control_room.executor()
-    params = {"folder": str(opened(control_room))}
+    params = {"folder": str(control_room.open)}
     run = control_room.ended(control_room.submit({"task.py": DAEMON}, params=params))
     assert run["state"] == "succeeded"
-    assert not alive(daemon_pid(opened(control_room)))
+    assert not alive(daemon_pid(control_room.open))
 
 
 def test_the_wall_clock_cap_ends_the_run_and_the_ledger_says_by_how_much(control_room: Room) -> None:
@@ -210,9 +203,9 @@ def test_a_killed_warden_takes_its_child_with_it_and_the_run_is_retried(control_
 
 def test_a_daemon_whose_warden_was_killed_dies_with_its_run_all_the_same(control_room: Room) -> None:
     executor = control_room.executor()
-    params = {"folder": str(opened(control_room)), "stay": True}
+    params = {"folder": str(control_room.open), "stay": True}
     control_room.submit({"task.py": DAEMON}, params=params, retry={"max_attempts": 1})
-    pid = daemon_pid(opened(control_room))
+    pid = daemon_pid(control_room.open)
     os.kill(psutil.Process(executor.pid).children()[0].pid, signal.SIGKILL)
     wait_for("the daemon to be gone", lambda: not alive(pid))
 

@@ -35,6 +35,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from ops_schema import migrate
+from tests.support import scratch
 
 ROOT = Path(__file__).parents[2]
 NPM = ROOT / "tests" / "db" / "pg"
@@ -82,9 +83,16 @@ class Cluster:
 
     def __init__(self, version: str):
         self.version = version
-        self.home = Path(tempfile.mkdtemp(prefix=f"control-room-pg{version}-", dir=_public_temporary_folder()))
-        self.binaries = _reachable(_binaries(version), self.home)
+        self.home = scratch.make(f"control-room-pg{version}-", _public_temporary_folder())
         self._process: subprocess.Popen[bytes] | None = None
+        try:
+            self._create(version)
+        except BaseException:  # also Ctrl-C: nobody knows of it yet
+            self.remove()
+            raise
+
+    def _create(self, version: str) -> None:
+        self.binaries = _reachable(_binaries(version), self.home)
         _give_away(self.home)
         self._run("initdb", "-D", str(self.home / "data"), "-U", "postgres", "--auth=trust", "-E", "UTF8", "--no-sync")
         self.start()
@@ -124,7 +132,7 @@ class Cluster:
     def remove(self) -> None:
         """Stop the server at once and delete its data."""
         self.stop(signal.SIGQUIT)
-        shutil.rmtree(self.home, ignore_errors=True)
+        scratch.remove(self.home)
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self.binaries / program), *arguments]

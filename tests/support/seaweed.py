@@ -10,15 +10,13 @@ from __future__ import annotations
 import ctypes
 import json
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,9 +26,13 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from control_room.local import sockets
+from tests.support import scratch
+
 BUCKETS = ("artifacts", "lakehouse")
 REGION = "us-east-1"
 START_SECONDS = 60.0
+NOTED_PORTS = "ports.json"
 PORTS = (
     *("s3.port", "s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc"),
     *("filer.port", "filer.port.grpc", "admin.port", "admin.port.grpc"),
@@ -56,6 +58,7 @@ class Seaweed:
         """Start (again) on the same ports and data, and wait until every bucket answers."""
         (self.home / "data").mkdir(exist_ok=True)
         self._write_identities()
+        (self.home / NOTED_PORTS).write_text(json.dumps(list(self.ports.values())))
         flags = [f"-{name}={port}" for name, port in self.ports.items()] + [f"-{flag}" for flag in OFF]
         flags += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={self.home / 'data'}"]
         flags += [f"-s3.config={self.home / 'identities.json'}", f"-s3.localSocket={self.home / 's3.sock'}"]
@@ -73,6 +76,7 @@ class Seaweed:
             self.process.kill()
             self.process.wait(timeout=START_SECONDS)
             self.process = None
+        _remove_sockets(self.home)
 
     def client(self) -> Any:
         """A boto3 S3 client."""
@@ -127,14 +131,14 @@ def free_ports(count: int) -> list[int]:
 
 
 def _run() -> Iterator[Seaweed]:
-    home = Path(tempfile.mkdtemp(prefix="control-room-s3-"))
+    home = scratch.make("control-room-s3-", forget=_remove_sockets)
     server = Seaweed(home)
     try:
         server.start()
         yield server
     finally:
         server.stop()
-        shutil.rmtree(home, ignore_errors=True)
+        scratch.remove(home)
 
 
 @pytest.fixture(scope="session")
@@ -147,6 +151,12 @@ def object_store() -> Iterator[Seaweed]:
 def own_object_store() -> Iterator[Seaweed]:
     """An object store of one test, which may stop and start it."""
     yield from _run()
+
+
+def _remove_sockets(home: Path) -> None:
+    """What a store left in the common /tmp, by the ports noted in its folder."""
+    with suppress(OSError, ValueError):
+        sockets.remove_own(json.loads((home / NOTED_PORTS).read_text()))
 
 
 def _die_with_the_tests() -> None:

@@ -34,11 +34,16 @@ class Stack:
             "NO_COLOR": "1",
         }
 
-    def run(self, *words: str, timeout: float = 300, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run one `control-room` command to its end. When it fails and `check`: AssertionError with its output."""
+    def run(
+        self, *words: str, timeout: float = 300, check: bool = True, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one `control-room` command to its end. When it fails and `check`: AssertionError with its output.
+
+        variables: of its environment, beside the usual ones.
+        """
         done = subprocess.run(
             [str(BIN / "control-room"), *words],
-            env=self.environment,
+            env=self.environment | variables,
             cwd=self.data_dir.parent,
             capture_output=True,
             text=True,

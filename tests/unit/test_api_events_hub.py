@@ -44,7 +44,7 @@ class Log:
 
 @asynccontextmanager
 async def running(log: Log, poll_seconds: float = 0.01) -> AsyncIterator[EventHub]:
-    hub = EventHub(log, poll_seconds)
+    hub = EventHub(log, poll_seconds, gather_seconds=0.001)
     task = asyncio.create_task(hub.run())
     yield hub
     task.cancel()
@@ -222,6 +222,43 @@ async def test_nobody_listening_means_no_reading() -> None:
         hub.wake()
         await asyncio.sleep(0.02)
         assert log.reads == 0
+        subscription = await hub.subscribe(None, anything)
+        await until(lambda: log.reads >= 5)  # the first asks for the present
+        hub.leave(subscription)
+        await asyncio.sleep(0.02)  # a read that was under way is done
+        reads = log.reads
+        log.add(1)
+        hub.wake()
+        await asyncio.sleep(0.02)
+        assert log.reads == reads
+
+
+async def test_a_listener_hears_without_being_woken() -> None:
+    log = Log()
+    async with running(log, poll_seconds=0.001) as hub:
+        subscription = await hub.subscribe(None, anything)
+        await until(lambda: log.reads >= 3)
+        log.add(1)  # by another process: nobody wakes this hub
+        event = await subscription.next(10)
+        assert event is not None
+        assert event["seq"] == 1
+
+
+async def test_a_busy_process_does_not_read_once_per_event() -> None:
+    log = Log()
+    hub = EventHub(log, poll_seconds=60, gather_seconds=0.05)
+    task = asyncio.create_task(hub.run())
+    subscription = await hub.subscribe(None, anything)
+    await until(lambda: log.reads >= 2)
+    for _ in range(100):
+        log.add(1)
+        hub.wake()
+        await asyncio.sleep(0)
+    seen = [await subscription.next(10) for _ in range(100)]
+    assert [event["seq"] for event in seen if event] == list(range(1, 101))
+    assert log.reads <= 5
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest.mark.parametrize("text", ["", "7", "xid-", "xid-1.2.3", f"xid-1.{RUN.format(1)}", f"1.{RUN.format(1)}.1"])

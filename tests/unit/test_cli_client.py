@@ -61,6 +61,15 @@ def test_each_problem_becomes_one_error_with_its_exit_code(status: int, code: st
     assert error.value.where == "GET http://127.0.0.1:1/api/v1/runs/1"
 
 
+def test_the_code_and_the_members_of_a_problem_are_kept_for_programs() -> None:
+    refusal = problem(422, "unknown_kind", kinds=["python"], hint="do this")
+    with client(lambda _: refusal) as operator, pytest.raises(ControlRoomError) as error:
+        operator.run("1")
+    told = error.value.problem()
+    assert (told["code"], told["status"], told["kinds"], told["exit_code"]) == ("unknown_kind", 422, ["python"], MISUSE)
+    assert (told["detail"], told["hint"]) == ("about unknown_kind", "do this")
+
+
 def test_several_wrong_places_are_all_told() -> None:
     issues = [{"path": "/a", "message": "is missing"}, {"path": "/b", "message": "is no number"}]
     with (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -136,6 +137,27 @@ def test_a_control_room_that_does_not_answer_is_exit_code_4(tmp_path: Path) -> N
     refused = run("--url", "http://127.0.0.1:9", "--token-file", "token", "runs", "ls", folder=tmp_path)
     assert refused.returncode == 4
     assert "http://127.0.0.1:9" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("runs", "ls"), "unavailable"),
+        (("runs", "show"), "usage"),
+        (("nothing",), "usage"),
+        (("--url", "http://127.0.0.1:9", "--token-file", "missing", "runs", "ls"), "usage"),
+        (("demo", "--input", "missing.csv"), "usage"),
+    ],
+)
+def test_with_json_a_failure_is_a_problem_on_stdout_with_the_same_exit_code(
+    arguments: tuple[str, ...], code: str, tmp_path: Path
+) -> None:
+    plain, refused = run(*arguments, folder=tmp_path), run(*arguments, "--json", folder=tmp_path)
+    problem = json.loads(refused.stdout)
+    assert refused.returncode == plain.returncode == problem["exit_code"]
+    assert problem["code"] == code
+    assert problem["detail"] in refused.stderr
+    assert refused.stderr == plain.stderr
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ class Run(Answer):
     kind: str
     task_key: str | None = None
     pipeline_run_id: UUID | None = None
+    pipeline_run_number: int | None = None
     params: JsonObject
     inputs: list[JsonObject]
     outputs: list[JsonObject]
@@ -60,6 +61,7 @@ class Run(Answer):
     usage: JsonObject
     caps: JsonObject
     retry_of: UUID | None = None
+    retry_of_number: int | None = None
     executor_name: str | None = None
     rows: int | None = None
     artifact_count: int = 0
@@ -188,7 +190,7 @@ class RetryRun(Request):
 
 
 class WhyReason(Answer):
-    """One reason why a run is not running."""
+    """One reason why a run is not running, or why it ended as it did."""
 
     code: str
     message: str
@@ -196,7 +198,7 @@ class WhyReason(Answer):
 
 
 class Why(Answer):
-    """Why a run is where it is."""
+    """Why a run is where it is; of one that has ended, why it ended so."""
 
     run_id: UUID
     state: RunState

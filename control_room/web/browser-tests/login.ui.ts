@@ -14,7 +14,7 @@ test("a link signs one browser in, leaves no code behind, and signing out ends t
   await page.goto(loginUrls()[1]);
   await page.waitForURL(`${baseUrl()}/runs/`);
   const [cookie] = await context.cookies();
-  expect(cookie).toMatchObject({ name: "ops_session", httpOnly: true, sameSite: "Strict" });
+  expect(cookie).toMatchObject({ name: `ops_session_${new URL(baseUrl()).port}`, httpOnly: true, sameSite: "Strict" });
   await page.goBack();
   expect(page.url()).not.toContain("code=");
   await page.goto("/runs/");
@@ -22,7 +22,7 @@ test("a link signs one browser in, leaves no code behind, and signing out ends t
   await page.getByRole("menuitem", { name: "Sign out" }).click();
   await page.getByRole("heading", { name: "You are not signed in" }).waitFor();
   const answer = await context.request.get("/api/v1/auth/me", {
-    headers: { cookie: `ops_session=${cookie?.value}` },
+    headers: { cookie: `${cookie?.name}=${cookie?.value}` },
   });
   expect(answer.status()).toBe(401);
   await context.close();

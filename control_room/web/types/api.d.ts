@@ -981,6 +981,8 @@ export interface components {
             };
             /** Pipeline Run Id */
             pipeline_run_id: string | null;
+            /** Pipeline Run Number */
+            pipeline_run_number: number | null;
             /** Priority */
             priority: number;
             /** Progress */
@@ -997,6 +999,8 @@ export interface components {
             } | null;
             /** Retry Of */
             retry_of: string | null;
+            /** Retry Of Number */
+            retry_of_number: number | null;
             /** Rows */
             rows: number | null;
             /**
@@ -1113,6 +1117,8 @@ export interface components {
             };
             /** Pipeline Run Id */
             pipeline_run_id: string | null;
+            /** Pipeline Run Number */
+            pipeline_run_number: number | null;
             /** Priority */
             priority: number;
             /** Progress */
@@ -1131,6 +1137,8 @@ export interface components {
             } | null;
             /** Retry Of */
             retry_of: string | null;
+            /** Retry Of Number */
+            retry_of_number: number | null;
             /** Rows */
             rows: number | null;
             /**
@@ -1483,7 +1491,7 @@ export interface components {
         };
         /**
          * Why
-         * @description Why a run is where it is.
+         * @description Why a run is where it is; of one that has ended, why it ended so.
          */
         Why: {
             /** Reasons */
@@ -1501,7 +1509,7 @@ export interface components {
         };
         /**
          * WhyReason
-         * @description One reason why a run is not running.
+         * @description One reason why a run is not running, or why it ended as it did.
          */
         WhyReason: {
             /** Code */

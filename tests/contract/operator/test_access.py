@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from control_room.api.access import COOKIE
+from control_room.api.access import cookie_name
 from control_room.api.openapi import document
 from control_room.api.router import operator_router
 from tests.contract.operator.conftest import API, EXECUTOR, OPERATOR, VIEWER, Server, problem, serving
@@ -74,7 +74,7 @@ async def test_without_a_valid_token_nothing_opens(server: Server, authorization
 
 async def test_a_session_that_does_not_exist_opens_nothing(server: Server) -> None:
     client = server.client(origin=server.url)
-    client.cookies.set(COOKIE, "invented")
+    client.cookies.set(cookie_name(server.url), "invented")
     for call in CLOSED.values():
         problem(await send(client, call), 401, "unauthenticated")
 

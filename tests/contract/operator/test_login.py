@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from control_room.api.access import COOKIE
+from control_room.api.access import cookie_name
 from tests.contract.operator.conftest import API, Server, problem, serving
 from tests.support.ops import Ops
 from tests.support.postgres import Database
@@ -55,7 +55,7 @@ async def test_a_foreign_page_cannot_log_a_browser_in(server: Server) -> None:
 async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(server: Server) -> None:
     code = (await server.operator.post(f"{API}/auth/login-codes")).json()["code"]
     answer = await server.client().post(f"{API}/auth/sessions", json={"code": code})
-    cookie = cookie_of(answer)[COOKIE]
+    cookie = cookie_of(answer)[cookie_name(server.url)]
     assert cookie["httponly"] is True
     assert cookie["samesite"].lower() == "strict"
     assert cookie["path"] == "/"
@@ -73,17 +73,17 @@ async def test_the_cookie_is_secure_when_the_public_url_is_https(
         assert made["url"].startswith("https://room.example/login/#code=")
         client = server.client(origin="https://room.example")
         answer = await client.post(f"{API}/auth/sessions", json={"code": made["code"]})
-        assert cookie_of(answer)[COOKIE]["secure"] is True
+        assert cookie_of(answer)["ops_session_443"]["secure"] is True
         assert answer.headers["strict-transport-security"]
 
 
 async def test_logging_out_ends_the_session(server: Server) -> None:
     client = await server.dashboard()
-    kept = client.cookies[COOKIE]
+    kept = client.cookies[cookie_name(server.url)]
     answer = await client.delete(f"{API}/auth/sessions")
     assert answer.status_code == 204
-    assert cookie_of(answer)[COOKIE].value == ""
-    client.cookies.set(COOKIE, kept)
+    assert cookie_of(answer)[cookie_name(server.url)].value == ""
+    client.cookies.set(cookie_name(server.url), kept)
     problem(await client.get(f"{API}/auth/me"), 401, "unauthenticated")
 
 
@@ -99,7 +99,7 @@ async def test_the_database_knows_no_secret(server: Server) -> None:
     codes = server.ops.value("select string_agg(c::text, ' ') from ops.login_codes c")
     rows = codes + server.ops.value("select string_agg(s::text, ' ') from ops.sessions s")
     assert made["code"] not in rows
-    assert client.cookies[COOKIE] not in rows
+    assert client.cookies[cookie_name(server.url)] not in rows
 
 
 async def test_who_i_am(server: Server) -> None:
@@ -107,3 +107,20 @@ async def test_who_i_am(server: Server) -> None:
     by_cookie = (await (await server.dashboard()).get(f"{API}/auth/me")).json()
     assert by_token | {"via": "session"} == by_cookie
     assert by_token["role"] == "operator"
+
+
+async def test_two_control_rooms_on_one_host_do_not_log_each_other_out(
+    server: Server, pg18: Database, object_store: Seaweed, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    async with serving(pg18, object_store, tmp_path / "other") as other:
+        browser = server.client()  # one jar for the host, whatever the port
+        for room in (server, other):
+            code = (await room.operator.post(f"{API}/auth/login-codes")).json()["code"]
+            await browser.post(f"{room.url}{API}/auth/sessions", json={"code": code}, headers={"origin": room.url})
+        for room in (server, other):
+            assert (await browser.get(f"{room.url}{API}/auth/me")).json()["via"] == "session"
+        left = await browser.delete(f"{server.url}{API}/auth/sessions", headers={"origin": server.url})
+        assert left.status_code == 204
+        problem(await browser.get(f"{server.url}{API}/auth/me"), 401, "unauthenticated")
+        assert (await browser.get(f"{other.url}{API}/auth/me")).json()["via"] == "session"

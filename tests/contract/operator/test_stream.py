@@ -7,13 +7,15 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.contract.operator.conftest import API, VIEWER, Server, Worker, problem
+from tests.contract.operator.conftest import API, VIEWER, Server, Worker, problem, serving
 from tests.support.ops import Ops
+from tests.support.seaweed import Seaweed
 
 PATH = f"{API}/events/stream"
 
@@ -90,6 +92,19 @@ async def test_what_happens_is_told_as_it_happens(server: Server) -> None:
     assert set(event) == {"run_id", "number", "pipeline_run_id", "type", "state", "at", "seq"}
     assert opened.last_id is not None
     assert opened.last_id.startswith("xid-")
+
+
+async def test_what_another_server_did_is_told_too(server: Server, object_store: Seaweed, tmp_path: Path) -> None:
+    await server.template()
+    folder = tmp_path / "other"
+    folder.mkdir()
+    async with serving(server.database, object_store, folder) as other, stream(server.operator) as opened:
+        run = await other.submit()
+        (event,) = await opened.events(1)
+        assert event["run_id"] == run["run_id"]
+        mine = await server.submit()
+        (event,) = await opened.events(1)
+        assert event["run_id"] == mine["run_id"]
 
 
 async def test_a_resumed_stream_loses_nothing_and_repeats_nothing(server: Server) -> None:

@@ -1,5 +1,6 @@
 -- Emit: one event of the same type for each run, chained. The caller holds the runs' locks and has made the change, so
 -- the state told is the new one. p_data: one object per run, or null; p_epoch: null means each run's own.
+-- Nobody is notified: readers look for themselves (see adr/0005).
 -- The stored canonical text is what is hashed: hash = sha256(prev_hash || utf8(canonical)).
 create or replace function ops.append_events(
   p_run_ids uuid[], p_type text, p_actor text, p_data jsonb[] default null, p_epoch bigint default null)
@@ -23,7 +24,5 @@ begin
   )
   insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
   select h.run_id, h.seq, v_now, p_type, h.epoch, h.canonical, h.prev_hash, h.hash from hashed h;
-
-  perform pg_notify('ops_events', '');
 end
 $$;

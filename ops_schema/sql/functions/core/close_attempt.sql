@@ -22,7 +22,8 @@ begin
 
   perform ops.emit(v_attempt.run_id, 'attempt.reported', v_attempt.epoch, ops.executor_actor(v_attempt.executor_id),
     jsonb_build_object('outcome', v_attempt.outcome, 'attempt', v_attempt.attempt,
-                       'report_digest', encode(v_attempt.report_digest, 'hex'), 'error', v_attempt.error - 'trace'));
+                       'report_digest', encode(v_attempt.report_digest, 'hex'), 'error', v_attempt.error - 'trace')
+    || case when v_attempt.outcome = 'cancelled' then jsonb_build_object('reason', p_body -> 'reason') else '{}' end);
   perform ops.record_caps(v_attempt, coalesce(nullif(p_body -> 'cap_ledger', 'null'), '[]'));
   return v_attempt;
 end

@@ -21,7 +21,7 @@ begin
   if v_rule.rule_id is not null then
     return jsonb_build_object('decision', v_rule.decision, 'reason', 'rule', 'rule_id', v_rule.rule_id,
                               'notify', v_rule.notify);
-  elsif not coalesce(p_spec #> '{retry,on}', '["external", "internal", "resources"]') ? v_class then
+  elsif not ops.retry_classes(p_spec) ? v_class then
     return '{"decision": "finish", "reason": "not_retryable"}';
   elsif p_run.expirations >= ops.setting_number('max_expirations') then
     return '{"decision": "finish", "reason": "expirations_exhausted"}';

@@ -1,5 +1,5 @@
--- Why a run is not running (or what it is doing): {run_id, state, reasons: [{code, message, detail}]}.
--- Raises OPU01, OPN01.
+-- Why a run is not running, what it is doing, or why it ended as it did: {run_id, state, reasons: [{code, message,
+-- detail}]}. Raises OPU01, OPN01.
 create or replace function ops.why_run(p_token_id uuid, p_ref text) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -12,8 +12,9 @@ begin
     case v_run.state when 'waiting' then ops.why_waiting(v_run)
                      when 'queued' then ops.why_queued(v_run)
                      when 'running' then ops.why_running(v_run)
-                     else jsonb_build_array(ops.reason(v_run.state, format('it has %s', v_run.state),
-                       jsonb_build_object('finished_at', ops.iso(v_run.finished_at), 'state_reason', v_run.state_reason,
-                                          'error', v_run.error - 'trace'))) end);
+                     when 'succeeded' then ops.why_succeeded(v_run)
+                     when 'failed' then ops.why_failed(v_run)
+                     when 'cancelled' then ops.why_cancelled(v_run)
+                     when 'skipped' then ops.why_skipped(v_run) end);
 end
 $$;

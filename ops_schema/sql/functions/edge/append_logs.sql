@@ -1,4 +1,5 @@
--- appendLogs: guard, lock, store. A chunk that is stored already is accepted again in silence; a gap is stored as one.
+-- appendLogs: guard, lock, store. A chunk that is stored already is accepted again in silence, one that is stored with
+-- other text refuses the whole call (OPC10); a gap is stored as one.
 -- The cap log_bytes counts what the streams have produced. Chunks are stored in the order sent up to the first that
 -- does not fit; `accepted` says how many that are. When not even the first new chunk fits, the call is refused (OPX01).
 create or replace function ops.append_logs(p_token_id uuid, p_run_id uuid, p_body jsonb) returns jsonb
@@ -13,6 +14,7 @@ declare
 begin
   perform ops.check_chunks(p_body -> 'chunks');
   perform ops.hold_lease(p_token_id, p_run_id, v_epoch);
+  perform ops.check_log_repeats(p_run_id, v_epoch, p_body -> 'chunks');
   perform ops.check_log_offsets(p_run_id, v_epoch, p_body -> 'chunks');
   v_limit := ops.cap_in_force(p_run_id, 'log_bytes');
   select coalesce(sum(p.next_offset), 0) into v_used from ops.log_positions(p_run_id, v_epoch) p;

@@ -1,0 +1,80 @@
+"""How the error of a run is written for people: where it happened, what it was, and the end of its trace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from control_room.commands.words import printable
+
+FRAME = re.compile(r'^ *File "(?P<file>[^"]*)", line \d+')
+FRAMES_SHOWN = 3
+OTHER_LINES_SHOWN = 15  # of a trace that is not Python's: a notebook's, dbt's
+
+
+def error_text(error: Mapping[str, Any] | None) -> str:
+    """class/code at place: message, of as many lines as the message has; '' when there is no error."""
+    if not error:
+        return ""
+    place = position_text(error.get("position"))
+    message = str(error.get("message") or "")
+    cell = (error.get("position") or {}).get("cell")
+    if cell is not None:
+        message = message.removeprefix(f"cell {cell}: ")  # the place says so already
+    return printable(f"{error.get('class')}/{error.get('code')}{f' at {place}' if place else ''}: {message}")
+
+
+def error_line(error: Mapping[str, Any] | None) -> str:
+    """The same in one line, for tables and lists."""
+    return next(iter(error_text(error).splitlines()), "")
+
+
+def position_text(position: Mapping[str, Any] | None) -> str:
+    """file.py:12[:4], book.ipynb cell 3 or models/m.sql (model m)."""
+    found = position or {}
+    text = str(found.get("file") or "")
+    if found.get("line"):
+        text += f":{found['line']}" + (f":{found['column']}" if found.get("column") else "")
+    if found.get("cell") is not None:
+        text += f" cell {found['cell']}"
+    if found.get("node"):
+        text += f" ({_node(str(found['node']))})"
+    return text.strip()
+
+
+def trace_end(trace: str | None) -> str:
+    """The last frames of the user's own files and the exception; what was left out is said. '' without a trace."""
+    lines = printable(trace or "").rstrip().splitlines()
+    starts = [number for number, line in enumerate(lines) if FRAME.match(line)]
+    if not starts:
+        return _joined(len(lines) > OTHER_LINES_SHOWN, lines[-OTHER_LINES_SHOWN:])
+    frames = [
+        lines[start:end] for start, end in zip(starts, [*starts[1:], _frames_end(lines, starts[-1])], strict=True)
+    ]
+    own = [frame for frame in frames if _is_own(frame[0])] or frames
+    shown = own[-FRAMES_SHOWN:]
+    rest = lines[starts[-1] + len(frames[-1]) :]
+    return _joined(len(shown) < len(frames), [line for frame in shown for line in frame] + rest)
+
+
+def _frames_end(lines: list[str], last: int) -> int:
+    """Where the exception's own lines begin: the lines of a frame are indented deeper than those."""
+    after = (number for number in range(last + 1, len(lines)) if not lines[number].startswith("    "))
+    return next(after, len(lines))
+
+
+def _is_own(frame: str) -> bool:
+    """Files of the bundle are named relative to it, those of libraries are not."""
+    found = FRAME.match(frame)
+    return found is not None and not found["file"].startswith(("/", "<"))
+
+
+def _joined(cut: bool, lines: list[str]) -> str:
+    return "\n".join([*(["…"] if cut else []), *lines])
+
+
+def _node(unique_id: str) -> str:
+    """dbt's 'model.project.orders' -> 'model orders'."""
+    kind, *names = unique_id.split(".")
+    return f"{kind} {names[1]}" if len(names) > 1 else unique_id
