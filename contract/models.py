@@ -734,6 +734,36 @@ class ReportResponse(BaseModel):
     publications: list[AcceptedPublication]
 
 
+class ExchangeReport(BaseModel):
+    model_config = ConfigDict(
+        extra='forbid',
+        validate_by_name=True,
+        frozen=True,
+    )
+    run_id: UUID
+    artifacts: Annotated[list[UUID], Field(max_length=100)] = []
+    """
+    Artifacts of this attempt whose bytes were PUT and which are to be recorded first.
+    """
+    report: Report
+
+
+class ExchangeRequest(BaseModel):
+    model_config = ConfigDict(
+        extra='forbid',
+        validate_by_name=True,
+        frozen=True,
+    )
+    request_id: UUID
+    """
+    Made once per wish; sent again when the answer was lost.
+    """
+    reports: Annotated[list[ExchangeReport], Field(max_length=100)]
+    max_runs: Annotated[int, Field(ge=0, le=100)]
+    wait_seconds: Annotated[float, Field(ge=0.0, le=60.0)] = 0
+    queues: Annotated[list[Queue] | None, Field(max_length=100)] = None
+
+
 class CommittedPublication(BaseModel):
     model_config = ConfigDict(
         extra='forbid',
@@ -818,3 +848,29 @@ class Problem(BaseModel):
     """
     instance: str | None = None
     errors: list[FieldError] | None = None
+
+
+class ExchangeAnswer(BaseModel):
+    """
+    Either the answer or the problem; the other is null.
+    """
+
+    model_config = ConfigDict(
+        validate_by_name=True,
+        frozen=True,
+    )
+    run_id: UUID
+    epoch: int
+    answer: ReportResponse | None
+    problem: Problem | None
+
+
+class ExchangeResponse(BaseModel):
+    model_config = ConfigDict(
+        validate_by_name=True,
+        frozen=True,
+    )
+    reports: list[ExchangeAnswer]
+    runs: list[ClaimedRun]
+    claim_problem: Problem | None
+    server_time: AwareDatetime

@@ -42,10 +42,17 @@ async def record(
     store: Store, objects: ObjectStore, caller: Principal, run_id: UUID, artifact_id: UUID, body: JsonObject
 ) -> JsonObject:
     """recordArtifact: only once the store was seen to hold the bytes announced."""
+    await check_stored(store, objects, caller, run_id, artifact_id, body)
+    return public(await store.record_artifact(caller, run_id, artifact_id, body))
+
+
+async def check_stored(
+    store: Store, objects: ObjectStore, caller: Principal, run_id: UUID, artifact_id: UUID, body: JsonObject
+) -> None:
+    """Raises unless the object store holds the bytes that were announced for an artifact of the attempt body.epoch."""
     announced = await _announced(store, caller, run_id, artifact_id, body["epoch"])
     if announced["object_key"] is not None and announced["state"] == "begun":
         check(announced, await seen(objects, announced["object_key"]))
-    return public(await store.record_artifact(caller, run_id, artifact_id, body))
 
 
 async def _announced(store: Store, caller: Principal, run_id: UUID, artifact_id: UUID, epoch: int) -> JsonObject:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from contract import models
 from contract._calls import PREFIX
-from contract.server import artifacts, claims
+from contract.server import artifacts, claims, exchange
 from contract.server.auth import Executor, executor_principal
 from contract.server.services import Services, services_of
 from contract.server.strict_json import body_of
@@ -58,6 +58,17 @@ async def claim_runs(
     body: Annotated[JsonObject, Depends(body_of(models.ClaimRequest))],
 ) -> Response:
     return json_text(await claims.claim(plane, request, caller, executor_id, body))
+
+
+@router.post("/executors/{executor_id}/exchange", name="exchange")
+async def exchange_runs(
+    request: Request,
+    plane: Plane,
+    caller: Executor,
+    executor_id: UUID,
+    body: Annotated[JsonObject, Depends(body_of(models.ExchangeRequest))],
+) -> Response:
+    return json_text(await exchange.exchange(plane, request, caller, executor_id, body))
 
 
 @router.post("/executors/{executor_id}/heartbeat", name="heartbeat")

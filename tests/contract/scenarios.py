@@ -41,6 +41,7 @@ BAD_PARAMETERS = {"executor_id": "7", "run_id": "7", "artifact_id": "7", "output
 BODIES: dict[str, Callable[[], dict[str, Any]]] = {
     "registerExecutor": registration,
     "claimRuns": claim_body,
+    "exchange": lambda: {"request_id": str(uuid.uuid4()), "reports": [], "max_runs": 0},
     "heartbeat": lambda: {"state": "active", "runs": []},
     "appendLogs": lambda: log_body(RUN),
     "beginArtifact": lambda: begin_body(RUN, b"x"),
@@ -304,6 +305,24 @@ async def _(plane: Plane) -> httpx.Response:
     executor_id = await plane.register()
     await plane.submit()
     return await plane.call("POST", f"/executors/{executor_id}/claims", claim_body())
+
+
+@succeeds("exchange")
+async def _(plane: Plane) -> httpx.Response:
+    executor_id, run = await plane.claimed()
+    begun = (await plane.begin(run, b"bytes to exchange")).json()
+    if begun["upload"]:
+        await plane.put(begun["upload"], b"bytes to exchange")
+    await plane.submit()
+    good = {"run_id": run["run_id"], "report": report_body(run), "artifacts": [begun["artifact_id"]]}
+    stale = {"run_id": str(uuid.uuid4()), "report": report_body(run)}
+    body = {"request_id": str(uuid.uuid4()), "reports": [stale, good], "max_runs": 1}
+    response = await plane.call("POST", f"/executors/{executor_id}/exchange", body)
+    refused, accepted = response.json()["reports"]
+    assert refused["problem"]["code"] == "run_not_found"
+    assert accepted["answer"]["run_state"] == "succeeded"
+    assert len(response.json()["runs"]) == 1
+    return response
 
 
 @succeeds("heartbeat")

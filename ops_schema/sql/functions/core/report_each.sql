@@ -1,5 +1,5 @@
 -- Report many attempts: one statement for the plain successes, one by one for the rest; a refusal is its member's own.
---   p_reports [{ordinal, token_id, run_id, body}]; ordinals differ; body as for ops.report_attempt
+--   p_reports [{ordinal, token_id, run_id, body, artifacts?}]; ordinals differ; body as for ops.report_attempt
 -- Returns the answers, in no order, and the runs that ended, which the caller settles once for all.
 -- All runs are locked first, in run-id order. Raises only what no member is to blame for.
 create or replace function ops.report_each(
@@ -23,10 +23,11 @@ begin
   v_done := array(select a.ordinal from unnest(answers) a);
   for v_member in
     select (m ->> 'ordinal')::int as ordinal, (m ->> 'token_id')::uuid as token_id, (m ->> 'run_id')::uuid as run_id,
-           m -> 'body' as body
+           m -> 'body' as body,
+           array(select jsonb_array_elements_text(coalesce(m -> 'artifacts', '[]'))::uuid) as artifacts
       from jsonb_array_elements(p_reports) m where (m ->> 'ordinal')::int <> all (v_done) order by 3, 1
   loop
-    v_one := ops.report_guarded(v_member.token_id, v_member.run_id, v_member.body);
+    v_one := ops.report_guarded(v_member.token_id, v_member.run_id, v_member.body, v_member.artifacts);
     answers := answers || row(v_member.ordinal, v_one.code, v_one.detail)::ops.member_answer;
     if v_one.ended then
       ended := ended || v_member.run_id;

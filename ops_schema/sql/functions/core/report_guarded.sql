@@ -1,6 +1,6 @@
 -- One report of a batch that is not plain, with its refusal as a value. See ops.report_each.
 create or replace function ops.report_guarded(
-  p_token_id uuid, p_run_id uuid, p_body jsonb, out code text, out detail text, out ended boolean)
+  p_token_id uuid, p_run_id uuid, p_body jsonb, p_artifacts uuid[], out code text, out detail text, out ended boolean)
 language plpgsql volatile set search_path = ''
 as $$
 declare
@@ -9,7 +9,7 @@ declare
   v_members text;
   v_hint    text;
 begin
-  v_one := ops.report_one(p_token_id, p_run_id, p_body);
+  v_one := ops.report_one(p_token_id, p_run_id, p_body, p_artifacts);
   detail := v_one ->> 'detail';
   ended := (v_one ->> 'ended')::boolean;
 exception when others then

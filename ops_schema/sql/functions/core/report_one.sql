@@ -1,6 +1,9 @@
 -- One report, all kinds: {detail: the answer, ended: whether the run reached a final state}. The caller settles it.
 -- Raises as ops.report_attempt does.
-create or replace function ops.report_one(p_token_id uuid, p_run_id uuid, p_body jsonb) returns jsonb
+-- p_artifacts: artifacts of the attempt that are recorded first; the server has seen their bytes.
+create or replace function ops.report_one(
+  p_token_id uuid, p_run_id uuid, p_body jsonb, p_artifacts uuid[] default '{}')
+returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
 declare
@@ -22,6 +25,7 @@ begin
   if not exists (select from ops.leases l where l.run_id = p_run_id and l.epoch = v_epoch) then
     perform ops.lease_lost(p_run_id, v_epoch);
   end if;
+  perform ops.record_artifact(p_token_id, p_run_id, a, jsonb_build_object('epoch', v_epoch)) from unnest(p_artifacts) a;
   perform ops.check_report_key(v_attempt, p_body ->> 'idempotency_key');
 
   v_attempt := ops.close_attempt(v_attempt, p_body);

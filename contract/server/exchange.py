@@ -1,0 +1,81 @@
+"""The exchange of the executor plane: artifacts recorded, attempts reported, runs claimed, in one round trip."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from uuid import UUID
+
+from starlette.requests import Request
+
+from contract.errors import ContractError
+from contract.server import artifacts, claims
+from contract.server.exchanger import Answer, claim_member, report_member
+from contract.server.problems import from_ops_error
+from contract.server.services import Services
+from ops_schema.errors import OpsError
+from ops_schema.store import Principal
+
+JsonObject = dict[str, Any]
+
+
+async def exchange(
+    services: Services, request: Request, caller: Principal, executor_id: UUID, body: JsonObject
+) -> str:
+    """The ExchangeResponse as JSON text."""
+    if not body["reports"] and body["max_runs"]:
+        return await _wait(services, request, caller, executor_id, body)
+    unseen = await asyncio.gather(*(_unrecordable(services, caller, sent) for sent in body["reports"]))
+    sent = [
+        {**report_member(caller, one["run_id"], one["report"]), "artifacts": one.get("artifacts", [])}
+        for one, problem in zip(body["reports"], unseen, strict=True)
+        if problem is None
+    ]
+    wanted = [claim_member(caller, executor_id, _claim(body))] if body["max_runs"] else []
+    answers = iter(await services.exchanger.carry(caller, sent, wanted) if sent or wanted else [])
+    found = [Answer(error=problem) if problem else next(answers) for problem in unseen]
+    return _response(body["reports"], found, next(answers, None))
+
+
+async def _wait(
+    services: Services, request: Request, caller: Principal, executor_id: UUID, body: JsonObject
+) -> str:
+    claim = {**_claim(body), "wait_seconds": body.get("wait_seconds", 0)}
+    try:
+        answer = Answer(await claims.claim(services, request, caller, executor_id, claim))
+    except ContractError as error:
+        answer = Answer(error=error)
+    return _response([], [], answer)
+
+
+def _claim(body: JsonObject) -> JsonObject:
+    return {"request_id": body["request_id"], "max_runs": body["max_runs"], "queues": body.get("queues")}
+
+
+async def _unrecordable(services: Services, caller: Principal, sent: JsonObject) -> ContractError | None:
+    """Why an artifact that a report names cannot be recorded; None when the store holds the bytes of all."""
+    try:
+        for artifact_id in sent.get("artifacts", []):
+            await artifacts.check_stored(
+                services.store, services.object_store, caller, UUID(sent["run_id"]), UUID(artifact_id), sent["report"]
+            )
+    except OpsError as error:
+        return from_ops_error(error)
+    except ContractError as error:
+        return error
+    return None
+
+
+def _response(sent: list[JsonObject], found: list[Answer], claimed: Answer | None) -> str:
+    told = ", ".join(
+        f'{{"run_id": "{one["run_id"]}", "epoch": {one["report"]["epoch"]}, '
+        f'"answer": {answer.text or "null"}, "problem": {_problem(answer.error)}}}'
+        for one, answer in zip(sent, found, strict=True)
+    )
+    rest = claimed.text if claimed and claimed.text else f'{{"runs": [], "server_time": "{claims.server_time()}"}}'
+    return f'{{"reports": [{told}], "claim_problem": {_problem(claimed and claimed.error)}, {rest[1:]}'
+
+
+def _problem(error: ContractError | None) -> str:
+    return "null" if error is None else json.dumps(error.problem(), default=str)
