@@ -38,7 +38,7 @@ def test_a_run_goes_from_submit_to_succeeded(queue: Queue) -> None:
     assert (answer["repeated"], answer["run_state"], answer["route"]["decision"]) == (False, "succeeded", "finish")
     done = queue.get(run)
     assert (done["state"], done["result"], done["usage"]) == ("succeeded", {"rows": 5}, {"cpu_seconds": 2})
-    assert queue.event_types(run) == ["run.submitted", "run.started", "attempt.reported", "run.succeeded"]
+    assert queue.event_types(run) == ["run.submitted", "run.started", "run.succeeded"]
     assert worker.claim() == []
 
 

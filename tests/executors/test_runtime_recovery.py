@@ -130,7 +130,7 @@ def test_a_lost_answer_to_a_report_is_asked_for_again_and_counts_once(control_ro
     run = control_room.ended(run_id)
     assert proxy.lost == 1
     assert run["state"] == "succeeded"
-    assert [event["type"] for event in events(control_room, run_id)].count("attempt.reported") == 1
+    assert [event["type"] for event in events(control_room, run_id)].count("run.succeeded") == 1
     assert len(executions(control_room)) == 1
 
 

@@ -207,4 +207,4 @@ async def test_the_work_of_an_executor_is_told(server: Server, worker: Worker) -
     async with stream(server.operator, run_id=1) as opened:
         await worker.succeed()
         events = await opened.events(2)
-    assert [event["type"] for event in events] == ["attempt.reported", "run.succeeded"]
+    assert [event["type"] for event in events] == ["run.succeeded"]

@@ -5,15 +5,18 @@ language plpgsql volatile set search_path = ''
 as $$
 declare
   v_starts ops.member_start[] := '{}';
+  v_group  ops.member_start[];
   v_first  ops.member_claim;
 begin
   for v_first in
     select distinct on (c.filter) c.* from unnest(p_claims) c where c.repeated is null order by c.filter, c.ordinal
   loop
-    v_starts := v_starts || ops.share_out(
+    v_group := ops.share_out(
       array(select c from unnest(p_claims) c where c.repeated is null and c.filter = v_first.filter order by c.ordinal));
+    -- started before the next group looks: to its own transaction a locked run is still there to be had
+    perform ops.start_runs(v_group);
+    v_starts := v_starts || v_group;
   end loop;
-  perform ops.start_runs(v_starts);
   insert into ops.claim_requests (executor_id, request_id, body_digest, runs, created_at)
   select c.executor_id, c.request_id, c.body_digest,
          (select jsonb_agg(jsonb_build_object('run_id', s.run_id, 'epoch', r.epoch))

@@ -1,4 +1,4 @@
--- Mutate and emit: the attempt ends with the reported outcome; its cap ledger is written; its recorded artifacts become
+-- Mutate: the attempt ends with the reported outcome; its cap ledger is written; its recorded artifacts become
 -- visible, those only begun are orphaned; a success's publications are recorded. Raises OPV01.
 create or replace function ops.close_attempt(p_attempt ops.attempts, p_body jsonb) returns ops.attempts
 language plpgsql volatile set search_path = ''
@@ -20,10 +20,6 @@ begin
    where run_id = p_attempt.run_id and epoch = p_attempt.epoch and state in ('begun', 'recorded');
   perform ops.record_publications(v_attempt, coalesce(nullif(p_body -> 'publications', 'null'), '[]'));
 
-  perform ops.emit(v_attempt.run_id, 'attempt.reported', v_attempt.epoch, ops.executor_actor(v_attempt.executor_id),
-    jsonb_build_object('outcome', v_attempt.outcome, 'attempt', v_attempt.attempt,
-                       'report_digest', encode(v_attempt.report_digest, 'hex'), 'error', v_attempt.error - 'trace')
-    || case when v_attempt.outcome = 'cancelled' then jsonb_build_object('reason', p_body -> 'reason') else '{}' end);
   perform ops.record_caps(v_attempt, coalesce(nullif(p_body -> 'cap_ledger', 'null'), '[]'));
   return v_attempt;
 end

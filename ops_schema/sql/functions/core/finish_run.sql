@@ -1,7 +1,8 @@
 -- Mutate and emit: a run reaches a final state. The caller holds the run's lock and calls ops.settle afterwards, once
--- for all the runs that it finished. Deletes the lease; what it measured moves to the run.
+-- for all the runs that it finished. p_told: what the event says beside the error. Deletes the lease; what it measured moves to the run.
 create or replace function ops.finish_run(
-  p_run_id uuid, p_state text, p_reason text, p_actor text, p_error jsonb default null, p_result jsonb default null)
+  p_run_id uuid, p_state text, p_reason text, p_actor text, p_error jsonb default null, p_result jsonb default null,
+  p_told jsonb default '{}')
 returns void
 language plpgsql volatile set search_path = ''
 as $$
@@ -16,6 +17,7 @@ begin
             coalesce((select a.usage from ops.attempts a where a.run_id = p_run_id and a.epoch = v_lease.epoch), '{}')
    where run_id = p_run_id;
   perform ops.emit(p_run_id, 'run.' || p_state, null, p_actor,
-                           case when p_error is null then '{}' else jsonb_build_object('error', p_error - 'trace') end);
+                   p_told || case when p_error is null then '{}'
+                                  else jsonb_build_object('error', p_error - 'trace') end);
 end
 $$;

@@ -2,7 +2,8 @@
 -- the run's lock, has ended the attempt, and settles the run if `ended` says so.
 -- Returns the contract's route {decision, reason, retry_at|null} plus {ended: bool}.
 create or replace function ops.route_run(
-  p_run_id uuid, p_outcome text, p_error jsonb, p_actor text, p_result jsonb default null)
+  p_run_id uuid, p_outcome text, p_error jsonb, p_actor text, p_result jsonb default null,
+  p_told jsonb default null)
 returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
@@ -16,11 +17,14 @@ begin
                                    p_outcome, p_error);
   if v_decision ->> 'decision' in ('finish', 'escalate') then
     perform ops.finish_run(p_run_id, case when v_decision ->> 'reason' = 'cancelled' then 'cancelled' else 'failed' end,
-                           v_decision ->> 'reason', p_actor, p_error, p_result);
+                           v_decision ->> 'reason', p_actor, p_error, p_result, coalesce(p_told, '{}'));
     if v_decision ->> 'decision' = 'escalate' then
       perform ops.emit(p_run_id, 'run.escalated', null, p_actor, v_decision);
     end if;
   else
+    if p_told is not null then
+      perform ops.emit(p_run_id, 'attempt.reported', v_run.epoch, p_actor, p_told);
+    end if;
     delete from ops.leases where run_id = p_run_id;
     v_retry_at := ops.now() + ops.seconds((v_decision ->> 'delay')::numeric);
     perform ops.put_back(p_run_id, v_decision ->> 'decision', v_decision ->> 'reason', v_retry_at, p_actor);

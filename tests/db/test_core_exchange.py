@@ -1,0 +1,359 @@
+"""Reports and claims of many at once: each member is answered on its own, whatever the others are."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from tests.support.core import EXTERNAL, USER, Json, Queue, Worker, publication, report
+from tests.support.postgres import Database
+
+Member = tuple[str | None, Json]
+
+
+@pytest.fixture
+def queue(pg: Database) -> Iterator[Queue]:
+    made = Queue(pg)
+    yield made
+    made.ops.close()
+
+
+def reporting(worker: Worker, run: Json, outcome: str = "succeeded", **more: Any) -> Json:
+    """A report as the server hands it to the database."""
+    return {"token_id": str(worker.token), "run_id": run["run_id"], "body": report(run, outcome, **more)}
+
+
+def claiming(worker: Worker, max_runs: int = 1, **more: Any) -> Json:
+    """A claim as the server hands it to the database."""
+    body = {"request_id": str(uuid.uuid4()), "max_runs": max_runs, "queues": None} | more
+    return {"token_id": str(worker.token), "executor_id": str(worker.id), "body": body}
+
+
+def exchange(queue: Queue, reports: list[Json], claims: list[Json] | None = None) -> list[Member]:
+    """(code, detail) of each member, in the order given."""
+    members = [{**member, "ordinal": n} for n, member in enumerate([*reports, *(claims or [])])]
+    arguments = (Jsonb(members[: len(reports)]), Jsonb(members[len(reports) :]))
+    rows = queue.ops.server.execute("select * from ops.exchange_each(%s, %s)", arguments).fetchall()
+    found = {ordinal: (code, json.loads(detail)) for ordinal, code, detail in rows}
+    assert len(rows) == len(found) == len(members)
+    return [found[n] for n in range(len(members))]
+
+
+def claimed(queue: Queue, worker: Worker, count: int, template: str = "job") -> list[Json]:
+    for _ in range(count):
+        queue.submit(template)
+    runs = worker.claim(count)
+    assert len(runs) == count
+    return runs
+
+
+def test_reports_and_a_claim_go_in_one_exchange(queue: Queue) -> None:
+    queue.template()
+    worker = Worker(queue)
+    runs = claimed(queue, worker, 3)
+    queue.submit()
+    *reported, (code, answer) = exchange(queue, [reporting(worker, run) for run in runs], [claiming(worker, 5)])
+    assert [member[0] for member in reported] == [None] * 3
+    assert [member[1]["run_id"] for member in reported] == [run["run_id"] for run in runs]
+    assert code is None
+    assert [queue.state(run) for run in runs] == ["succeeded"] * 3
+    assert [run["number"] for run in answer["runs"]] == [4]
+    assert queue.ops.call("verify_events", runs[0]["run_id"])["ok"]
+
+
+def test_what_a_report_frees_a_claim_of_the_same_exchange_can_have(queue: Queue) -> None:
+    queue.template()
+    worker = Worker(queue)
+    first, second = (queue.submit(concurrency_key="one") for _ in range(2))
+    run = worker.claim_one()
+    assert run["run_id"] == first["run_id"]
+    assert worker.claim() == []
+    _, (_, answer) = exchange(queue, [reporting(worker, run)], [claiming(worker)])
+    assert [one["run_id"] for one in answer["runs"]] == [second["run_id"]]
+
+
+def test_a_plain_report_leaves_what_the_single_verb_leaves(queue: Queue) -> None:
+    queue.template(outputs=[])
+    worker = Worker(queue)
+    one, other = claimed(queue, worker, 2)
+    more = {"result": {"rows": 5}, "usage": {"cpu_seconds": 2}}
+    worker.heartbeat(one, other, usage={"memory_bytes": 7}, progress={"fraction": 0.5})
+    answer = worker.report(one, **more)
+    ((code, detail),) = exchange(queue, [reporting(worker, other, **more)])
+    assert code is None
+    assert unlike(answer) == unlike(detail)
+    for table in ("runs", "attempts"):
+        assert unlike(row(queue, table, one)) == unlike(row(queue, table, other))
+    assert queue.event_types(one) == queue.event_types(other)
+    assert [unlike(event) for event in told(queue, one)] == [unlike(event) for event in told(queue, other)]
+
+
+OWN = {
+    *("run_id", "number", "ready_seq", "queued_at", "submitted_at", "started_at", "finished_at", "reported_at"),
+    *("event_head", "idempotency_key", "report_digest", "answer", "at", "params_digest"),
+}
+
+
+def unlike(value: Any) -> Any:
+    """Without what is each run's own."""
+    if isinstance(value, dict):
+        return {name: unlike(member) for name, member in value.items() if name not in OWN}
+    return value
+
+
+def row(queue: Queue, table: str, run: Json) -> Json:
+    found: Json = queue.ops.value(f"select to_jsonb(t) from ops.{table} t where run_id = %s", run["run_id"])
+    return found
+
+
+def told(queue: Queue, run: Json) -> list[Json]:
+    rows = queue.ops.admin.execute("select canonical from ops.events where run_id = %s order by seq", (run["run_id"],))
+    return [json.loads(canonical) for (canonical,) in rows]
+
+
+# One bad member among 99 good ones ------------------------------------------------------------------------------------
+
+Poison = Callable[[Queue, Worker], Json]
+POISON: dict[str, tuple[str, Poison]] = {}
+
+
+def poison(code: str) -> Callable[[Poison], Poison]:
+    """A report that is refused with this SQLSTATE."""
+
+    def register(make: Poison) -> Poison:
+        POISON[make.__name__] = (code, make)
+        return make
+
+    return register
+
+
+@poison("OPC01")
+def stale_epoch(queue: Queue, worker: Worker) -> Json:
+    (run,) = claimed(queue, worker, 1)
+    queue.cancel(run, reason="now", force=True)
+    return reporting(worker, run)
+
+
+@poison("OPN01")
+def unknown_run(queue: Queue, worker: Worker) -> Json:
+    return reporting(worker, {"run_id": str(uuid.uuid4()), "epoch": 1})
+
+
+@poison("OPU02")
+def run_of_another_token(queue: Queue, worker: Worker) -> Json:
+    other = Worker(queue)
+    (run,) = claimed(queue, other, 1)
+    return reporting(worker, run)
+
+
+@poison("OPC02")
+def another_outcome_on_record(queue: Queue, worker: Worker) -> Json:
+    (run,) = claimed(queue, worker, 1)
+    worker.report(run)
+    return reporting(worker, run, "failed")
+
+
+@poison("OPC03")
+def key_of_another_attempt(queue: Queue, worker: Worker) -> Json:
+    first, second = claimed(queue, worker, 2)
+    worker.report(first)
+    return reporting(worker, second, idempotency_key=f"{first['run_id']}/{first['epoch']}")
+
+
+@poison("OPV01")
+def no_epoch(queue: Queue, worker: Worker) -> Json:
+    (run,) = claimed(queue, worker, 1)
+    return reporting(worker, run, epoch="one")
+
+
+@poison("OPV01")
+def undeclared_output(queue: Queue, worker: Worker) -> Json:
+    queue.template("table", outputs=[{"name": "flights", "format": "delta", "mode": "append", "path": "bronze/x"}])
+    (run,) = claimed(queue, worker, 1, "table")
+    return reporting(worker, run, publications=[publication(run) | {"output": "planes"}])
+
+
+@poison("OPV01")
+def unknown_layer_in_the_cap_ledger(queue: Queue, worker: Worker) -> Json:
+    (run,) = claimed(queue, worker, 1)
+    return reporting(worker, run, cap_ledger=[{"layer": "moon", "cap": "wall_seconds", "limit": 1, "observed": 2}])
+
+
+@poison("OPN04")
+def artifact_of_nobody(queue: Queue, worker: Worker) -> Json:
+    (run,) = claimed(queue, worker, 1)
+    return reporting(worker, run, result={"of": "nobody"}) | {"artifacts": [str(uuid.uuid4())]}
+
+
+@pytest.mark.parametrize("kind", POISON)
+def test_a_poisoned_report_among_99_good_ones_fails_alone(queue: Queue, kind: str) -> None:
+    code, make = POISON[kind]
+    queue.template()
+    worker = Worker(queue)
+    bad = make(queue, worker)
+    good = claimed(queue, worker, 99)
+    sent = [reporting(worker, run) for run in good]
+    before = queue.ops.value("select to_jsonb(r) from ops.runs r where run_id = %s", bad["run_id"])
+    answers = exchange(queue, [*sent[:50], bad, *sent[50:]], [claiming(worker)])
+    assert answers[50][0] == code
+    assert answers[50][1]["message"]
+    assert [member[0] for n, member in enumerate(answers) if n != 50] == [None] * 100
+    assert {queue.state(run) for run in good} == {"succeeded"}
+    assert queue.ops.value("select to_jsonb(r) from ops.runs r where run_id = %s", bad["run_id"]) == before
+
+
+def test_refused_claims_leave_the_others_alone(queue: Queue) -> None:
+    queue.template()
+    worker, gone, other = Worker(queue), Worker(queue), Worker(queue)
+    for _ in range(3):
+        queue.submit()
+    queue.ops.call("leave_executor", gone.token, gone.id)
+    used = claiming(worker)
+    exchange(queue, [], [used])
+    bad = [
+        claiming(gone),
+        claiming(worker) | {"executor_id": str(uuid.uuid4())},
+        claiming(worker) | {"executor_id": str(other.id)},
+        claiming(worker, request_id=used["body"]["request_id"], max_runs=7),
+        claiming(worker, request_id="never"),
+        claiming(worker) | {"token_id": str(uuid.uuid4())},
+    ]
+    answers = exchange(queue, [], [*bad, claiming(worker), claiming(other)])
+    assert [code for code, _ in answers] == ["OPC09", "OPN03", "OPU02", "OPC06", "OPV01", "OPU01", None, None]
+    assert [len(answer["runs"]) for _, answer in answers[-2:]] == [1, 1]
+
+
+# Duplicates -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_report_twice_in_one_batch_is_accepted_once(queue: Queue) -> None:
+    queue.template()
+    worker = Worker(queue)
+    (run,) = claimed(queue, worker, 1)
+    first, second = exchange(queue, [reporting(worker, run), reporting(worker, run)])
+    assert (first[0], second[0]) == (None, None)
+    assert (first[1]["repeated"], second[1]["repeated"]) == (False, True)
+    assert queue.event_types(run).count("run.succeeded") == 1
+
+
+def test_two_outcomes_of_one_attempt_in_one_batch_are_decided_by_their_order(queue: Queue) -> None:
+    queue.template()
+    worker = Worker(queue)
+    (run,) = claimed(queue, worker, 1)
+    first, second = exchange(queue, [reporting(worker, run), reporting(worker, run, "failed", error=USER)])
+    assert (first[0], second[0]) == (None, "OPC02")
+    assert queue.state(run) == "succeeded"
+
+
+def test_one_key_for_two_attempts_in_one_batch_reports_one_of_them(queue: Queue) -> None:
+    queue.template()
+    worker = Worker(queue)
+    runs = claimed(queue, worker, 2)
+    answers = exchange(queue, [reporting(worker, run, idempotency_key="mine") for run in runs])
+    assert sorted(code or "" for code, _ in answers) == ["", "OPC03"]
+    assert sorted(queue.state(run) for run in runs) == ["running", "succeeded"]
+
+
+def test_a_repeated_exchange_gets_the_same_runs_without_those_reported_since(queue: Queue) -> None:
+    queue.template()
+    worker = Worker(queue)
+    (done,) = claimed(queue, worker, 1)
+    queue.submit()
+    queue.submit()
+    sent = ([reporting(worker, done)], [claiming(worker, 2)])
+    (_, reported), (_, answer) = exchange(queue, *sent)
+    (_, again), (_, repeated) = exchange(queue, *sent)
+    assert again == reported | {"repeated": True}
+    assert repeated["runs"] == answer["runs"]
+    worker.report(answer["runs"][0])
+    _, (_, third) = exchange(queue, *sent)
+    assert third["runs"] == answer["runs"][1:]
+
+
+# Routes ---------------------------------------------------------------------------------------------------------------
+
+
+def test_failures_and_publications_take_their_own_way_in_a_batch(queue: Queue) -> None:
+    queue.template(retry={"max_attempts": 3, "backoff_seconds": 0})
+    queue.template("table", outputs=[{"name": "flights", "format": "delta", "mode": "append", "path": "bronze/x"}])
+    worker = Worker(queue)
+    plain, flaky, broken = claimed(queue, worker, 3)
+    (table,) = claimed(queue, worker, 1, "table")
+    answers = exchange(
+        queue,
+        [
+            reporting(worker, table, publications=[publication(table)]),
+            reporting(worker, broken, "failed", error=USER),
+            reporting(worker, flaky, "failed", error=EXTERNAL),
+            reporting(worker, plain),
+        ],
+        [claiming(worker, 5)],
+    )
+    assert [answer["route"]["decision"] for _, answer in answers[:4]] == ["publish", "finish", "retry", "finish"]
+    assert [queue.state(run) for run in (table, broken, plain)] == ["running", "failed", "succeeded"]
+    assert [(run["run_id"], run["epoch"]) for run in answers[4][1]["runs"]] == [(flaky["run_id"], 2)]
+
+
+def test_a_child_that_ends_in_a_batch_lets_its_dependent_start_in_the_same_exchange(queue: Queue) -> None:
+    queue.template("a")
+    queue.template("b")
+    tasks = {"a": {"template": "a"}, "b": {"template": "b", "depends_on": ["a"]}}
+    queue.template("both", kind="pipeline", entrypoint=None, tasks=tasks)
+    pipeline = queue.submit("both")
+    worker = Worker(queue)
+    first = worker.claim_one()
+    _, (_, answer) = exchange(queue, [reporting(worker, first)], [claiming(worker)])
+    (second,) = answer["runs"]
+    assert second["task_key"] == "b"
+    exchange(queue, [reporting(worker, second)])
+    assert queue.state(pipeline) == "succeeded"
+
+
+def test_claims_of_like_executors_share_what_is_ready_in_their_order(queue: Queue) -> None:
+    queue.template()
+    workers = [Worker(queue) for _ in range(3)]
+    submitted = [queue.submit()["run_id"] for _ in range(5)]
+    answers = exchange(queue, [], [claiming(worker, 2) for worker in workers])
+    assert [[run["run_id"] for run in answer["runs"]] for _, answer in answers] == [
+        submitted[:2],
+        submitted[2:4],
+        submitted[4:],
+    ]
+    held = queue.ops.admin.execute("select executor_id, count(*) from ops.leases group by 1").fetchall()
+    assert dict(held) == {workers[0].id: 2, workers[1].id: 2, workers[2].id: 1}
+
+
+def test_claims_of_unlike_executors_get_what_they_can_run(queue: Queue) -> None:
+    queue.template()
+    queue.template("big", requires={"labels": {"size": "big"}})
+    small, big = Worker(queue), Worker(queue, labels={"size": "big"})
+    queue.submit("big")
+    queue.submit()
+    answers = exchange(queue, [], [claiming(small, 2), claiming(big, 2)])
+    assert sorted(run["template_name"] for _, answer in answers for run in answer["runs"]) == ["big", "job"]
+    assert "big" not in [run["template_name"] for run in answers[0][1]["runs"]]
+
+
+def test_no_two_runs_of_a_key_start_in_one_batch_of_claims(queue: Queue) -> None:
+    queue.template()
+    workers = [Worker(queue, labels={"n": str(n)}) for n in range(3)]
+    for _ in range(6):
+        queue.submit(concurrency_key="one")
+    answers = exchange(queue, [], [claiming(worker, 3) for worker in workers])
+    assert sum(len(answer["runs"]) for _, answer in answers) == 1
+
+
+def test_what_no_member_is_to_blame_for_fails_the_batch_whole(queue: Queue) -> None:
+    queue.template()
+    worker = Worker(queue)
+    runs = claimed(queue, worker, 2)
+    queue.ops.admin.execute("alter table ops.events add constraint broken check (type <> 'run.succeeded') not valid")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        exchange(queue, [reporting(worker, run) for run in runs])
+    assert [queue.state(run) for run in runs] == ["running"] * 2
