@@ -223,6 +223,8 @@ def _quoted(part: str) -> str:
 def _refused(error: ContractError, where: str) -> ControlRoomError:
     issues = [f"{issue.get('path') or '/'}: {issue.get('message')}" for issue in error.members.get("errors") or []]
     detail = "\n  ".join([error.detail, *issues]) if len(issues) > 1 else error.detail
+    if error.members.get("kinds"):
+        detail += f"; known kinds: {', '.join(sorted(error.members['kinds']))}"
     return ControlRoomError(
         detail,
         where=where,
