@@ -93,7 +93,7 @@ def apply_paths(client: OperatorClient, paths: Iterable[Path]) -> list[dict[str,
     drafts = checked(paths, client.templates(), kinds)
     for draft in drafts:
         if draft.archive is not None:
-            client.put_bundle(draft.archive)
+            client.put_bundle(draft.archive, draft.spec.get("workspace"))
     applied: list[dict[str, Any]] = []
     for draft in drafts:
         try:

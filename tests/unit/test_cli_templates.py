@@ -118,8 +118,8 @@ def test_a_kind_that_is_like_none_we_know_is_left_to_the_server(home: Path) -> N
     assert checked([home], [], [])
 
 
-def server(seen: list[str], refuse: str = "") -> OperatorClient:
-    """A control room without templates; it refuses to store the template named."""
+def server(seen: list[str], refuse: str = "", bodies: list[dict[str, Any]] | None = None) -> OperatorClient:
+    """A control room without templates; it refuses to store the template named. bodies: what announced a bundle."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix("/api/v1")
@@ -127,10 +127,13 @@ def server(seen: list[str], refuse: str = "") -> OperatorClient:
         if request.method == "GET":
             return httpx.Response(200, json={"items": []})
         if path == "/bundles":
-            return httpx.Response(200, json={**json.loads(request.content), "upload": None})
+            body = json.loads(request.content)
+            if bodies is not None:
+                bodies.append(body)
+            return httpx.Response(200, json={**body, "upload": None})
         if path.endswith(f"/{refuse}"):
-            body = {"code": "unknown_kind", "detail": "kind: 'zzz' is no kind here", "kinds": ["python", "dbt"]}
-            return httpx.Response(422, json=body)
+            refusal = {"code": "unknown_kind", "detail": "kind: 'zzz' is no kind here", "kinds": ["python", "dbt"]}
+            return httpx.Response(422, json=refusal)
         return httpx.Response(200, json={"name": path.rsplit("/", 1)[1], "version": 1, "created": True})
 
     return OperatorClient("http://127.0.0.1:1", "secret", transport=httpx.MockTransport(answer))
@@ -142,6 +145,14 @@ def test_when_one_file_is_wrong_nothing_is_uploaded_and_nothing_applied(home: Pa
     with server(seen) as client, pytest.raises(ControlRoomError, match=r"TASK\.OUTPUT"):
         apply_paths(client, [home])
     assert [request for request in seen if not request.startswith("GET")] == []
+
+
+def test_a_bundle_goes_to_the_workspace_that_its_template_names(home: Path) -> None:
+    change(home / "load.yaml", "kind: python", "kind: python\nworkspace: team-b")
+    bodies: list[dict[str, Any]] = []
+    with server([], bodies=bodies) as client:
+        apply_paths(client, [home / "load.yaml"])
+    assert [body["workspace"] for body in bodies] == ["team-b"]
 
 
 def test_a_refusal_of_the_server_names_the_file_the_kinds_and_what_was_applied_before(home: Path) -> None:
