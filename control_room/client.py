@@ -140,10 +140,11 @@ class OperatorClient:
     def put_template(self, name: str, spec: Mapping[str, Any]) -> Json:
         return self._call("PUT", f"/templates/{_quoted(name)}", json=dict(spec))
 
-    def put_bundle(self, archive: bytes) -> Json:
-        """Upload a code bundle unless the store has it: {sha256, size}."""
+    def put_bundle(self, archive: bytes, workspace: str | None = None) -> Json:
+        """Upload a code bundle unless the store has it: {sha256, size}. workspace: whose it is; None for our home."""
         sha256 = hashlib.sha256(archive).hexdigest()
-        upload = self._call("POST", "/bundles", json={"sha256": sha256, "size": len(archive)})["upload"]
+        body = {"sha256": sha256, "size": len(archive), "workspace": workspace}
+        upload = self._call("POST", "/bundles", json=_present(body))["upload"]
         if upload is not None:
             self._upload(upload, archive)
         return {"sha256": sha256, "size": len(archive)}
@@ -222,7 +223,9 @@ def _quoted(part: str) -> str:
 
 def _refused(error: ContractError, where: str) -> ControlRoomError:
     issues = [f"{issue.get('path') or '/'}: {issue.get('message')}" for issue in error.members.get("errors") or []]
-    detail = "\n  ".join([error.detail, *issues]) if len(issues) > 1 else error.detail
+    detail = "\n  ".join([f"{len(issues)} places are wrong:", *issues]) if len(issues) > 1 else error.detail
+    if error.members.get("kinds"):
+        detail += f"; known kinds: {', '.join(sorted(error.members['kinds']))}"
     return ControlRoomError(
         detail,
         where=where,

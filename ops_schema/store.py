@@ -168,7 +168,7 @@ class PostgresStore:
         return await self._json("create_token", p.token_id, token_sha256, Jsonb(body))
 
     async def revoke_token(self, p: Principal, token_id: Id) -> None:
-        """End a token and its sessions; repeating it is no error."""
+        """End a token and its sessions; repeating it is no error. OPU02 for one that opens workspaces closed to `p`."""
         await self._value("revoke_token", p.token_id, token_id)
 
     # Executor plane --------------------------------------------------------------------------------------------------

@@ -18,21 +18,27 @@ router = StrictRouter(tags=["templates"])
 BUNDLE_TYPE = "application/gzip"
 
 
-@router.post("/bundles", operation_id="putBundle", responses=writing(409))
+@router.post("/bundles", operation_id="putBundle", responses=writing(404, 409))
 async def put_bundle(
     ctx: Annotated[Context, Depends(context)], caller: Operator, body: models.PutBundle
 ) -> models.BundleBegun:
     """Announce a bundle; the answer says where to PUT its bytes, or null when they are there."""
-    stored, key = await announce(ctx, caller.principal, body.sha256, body.size)
+    stored, key = await announce(ctx, caller.principal, body.sha256, body.size, body.workspace)
     if stored:
         return models.BundleBegun(sha256=body.sha256, size=body.size, upload=None)
     upload = await ctx.objects.presign_put(key, size=body.size, sha256=body.sha256, media_type=BUNDLE_TYPE)
     return models.BundleBegun(sha256=body.sha256, size=body.size, upload=models.Upload.model_validate(upload))
 
 
-async def announce(ctx: Context, principal: Principal, sha256: str, size: int) -> tuple[bool, str]:
-    """(whether the store holds the bundle's bytes, its key); what was seen is put on record. Raises digest_mismatch."""
-    bundle = {"sha256": sha256, "size": size}
+async def announce(
+    ctx: Context, principal: Principal, sha256: str, size: int, workspace: str | None = None
+) -> tuple[bool, str]:
+    """(whether the store holds the bundle's bytes, its key); what was seen is put on record.
+
+    workspace: whose bundle it is; None for the principal's home. Raises digest_mismatch, workspace_not_found and
+    forbidden.
+    """
+    bundle = {"sha256": sha256, "size": size, "workspace": workspace}
     key: str = (await ctx.store.put_bundle(principal, bundle))["object_key"]
     found = await ctx.objects.head(key)
     if found is None:

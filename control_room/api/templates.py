@@ -60,7 +60,7 @@ async def check_spec(ctx: Context, principal: Principal, name: str, spec: Json) 
         issues = [Issue("/name", f"is {spec['name']!r}, but the request is for {name!r}")]
     _refuse(name, issues)
     if spec.get("bundle"):
-        await _check_bundle(ctx, principal, spec["bundle"])
+        await _check_bundle(ctx, principal, spec["bundle"], spec.get("workspace"))
 
 
 async def _known(ctx: Context, principal: Principal, spec: Json) -> tuple[set[str], dict[str, Json]]:
@@ -80,8 +80,11 @@ def _refuse(name: str, issues: list[Issue]) -> None:
         )
 
 
-async def _check_bundle(ctx: Context, principal: Principal, bundle: Mapping[str, Any]) -> None:
-    stored, _ = await announce(ctx, principal, bundle["sha256"], bundle["size"])
+async def _check_bundle(ctx: Context, principal: Principal, bundle: Mapping[str, Any], workspace: str | None) -> None:
+    stored, _ = await announce(ctx, principal, bundle["sha256"], bundle["size"], workspace)
+    if not stored and workspace is not None:
+        # Uploaded by somebody who named no workspace: it is in their home.
+        stored, _ = await announce(ctx, principal, bundle["sha256"], bundle["size"])
     if not stored:
         raise make(
             "bundle_not_found",

@@ -34,7 +34,7 @@ def ls(context: typer.Context, run: Run, as_json: AsJson = False) -> None:
         [a["artifact_id"], a["number"], a["name"], a["kind"], size_text(a["size"]), (a["sha256"] or "–")[:12]]
         for a in items
     ]
-    print_table(columns, rows)
+    print_table(columns, rows, spare=("sha256", "artifact"))
 
 
 @app.command()

@@ -29,17 +29,15 @@ def template_files(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def read_templates(paths: Iterable[Path]) -> list[tuple[Path, Json]]:
-    """(file, spec) in the order to apply: pipelines come after the templates they name."""
-    loaded = [(path, read_template(path)) for path in template_files(list(paths))]
-    return sorted(loaded, key=lambda pair: pair[1].get("kind") == "pipeline")
-
-
 def read_template(path: Path) -> Json:
     import yaml
 
     try:
         spec = yaml12.load(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise ControlRoomError(f"this is no YAML: {error.problem}", where=place, exit_code=MISUSE) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ControlRoomError(f"the template cannot be read: {error}", where=str(path), exit_code=MISUSE) from error
     if not isinstance(spec, dict) or not isinstance(spec.get("name"), str):

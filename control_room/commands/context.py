@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,11 +17,14 @@ from control_room.errors import MISUSE, UNAVAILABLE, ControlRoomError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from control_room.client import OperatorClient
     from control_room.local.folder import StackFolder
 
 PIPE_WIDTH = 180
+UNLIMITED = 10_000  # characters: as wide as no table is
+WHOLE = ("state", "outcome", "kind")  # words that must not be folded
 DEFAULT_DATA_DIR = ".control-room"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 
@@ -124,23 +127,37 @@ def say(text: str = "", *, quiet: bool = False) -> None:
     console(stderr=quiet).print(text, soft_wrap=True)
 
 
-def print_table(columns: Mapping[str, str], rows: list[list[Any]], title: str | None = None) -> None:
-    """columns: heading -> left or right. Cells may be None (shown as a dash) or rich texts."""
+def print_table(columns: Mapping[str, str], rows: list[list[Any]], *, spare: Sequence[str] = ()) -> None:
+    """columns: heading -> left or right. Cells may be None (shown as a dash) or rich texts.
+
+    spare: headings of columns to leave out, the first one first, while the window is too narrow for the table.
+    """
+    here, left_out = console(), 0
+    while True:
+        shown = [number for number, heading in enumerate(columns) if heading not in spare[:left_out]]
+        table = _table({h: side for n, (h, side) in enumerate(columns.items()) if n in shown}, rows, shown)
+        natural = here.measure(table, options=here.options.update(max_width=UNLIMITED)).maximum
+        if left_out == len(spare) or natural <= here.width:
+            break
+        left_out += 1
+    here.print(table)
+
+
+def _table(columns: Mapping[str, str], rows: list[list[Any]], shown: list[int]) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, (heading, side) in enumerate(columns.items()):
+        whole = number == 0 or side == "right" or heading in WHOLE
         table.add_column(
-            heading,
-            justify="right" if side == "right" else "left",
-            overflow="fold",
-            no_wrap=number == 0 or side == "right",
-        )
+            heading, justify="right" if side == "right" else "left", overflow="fold", no_wrap=whole,
+        )  # fmt: skip
     for row in rows:
-        table.add_row(*[cell if isinstance(cell, Text) else Text("–" if cell is None else str(cell)) for cell in row])
-    console().print(table)
+        cells = [row[number] for number in shown]
+        table.add_row(*[cell if isinstance(cell, Text) else Text("–" if cell is None else str(cell)) for cell in cells])
+    return table
 
 
 def program() -> str:

@@ -176,7 +176,8 @@ def _tell(summary: Json, client: OperatorClient, open_browser: bool | None) -> N
 def _print_tasks(run: Json, tasks: list[Json]) -> None:
     rows = [_row(task) for task in [*tasks, *([{**run, "artifacts": []}] if run["kind"] == "pipeline" else [])]]
     right = {"try": "right", "duration": "right", "rows": "right", "artifacts": "right"}
-    print_table({"run": "right", "task": "left", "executor": "left", "state": "left", **right, "sha256": "left"}, rows)
+    columns = {"run": "right", "task": "left", "executor": "left", "state": "left", **right, "sha256": "left"}
+    print_table(columns, rows, spare=("sha256", "executor"))
 
 
 def _row(task: Json) -> list[Any]:
@@ -196,9 +197,9 @@ def _row(task: Json) -> list[Any]:
 
 def _next_things(summary: Json) -> None:
     number, me = summary["run"]["number"], program()
-    say(f"  {me} artifacts verify {number}     recompute every sha256 from the store")
-    say(f"  {me} demo --input FILE.csv   the same on a table of your own")
-    say(f"  {me} down, then up           stop everything; every run is still there")
+    say(f"  {me} {f'artifacts verify {number}':<22} recompute every sha256 from the store")
+    say(f"  {me} {'demo --input FILE.csv':<22} the same on a table of your own")
+    say(f"  {me} {'down, then up':<22} stop everything; every run is still there")
 
 
 def _tell_failure(summary: Json) -> None:

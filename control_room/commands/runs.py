@@ -26,6 +26,7 @@ from control_room.errors import FAILED, OK, interruptible
 app = typer.Typer(no_args_is_help=True, help="Look at runs, and steer them.")
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Number or run_id.")]
 Json = dict[str, Any]
+STATE_VERBS = {"succeeded": "has", "failed": "has", "cancelled": "was", "skipped": "was"}
 
 
 def submit(
@@ -163,9 +164,9 @@ def why(context: typer.Context, run: Run, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    say(f"run {run} is {found['state']}")
+    say(f"run {run} {STATE_VERBS.get(found['state'], 'is')} {found['state']}")
     for reason in found["reasons"]:
-        say(f"  {reason['message']} ({reason['code']})")
+        say(indent(printable(f"{reason['message']} ({reason['code']})"), "    ")[2:])
 
 
 def print_runs(runs: list[Json]) -> None:
@@ -184,7 +185,8 @@ def print_runs(runs: list[Json]) -> None:
         ]
         for run in runs
     ]
-    print_table({**columns, "duration": "right", "rows": "right", "executor": "left"}, rows)
+    columns |= {"duration": "right", "rows": "right", "executor": "left"}
+    print_table(columns, rows, spare=("executor", "rows", "try"))
 
 
 def goes_on(run: Json) -> AbstractContextManager[None]:
@@ -232,7 +234,7 @@ def _print_run(run: Json, whole_trace: bool = False) -> None:
     if run["children"]:
         print_runs(sorted(run["children"], key=lambda child: child["number"]))
     if run["attempts"]:
-        _print_attempts(run["attempts"])
+        _print_attempts(run["attempts"], run["error"])
     if run["publications"]:
         _print_publications(run["publications"])
 
@@ -252,7 +254,8 @@ def _trace(run: Json, whole: bool) -> str:
     return end if end == found else f"{end}\n(all of it: {program()} runs show {run['number']} --trace)"
 
 
-def _print_attempts(attempts: list[Json]) -> None:
+def _print_attempts(attempts: list[Json], told: Json | None) -> None:
+    """The table, then the errors of attempts; the run's own, which was told, only once."""
     rows = [
         [
             a["attempt"],
@@ -261,12 +264,14 @@ def _print_attempts(attempts: list[Json]) -> None:
             a["executor_name"],
             time_text(a["started_at"]),
             seconds_text(_seconds(a)),
-            error_line(a["error"]),
         ]
         for a in attempts
     ]
     left = dict.fromkeys(("outcome", "executor", "started"), "left")
-    print_table({"attempt": "right", "epoch": "right", **left, "duration": "right", "error": "left"}, rows)
+    print_table({"attempt": "right", "epoch": "right", **left, "duration": "right"}, rows)
+    for attempt in attempts:
+        if attempt["error"] and error_text(attempt["error"]) != error_text(told):
+            say(f"  attempt {attempt['attempt']}: {error_line(attempt['error'])}")
 
 
 def _seconds(attempt: Json) -> float | None:

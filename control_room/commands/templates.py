@@ -10,6 +10,7 @@ import typer
 
 from control_room.commands.context import AsJson, connect, print_json, print_table, say
 from control_room.commands.words import time_text
+from control_room.errors import ControlRoomError
 
 if TYPE_CHECKING:
     from control_room.client import OperatorClient
@@ -51,7 +52,10 @@ def apply(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Template files (YAML), or folders of them.")],
     as_json: AsJson = False,
 ) -> None:
-    """Pack and upload the code bundles, and store each template as its next version, unless nothing changed."""
+    """Pack and upload the code bundles, and store each template as its next version, unless nothing changed.
+
+    All files are checked first: when one is wrong, none is applied.
+    """
     with connect(context) as client:
         applied = apply_paths(client, paths)
     if as_json:
@@ -82,12 +86,31 @@ def _print_template(found: dict[str, Any]) -> None:
 
 
 def apply_paths(client: OperatorClient, paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """What the server answered for each template, in the order applied."""
-    from control_room.commands.bundles import bundle_folder, pack, read_templates
+    """What the server answered for each template, in the order applied. All are checked before the first is applied."""
+    from control_room.commands.checks import checked
 
-    applied = []
-    for path, spec in read_templates(paths):
-        if isinstance(spec.get("bundle"), str):
-            spec["bundle"] = client.put_bundle(pack(bundle_folder(path, spec["bundle"])))
-        applied.append(client.put_template(spec["name"], spec))
+    kinds = {executor["kind"] for executor in client.executors()}
+    drafts = checked(paths, client.templates(), kinds)
+    for draft in drafts:
+        if draft.archive is not None:
+            client.put_bundle(draft.archive, draft.spec.get("workspace"))
+    applied: list[dict[str, Any]] = []
+    for draft in drafts:
+        try:
+            applied.append(client.put_template(draft.spec["name"], draft.spec))
+        except ControlRoomError as error:
+            raise _refused(error, draft.file, applied) from error
     return applied
+
+
+def _refused(error: ControlRoomError, file: Path, applied: list[dict[str, Any]]) -> ControlRoomError:
+    """The server's refusal, with the file and what was applied before it."""
+    done = ", ".join(f"{item['name']} v{item['version']}" for item in applied) or "nothing"
+    return ControlRoomError(
+        f"{file}: {error.what}; applied before it: {done}",
+        where=error.where,
+        next_step=error.next_step,
+        exit_code=error.exit_code,
+        code=error.code,
+        members=error.members,
+    )

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 
 import psycopg
 import pytest
 
 from tests.support.core import Queue, Worker, publication
-from tests.support.postgres import Database
 
 COLUMNS = "seq, type, epoch, canonical, prev_hash, hash, run_id::text"
-
-
-@pytest.fixture
-def queue(pg: Database) -> Iterator[Queue]:
-    made = Queue(pg)
-    yield made
-    made.ops.close()
 
 
 def busy_run(queue: Queue) -> dict:

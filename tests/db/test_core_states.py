@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.support.core import Queue, Worker, publication
-from tests.support.postgres import Database
 
 PAGE = Path(__file__).parents[2] / "ops_schema" / "STATE_MACHINE.md"
 COLUMNS = {
@@ -19,13 +17,6 @@ COLUMNS = {
     "publication": ("publications", "state"),
     "artifact": ("artifacts", "state"),
 }
-
-
-@pytest.fixture
-def queue(pg: Database) -> Iterator[Queue]:
-    made = Queue(pg)
-    yield made
-    made.ops.close()
 
 
 def drawn() -> dict[str, set[tuple[str, str]]]:

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from tests.support.core import EXTERNAL, USER, Queue, Worker, publication
-from tests.support.postgres import Database
 
 OUTPUTS = [{"name": "flights", "format": "delta", "mode": "overwrite", "path": "bronze/flights"}]
-
-
-@pytest.fixture
-def queue(pg: Database) -> Iterator[Queue]:
-    made = Queue(pg)
-    yield made
-    made.ops.close()
 
 
 def reasons(queue: Queue, run: dict[str, Any]) -> dict[str, dict[str, Any]]:

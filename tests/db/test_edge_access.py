@@ -35,6 +35,22 @@ def test_a_revoked_or_expired_token_opens_nothing(ops18):
     refused("OPU01", ops18.call, "list_runs", other, {})
 
 
+def test_an_operator_of_some_workspaces_revokes_no_token_that_opens_others(ops):
+    ops.admin.execute("insert into ops.workspaces (workspace) values ('lab')")
+    bound = ops.token("operator", workspaces=["default"])
+    for workspaces in (None, ["lab"], ["default", "lab"]):
+        other = ops.token("executor", f"other-{workspaces}", workspaces)
+        error = refused("OPU02", ops.call, "revoke_token", bound, other)
+        assert members(error) == {"workspaces": ["default"]}
+        assert ops.call("authenticate", sha256(f"other-{workspaces}")) is not None
+    own = ops.token("viewer", "own", ["default"])
+    ops.call("revoke_token", bound, own)
+    assert ops.call("authenticate", sha256("own")) is None
+    ops.call("revoke_token", bound, uuid.uuid4())
+    ops.call("revoke_token", bound, bound)
+    refused("OPU01", ops.call, "revoke_token", bound, own)
+
+
 def test_only_an_operator_makes_tokens_and_not_beyond_their_own_workspaces(ops18):
     body = {"name": "x", "role": "operator", "workspaces": None}
     refused("OPU02", ops18.call, "create_token", ops18.token("viewer"), sha256("x"), body)

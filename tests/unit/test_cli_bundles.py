@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from control_room.commands.bundles import bundle_folder, pack, read_templates
+from control_room.commands.bundles import bundle_folder, pack, template_files
 from control_room.errors import MISUSE, ControlRoomError
 
 
@@ -65,19 +65,6 @@ def test_a_bundle_that_is_missing_is_refused(home: Path) -> None:
         bundle_folder(home / "t.yaml", "nothing")
 
 
-def test_pipelines_come_after_the_templates_they_name(home: Path) -> None:
-    (home / "a-pipeline.yaml").write_text("name: p\nkind: pipeline\n")
-    assert [spec["name"] for _, spec in read_templates([home])] == ["t", "p"]
-
-
-@pytest.mark.parametrize("text", ["- a list", "kind: python", "{", "name: 7"])
-def test_a_file_that_is_no_template_is_refused_with_its_place(home: Path, text: str) -> None:
-    (home / "t.yaml").write_text(text)
-    with pytest.raises(ControlRoomError) as refused:
-        read_templates([home])
-    assert refused.value.where == str(home / "t.yaml")
-
-
 def test_a_folder_without_templates_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ControlRoomError, match="no template"):
-        read_templates([tmp_path])
+        template_files([tmp_path])

@@ -67,7 +67,7 @@ def test_the_code_and_the_members_of_a_problem_are_kept_for_programs() -> None:
         operator.run("1")
     told = error.value.problem()
     assert (told["code"], told["status"], told["kinds"], told["exit_code"]) == ("unknown_kind", 422, ["python"], MISUSE)
-    assert (told["detail"], told["hint"]) == ("about unknown_kind", "do this")
+    assert (told["detail"], told["hint"]) == ("about unknown_kind; known kinds: python", "do this")
 
 
 def test_several_wrong_places_are_all_told() -> None:

@@ -210,3 +210,15 @@ def test_durations_are_short(seconds: float | None, text: str) -> None:
 
 def test_text_of_a_run_cannot_steer_the_terminal() -> None:
     assert words.printable("a\x1b[2Jb\r\x07\x9b1mc\n\td") == "a[2Jb1mc\n\td"
+
+
+@pytest.mark.parametrize(("width", "headings"), [("60", "run state executor"), ("18", "run state")])
+def test_in_a_narrow_window_a_table_leaves_out_what_it_can_spare(width: str, headings: str) -> None:
+    columns = {"run": "right", "state": "left", "executor": "left"}
+    rows = [[1, "succeeded", "python-local"]]
+    code = f"from control_room.commands.context import print_table; print_table({columns}, {rows}, spare=['executor'])"
+    environment = {**os.environ, "COLUMNS": width, "NO_COLOR": "1"}
+    shown = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    lines = [line.split() for line in shown.stdout.splitlines() if line.strip()]
+    assert lines[0] == headings.split()
+    assert lines[2][:2] == ["1", "succeeded"]

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from control_room.api.models.base import Answer, JsonObject, Request, Sha256
+from control_room.api.models.base import Answer, JsonObject, Request, Sha256, Text
 
 
 class Artifact(Answer):
@@ -85,6 +85,9 @@ class PutBundle(Request):
 
     sha256: Sha256
     size: int = Field(ge=1, le=5 * 2**30, strict=True)
+    workspace: Text | None = Field(
+        None, min_length=1, max_length=63, description="Whose it is; `default`, or the token's first, when left out."
+    )
 
 
 class Upload(Answer):

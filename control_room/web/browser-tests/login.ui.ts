@@ -14,7 +14,11 @@ test("a link signs one browser in, leaves no code behind, and signing out ends t
   await page.goto(loginUrls()[1]);
   await page.waitForURL(`${baseUrl()}/runs/`);
   const [cookie] = await context.cookies();
-  expect(cookie).toMatchObject({ name: `ops_session_${new URL(baseUrl()).port}`, httpOnly: true, sameSite: "Strict" });
+  expect(cookie).toMatchObject({
+    name: `ops_session_${new URL(baseUrl()).port}`,
+    httpOnly: true,
+    sameSite: "Strict",
+  });
   await page.goBack();
   expect(page.url()).not.toContain("code=");
   await page.goto("/runs/");

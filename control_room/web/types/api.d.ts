@@ -913,6 +913,11 @@ export interface components {
             sha256: string;
             /** Size */
             size: number;
+            /**
+             * Workspace
+             * @description Whose it is; `default`, or the token's first, when left out.
+             */
+            workspace?: string | null;
         };
         /**
          * RetryRun
@@ -2010,6 +2015,15 @@ export interface operations {
             };
             /** @description The caller may not do this, or the request came from a foreign page. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -10,10 +10,10 @@ import httpx
 from tests.contract.operator.conftest import API, Server, problem, sha256_hex
 
 
-async def upload(server: Server, data: bytes) -> dict[str, Any]:
+async def upload(server: Server, data: bytes, **place: str) -> dict[str, Any]:
     """A bundle in the store."""
     bundle = {"sha256": sha256_hex(data), "size": len(data)}
-    begun = (await server.operator.post(f"{API}/bundles", json=bundle)).json()
+    begun = (await server.operator.post(f"{API}/bundles", json=bundle | place)).json()
     async with httpx.AsyncClient(trust_env=False) as store:
         put = begun["upload"]
         assert (await store.put(put["url"], headers=put["headers"], content=data)).status_code == 200
@@ -26,6 +26,30 @@ async def test_a_bundle_is_uploaded_once_and_then_named_by_a_template(server: Se
     assert again == bundle | {"upload": None}
     applied = await server.template(bundle=bundle)
     assert (applied["version"], applied["created"]) == (1, True)
+
+
+async def test_a_bundle_goes_to_the_workspace_it_is_for(server: Server) -> None:
+    server.ops.admin.execute("insert into ops.workspaces (workspace) values ('lab')")
+    server.ops.token("operator", "lab-operator", ["lab"])
+    bundle = await upload(server, uuid4().bytes, workspace="lab")
+    assert server.ops.value("select string_agg(workspace, ',') from ops.bundles") == "lab"
+    found = server.ops.value("select object_key from ops.bundles")
+    assert found.startswith("lab/sha256/")
+    lab = server.client("lab-operator")
+    spec = {"name": "job", "kind": "python", "entrypoint": "main:run", "params_schema": {"type": "object"}}
+    applied = await lab.put(f"{API}/templates/job", json=spec | {"workspace": "lab", "bundle": bundle})
+    assert applied.status_code == 200, applied.text
+    elsewhere = bundle | {"workspace": "default"}
+    problem(await lab.post(f"{API}/bundles", json=elsewhere), 403, "forbidden")
+    problem(
+        await server.operator.post(f"{API}/bundles", json=bundle | {"workspace": "moon"}), 404, "workspace_not_found"
+    )
+
+
+async def test_a_bundle_uploaded_at_home_serves_a_template_of_another_workspace(server: Server) -> None:
+    server.ops.admin.execute("insert into ops.workspaces (workspace) values ('lab')")
+    bundle = await upload(server, uuid4().bytes)
+    assert (await server.template(workspace="lab", bundle=bundle))["created"] is True
 
 
 async def test_the_store_refuses_other_bytes_than_announced(server: Server) -> None:

@@ -1,0 +1,87 @@
+"""Who may speak for a run: the holder of its epoch, with the token that registered it."""
+
+from __future__ import annotations
+
+import uuid
+
+from tests.support.core import Queue, Worker, refused
+
+OUTPUTS = [{"name": "flights", "format": "delta", "mode": "overwrite", "path": "bronze/flights"}]
+
+
+def test_every_verb_refuses_a_stale_epoch_with_the_holders_epoch_and_the_reason(queue: Queue) -> None:
+    queue.template(retry={"max_attempts": 3, "backoff_seconds": 0}, outputs=OUTPUTS)
+    queue.submit()
+    worker = Worker(queue)
+    old = worker.claim_one()
+    worker.artifact(old, "half.html")
+    assert [e["run_id"] for e in queue.expire()] == [old["run_id"]]
+
+    verbs = {
+        "report": lambda: worker.report(old),
+        "logs": lambda: queue.ops.call("append_logs", worker.token, old["run_id"], {"epoch": 1, "chunks": []}),
+        "artifact": lambda: worker.artifact(old, "late.html"),
+        "commit": lambda: worker.commit(old, "flights"),
+    }
+    for verb in verbs.values():
+        with refused("OPC01") as lost:
+            verb()
+        assert lost.members == {
+            "run_id": old["run_id"],
+            "epoch_sent": 1,
+            "epoch_current": 2,
+            "reason": "expired",
+            "run_state": "queued",
+        }
+    new = worker.claim_one()
+    assert (new["run_id"], new["epoch"], new["attempt"]) == (old["run_id"], 3, 2)
+    for verb in verbs.values():
+        with refused("OPC01") as lost:
+            verb()
+        assert (lost.members["epoch_current"], lost.members["reason"]) == (3, "superseded")
+    answer = worker.heartbeat(old, new)["runs"]
+    assert [a["directive"] for a in answer] == ["superseded", "continue"]
+    worker.report(new)
+    with refused("OPC01") as lost:
+        worker.artifact(new, "late.html")
+    assert lost.members["reason"] == "terminal"
+    rows = queue.ops.admin.execute("select epoch, state from ops.artifacts").fetchall()
+    assert rows == [(1, "orphaned")]
+
+
+def test_a_lease_past_its_deadline_that_nobody_revoked_is_still_current(queue: Queue) -> None:
+    queue.template()
+    queue.submit()
+    worker = Worker(queue)
+    run = worker.claim_one()
+    queue.forward(600)
+    assert worker.directive(run) == "continue"
+    queue.forward(600)
+    assert worker.report(run)["run_state"] == "succeeded"
+
+
+def test_another_executors_token_cannot_speak_for_the_holder(queue: Queue) -> None:
+    queue.template(outputs=OUTPUTS)
+    queue.submit()
+    run, thief = Worker(queue).claim_one(), Worker(queue)
+    for verb in (
+        lambda: thief.report(run),
+        lambda: thief.artifact(run),
+        lambda: thief.commit(run, "flights"),
+        lambda: queue.ops.call("append_logs", thief.token, run["run_id"], {"epoch": 1, "chunks": []}),
+    ):
+        with refused("OPU02"):
+            verb()
+    assert thief.directive(run) == "superseded"
+    assert queue.state(run) == "running"
+
+
+def test_an_executor_cannot_submit_and_an_operator_cannot_claim(queue: Queue) -> None:
+    queue.template()
+    worker = Worker(queue)
+    with refused("OPU02"):
+        queue.ops.submit(worker.token)
+    with refused("OPU02"):
+        queue.ops.call("claim_runs", queue.operator, worker.id, {"request_id": str(uuid.uuid4()), "max_runs": 1})
+    with refused("OPU01"):
+        queue.ops.submit(uuid.uuid4())
