@@ -372,6 +372,22 @@ create table ops.queue_floors (
   constraint queue_floors_pkey primary key (queue, kind, priority)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 
+-- tables/055_members.sql
+-- Types of the set-based verbs.
+
+-- One member's answer in a batch: code null and detail the answer (JSON text), or code the SQLSTATE and detail
+-- {message, members, hint}. Text, because servers hand it on as it is.
+create type ops.member_answer as (ordinal int, code text, detail text);
+
+-- One member's claim, checked: repeated are the runs that the same request was answered with before, null when it is
+-- new. Claims of one `filter` can be picked for together.
+create type ops.member_claim as (
+  ordinal int, executor_id uuid, request_id uuid, body_digest bytea, max_runs int, queues text[],
+  filter bytea, repeated jsonb);
+
+-- A run that was started for a member.
+create type ops.member_start as (ordinal int, executor_id uuid, run_id uuid);
+
 -- tables/060_attempts.sql
 -- Attempts: one per claim, identified by (run_id, epoch). `attempt` is for people and retry policy.
 create table ops.attempts (
@@ -689,7 +705,7 @@ $$;
 -- functions/core/bundle_ref.sql
 -- A template's bundle as {sha256, size}; null when it has none.
 create or replace function ops.bundle_ref(p_spec jsonb) returns jsonb
-language sql immutable parallel safe
+language sql stable parallel safe
 return case when p_spec #>> '{bundle,sha256}' is not null then
   jsonb_build_object('sha256', p_spec #> '{bundle,sha256}', 'size', p_spec #> '{bundle,size}') end;
 
@@ -790,6 +806,36 @@ language sql immutable parallel safe set search_path = ''
 as $$
   select string_agg(format('%s reached %s, its limit is %s', c ->> 'cap', c ->> 'observed', c ->> 'limit'), '; ')
     from jsonb_array_elements(p_caps) c
+$$;
+
+-- functions/core/carry_claims.sql
+-- Mutate: start runs for the claims of a batch and answer them. Claims of one filter are picked for together and are
+-- served in their order. The caller has locked the concurrency keys ahead (ops.lock_keys_ahead) if there are any.
+create or replace function ops.carry_claims(p_claims ops.member_claim[]) returns ops.member_answer[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_starts ops.member_start[] := '{}';
+  v_group  ops.member_start[];
+  v_first  ops.member_claim;
+begin
+  for v_first in
+    select distinct on (c.filter) c.* from unnest(p_claims) c where c.repeated is null order by c.filter, c.ordinal
+  loop
+    v_group := ops.share_out(
+      array(select c from unnest(p_claims) c where c.repeated is null and c.filter = v_first.filter order by c.ordinal));
+    -- started before the next group looks: to its own transaction a locked run is still there to be had
+    perform ops.start_runs(v_group);
+    v_starts := v_starts || v_group;
+  end loop;
+  insert into ops.claim_requests (executor_id, request_id, body_digest, runs, created_at)
+  select c.executor_id, c.request_id, c.body_digest,
+         (select jsonb_agg(jsonb_build_object('run_id', s.run_id, 'epoch', r.epoch))
+            from unnest(v_starts) s join ops.runs r on r.run_id = s.run_id where s.ordinal = c.ordinal), ops.now()
+    from unnest(p_claims) c
+   where c.repeated is null and c.ordinal in (select s.ordinal from unnest(v_starts) s);
+  return ops.claim_answers(p_claims, v_starts);
+end
 $$;
 
 -- functions/core/check_attempt_owner.sql
@@ -1015,6 +1061,57 @@ begin
 end
 $$;
 
+-- functions/core/checked_claim.sql
+-- Guard and lock: one claim, see ops.checked_claims. Raises OPU01, OPU02, OPN03, OPC09, OPV01, OPC06.
+create or replace function ops.checked_claim(p_claim jsonb) returns ops.member_claim
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_body     jsonb := p_claim -> 'body';
+  v_executor ops.executors := ops.own_executor((p_claim ->> 'token_id')::uuid, (p_claim ->> 'executor_id')::uuid);
+  v_request  ops.claim_requests;
+begin
+  perform ops.check_claim(v_body);
+  v_request := ops.repeated_claim(v_executor, v_body);
+  if v_request.runs is null and v_executor.state <> 'active' then
+    v_request.runs := '[]';
+  end if;
+  return row((p_claim ->> 'ordinal')::int, v_executor.executor_id, v_request.request_id, v_request.body_digest,
+             (v_body ->> 'max_runs')::int, ops.claim_queues(v_body), ops.claim_filter(v_executor, v_body),
+             v_request.runs);
+end
+$$;
+
+-- functions/core/checked_claims.sql
+-- The claims of a batch that may go on, and the refusals of the others. Locks each request id until the transaction
+-- ends, so that a claim that is sent twice at once waits for itself.
+--   p_claims [{ordinal, token_id, executor_id, body}]
+create or replace function ops.checked_claims(
+  p_claims jsonb, out claims ops.member_claim[], out refusals ops.member_answer[])
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_claim   jsonb;
+  v_code    text;
+  v_message text;
+  v_members text;
+  v_hint    text;
+begin
+  claims := '{}';
+  refusals := '{}';
+  for v_claim in select c from jsonb_array_elements(p_claims) c order by c #>> '{body,request_id}' loop
+    begin
+      claims := claims || ops.checked_claim(v_claim);
+    exception when others then
+      get stacked diagnostics v_code = returned_sqlstate, v_message = message_text, v_members = pg_exception_detail,
+                              v_hint = pg_exception_hint;
+      refusals := refusals || row((v_claim ->> 'ordinal')::int, v_code,
+                                  ops.refusal(v_code, v_message, v_members, v_hint))::ops.member_answer;
+    end;
+  end loop;
+end
+$$;
+
 -- functions/core/checked_params.sql
 -- The parameters of a run: an object, with the schema's top-level defaults filled in and its required names present.
 -- The rest of the JSON Schema is the server's to check. Raises OPV02.
@@ -1043,6 +1140,67 @@ begin
 end
 $$;
 
+-- functions/core/claim_answers.sql
+-- The ClaimResponse of each claim, as JSON text: the runs started for it, or those of a repeated request that are still
+-- held and not reported. What many runs share (template, caps) is made once.
+create or replace function ops.claim_answers(p_claims ops.member_claim[], p_starts ops.member_start[])
+returns ops.member_answer[]
+language plpgsql stable set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+  set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+  v_time text := ops.iso(ops.now());
+begin
+  return array(
+    with given as materialized (
+      select s.ordinal, s.n, s.executor_id, s.run_id, null::bigint as epoch
+        from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, n)
+      union all
+      select c.ordinal, r.n, c.executor_id, (r.value ->> 'run_id')::uuid, (r.value ->> 'epoch')::bigint
+        from unnest(p_claims) c cross join lateral jsonb_array_elements(c.repeated) with ordinality r (value, n)
+    ), held as materialized (
+      select g.ordinal, g.n, l.* from given g
+       cross join lateral (select h.run_id, h.epoch, h.executor_id, h.lease_seconds, h.lease_deadline from ops.leases h
+                            where h.run_id = g.run_id and h.reported_at is null offset 0) l
+       where l.executor_id = g.executor_id and l.epoch = coalesce(g.epoch, l.epoch)
+    ), runs as materialized (
+      select h.ordinal, h.n, h.lease_deadline, h.epoch as held, r.run_id, r.number, r.attempt, r.max_attempts, r.workspace,
+             r.template_id, r.template_name, r.params, r.inputs, r.outputs, r.caps, h.lease_seconds, r.labels,
+             r.traceparent, r.pipeline_run_id, r.task_key, r.submitted_by
+        from held h join ops.runs r on r.run_id = h.run_id
+    ), templates as materialized (
+      select t.template_id, ops.claimed_template(t) as part from ops.templates t
+       where t.template_id = any (array(select distinct r.template_id from runs r))
+    ), caps as materialized (
+      select c.workspace, c.template_name, c.own, ops.effective_caps(c.workspace, c.template_name, c.own)::text as caps
+        from (select distinct r.workspace, r.template_name, r.caps as own from runs r) c
+    ), documents as (
+      select r.ordinal, string_agg(concat(
+               '{"run_id": "', r.run_id, '", "number": ', r.number, ', "epoch": ', r.held, ', "attempt": ', r.attempt,
+               ', "max_attempts": ', r.max_attempts, ', "workspace": ', to_json(r.workspace), ', "params": ', r.params,
+               ', "inputs": ', r.inputs, ', "outputs": ', r.outputs, ', "caps": ', c.caps,
+               ', "lease_seconds": ', r.lease_seconds, ', "lease_deadline": "', ops.iso(r.lease_deadline),
+               '", "labels": ', r.labels, ', "traceparent": ', coalesce(to_json(r.traceparent)::text, 'null'),
+               ', "pipeline_run_id": ', coalesce('"' || r.pipeline_run_id || '"', 'null'),
+               ', "task_key": ', coalesce(to_json(r.task_key)::text, 'null'),
+               ', "submitted_by": ', to_json(r.submitted_by), ', ', t.part), ', ' order by r.n) as runs
+        from runs r join templates t on t.template_id = r.template_id
+        join caps c on (c.workspace, c.template_name, c.own) = (r.workspace, r.template_name, r.caps)
+       group by r.ordinal
+    )
+    select row(c.ordinal, null, concat('{"runs": [', d.runs, '], "server_time": "', v_time, '"}'))::ops.member_answer
+      from unnest(p_claims) c left join documents d on d.ordinal = c.ordinal);
+end
+$$;
+
+-- functions/core/claim_filter.sql
+-- What decides which runs a claim can have, as a digest: claims of one filter are alike.
+create or replace function ops.claim_filter(p_executor ops.executors, p_body jsonb) returns bytea
+language sql stable parallel safe
+return sha256(convert_to(concat_ws(chr(10), p_executor.kind, p_executor.workspaces::text,
+                                   p_executor.capabilities::text, p_executor.labels::text, (p_body -> 'queues')::text),
+                         'UTF8'));
+
 -- functions/core/claim_queues.sql
 -- The queues of a claim's body; null means all.
 create or replace function ops.claim_queues(p_body jsonb) returns text[]
@@ -1060,59 +1218,30 @@ create or replace function ops.claim_runs(p_token_id uuid, p_executor_id uuid, p
 language plpgsql volatile security definer set search_path = ''
 as $$
 declare
-  v_executor ops.executors := ops.own_executor(p_token_id, p_executor_id);
-  v_request  ops.claim_requests;
-  v_run_ids  uuid[];
+  v_claim ops.member_claim := ops.checked_claim(jsonb_build_object(
+    'ordinal', 0, 'token_id', p_token_id, 'executor_id', p_executor_id, 'body', p_body));
 begin
-  perform ops.check_claim(p_body);
-  v_request := ops.repeated_claim(v_executor, p_body);
-  if v_request.runs is null and v_executor.state = 'active' then
-    perform ops.promote_ready(100, 'claim');
-    v_run_ids := ops.pick_runs(v_executor, ops.claim_queues(p_body), (p_body ->> 'max_runs')::int);
-    v_request.runs := ops.start_runs(v_run_ids, v_executor);
-    if cardinality(v_run_ids) > 0 then
-      insert into ops.claim_requests (executor_id, request_id, body_digest, runs, created_at)
-      values (v_executor.executor_id, v_request.request_id, v_request.body_digest, v_request.runs, ops.now());
-    end if;
-  end if;
-  update ops.executors set last_seen_at = ops.now()
-   where executor_id = p_executor_id and last_seen_at < ops.now() - interval '5 seconds';
-  return jsonb_build_object('runs', ops.claimed_runs(p_executor_id, coalesce(v_request.runs, '[]')),
-                            'server_time', ops.iso(ops.now()));
+  perform ops.promote_ready(100, 'claim');
+  perform ops.lock_keys_ahead(array[v_claim]);
+  return (ops.carry_claims(array[v_claim]))[1].detail::jsonb;
 end
 $$;
 
--- functions/core/claimed_runs.sql
--- The contract's ClaimedRun for each {run_id, epoch} that this executor still holds and has not reported, in order.
-create or replace function ops.claimed_runs(p_executor_id uuid, p_runs jsonb) returns jsonb
-language plpgsql stable set search_path = ''
-as $$
-begin
-  return (
-    select coalesce(jsonb_agg(
-      jsonb_build_object(
-        'run_id', r.run_id, 'number', r.number, 'epoch', l.epoch, 'attempt', r.attempt, 'max_attempts', r.max_attempts,
-        'kind', r.kind, 'workspace', r.workspace, 'template_name', r.template_name,
-        'template_version', r.template_version,
-        'template_digest', t.digest, 'entrypoint', t.spec -> 'entrypoint', 'config', coalesce(t.spec -> 'config', '{}'),
-        'params', r.params, 'inputs', r.inputs, 'outputs', r.outputs, 'bundle', ops.bundle_ref(t.spec),
-        'connections', coalesce(t.spec -> 'connections', '[]'),
-        'caps', ops.effective_caps(r.workspace, r.template_name, r.caps))
-      || jsonb_build_object(
-        'lease_seconds', l.lease_seconds, 'lease_deadline', ops.iso(l.lease_deadline),
-        'on_lapse', coalesce(t.spec ->> 'on_lapse', 'continue'), 'rerun', coalesce(t.spec ->> 'rerun', 'safe'),
-        'labels', r.labels, 'traceparent', r.traceparent, 'pipeline_run_id', r.pipeline_run_id, 'task_key', r.task_key,
-        'submitted_by', r.submitted_by) order by c.n), '[]')
-      from jsonb_array_elements(p_runs) with ordinality c (value, n)
-      join ops.leases l on l.run_id = (c.value ->> 'run_id')::uuid and l.epoch = (c.value ->> 'epoch')::bigint
-                       and l.executor_id = p_executor_id and l.reported_at is null
-      join ops.runs r on r.run_id = l.run_id
-      join ops.templates t on t.template_id = r.template_id);
-end
-$$;
+-- functions/core/claimed_template.sql
+-- The part of a ClaimedRun that is its template's: JSON text without the opening brace, so that the run's part can
+-- stand before it.
+create or replace function ops.claimed_template(p_template ops.templates) returns text
+language sql stable parallel safe
+return substr(jsonb_build_object(
+  'template_name', (p_template).name, 'template_version', (p_template).version, 'template_digest', (p_template).digest,
+  'kind', (p_template).kind, 'entrypoint', (p_template).spec -> 'entrypoint',
+  'config', coalesce((p_template).spec -> 'config', '{}'), 'bundle', ops.bundle_ref((p_template).spec),
+  'connections', coalesce((p_template).spec -> 'connections', '[]'),
+  'on_lapse', coalesce((p_template).spec ->> 'on_lapse', 'continue'),
+  'rerun', coalesce((p_template).spec ->> 'rerun', 'safe'))::text, 2);
 
 -- functions/core/close_attempt.sql
--- Mutate and emit: the attempt ends with the reported outcome; its cap ledger is written; its recorded artifacts become
+-- Mutate: the attempt ends with the reported outcome; its cap ledger is written; its recorded artifacts become
 -- visible, those only begun are orphaned; a success's publications are recorded. Raises OPV01.
 create or replace function ops.close_attempt(p_attempt ops.attempts, p_body jsonb) returns ops.attempts
 language plpgsql volatile set search_path = ''
@@ -1134,10 +1263,6 @@ begin
    where run_id = p_attempt.run_id and epoch = p_attempt.epoch and state in ('begun', 'recorded');
   perform ops.record_publications(v_attempt, coalesce(nullif(p_body -> 'publications', 'null'), '[]'));
 
-  perform ops.emit(v_attempt.run_id, 'attempt.reported', v_attempt.epoch, ops.executor_actor(v_attempt.executor_id),
-    jsonb_build_object('outcome', v_attempt.outcome, 'attempt', v_attempt.attempt,
-                       'report_digest', encode(v_attempt.report_digest, 'hex'), 'error', v_attempt.error - 'trace')
-    || case when v_attempt.outcome = 'cancelled' then jsonb_build_object('reason', p_body -> 'reason') else '{}' end);
   perform ops.record_caps(v_attempt, coalesce(nullif(p_body -> 'cap_ledger', 'null'), '[]'));
   return v_attempt;
 end
@@ -1401,7 +1526,7 @@ $$;
 -- functions/core/digest.sql
 -- SHA-256 of a JSON value's stored text (keys in jsonb's own order, so equal values have equal digests).
 create or replace function ops.digest(p_value jsonb) returns bytea
-language sql immutable parallel safe
+language sql stable parallel safe
 return sha256(convert_to(p_value::text, 'UTF8'));
 
 -- functions/core/directives.sql
@@ -1567,6 +1692,39 @@ begin
 end
 $$;
 
+-- functions/core/exchange_each.sql
+-- Reports and claims of many callers, in one transaction: what every executor-plane request of this kind becomes.
+--   p_reports [{ordinal, token_id, run_id, body, artifacts?}], p_claims [{ordinal, token_id, executor_id, body}]; ordinals differ
+-- over both lists. Returns a row for each member: (ordinal, code, detail), see ops.member_answer. A member's refusal
+-- is its own. Raises only what no member is to blame for; the caller then sends them one by one.
+--
+-- Lock order: request ids, concurrency keys, runs, pipelines. So keys are locked before the first run, also for the
+-- claims, which pick after the reports: what a report frees, a claim of the same exchange can have.
+create or replace function ops.exchange_each(p_reports jsonb, p_claims jsonb) returns setof ops.member_answer
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_checked record;
+  v_report  record;
+begin
+  select c.claims, c.refusals into v_checked from ops.checked_claims(p_claims) c;
+  if cardinality(v_checked.claims) > 0 then
+    perform ops.promote_ready(100, 'claim');
+    perform ops.lock_keys_ahead(v_checked.claims);
+  end if;
+  if jsonb_array_length(p_reports) > 0 then
+    select r.answers, r.ended into v_report from ops.report_each(p_reports) r;
+    perform ops.settle(v_report.ended, 'executor');
+    return query select a.* from unnest(v_report.answers) a;
+  end if;
+  if cardinality(v_checked.claims) > 0 then
+    return query select a.* from unnest(ops.carry_claims(v_checked.claims)) a;
+    perform ops.seen(array(select c.executor_id from unnest(v_checked.claims) c));
+  end if;
+  return query select r.* from unnest(v_checked.refusals) r;
+end
+$$;
+
 -- functions/core/executor_actor.sql
 -- How an executor is named in events.
 create or replace function ops.executor_actor(p_executor_id uuid) returns text
@@ -1631,7 +1789,7 @@ $$;
 -- functions/core/expired_error.sql
 -- The error of an attempt whose lease lapsed.
 create or replace function ops.expired_error(p_deadline timestamptz) returns jsonb
-language sql immutable parallel safe
+language sql stable parallel safe
 return jsonb_build_object('class', 'internal', 'code', 'lease_expired', 'message',
   'the executor was not heard of until the lease ended at '
   || to_char(p_deadline at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'));
@@ -1701,9 +1859,10 @@ $$;
 
 -- functions/core/finish_run.sql
 -- Mutate and emit: a run reaches a final state. The caller holds the run's lock and calls ops.settle afterwards, once
--- for all the runs that it finished. Deletes the lease; what it measured moves to the run.
+-- for all the runs that it finished. p_told: what the event says beside the error. Deletes the lease; what it measured moves to the run.
 create or replace function ops.finish_run(
-  p_run_id uuid, p_state text, p_reason text, p_actor text, p_error jsonb default null, p_result jsonb default null)
+  p_run_id uuid, p_state text, p_reason text, p_actor text, p_error jsonb default null, p_result jsonb default null,
+  p_told jsonb default '{}')
 returns void
 language plpgsql volatile set search_path = ''
 as $$
@@ -1718,33 +1877,35 @@ begin
             coalesce((select a.usage from ops.attempts a where a.run_id = p_run_id and a.epoch = v_lease.epoch), '{}')
    where run_id = p_run_id;
   perform ops.emit(p_run_id, 'run.' || p_state, null, p_actor,
-                           case when p_error is null then '{}' else jsonb_build_object('error', p_error - 'trace') end);
+                   p_told || case when p_error is null then '{}'
+                                  else jsonb_build_object('error', p_error - 'trace') end);
 end
 $$;
 
 -- functions/core/follow_report.sql
--- Mutate and emit: what an accepted report does to its run. Returns the route {decision, reason, retry_at}.
+-- Mutate and emit: what an accepted report does to its run. A report that ends the run is told by the event of that
+-- end; one after which the run goes on has an event of its own. Returns the route {decision, reason, retry_at, ended}.
 create or replace function ops.follow_report(p_attempt ops.attempts, p_body jsonb) returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
 declare
   v_actor text  := ops.executor_actor(p_attempt.executor_id);
+  v_told  jsonb := ops.report_told(p_attempt, p_body);
   v_route jsonb := '{"decision": "finish", "reason": "succeeded", "retry_at": null, "ended": true}';
 begin
   if p_attempt.outcome <> 'succeeded' then
-    v_route := ops.route_run(p_attempt.run_id, p_attempt.outcome, p_attempt.error, v_actor, p_attempt.result);
+    v_route := ops.route_run(p_attempt.run_id, p_attempt.outcome, p_attempt.error, v_actor, p_attempt.result,
+                             v_told);
   elsif exists (select from ops.publications p where p.run_id = p_attempt.run_id and p.epoch = p_attempt.epoch) then
     update ops.leases set reported_at = ops.now() where run_id = p_attempt.run_id;
     update ops.runs set state_reason = 'publishing' where run_id = p_attempt.run_id;
+    perform ops.emit(p_attempt.run_id, 'attempt.reported', p_attempt.epoch, v_actor, v_told);
     perform ops.emit(p_attempt.run_id, 'run.publishing', null, v_actor);
-    return '{"decision": "publish", "reason": "publications are to be committed", "retry_at": null}';
+    return '{"decision": "publish", "reason": "publications are to be committed", "retry_at": null, "ended": false}';
   else
-    perform ops.finish_run(p_attempt.run_id, 'succeeded', null, v_actor, null, p_attempt.result);
+    perform ops.finish_run(p_attempt.run_id, 'succeeded', null, v_actor, null, p_attempt.result, v_told);
   end if;
-  if (v_route ->> 'ended')::boolean then
-    perform ops.settle(array[p_attempt.run_id], v_actor);
-  end if;
-  return v_route - 'ended';
+  return v_route;
 end
 $$;
 
@@ -1836,7 +1997,7 @@ $$;
 -- functions/core/inherited.sql
 -- What a child run takes from its pipeline's submit body, unless the task says otherwise: scheduling and tracing.
 create or replace function ops.inherited(p_body jsonb, p_task jsonb) returns jsonb
-language sql immutable parallel safe
+language sql stable parallel safe
 return jsonb_strip_nulls(jsonb_build_object(
   'priority', coalesce(p_task -> 'priority', p_body -> 'priority'),
   'queue', coalesce(p_task -> 'queue', p_body -> 'queue'),
@@ -1855,6 +2016,17 @@ begin
 end
 $$;
 
+-- functions/core/is_plain_report.sql
+-- Whether a report's body is well formed and says no more than that the attempt succeeded.
+create or replace function ops.is_plain_report(p_body jsonb) returns boolean
+language sql immutable parallel safe
+return coalesce(
+  p_body ->> 'outcome' = 'succeeded'
+  and jsonb_typeof(p_body -> 'epoch') = 'number' and p_body ->> 'epoch' ~ '^[0-9]{1,18}$'
+  and jsonb_typeof(p_body -> 'idempotency_key') = 'string' and length(p_body ->> 'idempotency_key') between 1 and 200
+  and coalesce(p_body -> 'publications', '[]') in ('[]', 'null') and coalesce(p_body -> 'cap_ledger', '[]') in ('[]', 'null')
+  and coalesce(jsonb_typeof(p_body -> 'usage'), 'null') in ('object', 'null'), false);
+
 -- functions/core/is_terminal.sql
 -- Whether a run in this state is done for good.
 create or replace function ops.is_terminal(p_state text) returns boolean
@@ -1864,7 +2036,7 @@ return p_state in ('succeeded', 'failed', 'cancelled', 'skipped');
 -- functions/core/iso.sql
 -- A time as the contract writes it: ISO-8601, UTC, microseconds, 'Z'. Null stays null.
 create or replace function ops.iso(p_at timestamptz) returns text
-language sql immutable parallel safe
+language sql stable parallel safe
 return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 
 -- functions/core/key_of.sql
@@ -1879,7 +2051,7 @@ return p_workspace || chr(31) || p_key;
 create or replace function ops.keys_ahead(
   p_executor ops.executors, p_queues text[], p_known text[], p_open text[])
 returns text[]
-language plpgsql volatile set search_path = ''
+language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
   v_floor ops.queue_floors;
@@ -1957,6 +2129,28 @@ begin
 end
 $$;
 
+-- functions/core/lock_keys_ahead.sql
+-- Lock, in key order and in one statement, the concurrency keys at the head of what these claims could have.
+create or replace function ops.lock_keys_ahead(p_claims ops.member_claim[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_keys     text[] := '{}';
+  v_first    ops.member_claim;
+  v_executor ops.executors;
+begin
+  if not exists (select from ops.concurrency_keys) then
+    return;
+  end if;
+  for v_first in select distinct on (c.filter) c.* from unnest(p_claims) c where c.repeated is null order by c.filter
+  loop
+    select * into v_executor from ops.executors e where e.executor_id = v_first.executor_id;
+    v_keys := v_keys || ops.keys_ahead(v_executor, v_first.queues, '{}', '{}');
+  end loop;
+  perform ops.lock_keys(v_keys, true);
+end
+$$;
+
 -- functions/core/lost_reason.sql
 -- Why (run, epoch) holds no lease: terminal (its own report was accepted), cancelled (revoked by a forced cancel),
 -- expired (revoked by the sweeper, and nobody holds the run now), superseded (somebody else holds or held it, or the
@@ -1980,7 +2174,7 @@ $$;
 -- functions/core/missing_input_error.sql
 -- The error of a run whose parent succeeded without leaving what this run reads. p_missing: [{name, output, task_key}].
 create or replace function ops.missing_input_error(p_missing jsonb) returns jsonb
-language sql immutable parallel safe
+language sql stable parallel safe
 return (
   select jsonb_build_object('class', 'user', 'code', 'input_missing', 'message',
            string_agg(format('input %s: %s published no output %s', m ->> 'name',
@@ -1995,7 +2189,7 @@ return (
 -- when all transactions that were open at its computation have ended, and (3) is then lowered to the least ready_seq
 -- that is visible. Every claim_floor_rescan_seconds the search starts from the very beginning all the same.
 create or replace function ops.move_floor(p_queue text, p_kind text, p_priority int) returns bigint
-language plpgsql volatile set search_path = ''
+language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
   v_floor  ops.queue_floors;
@@ -2068,7 +2262,7 @@ return statement_timestamp();
 -- functions/core/offer.sql
 -- What an executor offers, as runs.requires asks for it: {"capabilities": {..}, "labels": {..}}.
 create or replace function ops.offer(p_executor ops.executors) returns jsonb
-language sql immutable parallel safe
+language sql stable parallel safe
 return jsonb_build_object('capabilities', p_executor.capabilities, 'labels', p_executor.labels);
 
 -- functions/core/open_keys.sql
@@ -2149,7 +2343,7 @@ $$;
 create or replace function ops.pick_ready(
   p_executor ops.executors, p_queues text[], p_open text[], p_limit int, p_but uuid[] default '{}')
 returns uuid[]
-language plpgsql volatile set search_path = ''
+language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
   v_floor  ops.queue_floors;
@@ -2206,7 +2400,7 @@ begin
   for v_round in 1 .. 50 loop
     v_new := ops.keys_ahead(p_executor, p_queues, v_known, v_open);
     if cardinality(v_new) > 0 then
-      v_locked := v_locked || ops.lock_keys(v_new, v_round = 1);
+      v_locked := v_locked || ops.lock_keys(v_new, false);
       v_known := v_known || v_new;
     else
       v_found := ops.within_slots(v_picked,
@@ -2226,11 +2420,20 @@ $$;
 -- functions/core/pipeline_error.sql
 -- A failed pipeline's error, from that of its first failed child ({class, code, message, task_key}); null otherwise.
 create or replace function ops.pipeline_error(p_outcome text, p_child jsonb) returns jsonb
-language sql immutable parallel safe
+language sql stable parallel safe
 return case when p_outcome = 'failed' then
   jsonb_build_object('class', p_child -> 'class', 'code', 'task_failed', 'task_key', p_child -> 'task_key',
                      'message', format('task %s failed: %s', p_child ->> 'task_key', p_child ->> 'message'))
 end;
+
+-- functions/core/plain_answer.sql
+-- What a report is answered that ended its run as a success with nothing to publish, as JSON text. Not stored: it says
+-- nothing that the attempt's row does not.
+create or replace function ops.plain_answer(p_run_id uuid, p_epoch bigint, p_attempt int) returns text
+language sql immutable parallel safe
+return '{"run_id": "' || p_run_id || '", "epoch": ' || p_epoch || ', "attempt": ' || p_attempt
+  || ', "outcome": "succeeded", "repeated": false, "run_state": "succeeded", "route": {"decision": "finish", '
+     '"reason": "succeeded", "retry_at": null}, "publications": []}';
 
 -- functions/core/planned_outputs.sql
 -- The outputs of a run, fixed at submit: [{name, format, mode, uri}] with uri = lakehouse_root + '/' + path. A
@@ -2383,7 +2586,7 @@ $$;
 -- functions/core/reason.sql
 -- One reason of ops.why_run.
 create or replace function ops.reason(p_code text, p_message text, p_detail jsonb default '{}') returns jsonb
-language sql immutable parallel safe
+language sql stable parallel safe
 return jsonb_build_object('code', p_code, 'message', p_message, 'detail', p_detail);
 
 -- functions/core/recheck_blocked.sql
@@ -2485,6 +2688,20 @@ begin
             coalesce(nullif(v_item -> 'partition_by', 'null'), '[]'), p_attempt.run_id || '/' || (v_item ->> 'output'),
             p_attempt.epoch, ops.now());
   end loop;
+end
+$$;
+
+-- functions/core/refusal.sql
+-- A caught refusal as the detail of a member's answer. Anything but a refusal of ours is raised again as it was.
+create or replace function ops.refusal(p_code text, p_message text, p_members text, p_hint text) returns text
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if p_code not like 'OP%' then
+    raise exception using errcode = p_code, message = p_message, detail = p_members, hint = p_hint;
+  end if;
+  return json_build_object('message', p_message, 'members', coalesce(nullif(p_members, ''), '{}')::json,
+                           'hint', nullif(p_hint, ''))::text;
 end
 $$;
 
@@ -2603,7 +2820,8 @@ begin
     perform ops.emit(p_attempt.run_id, 'report.differs', p_attempt.epoch, 'executor', jsonb_build_object(
       'digest_on_record', encode(p_attempt.report_digest, 'hex'), 'digest_sent', encode(ops.digest(p_body), 'hex')));
   end if;
-  return p_attempt.answer || '{"repeated": true}';
+  return coalesce(p_attempt.answer, ops.plain_answer(p_attempt.run_id, p_attempt.epoch, p_attempt.attempt)::jsonb)
+         || '{"repeated": true}';
 end
 $$;
 
@@ -2648,6 +2866,87 @@ create or replace function ops.report_attempt(p_token_id uuid, p_run_id uuid, p_
 language plpgsql volatile security definer set search_path = ''
 as $$
 declare
+  v_one jsonb := ops.report_one(p_token_id, p_run_id, p_body);
+begin
+  if (v_one ->> 'ended')::boolean then
+    perform ops.settle(array[p_run_id], 'executor');
+  end if;
+  return v_one -> 'detail';
+end
+$$;
+
+-- functions/core/report_each.sql
+-- Report many attempts: one statement for the plain successes, one by one for the rest; a refusal is its member's own.
+--   p_reports [{ordinal, token_id, run_id, body, artifacts?}]; ordinals differ; body as for ops.report_attempt
+-- Returns the answers, in no order, and the runs that ended, which the caller settles once for all.
+-- All runs are locked first, in run-id order. Raises only what no member is to blame for.
+create or replace function ops.report_each(
+  p_reports jsonb, out answers ops.member_answer[], out ended uuid[])
+language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_hashjoin = off
+  set enable_mergejoin = off
+as $$
+declare
+  v_member record;
+  v_one    record;
+  v_done   int[];
+begin
+  perform from ops.runs r
+    where r.run_id = any (array(select (m ->> 'run_id')::uuid from jsonb_array_elements(p_reports) m))
+    order by r.run_id for update;
+  select p.answers, p.ended into answers, ended from ops.report_plain(p_reports) p;
+  if cardinality(ended) = jsonb_array_length(p_reports) then
+    return;
+  end if;
+
+  v_done := array(select a.ordinal from unnest(answers) a);
+  for v_member in
+    select (m ->> 'ordinal')::int as ordinal, (m ->> 'token_id')::uuid as token_id, (m ->> 'run_id')::uuid as run_id,
+           m -> 'body' as body,
+           array(select jsonb_array_elements_text(coalesce(m -> 'artifacts', '[]'))::uuid) as artifacts
+      from jsonb_array_elements(p_reports) m where (m ->> 'ordinal')::int <> all (v_done) order by 3, 1
+  loop
+    v_one := ops.report_guarded(v_member.token_id, v_member.run_id, v_member.body, v_member.artifacts);
+    answers := answers || row(v_member.ordinal, v_one.code, v_one.detail)::ops.member_answer;
+    if v_one.ended then
+      ended := ended || v_member.run_id;
+    end if;
+  end loop;
+end
+$$;
+
+-- functions/core/report_guarded.sql
+-- One report of a batch that is not plain, with its refusal as a value. See ops.report_each.
+create or replace function ops.report_guarded(
+  p_token_id uuid, p_run_id uuid, p_body jsonb, p_artifacts uuid[], out code text, out detail text, out ended boolean)
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_one     jsonb;
+  v_message text;
+  v_members text;
+  v_hint    text;
+begin
+  v_one := ops.report_one(p_token_id, p_run_id, p_body, p_artifacts);
+  detail := v_one ->> 'detail';
+  ended := (v_one ->> 'ended')::boolean;
+exception when others then
+  get stacked diagnostics code = returned_sqlstate, v_message = message_text, v_members = pg_exception_detail,
+                          v_hint = pg_exception_hint;
+  detail := ops.refusal(code, v_message, v_members, v_hint);
+  ended := false;
+end
+$$;
+
+-- functions/core/report_one.sql
+-- One report, all kinds: {detail: the answer, ended: whether the run reached a final state}. The caller settles it.
+-- Raises as ops.report_attempt does.
+-- p_artifacts: artifacts of the attempt that are recorded first; the server has seen their bytes.
+create or replace function ops.report_one(
+  p_token_id uuid, p_run_id uuid, p_body jsonb, p_artifacts uuid[] default '{}')
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
   v_token   ops.tokens := ops.require(p_token_id, array['executor']);
   v_epoch   bigint;
   v_attempt ops.attempts;
@@ -2661,18 +2960,93 @@ begin
   perform ops.check_attempt_owner(v_token, p_run_id, v_epoch);
   select * into v_attempt from ops.attempts a where a.run_id = p_run_id and a.epoch = v_epoch;
   if v_attempt.reported_at is not null then
-    return ops.repeated_report(v_attempt, p_body);
+    return jsonb_build_object('detail', ops.repeated_report(v_attempt, p_body), 'ended', false);
   end if;
   if not exists (select from ops.leases l where l.run_id = p_run_id and l.epoch = v_epoch) then
     perform ops.lease_lost(p_run_id, v_epoch);
   end if;
+  perform ops.record_artifact(p_token_id, p_run_id, a, jsonb_build_object('epoch', v_epoch)) from unnest(p_artifacts) a;
   perform ops.check_report_key(v_attempt, p_body ->> 'idempotency_key');
 
   v_attempt := ops.close_attempt(v_attempt, p_body);
   v_route := ops.follow_report(v_attempt, p_body);
-  return ops.record_answer(v_attempt, v_route);
+  return jsonb_build_object('detail', ops.record_answer(v_attempt, v_route - 'ended'), 'ended', v_route -> 'ended');
 end
 $$;
+
+-- functions/core/report_plain.sql
+-- Mutate and emit: the reports of a batch that are plain successes, in one statement: the lease is held, nothing is to
+-- be published, no artifact waits to become visible, no cap fired, nobody cancelled. The rest is left alone.
+-- Returns their answers and the runs that ended.
+-- The caller holds the runs' locks since an earlier statement.
+create or replace function ops.report_plain(
+  p_reports jsonb, out answers ops.member_answer[], out ended uuid[])
+language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+  set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+  v_now timestamptz := ops.now();
+begin
+    with sent as materialized (
+      select (m ->> 'ordinal')::int as ordinal, (m ->> 'token_id')::uuid as token_id, (m ->> 'run_id')::uuid as run_id,
+             (b ->> 'epoch')::bigint as epoch, b ->> 'idempotency_key' as key,
+             nullif(b -> 'result', 'null') as result, nullif(b -> 'usage', 'null') as usage, ops.digest(b) as digest,
+             row_number() over (partition by m ->> 'run_id' order by (m ->> 'ordinal')::int) as nth_of_run,
+             row_number() over (partition by b ->> 'idempotency_key' order by m ->> 'run_id') as nth_of_key
+        from jsonb_array_elements(p_reports) m cross join lateral (select m -> 'body' as b offset 0) x
+       where ops.is_plain_report(b) and coalesce(m -> 'artifacts', '[]') = '[]'
+    ), plain as materialized (
+      select s.*, l.executor_id, 'executor:' || e.name as actor, coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used,
+             l.progress, r.attempt, r.event_seq, r.event_head
+        from sent s
+        join ops.leases l on l.run_id = s.run_id and l.epoch = s.epoch and l.reported_at is null
+        join ops.executors e on e.executor_id = l.executor_id and e.token_id = s.token_id
+        join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and t.revoked_at is null
+                         and (t.expires_at is null or t.expires_at > v_now)
+        join ops.runs r on r.run_id = s.run_id and r.cancel_requested_at is null
+       where s.nth_of_run = 1 and s.nth_of_key = 1
+         and (select a.run_id from ops.attempts a where a.executor_id = l.executor_id and a.idempotency_key = s.key limit 1) is null
+         and (select f.run_id from ops.artifacts f where f.run_id = s.run_id and f.epoch = s.epoch limit 1) is null
+    ), told as materialized (
+      select p.*, ops.canonical_event(p.run_id, p.event_seq + 1, v_now, 'run.succeeded', p.epoch, p.actor,
+               jsonb_build_object('state', 'succeeded', 'state_reason', null, 'outcome', 'succeeded',
+                                  'attempt', p.attempt, 'report_digest', encode(p.digest, 'hex'))) as canonical
+        from plain p
+    ), hashed as materialized (
+      select t.*, sha256(t.event_head || convert_to(t.canonical, 'UTF8')) as hash from told t
+    ), freed as (
+      delete from ops.leases l using hashed h where l.run_id = h.run_id
+    ), closed as (
+      update ops.attempts a set outcome = 'succeeded', finished_at = v_now, reported_at = v_now,
+          idempotency_key = h.key, report_digest = h.digest, result = h.result, usage = h.used
+        from hashed h where a.run_id = h.run_id and a.epoch = h.epoch
+    ), finished as (
+      update ops.runs r set state = 'succeeded', state_reason = null, finished_at = v_now, error = null,
+          result = h.result, progress = coalesce(h.progress, r.progress), usage = r.usage || h.used,
+          event_seq = h.event_seq + 1, event_head = h.hash
+        from hashed h where r.run_id = h.run_id
+    ), written as (
+      insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
+      select h.run_id, h.event_seq + 1, v_now, 'run.succeeded', h.epoch, h.canonical, h.event_head, h.hash from hashed h
+    )
+    select coalesce(array_agg(row(h.ordinal, null, ops.plain_answer(h.run_id, h.epoch, h.attempt))::ops.member_answer),
+                    '{}'),
+           coalesce(array_agg(h.run_id), '{}')
+      into answers, ended from hashed h;
+end
+$$;
+
+-- functions/core/report_told.sql
+-- What events tell of an accepted report: {outcome, attempt, report_digest}; of a failure its error without the trace,
+-- of a cancellation the reason that the executor gave.
+create or replace function ops.report_told(p_attempt ops.attempts, p_body jsonb) returns jsonb
+language sql stable parallel safe
+return jsonb_build_object('outcome', (p_attempt).outcome, 'attempt', (p_attempt).attempt,
+                          'report_digest', encode((p_attempt).report_digest, 'hex'))
+       || case when (p_attempt).error is null then '{}'
+               else jsonb_build_object('error', (p_attempt).error - 'trace') end
+       || case when (p_attempt).outcome <> 'cancelled' then '{}'
+               else jsonb_build_object('reason', p_body -> 'reason') end;
 
 -- functions/core/require.sql
 -- Guard: who calls, when the token lives and has one of the roles. Returns the token's row.
@@ -2924,7 +3298,8 @@ $$;
 -- the run's lock, has ended the attempt, and settles the run if `ended` says so.
 -- Returns the contract's route {decision, reason, retry_at|null} plus {ended: bool}.
 create or replace function ops.route_run(
-  p_run_id uuid, p_outcome text, p_error jsonb, p_actor text, p_result jsonb default null)
+  p_run_id uuid, p_outcome text, p_error jsonb, p_actor text, p_result jsonb default null,
+  p_told jsonb default null)
 returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
@@ -2938,11 +3313,14 @@ begin
                                    p_outcome, p_error);
   if v_decision ->> 'decision' in ('finish', 'escalate') then
     perform ops.finish_run(p_run_id, case when v_decision ->> 'reason' = 'cancelled' then 'cancelled' else 'failed' end,
-                           v_decision ->> 'reason', p_actor, p_error, p_result);
+                           v_decision ->> 'reason', p_actor, p_error, p_result, coalesce(p_told, '{}'));
     if v_decision ->> 'decision' = 'escalate' then
       perform ops.emit(p_run_id, 'run.escalated', null, p_actor, v_decision);
     end if;
   else
+    if p_told is not null then
+      perform ops.emit(p_run_id, 'attempt.reported', v_run.epoch, p_actor, p_told);
+    end if;
     delete from ops.leases where run_id = p_run_id;
     v_retry_at := ops.now() + ops.seconds((v_decision ->> 'delay')::numeric);
     perform ops.put_back(p_run_id, v_decision ->> 'decision', v_decision ->> 'reason', v_retry_at, p_actor);
@@ -2970,6 +3348,20 @@ return (
 create or replace function ops.seconds(p_seconds numeric) returns interval
 language sql immutable parallel safe
 return make_interval(secs => p_seconds::double precision);
+
+-- functions/core/seen.sql
+-- Mutate: these executors have just been heard of. Not more often than every five seconds: the row is hot.
+create or replace function ops.seen(p_executor_ids uuid[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  update ops.executors set last_seen_at = ops.now()
+   where executor_id in (select e.executor_id from ops.executors e
+                          where e.executor_id = any (p_executor_ids)
+                            and e.last_seen_at < ops.now() - interval '5 seconds'
+                          order by e.executor_id for update skip locked);
+end
+$$;
 
 -- functions/core/setting.sql
 -- A setting's value as JSON; null when nobody set it.
@@ -3017,54 +3409,73 @@ begin
 end
 $$;
 
--- functions/core/start_runs.sql
--- Mutate and emit: the picked runs start at an executor: epoch and attempt rise, a lease and an attempt are made, one
--- statement for all. Their pipelines start with them. Returns [{run_id, epoch}] in the order picked.
-create or replace function ops.start_runs(p_run_ids uuid[], p_executor ops.executors) returns jsonb
+-- functions/core/share_out.sql
+-- Lock runs for claims of one filter, and say which claim gets which: the first its max_runs, then the next.
+create or replace function ops.share_out(p_claims ops.member_claim[]) returns ops.member_start[]
 language plpgsql volatile set search_path = ''
 as $$
 declare
+  v_executor ops.executors;
+  v_picked   uuid[];
+begin
+  select * into v_executor from ops.executors e where e.executor_id = p_claims[1].executor_id;
+  v_picked := ops.pick_runs(v_executor, p_claims[1].queues, (select sum(c.max_runs)::int from unnest(p_claims) c));
+  return array(
+    select row(s.ordinal, s.executor_id, v_picked[s.place])::ops.member_start
+      from (select c.ordinal, c.executor_id, row_number() over (order by c.ordinal, g) as place
+              from unnest(p_claims) c cross join lateral generate_series(1, c.max_runs) g) s
+     where s.place <= cardinality(v_picked) order by s.place);
+end
+$$;
+
+-- functions/core/start_runs.sql
+-- Mutate and emit: runs start at the executors of the claims that they were picked for: epoch and attempt rise, a lease
+-- and an attempt are made, one statement for all. Their pipelines start with them.
+create or replace function ops.start_runs(p_starts ops.member_start[]) returns void
+language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+  set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
   v_now       timestamptz := ops.now();
-  v_actor     text := 'executor:' || p_executor.name;
   v_pipelines uuid[];
 begin
-  if cardinality(p_run_ids) = 0 then
-    return '[]';
+  if cardinality(p_starts) = 0 then
+    return;
   end if;
   with picked as materialized (
     select r.run_id, r.epoch + 1 as epoch, r.attempt + 1 as attempt, r.event_seq + 1 as seq, r.event_head as prev_hash,
-           ops.canonical_event(r.run_id, r.event_seq + 1, v_now, 'run.started', r.epoch + 1, v_actor,
+           s.executor_id,
+           ops.canonical_event(r.run_id, r.event_seq + 1, v_now, 'run.started', r.epoch + 1, 'executor:' || e.name,
              jsonb_build_object('state', 'running', 'state_reason', null, 'attempt', r.attempt + 1,
-                                'executor_id', p_executor.executor_id)) as canonical
-      from ops.runs r where r.run_id = any (p_run_ids)
+                                'executor_id', s.executor_id)) as canonical
+      from unnest(p_starts) s join ops.executors e on e.executor_id = s.executor_id
+      join ops.runs r on r.run_id = s.run_id
   ), hashed as materialized (
     select p.*, sha256(p.prev_hash || convert_to(p.canonical, 'UTF8')) as hash from picked p
   ), started as (
     update ops.runs r set
       state = 'running', state_reason = null, ready_seq = null, epoch = h.epoch, attempt = h.attempt,
-      executor_id = p_executor.executor_id, started_at = coalesce(r.started_at, v_now), progress = null,
+      executor_id = h.executor_id, started_at = coalesce(r.started_at, v_now), progress = null,
       event_seq = h.seq, event_head = h.hash
       from hashed h where r.run_id = h.run_id
-    returning r.run_id, r.epoch, r.attempt, r.lease_seconds, r.workspace, r.concurrency_key
+    returning r.run_id, r.epoch, r.attempt, r.executor_id, r.lease_seconds, r.workspace, r.concurrency_key
   ), attempted as (
     insert into ops.attempts (run_id, epoch, attempt, executor_id, started_at)
-    select s.run_id, s.epoch, s.attempt, p_executor.executor_id, v_now from started s
+    select s.run_id, s.epoch, s.attempt, s.executor_id, v_now from started s
   ), leased as (
     insert into ops.leases (run_id, epoch, executor_id, lease_seconds, lease_deadline, heartbeat_at, workspace,
         concurrency_key)
-    select s.run_id, s.epoch, p_executor.executor_id, s.lease_seconds, v_now + ops.seconds(s.lease_seconds), v_now,
+    select s.run_id, s.epoch, s.executor_id, s.lease_seconds, v_now + ops.seconds(s.lease_seconds), v_now,
            s.workspace, s.concurrency_key from started s
   )
   insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
   select h.run_id, h.seq, v_now, 'run.started', h.epoch, h.canonical, h.prev_hash, h.hash from hashed h;
 
-  v_pipelines := array(select distinct p.run_id from ops.runs r join ops.runs p on p.run_id = r.pipeline_run_id
-                        where r.run_id = any (p_run_ids) and p.state = 'waiting');
+  v_pipelines := array(select distinct p.run_id from unnest(p_starts) s join ops.runs r on r.run_id = s.run_id
+                         join ops.runs p on p.run_id = r.pipeline_run_id where p.state = 'waiting');
   if cardinality(v_pipelines) > 0 then
-    perform ops.derive_pipelines(v_pipelines, v_actor);
+    perform ops.derive_pipelines(v_pipelines, 'claim');
   end if;
-  return (select jsonb_agg(jsonb_build_object('run_id', r.run_id, 'epoch', r.epoch) order by t.n)
-            from unnest(p_run_ids) with ordinality t (run_id, n) join ops.runs r on r.run_id = t.run_id);
 end
 $$;
 
@@ -3304,7 +3715,7 @@ $$;
 -- functions/core/tightest.sql
 -- For each cap the lesser of two: {cap: limit}; a cap that only one names is taken from there.
 create or replace function ops.tightest(p_one jsonb, p_other jsonb) returns jsonb
-language sql immutable parallel safe
+language sql stable parallel safe
 return (
   select coalesce(jsonb_object_agg(x.cap, x.least), '{}') from (
     select y.cap, min(y.value) as least from (
@@ -3479,7 +3890,7 @@ as $$
 declare
   v_asked  jsonb := ops.last_event(p_run.run_id, array['run.cancel_requested']);
   v_ended  jsonb := ops.last_event(p_run.run_id, array['run.cancelled']);
-  v_gave   jsonb := ops.last_event(p_run.run_id, array['attempt.reported']);
+  v_gave   jsonb := ops.last_event(p_run.run_id, array['attempt.reported', 'run.cancelled']);
   v_before jsonb := ops.last_event(p_run.run_id, array['run.submitted', 'run.waiting', 'run.queued', 'run.started',
                                                        'run.retry_scheduled']);
   v_how    text;
@@ -5716,7 +6127,7 @@ declare
     'revoke_token',
     -- executor plane
     'register_executor', 'leave_executor', 'claim_runs', 'heartbeat', 'append_logs', 'begin_artifact',
-    'record_artifact', 'get_artifact', 'get_bundle', 'report_attempt', 'commit_publication',
+    'record_artifact', 'get_artifact', 'get_bundle', 'report_attempt', 'exchange_each', 'commit_publication',
     -- operator plane
     'submit_run', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'run_events', 'run_logs',
     'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',

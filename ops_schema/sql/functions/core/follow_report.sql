@@ -5,7 +5,7 @@ language plpgsql volatile set search_path = ''
 as $$
 declare
   v_actor text  := ops.executor_actor(p_attempt.executor_id);
-  v_told  jsonb := ops.report_told(p_attempt);
+  v_told  jsonb := ops.report_told(p_attempt, p_body);
   v_route jsonb := '{"decision": "finish", "reason": "succeeded", "retry_at": null, "ended": true}';
 begin
   if p_attempt.outcome <> 'succeeded' then

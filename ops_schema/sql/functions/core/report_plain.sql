@@ -17,7 +17,7 @@ begin
              row_number() over (partition by m ->> 'run_id' order by (m ->> 'ordinal')::int) as nth_of_run,
              row_number() over (partition by b ->> 'idempotency_key' order by m ->> 'run_id') as nth_of_key
         from jsonb_array_elements(p_reports) m cross join lateral (select m -> 'body' as b offset 0) x
-       where ops.is_plain_report(b)
+       where ops.is_plain_report(b) and coalesce(m -> 'artifacts', '[]') = '[]'
     ), plain as materialized (
       select s.*, l.executor_id, 'executor:' || e.name as actor, coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used,
              l.progress, r.attempt, r.event_seq, r.event_head

@@ -6,7 +6,7 @@ as $$
 declare
   v_asked  jsonb := ops.last_event(p_run.run_id, array['run.cancel_requested']);
   v_ended  jsonb := ops.last_event(p_run.run_id, array['run.cancelled']);
-  v_gave   jsonb := ops.last_event(p_run.run_id, array['attempt.reported']);
+  v_gave   jsonb := ops.last_event(p_run.run_id, array['attempt.reported', 'run.cancelled']);
   v_before jsonb := ops.last_event(p_run.run_id, array['run.submitted', 'run.waiting', 'run.queued', 'run.started',
                                                        'run.retry_scheduled']);
   v_how    text;
