@@ -69,6 +69,7 @@ EVENT_WRITERS: Final[frozenset[str]] = frozenset(
         "claim_runs",
         "record_artifact",
         "report_attempt",
+        "exchange_each",
         "commit_publication",
         "commit_publication_as_reactor",
         "expire_leases",

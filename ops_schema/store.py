@@ -216,9 +216,7 @@ class PostgresStore:
     async def exchange_each(self, reports: Sequence[Body], claims: Sequence[Body]) -> list[MemberAnswer]:
         """Reports {ordinal, token_id, run_id, body} and claims {ordinal, token_id, executor_id, body} of many callers,
         in one transaction; an answer for each ordinal. A member's refusal is its own."""
-        rows = await self._connections.rows("exchange_each", Jsonb(reports), Jsonb(claims))
-        self._tell()
-        return [MemberAnswer(*row) for row in rows]
+        return [MemberAnswer(*row) for row in await self._rows("exchange_each", Jsonb(reports), Jsonb(claims))]
 
     async def commit_publication(self, p: Principal, run_id: Id, output: str, body: Body) -> Json:
         """commitPublication by the executor that reported."""
@@ -342,14 +340,15 @@ class PostgresStore:
         return answer
 
     async def _value(self, name: str, *arguments: Any) -> Any:
-        answer = await self._connections.value(name, *arguments)
-        if name in EVENT_WRITERS:
-            self._tell()
-        return answer
+        rows = await self._rows(name, *arguments)
+        return rows[0][0] if rows else None
 
-    def _tell(self) -> None:
-        for callback in self._event_callbacks:
-            callback()
+    async def _rows(self, name: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        rows = await self._connections.rows(name, *arguments)
+        if name in EVENT_WRITERS:
+            for callback in self._event_callbacks:
+                callback()
+        return rows
 
 
 def _principal(found: Json | None) -> Principal | None:
