@@ -7,20 +7,21 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from contract.errors import make
+from contract.server.principals import Principals
 from contract.server.services import services_of
-from ops_schema.store import Principal, Store
+from ops_schema.store import Principal
 
 MAX_TOKEN = 512
 _HINT = "send Authorization: Bearer <token>"
 
 
-async def authenticate(store: Store, authorization: str | None) -> Principal:
+async def authenticate(principals: Principals, authorization: str | None) -> Principal:
     """The principal of an Authorization header. Raises unauthenticated, never naming the token."""
     scheme, _, token = (authorization or "").partition(" ")
     token = token.strip()
     if authorization is None or scheme.lower() != "bearer" or not 0 < len(token) <= MAX_TOKEN:
         raise make("unauthenticated", "no bearer token came with the request", hint=_HINT)
-    principal = await store.authenticate(hashlib.sha256(token.encode("utf-8", "replace")).digest())
+    principal = await principals.find(hashlib.sha256(token.encode("utf-8", "replace")).digest())
     if principal is None:
         raise make("unauthenticated", "the token is unknown, expired or revoked", hint=_HINT)
     return principal
@@ -28,7 +29,8 @@ async def authenticate(store: Store, authorization: str | None) -> Principal:
 
 async def bearer_principal(request: Request) -> Principal:
     """FastAPI dependency: the caller by bearer token, of whatever role."""
-    return await authenticate(services_of(request).store, request.headers.get("authorization"))
+    services = await services_of(request)
+    return await authenticate(services.principals, request.headers.get("authorization"))
 
 
 async def executor_principal(principal: Annotated[Principal, Depends(bearer_principal)]) -> Principal:

@@ -76,7 +76,9 @@ class Exchanger:
         """The answers, reports first, each list in its order. Raises StoreUnavailable: then nothing is known."""
         request = _Request(reports, claims, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
-        self._start()
+        if len(self._waiting) == 1:
+            # At the end of this round of the loop, so that what came with it goes with it.
+            asyncio.get_running_loop().call_soon(self._start)
         return await request.done
 
     def _start(self) -> None:

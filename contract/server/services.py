@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 
 from contract.server.exchanger import Exchanger
+from contract.server.principals import Principals
 from contract.server.object_store import ObjectStore
 from contract.server.ready import ReadyBroker
 from ops_schema.store import Store
@@ -15,15 +16,17 @@ from ops_schema.store import Store
 @dataclass(frozen=True)
 class Services:
     """store: the database; object_store: bytes; ready: who wakes waiting claims; claim_poll: the fallback's pause;
-    exchanger: carries reports and claims together."""
+    exchanger: carries reports and claims together; principals: who calls."""
 
     store: Store
     object_store: ObjectStore
     ready: ReadyBroker
     claim_poll: timedelta = timedelta(seconds=2)
     exchanger: Exchanger = field(init=False)
+    principals: Principals = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "principals", Principals(self.store))
         object.__setattr__(self, "exchanger", Exchanger(self.store))
 
 
@@ -32,8 +35,8 @@ def hang_on(app: FastAPI, services: Services) -> None:
     app.state.executor_plane = services
 
 
-def services_of(request: Request) -> Services:
-    """The services of the app that serves a request."""
+async def services_of(request: Request) -> Services:
+    """The services of the app that serves a request. Async, since FastAPI gives a sync dependency a thread."""
     found = request.app.state.executor_plane
     assert isinstance(found, Services)
     return found

@@ -1,0 +1,135 @@
+"""What arrives while a statement runs goes into the next one; nobody pays for another's mistake."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from contract.errors import LeaseLost
+from contract.server.exchanger import Exchanger
+from ops_schema.errors import StoreUnavailable
+from ops_schema.store import MemberAnswer, Principal
+
+CALLER = Principal(UUID(int=1), "executor", "worker", None)
+STALE = {"message": "stale", "members": {"reason": "expired"}, "hint": None}
+
+
+class Statements:
+    """A store whose statements end when they are told to; a member is as bad as its body says."""
+
+    def __init__(self) -> None:
+        self.sent: list[list[Any]] = []
+        self.gate = asyncio.Event()
+        self.down = False
+
+    async def exchange_each(
+        self, reports: Sequence[dict[str, Any]], claims: Sequence[dict[str, Any]]
+    ) -> list[MemberAnswer]:
+        members = [*reports, *claims]
+        self.sent.append([member["body"]["n"] for member in members])
+        await self.gate.wait()
+        if self.down:
+            raise StoreUnavailable("away")
+        if any(member["body"].get("breaks") for member in members):
+            raise RuntimeError("a defect")
+        return [self._answer(member) for member in reversed(members)]
+
+    @staticmethod
+    def _answer(member: dict[str, Any]) -> MemberAnswer:
+        if member["body"].get("stale"):
+            return MemberAnswer(member["ordinal"], "OPC01", json.dumps(STALE))
+        return MemberAnswer(member["ordinal"], None, json.dumps(member["body"]["n"]))
+
+
+def make(in_flight: int = 1, most_members: int = 500) -> tuple[Exchanger, Statements]:
+    statements = Statements()
+    return Exchanger(statements, in_flight, most_members), statements  # type: ignore[arg-type]
+
+
+def report(exchanger: Exchanger, n: int, **more: Any) -> asyncio.Task[str]:
+    return asyncio.create_task(exchanger.report(CALLER, UUID(int=n), {"n": n, **more}))
+
+
+async def settled(statements: Statements, count: int) -> None:
+    """Let everything that can run do so, until `count` statements were sent."""
+    async with asyncio.timeout(5):
+        while len(statements.sent) < count:
+            await asyncio.sleep(0)
+
+
+async def test_requests_that_arrive_while_a_statement_runs_share_the_next() -> None:
+    exchanger, statements = make()
+    tasks = [report(exchanger, 0)]
+    await settled(statements, 1)
+    tasks += [report(exchanger, n) for n in (1, 2, 3)]
+    statements.gate.set()
+    assert await asyncio.gather(*tasks) == ["0", "1", "2", "3"]
+    assert statements.sent == [[0], [1, 2, 3]]
+
+
+async def test_a_refusal_is_its_members_own() -> None:
+    exchanger, statements = make()
+    statements.gate.set()
+    good, bad = report(exchanger, 1), report(exchanger, 2, stale=True)
+    assert await good == "1"
+    with pytest.raises(LeaseLost) as refusal:
+        await bad
+    assert refusal.value.members["reason"] == "expired"
+
+
+async def test_after_a_defect_the_requests_go_one_by_one_and_one_fails() -> None:
+    exchanger, statements = make()
+    first = report(exchanger, 0)
+    await settled(statements, 1)
+    good, bad, other = report(exchanger, 1), report(exchanger, 2, breaks=True), report(exchanger, 3)
+    statements.gate.set()
+    assert [await first, await good, await other] == ["0", "1", "3"]
+    with pytest.raises(RuntimeError, match="a defect"):
+        await bad
+    assert statements.sent == [[0], [1, 2, 3], [1], [2], [3]]
+
+
+async def test_an_outage_is_told_to_all_and_nothing_is_sent_again() -> None:
+    exchanger, statements = make()
+    statements.down = True
+    statements.gate.set()
+    found = await asyncio.gather(report(exchanger, 1), report(exchanger, 2), return_exceptions=True)
+    assert [type(one) for one in found] == [StoreUnavailable] * 2
+    assert statements.sent == [[1, 2]]
+
+
+async def test_what_a_caller_that_has_gone_wanted_is_not_sent() -> None:
+    exchanger, statements = make()
+    first = report(exchanger, 0)
+    await settled(statements, 1)
+    gone, other = report(exchanger, 1), report(exchanger, 2)
+    await asyncio.sleep(0)
+    gone.cancel()
+    statements.gate.set()
+    assert [await first, await other] == ["0", "2"]
+    assert statements.sent == [[0], [2]]
+
+
+async def test_a_statement_holds_no_more_members_than_allowed_and_keeps_requests_whole() -> None:
+    exchanger, statements = make(most_members=3)
+    statements.gate.set()
+    requests = [
+        exchanger.carry(CALLER, [{"body": {"n": n}} for n in numbers], []) for numbers in ([1, 2], [3, 4], [5], [6] * 5)
+    ]
+    await asyncio.gather(*requests)
+    assert statements.sent == [[1, 2], [3, 4, 5], [6] * 5]
+
+
+async def test_no_more_statements_run_at_once_than_allowed() -> None:
+    exchanger, statements = make(in_flight=2, most_members=1)
+    tasks = [report(exchanger, n) for n in range(4)]
+    await settled(statements, 2)
+    await asyncio.sleep(0.01)
+    assert statements.sent == [[0], [1]]
+    statements.gate.set()
+    assert await asyncio.gather(*tasks) == ["0", "1", "2", "3"]
