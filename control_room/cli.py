@@ -91,6 +91,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return complain(ControlRoomError("interrupted", exit_code=INTERRUPTED), as_json)
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError" and not as_json:  # a group without a command: its help is all
+            sys.stderr.write(f"{getattr(error, 'message', error)}\n")
+            return MISUSE
         return complain(understood(error), as_json)
     return result if isinstance(result, int) else 0
 

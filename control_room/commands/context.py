@@ -132,6 +132,8 @@ def print_table(columns: Mapping[str, str], rows: list[list[Any]], *, spare: Seq
 
     spare: headings of columns to leave out, the first one first, while the window is too narrow for the table.
     """
+    if not rows:
+        return say("none")
     here, left_out = console(), 0
     while True:
         shown = [number for number, heading in enumerate(columns) if heading not in spare[:left_out]]
@@ -140,7 +142,7 @@ def print_table(columns: Mapping[str, str], rows: list[list[Any]], *, spare: Seq
         if left_out == len(spare) or natural <= here.width:
             break
         left_out += 1
-    here.print(table)
+    return here.print(table)
 
 
 def _table(columns: Mapping[str, str], rows: list[list[Any]], shown: list[int]) -> Table:

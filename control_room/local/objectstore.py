@@ -7,6 +7,7 @@ credentials, so they get signing keys of their own (security.toml): nobody gets 
 
 from __future__ import annotations
 
+import base64
 import shutil
 import sys
 from collections.abc import Mapping
@@ -33,6 +34,10 @@ ROOT = f"s3://{LAKEHOUSE}"
 OWNER_KEY = "s3-server.json"
 LAKEHOUSE_KEY = "s3-lakehouse.json"
 IDENTITIES = "s3-identities.json"
+ROLES = "s3-roles.json"
+RUN_ROLE = "arn:aws:iam::role/run"
+EXECUTORS = f"arn:aws:iam::000000000000:user/{LAKEHOUSE}"
+RUN_SECONDS = 12 * 3600  # the longest session of S3's STS
 CONNECTIONS = "connections.json"
 PORT_FLAGS = {
     "s3": "s3.port",
@@ -66,8 +71,10 @@ class ObjectStore(Service):
         flags = [f"-{flag}={self.port(name)}" for name, flag in PORT_FLAGS.items()]
         argv = [program(), "-logtostderr=true", "mini", f"-dir={self.folder.s3}", *flags, *(f"-{flag}" for flag in OFF)]
         argv += [f"-ip={ports.LOOPBACK}", f"-ip.bind={ports.LOOPBACK}", f"-s3.config={self.folder.secret(IDENTITIES)}"]
+        argv.append(f"-s3.iam.config={self.folder.secret(ROLES)}")
         argv += [f"-{kind}.localSocket={self.folder.s3 / f'{kind}.sock'}" for kind in ("s3", "filer")]
-        written = files_fingerprint(self.folder.secret(IDENTITIES), self.folder.s3 / "security.toml")
+        secrets = [self.folder.secret(name) for name in (IDENTITIES, ROLES)]
+        written = files_fingerprint(*secrets, self.folder.s3 / "security.toml")
         return Launch(tuple(argv), self.environment(), self.folder.s3, self.folder.log(self.name), written)
 
     async def probe(self, identity: Identity) -> None:
@@ -123,13 +130,37 @@ def write_configuration(folder: StackFolder, state: StackState) -> None:
     ]
     write_private_json(folder.secret(IDENTITIES), {"identities": identities})
     write_private(folder.s3 / "security.toml", _security(folder))
-    connection = {"kind": "s3", "endpoint": endpoint(state), "region": REGION, "root": ROOT, **lakehouse}
+    write_private_json(folder.secret(ROLES), _roles(folder))
+    role = {"role_arn": RUN_ROLE, "session_seconds": RUN_SECONDS}
+    connection = {"kind": "s3", "endpoint": endpoint(state), "region": REGION, "root": ROOT, **lakehouse, **role}
     write_private_json(folder.secret(CONNECTIONS), {LAKEHOUSE: connection})
 
 
 def _identity(name: str, key: Mapping[str, str], actions: list[str]) -> dict[str, Any]:
     credentials = {"accessKey": key["access_key"], "secretKey": key["secret_key"]}
     return {"name": name, "credentials": [credentials], "actions": actions}
+
+
+def _roles(folder: StackFolder) -> dict[str, Any]:
+    """The role that executors take with the identity lakehouse, each time with a policy for one run alone."""
+    bucket = [f"arn:aws:s3:::{LAKEHOUSE}", f"arn:aws:s3:::{LAKEHOUSE}/*"]
+    lakehouse = {"Effect": "Allow", "Action": ["s3:*"], "Resource": bucket}
+    # This identity and nobody else: a run's own keys could take the role again, without the policy.
+    trust = {"Effect": "Allow", "Principal": {"AWS": EXECUTORS}, "Action": ["sts:AssumeRole"]}
+    key = base64.b64encode(folder.random_secret("s3-sts-signing.key").encode()).decode()
+    sts = {"tokenDuration": "1h", "maxSessionLength": "12h", "issuer": "control-room", "signingKey": key}
+    role = {"roleName": "run", "roleArn": RUN_ROLE, "attachedPolicies": ["lakehouse"], "trustPolicy": _policy(trust)}
+    return {
+        "sts": sts,
+        "policy": {"defaultEffect": "Deny", "storeType": "memory"},
+        "policies": [{"name": "lakehouse", "document": _policy(lakehouse)}],
+        "roles": [role],
+        "providers": [],
+    }
+
+
+def _policy(statement: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 def _security(folder: StackFolder) -> str:

@@ -19,7 +19,7 @@ from contract.errors import ContractError
 from executors.runtime import outcome
 from executors.runtime.bundles import BundleStore, check_entrypoint
 from executors.runtime.caps import Breach, Caps
-from executors.runtime.connections import Connections
+from executors.runtime.connections import Connection, Connections
 from executors.runtime.delivery import SPOOL_FILE, Delivery, Parcel
 from executors.runtime.failures import DISK_FULL_ERRNOS, TaskError, error_record, with_place
 from executors.runtime.journal import Journal
@@ -29,6 +29,7 @@ from executors.runtime.memory import oom_kills
 from executors.runtime.notes import MISFITS, Notes, bounded_usage
 from executors.runtime.policy import GivenUp, Persistence
 from executors.runtime.process import ChildProcess, ChildSpec, Spawner, child_environment, kill_orphans
+from executors.runtime.run_keys import run_connections
 from executors.runtime.supervise import SILENT, ChildEnd, Stop, Supervision
 from executors.runtime.text import Redactor, secrets_in
 from executors.runtime.uploads import Uploads
@@ -78,6 +79,7 @@ class Attempt:
         self._stop: Stop | None = None
         self._supervision: Supervision | None = None
         self._redactor = Redactor()
+        self._connections: dict[str, Connection] = {}
         self._shipper: LogShipper | None = None
 
     # What heartbeats need -----------------------------------------------------------------------------------------
@@ -182,8 +184,9 @@ class Attempt:
         return outcome.conclude(end, self._facts({}))
 
     def _in_folder(self) -> Json | None:
-        secrets = secrets_in(self._shop.connections.named(self.claimed.connections))
-        self._redactor = Redactor(secrets)
+        own = self._shop.connections.named(self.claimed.connections)
+        self._connections = self._persist(lambda: run_connections(self.claimed, own))
+        self._redactor = Redactor(secrets_in(own) | secrets_in(self._connections))
         book = LogBook(self._folder / SPOOL_FILE, self._shop.log_chunk_bytes, self._caps.log_bytes, self._redactor)
         self._shipper = LogShipper(book, self._ship)
         try:
@@ -236,7 +239,7 @@ class Attempt:
             check_entrypoint(self.claimed.entrypoint, bundle_dir)
         job = self.claimed.model_dump(mode="json", by_alias=True, exclude=set(LEASE_FIELDS))
         job |= {"work_dir": str(work), "bundle_dir": str(bundle_dir) if bundle_dir else None}
-        job["connections"] = self._shop.connections.named(self.claimed.connections)
+        job["connections"] = self._connections
         job["input_files"] = self._inputs()
         self._shop.kind.prepare(job)
         return job

@@ -4281,8 +4281,10 @@ begin
     select s.*, v_used + sum(case when l.run_id is null then octet_length(s.text) else 0 end)
                            over (order by s.ordinality) as total, l.run_id is null as is_new
       from sent s
-      left join ops.run_logs l
-        on l.run_id = p_run_id and l.epoch = v_epoch and l.stream = s.stream and l.seq = s.seq
+      -- the limit keeps it one probe of the key per chunk, also while the table has no statistics yet
+      left join lateral (
+        select l.run_id from ops.run_logs l
+         where l.run_id = p_run_id and l.epoch = v_epoch and l.stream = s.stream and l.seq = s.seq limit 1) l on true
   ), stored as (
     insert into ops.run_logs (run_id, epoch, stream, seq, "offset", at, text, received_at)
     select p_run_id, v_epoch, z.stream, z.seq, z.start, z.at, z.text, ops.now()
@@ -4656,8 +4658,10 @@ begin
   )
   select a.stream, a.seq into v_bad
     from again a
-    left join ops.run_logs l
-      on l.run_id = p_run_id and l.epoch = p_epoch and l.stream = a.stream and l.seq = a.seq
+    -- the limit keeps it one probe of the key per chunk, also while the table has no statistics yet
+    left join lateral (
+      select l."offset", l.text from ops.run_logs l
+       where l.run_id = p_run_id and l.epoch = p_epoch and l.stream = a.stream and l.seq = a.seq limit 1) l on true
    where (a.start, a.text) is distinct from (coalesce(l."offset", a.first_start), coalesce(l.text, a.first_text))
    order by a.place limit 1;
   if v_bad.seq is not null then
@@ -4968,7 +4972,9 @@ begin
            'seq', e.seq,
            'epoch', e.epoch) order by e.xid, e.run_id, e.seq) into v_items
     from page e
-    join ops.runs r on r.run_id = e.run_id;
+    -- the limit keeps it a probe per event: never a hash of all runs for one page
+   cross join lateral (select o.number, o.pipeline_run_id, o.workspace, o.state from ops.runs o
+                        where o.run_id = e.run_id limit 1) r;
   return jsonb_build_object('items', coalesce(v_items, '[]'), 'cursor', coalesce(v_items #>> '{-1,cursor}', v_start));
 end
 $$;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -175,6 +176,36 @@ def test_a_run_goes_through_the_whole_stack(stack: Stack) -> None:
     assert run["state"] == "succeeded"
     assert "hello stack" in stack.run("runs", "logs", str(run["number"])).stdout
     assert stack.json("artifacts", "verify", str(run["number"]))["ok"] is True
+
+
+def test_with_json_a_refusal_of_the_server_is_its_problem_on_stdout(stack: Stack) -> None:
+    refused = stack.run("runs", "show", "999999", "--json", check=False)
+    problem = json.loads(refused.stdout)
+    assert (refused.returncode, problem["exit_code"], problem["code"], problem["status"]) == (
+        3,
+        3,
+        "run_not_found",
+        404,
+    )
+    assert problem["detail"] in refused.stderr
+
+
+def test_a_failed_run_is_shown_with_its_place_and_the_end_of_its_trace(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "bad.py").write_text(
+        "def main(context):\n    return inner()\n\n\ndef inner():\n    return 1 / 0\n"
+    )
+    (tmp_path / "bad.yaml").write_text("{name: bad, kind: python, bundle: code, entrypoint: 'bad:main'}")
+    stack.run("templates", "apply", str(tmp_path / "bad.yaml"))
+    failed = stack.run("submit", "bad", "--follow", check=False)
+    assert failed.returncode == 1
+    begun = re.search(r"run (\d+)", failed.stdout)
+    assert begun
+    shown = stack.run("runs", "show", begun.group(1)).stdout
+    assert "at bad.py:6: ZeroDivisionError: division by zero" in failed.stdout
+    assert "at bad.py:6: ZeroDivisionError: division by zero" in shown
+    assert 'File "bad.py", line 2, in main' in shown
+    assert "{'file'" not in failed.stdout + shown
 
 
 def test_workspaces_are_listed_by_the_command_that_a_refused_name_leads_to(stack: Stack) -> None:

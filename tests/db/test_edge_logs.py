@@ -95,6 +95,26 @@ def test_a_cap_that_came_later_holds_too(work18):
     refused("OPX01", work18.logs, chunk(0, "1234"))
 
 
+def test_a_chunk_costs_the_same_however_long_the_log_is_also_before_the_table_has_statistics(work):
+    for first in range(0, 10_000, 250):
+        work.logs(*[chunk(seq, "x", seq) for seq in range(first, first + 250)])
+    admin = work.ops.admin
+    with admin.transaction():
+        work.ops.call_on(
+            admin,
+            "append_logs",
+            work.token,
+            work.run_id,
+            {"epoch": work.epoch, "chunks": [chunk(seq, "x", seq) for seq in range(9_990, 10_010)]},
+        )
+        read = admin.execute(
+            "select sum(seq_tup_read) + sum(coalesce(idx_tup_fetch, 0)) from pg_stat_xact_user_tables "
+            "where relname like 'run_logs%'"
+        ).fetchone()
+    assert read is not None
+    assert read[0] < 500, "rows of the log read for 20 chunks"
+
+
 def test_a_lost_lease_writes_no_logs(work):
     work.logs(chunk(0, "before\n"))
     work.revoke()

@@ -132,6 +132,14 @@ def test_misuse_is_told_in_words_with_exit_code_2(arguments: tuple[str, ...], sa
     assert refused.stdout == ""
 
 
+@pytest.mark.parametrize("words", [(), ("runs",)])
+def test_a_group_without_a_command_shows_its_help_and_no_error(words: tuple[str, ...], tmp_path: Path) -> None:
+    shown = run(*words, folder=tmp_path)
+    assert shown.returncode == MISUSE
+    assert shown.stderr.startswith("Usage: control-room")
+    assert "error:" not in shown.stderr
+
+
 def test_a_control_room_that_does_not_answer_is_exit_code_4(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("t")
     refused = run("--url", "http://127.0.0.1:9", "--token-file", "token", "runs", "ls", folder=tmp_path)

@@ -27,8 +27,10 @@ begin
     select s.*, v_used + sum(case when l.run_id is null then octet_length(s.text) else 0 end)
                            over (order by s.ordinality) as total, l.run_id is null as is_new
       from sent s
-      left join ops.run_logs l
-        on l.run_id = p_run_id and l.epoch = v_epoch and l.stream = s.stream and l.seq = s.seq
+      -- the limit keeps it one probe of the key per chunk, also while the table has no statistics yet
+      left join lateral (
+        select l.run_id from ops.run_logs l
+         where l.run_id = p_run_id and l.epoch = v_epoch and l.stream = s.stream and l.seq = s.seq limit 1) l on true
   ), stored as (
     insert into ops.run_logs (run_id, epoch, stream, seq, "offset", at, text, received_at)
     select p_run_id, v_epoch, z.stream, z.seq, z.start, z.at, z.text, ops.now()

@@ -16,8 +16,10 @@ begin
   )
   select a.stream, a.seq into v_bad
     from again a
-    left join ops.run_logs l
-      on l.run_id = p_run_id and l.epoch = p_epoch and l.stream = a.stream and l.seq = a.seq
+    -- the limit keeps it one probe of the key per chunk, also while the table has no statistics yet
+    left join lateral (
+      select l."offset", l.text from ops.run_logs l
+       where l.run_id = p_run_id and l.epoch = p_epoch and l.stream = a.stream and l.seq = a.seq limit 1) l on true
    where (a.start, a.text) is distinct from (coalesce(l."offset", a.first_start), coalesce(l.text, a.first_text))
    order by a.place limit 1;
   if v_bad.seq is not null then

@@ -32,7 +32,9 @@ begin
            'seq', e.seq,
            'epoch', e.epoch) order by e.xid, e.run_id, e.seq) into v_items
     from page e
-    join ops.runs r on r.run_id = e.run_id;
+    -- the limit keeps it a probe per event: never a hash of all runs for one page
+   cross join lateral (select o.number, o.pipeline_run_id, o.workspace, o.state from ops.runs o
+                        where o.run_id = e.run_id limit 1) r;
   return jsonb_build_object('items', coalesce(v_items, '[]'), 'cursor', coalesce(v_items #>> '{-1,cursor}', v_start));
 end
 $$;

@@ -1,0 +1,117 @@
+"""Keys of one run: the executor's own, narrowed by the store (AWS STS AssumeRole) to what the run declares.
+
+A connection that names a ``role_arn`` gives each run keys that read its table inputs and write nothing but its own
+staging files; ``session_seconds`` (3600 unless set) is how long they last. Commits go on with the executor's keys.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from contract import models
+from contract.errors import make
+from executors.runtime.connections import Connection, connection_for
+from executors.runtime.delta_storage import DEFAULT_REGION, s3_code, split_uri
+from executors.runtime.failures import TaskError
+
+SESSION_SECONDS = 3600
+POLICY_LIMIT = 2048  # characters, of AWS and of SeaweedFS
+PASSING = frozenset({"InternalError", "InternalFailure", "ServiceUnavailable", "SlowDown", "Throttling", "503", "500"})
+ASKED_OF = ("role_arn", "session_seconds", "sts_endpoint")
+Json = dict[str, Any]
+
+
+def run_connections(run: models.ClaimedRun, connections: Mapping[str, Connection]) -> dict[str, Connection]:
+    """The connections with keys of this run where they name a role, as they are where not.
+
+    Raises TaskError (external, run_keys_refused), or Unavailable when the store does not answer.
+    """
+    return {
+        name: _narrowed(connection, run, connections) if connection.get("role_arn") else connection
+        for name, connection in connections.items()
+    }
+
+
+def _narrowed(connection: Connection, run: models.ClaimedRun, connections: Mapping[str, Connection]) -> Connection:
+    reads = [item.uri for item in run.inputs if item.uri and _is_of(item.uri, connection, connections)]
+    writes = [item.uri for item in run.outputs if _is_of(item.uri, connection, connections)]
+    document = policy(reads, writes, f"part-{run.run_id}-{run.epoch}-*")
+    if len(document) > POLICY_LIMIT:  # too many tables to be named one by one
+        root = str(connection["root"])
+        document = policy([root], [root], "*")
+    keys = assume(connection, document, f"run-{run.run_id}")
+    kept = {name: value for name, value in connection.items() if name not in ASKED_OF}
+    return kept | {
+        "access_key": keys["AccessKeyId"],
+        "secret_key": keys["SecretAccessKey"],
+        "session_token": keys["SessionToken"],
+    }
+
+
+def _is_of(uri: str, connection: Connection, connections: Mapping[str, Connection]) -> bool:
+    try:
+        return connection_for(uri, connections) is connection
+    except TaskError:  # of no declared connection: the task will be told when it uses the table
+        return False
+
+
+def policy(reads: list[str], writes: list[str], staged: str) -> str:
+    """The session policy: read below ``reads``, put and read files named ``staged`` directly below ``writes``.
+
+    Both are s3:// URIs of tables. With neither, the keys open nothing.
+    """
+    tables = [split_uri(uri) for uri in reads]
+    parts = [_arn(*split_uri(uri), staged) for uri in writes]
+    statements = [_allow(["s3:GetObject"], [_arn(*table, "*") for table in tables] + parts)]
+    statements.append(_allow(["s3:PutObject"], parts))
+    for bucket in sorted({bucket for bucket, _ in tables}):
+        prefixes = ["/".join(filter(None, (prefix, "*"))) for found, prefix in tables if found == bucket]
+        listing = _allow(["s3:ListBucket"], [f"arn:aws:s3:::{bucket}"])
+        statements.append(listing | {"Condition": {"StringLike": {"s3:prefix": prefixes}}})
+    given = [statement for statement in statements if statement["Resource"]]
+    nothing = {"Effect": "Deny", "Action": ["s3:*"], "Resource": ["*"]}
+    return json.dumps({"Version": "2012-10-17", "Statement": given or [nothing]}, separators=(",", ":"))
+
+
+def _allow(actions: list[str], resources: list[str]) -> Json:
+    return {"Effect": "Allow", "Action": actions, "Resource": resources}
+
+
+def _arn(bucket: str, prefix: str, name: str) -> str:
+    return "arn:aws:s3:::" + "/".join(filter(None, (bucket, prefix, name)))
+
+
+def assume(connection: Connection, document: str, session: str) -> Json:
+    """Ask the store for keys under this policy; see :func:`run_connections` for what it raises."""
+    from botocore.exceptions import BotoCoreError, ClientError  # slow to load: only where keys are narrowed
+
+    try:
+        answer = _client(connection).assume_role(
+            RoleArn=str(connection["role_arn"]),
+            RoleSessionName=session[:64],
+            DurationSeconds=int(connection.get("session_seconds") or SESSION_SECONDS),
+            Policy=document,
+        )
+    except (ClientError, BotoCoreError) as error:
+        text = f"the store at {connection.get('endpoint') or 'AWS'} gave no keys for the run: {error}"
+        if not isinstance(error, ClientError) or s3_code(error) in PASSING:
+            raise make("object_store_unavailable", text) from error
+        raise TaskError("external", "run_keys_refused", f"{text}; check role_arn of the connection") from error
+    keys: Json = answer["Credentials"]
+    return keys
+
+
+def _client(connection: Connection) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    return boto3.session.Session().client(
+        "sts",
+        endpoint_url=connection.get("sts_endpoint") or connection.get("endpoint") or None,
+        region_name=connection.get("region") or DEFAULT_REGION,
+        aws_access_key_id=connection.get("access_key") or None,
+        aws_secret_access_key=connection.get("secret_key") or None,
+        config=Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2}),
+    )
