@@ -197,6 +197,10 @@ def claim_runs(executor_id: Id, body: models.ClaimRequest) -> Call[models.ClaimR
     return _post(f"/executors/{_segment(executor_id)}/claims", body, models.ClaimResponse, body.wait_seconds)
 
 
+def exchange(executor_id: Id, body: models.ExchangeRequest) -> Call[models.ExchangeResponse]:
+    return _post(f"/executors/{_segment(executor_id)}/exchange", body, models.ExchangeResponse, body.wait_seconds)
+
+
 def heartbeat(executor_id: Id, body: models.HeartbeatRequest) -> Call[models.HeartbeatResponse]:
     return _post(f"/executors/{_segment(executor_id)}/heartbeat", body, models.HeartbeatResponse)
 

@@ -88,6 +88,21 @@ class ExecutorClient(Base):
         """
         return self._send(calls.claim_runs(executor_id, body), retry, traceparent)
 
+    def exchange(
+        self,
+        executor_id: Id,
+        body: models.ExchangeRequest,
+        *,
+        retry: Retry | None = None,
+        traceparent: str | None = None,
+    ) -> models.ExchangeResponse:
+        """Report up to 100 attempts and claim up to max_runs runs, in one round trip and one transaction.
+
+        Never raises for one report or for the claim: each has an answer or a problem. Send a lost exchange again with
+        its request_id.
+        """
+        return self._send(calls.exchange(executor_id, body), retry, traceparent)
+
     def heartbeat(
         self,
         executor_id: Id,

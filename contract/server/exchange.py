@@ -20,9 +20,7 @@ from ops_schema.store import Principal
 JsonObject = dict[str, Any]
 
 
-async def exchange(
-    services: Services, request: Request, caller: Principal, executor_id: UUID, body: JsonObject
-) -> str:
+async def exchange(services: Services, request: Request, caller: Principal, executor_id: UUID, body: JsonObject) -> str:
     """The ExchangeResponse as JSON text."""
     if not body["reports"] and body["max_runs"]:
         return await _wait(services, request, caller, executor_id, body)
@@ -38,9 +36,7 @@ async def exchange(
     return _response(body["reports"], found, next(answers, None))
 
 
-async def _wait(
-    services: Services, request: Request, caller: Principal, executor_id: UUID, body: JsonObject
-) -> str:
+async def _wait(services: Services, request: Request, caller: Principal, executor_id: UUID, body: JsonObject) -> str:
     claim = {**_claim(body), "wait_seconds": body.get("wait_seconds", 0)}
     try:
         answer = Answer(await claims.claim(services, request, caller, executor_id, claim))
@@ -74,7 +70,7 @@ def _response(sent: list[JsonObject], found: list[Answer], claimed: Answer | Non
         for one, answer in zip(sent, found, strict=True)
     )
     rest = claimed.text if claimed and claimed.text else f'{{"runs": [], "server_time": "{claims.server_time()}"}}'
-    return f'{{"reports": [{told}], "claim_problem": {_problem(claimed and claimed.error)}, {rest[1:]}'
+    return f'{{"reports": [{told}], "claim_problem": {_problem(claimed.error if claimed else None)}, {rest[1:]}'
 
 
 def _problem(error: ContractError | None) -> str:

@@ -7,8 +7,8 @@ from fastapi import FastAPI
 from starlette.requests import Request
 
 from contract.server.exchanger import Exchanger
-from contract.server.principals import Principals
 from contract.server.object_store import ObjectStore
+from contract.server.principals import Principals
 from contract.server.ready import ReadyBroker
 from ops_schema.store import Store
 

@@ -382,7 +382,7 @@ create type ops.member_answer as (ordinal int, code text, detail text);
 -- One member's claim, checked: repeated are the runs that the same request was answered with before, null when it is
 -- new. Claims of one `filter` can be picked for together.
 create type ops.member_claim as (
-  ordinal int, executor_id uuid, request_id uuid, body_digest bytea, max_runs int, queues text[],
+  ordinal int, executor_id uuid, request_id uuid, body_digest bytea, max_runs int, queues text[],  -- noqa: LT01
   filter bytea, repeated jsonb);
 
 -- A run that was started for a member.
@@ -1694,8 +1694,9 @@ $$;
 
 -- functions/core/exchange_each.sql
 -- Reports and claims of many callers, in one transaction: what every executor-plane request of this kind becomes.
---   p_reports [{ordinal, token_id, run_id, body, artifacts?}], p_claims [{ordinal, token_id, executor_id, body}]; ordinals differ
--- over both lists. Returns a row for each member: (ordinal, code, detail), see ops.member_answer. A member's refusal
+--   p_reports [{ordinal, token_id, run_id, body, artifacts?}]
+--   p_claims  [{ordinal, token_id, executor_id, body}]
+-- Ordinals differ over both lists. Returns a row for each member: (ordinal, code, detail), see ops.member_answer. A member's refusal
 -- is its own. Raises only what no member is to blame for; the caller then sends them one by one.
 --
 -- Lock order: request ids, concurrency keys, runs, pipelines. So keys are locked before the first run, also for the
@@ -1859,7 +1860,8 @@ $$;
 
 -- functions/core/finish_run.sql
 -- Mutate and emit: a run reaches a final state. The caller holds the run's lock and calls ops.settle afterwards, once
--- for all the runs that it finished. p_told: what the event says beside the error. Deletes the lease; what it measured moves to the run.
+-- for all the runs that it finished. p_told: what the event says beside the error. Deletes the lease; what it measured
+-- moves to the run.
 create or replace function ops.finish_run(
   p_run_id uuid, p_state text, p_reason text, p_actor text, p_error jsonb default null, p_result jsonb default null,
   p_told jsonb default '{}')
@@ -2024,7 +2026,8 @@ return coalesce(
   p_body ->> 'outcome' = 'succeeded'
   and jsonb_typeof(p_body -> 'epoch') = 'number' and p_body ->> 'epoch' ~ '^[0-9]{1,18}$'
   and jsonb_typeof(p_body -> 'idempotency_key') = 'string' and length(p_body ->> 'idempotency_key') between 1 and 200
-  and coalesce(p_body -> 'publications', '[]') in ('[]', 'null') and coalesce(p_body -> 'cap_ledger', '[]') in ('[]', 'null')
+  and coalesce(p_body -> 'publications', '[]') in ('[]', 'null')
+  and coalesce(p_body -> 'cap_ledger', '[]') in ('[]', 'null')
   and coalesce(jsonb_typeof(p_body -> 'usage'), 'null') in ('object', 'null'), false);
 
 -- functions/core/is_terminal.sql

@@ -1,5 +1,6 @@
 -- Mutate and emit: a run reaches a final state. The caller holds the run's lock and calls ops.settle afterwards, once
--- for all the runs that it finished. p_told: what the event says beside the error. Deletes the lease; what it measured moves to the run.
+-- for all the runs that it finished. p_told: what the event says beside the error. Deletes the lease; what it measured
+-- moves to the run.
 create or replace function ops.finish_run(
   p_run_id uuid, p_state text, p_reason text, p_actor text, p_error jsonb default null, p_result jsonb default null,
   p_told jsonb default '{}')
