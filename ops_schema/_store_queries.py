@@ -56,7 +56,7 @@ QUERIES: Final[dict[str, str]] = {
     "lead": "select ops.lead(%s, %s, %s)",
     "events_since": "select ops.events_since(%s, %s)",
 }
-"""name -> statement. Each answers one row of one column (jsonb, a boolean, or null); those of `_each`, a row a member."""
+"""name -> statement. Each answers one row of one column (jsonb, a boolean, or null); an `_each`, a row a member."""
 
 CHANNELS: Final[tuple[str, ...]] = ("ops_ready",)
 """NOTIFY channels: work became claimable (payload: kinds, comma-separated). Events are looked for, never notified."""

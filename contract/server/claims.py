@@ -28,7 +28,7 @@ async def claim(
     body: JsonObject,
     clock: Callable[[], float] = time.monotonic,
 ) -> str:
-    """The ClaimResponse as JSON text. Raises ClientDisconnect when the client has gone; nothing is claimed for it after that.
+    """The ClaimResponse as JSON text. Raises ClientDisconnect when the client has gone: nothing is claimed for it then.
 
     A claim made in the instant before is not lost: its request_id gets the same runs again.
     """

@@ -1,8 +1,8 @@
 -- Reports and claims of many callers, in one transaction: what every executor-plane request of this kind becomes.
 --   p_reports [{ordinal, token_id, run_id, body, artifacts?}]
 --   p_claims  [{ordinal, token_id, executor_id, body}]
--- Ordinals differ over both lists. Returns a row for each member: (ordinal, code, detail), see ops.member_answer. A member's refusal
--- is its own. Raises only what no member is to blame for; the caller then sends them one by one.
+-- Ordinals differ over both lists. Returns a row for each member: (ordinal, code, detail), see ops.member_answer. A
+-- member's refusal is its own. Raises only what no member is to blame for; the caller then sends them one by one.
 --
 -- Lock order: request ids, concurrency keys, runs, pipelines. So keys are locked before the first run, also for the
 -- claims, which pick after the reports: what a report frees, a claim of the same exchange can have.
