@@ -95,6 +95,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"{getattr(error, 'message', error)}\n")
             return MISUSE
         return complain(understood(error), as_json)
+    if result == INTERRUPTED:  # typer turns a Ctrl-C that no command has put into words into this exit code
+        return complain(ControlRoomError("interrupted", exit_code=INTERRUPTED), as_json)
     return result if isinstance(result, int) else 0
 
 

@@ -57,7 +57,11 @@ def demo(
 ) -> None:
     """Start the stack, run the pipeline on real data, show what came out. Exit code 1 if a task fails."""
     began = time.monotonic()
-    with _pipeline(source) as pipeline:
+    told = "interrupted before the pipeline was submitted"
+    with (
+        interruptible(told, f"{AGAIN}; `control-room status` shows what runs already"),
+        _pipeline(source) as pipeline,
+    ):
         run = _submitted(context, pipeline, as_json)
     finished = _followed(context, run, as_json)
     told = f"interrupted; run {finished['number']} has {finished['state']}, and the stack goes on"
@@ -107,11 +111,7 @@ def _submitted(context: typer.Context, pipeline: Pipeline, quiet: bool) -> Json:
         say("stack", quiet=quiet)
         state = bring_up(context, quiet)
         say(f"  {state.phase}: {state.urls['dashboard']}", quiet=quiet)
-    told = "interrupted before the pipeline was submitted; the stack goes on"
-    with (
-        interruptible(told, f"{AGAIN}, or stop the stack with `control-room down`"),
-        connect(context, patience=SERVER_PATIENCE) as client,
-    ):
+    with connect(context, patience=SERVER_PATIENCE) as client:
         apply_paths(client, [pipeline.folder])
         run: Json = client.submit(pipeline.template, pipeline.params, labels={"demo": pipeline.template})
     say(f"pipeline {pipeline.template}: run {run['number']} on {pipeline.told}", quiet=quiet)

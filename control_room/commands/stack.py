@@ -8,7 +8,7 @@ import typer
 
 from control_room.commands.context import AsJson, print_json, print_table, program, say, settings_of
 from control_room.commands.words import coloured, seconds_text, size_text
-from control_room.errors import FAILED, MISUSE, OK, ControlRoomError
+from control_room.errors import FAILED, MISUSE, OK, ControlRoomError, interruptible
 
 if TYPE_CHECKING:
     from control_room.local.folder import StackFolder
@@ -86,9 +86,10 @@ def bring_up(context: typer.Context, quiet: bool) -> StackState:
 
 
 def _up(folder: StackFolder, options: Options, quiet: bool) -> StackState:
-    from control_room.local import stack
+    with interruptible("interrupted before the stack was started", "run the same command again to go on"):
+        from control_room.local import stack
 
-    return stack.up(folder, options, lambda event: _tell(event, quiet=quiet))
+        return stack.up(folder, options, lambda event: _tell(event, quiet=quiet))
 
 
 def _foreground(context: typer.Context, options: Options) -> int:

@@ -101,7 +101,7 @@ def _start(folder: StackFolder, options: Options, on_event: OnEvent) -> StackSta
     argv += ["--executors", json.dumps(dict(options.executors)), "--pinned", json.dumps(dict(options.pinned))]
     log = folder.log("supervisor")
     processes.rotate(log)
-    with log.open("ab") as output:
+    with log.open("ab") as output, _held_back() as interrupts:
         child = subprocess.Popen(
             [*argv, "--report-fd", str(writing)],
             cwd=folder.root,
@@ -113,6 +113,8 @@ def _start(folder: StackFolder, options: Options, on_event: OnEvent) -> StackSta
         )
     os.close(writing)
     try:
+        if interrupts:
+            raise KeyboardInterrupt
         with os.fdopen(reading) as events:
             failure = _follow(events, on_event)
     except KeyboardInterrupt:
@@ -122,6 +124,17 @@ def _start(folder: StackFolder, options: Options, on_event: OnEvent) -> StackSta
         raise failure
     child.returncode = 0  # it lives on without us; spares us the warning about a child not waited for
     return states.load(folder)
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[list[int]]:
+    """Ctrl-C inside is only put on the list: a process must not be started without our knowing which."""
+    interrupts: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda signum, _: interrupts.append(signum))
+    try:
+        yield interrupts
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _given_up(folder: StackFolder, child: subprocess.Popen[bytes], on_event: OnEvent) -> ControlRoomError:
