@@ -311,6 +311,9 @@ create table ops.runs (
 
 -- Ready rows alone.
 create index runs_ready on ops.runs (queue, kind, priority desc, ready_seq) where state = 'queued' and not paused;
+-- Ready rows that wait for a concurrency key: who is announced when one becomes free.
+create index runs_ready_key on ops.runs (workspace, concurrency_key) where state = 'queued'
+    and concurrency_key is not null;
 -- Waiting rows that a clock will wake.
 create index runs_due on ops.runs (not_before) where state = 'waiting' and not_before is not null;
 -- Waiting rows that somebody looks at again: the sweeper's re-check of dependencies.
@@ -654,6 +657,21 @@ declare
 begin
   perform ops.ensure_floors(v_ready);
   perform ops.notify_ready(array(select r.kind from ops.runs r where r.run_id = any (v_ready)));
+end
+$$;
+
+-- functions/core/announce_freed.sql
+-- Emit: these concurrency keys (ops.key_of) have a slot again; the kinds of the runs that queue for them are announced.
+create or replace function ops.announce_freed(p_keys text[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  if cardinality(p_keys) > 0 then
+    perform ops.notify_ready(array(
+      select distinct r.kind from unnest(p_keys) k
+        join ops.runs r on r.state = 'queued' and r.concurrency_key = substr(k, strpos(k, chr(31)) + 1)
+                       and r.workspace = split_part(k, chr(31), 1)));
+  end if;
 end
 $$;
 
@@ -1872,6 +1890,9 @@ declare
   v_lease ops.leases;
 begin
   delete from ops.leases where run_id = p_run_id returning * into v_lease;
+  if v_lease.concurrency_key is not null then
+    perform ops.announce_freed(array[ops.key_of(v_lease.workspace, v_lease.concurrency_key)]);
+  end if;
   update ops.runs set
     state = p_state, state_reason = p_reason, ready_seq = null, finished_at = ops.now(), error = p_error,
     result = p_result, progress = coalesce(v_lease.progress, progress),
@@ -2988,54 +3009,58 @@ language plpgsql volatile set search_path = '' set enable_seqscan = off set enab
   set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-  v_now timestamptz := ops.now();
+  v_now   timestamptz := ops.now();
+  v_freed text[];
 begin
-    with sent as materialized (
-      select (m ->> 'ordinal')::int as ordinal, (m ->> 'token_id')::uuid as token_id, (m ->> 'run_id')::uuid as run_id,
-             (b ->> 'epoch')::bigint as epoch, b ->> 'idempotency_key' as key,
-             nullif(b -> 'result', 'null') as result, nullif(b -> 'usage', 'null') as usage, ops.digest(b) as digest,
-             row_number() over (partition by m ->> 'run_id' order by (m ->> 'ordinal')::int) as nth_of_run,
-             row_number() over (partition by b ->> 'idempotency_key' order by m ->> 'run_id') as nth_of_key
-        from jsonb_array_elements(p_reports) m cross join lateral (select m -> 'body' as b offset 0) x
-       where ops.is_plain_report(b) and coalesce(m -> 'artifacts', '[]') = '[]'
-    ), plain as materialized (
-      select s.*, l.executor_id, 'executor:' || e.name as actor, coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used,
-             l.progress, r.attempt, r.event_seq, r.event_head
-        from sent s
-        join ops.leases l on l.run_id = s.run_id and l.epoch = s.epoch and l.reported_at is null
-        join ops.executors e on e.executor_id = l.executor_id and e.token_id = s.token_id
-        join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and t.revoked_at is null
-                         and (t.expires_at is null or t.expires_at > v_now)
-        join ops.runs r on r.run_id = s.run_id and r.cancel_requested_at is null
-       where s.nth_of_run = 1 and s.nth_of_key = 1
-         and (select a.run_id from ops.attempts a where a.executor_id = l.executor_id and a.idempotency_key = s.key limit 1) is null
-         and (select f.run_id from ops.artifacts f where f.run_id = s.run_id and f.epoch = s.epoch limit 1) is null
-    ), told as materialized (
-      select p.*, ops.canonical_event(p.run_id, p.event_seq + 1, v_now, 'run.succeeded', p.epoch, p.actor,
-               jsonb_build_object('state', 'succeeded', 'state_reason', null, 'outcome', 'succeeded',
-                                  'attempt', p.attempt, 'report_digest', encode(p.digest, 'hex'))) as canonical
-        from plain p
-    ), hashed as materialized (
-      select t.*, sha256(t.event_head || convert_to(t.canonical, 'UTF8')) as hash from told t
-    ), freed as (
-      delete from ops.leases l using hashed h where l.run_id = h.run_id
-    ), closed as (
-      update ops.attempts a set outcome = 'succeeded', finished_at = v_now, reported_at = v_now,
-          idempotency_key = h.key, report_digest = h.digest, result = h.result, usage = h.used
-        from hashed h where a.run_id = h.run_id and a.epoch = h.epoch
-    ), finished as (
-      update ops.runs r set state = 'succeeded', state_reason = null, finished_at = v_now, error = null,
-          result = h.result, progress = coalesce(h.progress, r.progress), usage = r.usage || h.used,
-          event_seq = h.event_seq + 1, event_head = h.hash
-        from hashed h where r.run_id = h.run_id
-    ), written as (
-      insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
-      select h.run_id, h.event_seq + 1, v_now, 'run.succeeded', h.epoch, h.canonical, h.event_head, h.hash from hashed h
-    )
-    select coalesce(array_agg(row(h.ordinal, null, ops.plain_answer(h.run_id, h.epoch, h.attempt))::ops.member_answer),
-                    '{}'),
-           coalesce(array_agg(h.run_id), '{}')
-      into answers, ended from hashed h;
+  with sent as materialized (
+    select (m ->> 'ordinal')::int as ordinal, (m ->> 'token_id')::uuid as token_id, (m ->> 'run_id')::uuid as run_id,
+           (b ->> 'epoch')::bigint as epoch, b ->> 'idempotency_key' as key,
+           nullif(b -> 'result', 'null') as result, nullif(b -> 'usage', 'null') as usage, ops.digest(b) as digest,
+           row_number() over (partition by m ->> 'run_id' order by (m ->> 'ordinal')::int) as nth_of_run,
+           row_number() over (partition by b ->> 'idempotency_key' order by m ->> 'run_id') as nth_of_key
+      from jsonb_array_elements(p_reports) m cross join lateral (select m -> 'body' as b offset 0) x
+     where ops.is_plain_report(b) and coalesce(m -> 'artifacts', '[]') = '[]'
+  ), plain as materialized (
+    select s.*, l.executor_id, 'executor:' || e.name as actor, l.progress, r.attempt, r.event_seq, r.event_head,
+           coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used,
+           ops.key_of(l.workspace, l.concurrency_key) as freed_key
+      from sent s
+     cross join lateral (select * from ops.leases h where h.run_id = s.run_id offset 0) l
+      join ops.executors e on e.executor_id = l.executor_id and e.token_id = s.token_id
+      join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and t.revoked_at is null
+                       and (t.expires_at is null or t.expires_at > v_now)
+      join ops.runs r on r.run_id = s.run_id and r.cancel_requested_at is null
+     where s.nth_of_run = 1 and s.nth_of_key = 1 and l.epoch = s.epoch and l.reported_at is null
+       and (select a.run_id from ops.attempts a
+             where a.executor_id = l.executor_id and a.idempotency_key = s.key limit 1) is null
+       and (select f.run_id from ops.artifacts f where f.run_id = s.run_id and f.epoch = s.epoch limit 1) is null
+  ), told as materialized (
+    select p.*, ops.canonical_event(p.run_id, p.event_seq + 1, v_now, 'run.succeeded', p.epoch, p.actor,
+             jsonb_build_object('state', 'succeeded', 'state_reason', null, 'outcome', 'succeeded',
+                                'attempt', p.attempt, 'report_digest', encode(p.digest, 'hex'))) as canonical
+      from plain p
+  ), hashed as materialized (
+    select t.*, sha256(t.event_head || convert_to(t.canonical, 'UTF8')) as hash from told t
+  ), freed as (
+    delete from ops.leases l using hashed h where l.run_id = h.run_id
+  ), closed as (
+    update ops.attempts a set outcome = 'succeeded', finished_at = v_now, reported_at = v_now,
+        idempotency_key = h.key, report_digest = h.digest, result = h.result, usage = h.used
+      from hashed h where a.run_id = h.run_id and a.epoch = h.epoch
+  ), finished as (
+    update ops.runs r set state = 'succeeded', state_reason = null, finished_at = v_now, error = null,
+        result = h.result, progress = coalesce(h.progress, r.progress), usage = r.usage || h.used,
+        event_seq = h.event_seq + 1, event_head = h.hash
+      from hashed h where r.run_id = h.run_id
+  ), written as (
+    insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
+    select h.run_id, h.event_seq + 1, v_now, 'run.succeeded', h.epoch, h.canonical, h.event_head, h.hash from hashed h
+  )
+  select coalesce(array_agg(row(h.ordinal, null, ops.plain_answer(h.run_id, h.epoch, h.attempt))::ops.member_answer),
+                  '{}'),
+         coalesce(array_agg(h.run_id), '{}'), array_agg(distinct h.freed_key) filter (where h.freed_key is not null)
+    into answers, ended, v_freed from hashed h;
+  perform ops.announce_freed(v_freed);
 end
 $$;
 
@@ -3325,6 +3350,9 @@ begin
       perform ops.emit(p_run_id, 'attempt.reported', v_run.epoch, p_actor, p_told);
     end if;
     delete from ops.leases where run_id = p_run_id;
+    if v_run.concurrency_key is not null then
+      perform ops.announce_freed(array[ops.key_of(v_run.workspace, v_run.concurrency_key)]);
+    end if;
     v_retry_at := ops.now() + ops.seconds((v_decision ->> 'delay')::numeric);
     perform ops.put_back(p_run_id, v_decision ->> 'decision', v_decision ->> 'reason', v_retry_at, p_actor);
   end if;

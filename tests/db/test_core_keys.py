@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from psycopg.types.json import Jsonb
 
-from tests.support.core import Queue, Worker, publication
+from tests.support.core import EXTERNAL, Json, Queue, Worker, publication, report
 from tests.support.postgres import Database
 
 
@@ -86,3 +87,32 @@ def test_a_submit_may_name_its_own_key_and_keys_are_the_workspaces_own(queue: Qu
         queue.submit(concurrency_key="k")
         queue.submit("theirs", workspace="other", concurrency_key="k")
     assert sorted(r["workspace"] for r in Worker(queue).claim(10)) == ["default", "other"]
+
+
+def lets_go(queue: Queue, worker: Worker, run: Json, way: str) -> None:
+    """End a run's hold on its key."""
+    if way == "reported in a batch":
+        member = {"ordinal": 0, "token_id": str(worker.token), "run_id": run["run_id"], "body": report(run)}
+        queue.ops.server.execute("select ops.exchange_each(%s, '[]')", (Jsonb([member]),))
+    elif way == "failed, to be tried again":
+        worker.report(run, "failed", error=EXTERNAL)
+    elif way == "cancelled by force":
+        queue.cancel(run, force=True)
+    else:
+        assert way == "expired"
+        queue.expire()
+
+
+@pytest.mark.parametrize("way", ["reported in a batch", "failed, to be tried again", "cancelled by force", "expired"])
+def test_who_waits_for_runs_of_a_key_is_told_when_it_is_free(queue: Queue, way: str) -> None:
+    queue.template("held", concurrency={"key": "free\x1fagain"}, retry={"backoff_seconds": 30})
+    queue.template("other", kind="dbt", concurrency={"key": "free\x1fagain"})
+    queue.submit("held")
+    worker = Worker(queue)
+    run = worker.claim_one()
+    queue.submit("other")
+    with queue.database.connect() as listener:
+        listener.execute("listen ops_ready")
+        lets_go(queue, worker, run, way)
+        assert [n.payload for n in listener.notifies(timeout=0.5)] == ["dbt"]
+    assert len(Worker(queue, "dbt").claim(1)) == 1

@@ -95,6 +95,9 @@ create table ops.runs (
 
 -- Ready rows alone.
 create index runs_ready on ops.runs (queue, kind, priority desc, ready_seq) where state = 'queued' and not paused;
+-- Ready rows that wait for a concurrency key: who is announced when one becomes free.
+create index runs_ready_key on ops.runs (workspace, concurrency_key) where state = 'queued'
+    and concurrency_key is not null;
 -- Waiting rows that a clock will wake.
 create index runs_due on ops.runs (not_before) where state = 'waiting' and not_before is not null;
 -- Waiting rows that somebody looks at again: the sweeper's re-check of dependencies.

@@ -11,6 +11,9 @@ declare
   v_lease ops.leases;
 begin
   delete from ops.leases where run_id = p_run_id returning * into v_lease;
+  if v_lease.concurrency_key is not null then
+    perform ops.announce_freed(array[ops.key_of(v_lease.workspace, v_lease.concurrency_key)]);
+  end if;
   update ops.runs set
     state = p_state, state_reason = p_reason, ready_seq = null, finished_at = ops.now(), error = p_error,
     result = p_result, progress = coalesce(v_lease.progress, progress),

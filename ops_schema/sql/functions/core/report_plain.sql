@@ -8,53 +8,57 @@ language plpgsql volatile set search_path = '' set enable_seqscan = off set enab
   set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-  v_now timestamptz := ops.now();
+  v_now   timestamptz := ops.now();
+  v_freed text[];
 begin
-    with sent as materialized (
-      select (m ->> 'ordinal')::int as ordinal, (m ->> 'token_id')::uuid as token_id, (m ->> 'run_id')::uuid as run_id,
-             (b ->> 'epoch')::bigint as epoch, b ->> 'idempotency_key' as key,
-             nullif(b -> 'result', 'null') as result, nullif(b -> 'usage', 'null') as usage, ops.digest(b) as digest,
-             row_number() over (partition by m ->> 'run_id' order by (m ->> 'ordinal')::int) as nth_of_run,
-             row_number() over (partition by b ->> 'idempotency_key' order by m ->> 'run_id') as nth_of_key
-        from jsonb_array_elements(p_reports) m cross join lateral (select m -> 'body' as b offset 0) x
-       where ops.is_plain_report(b) and coalesce(m -> 'artifacts', '[]') = '[]'
-    ), plain as materialized (
-      select s.*, l.executor_id, 'executor:' || e.name as actor, coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used,
-             l.progress, r.attempt, r.event_seq, r.event_head
-        from sent s
-        join ops.leases l on l.run_id = s.run_id and l.epoch = s.epoch and l.reported_at is null
-        join ops.executors e on e.executor_id = l.executor_id and e.token_id = s.token_id
-        join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and t.revoked_at is null
-                         and (t.expires_at is null or t.expires_at > v_now)
-        join ops.runs r on r.run_id = s.run_id and r.cancel_requested_at is null
-       where s.nth_of_run = 1 and s.nth_of_key = 1
-         and (select a.run_id from ops.attempts a where a.executor_id = l.executor_id and a.idempotency_key = s.key limit 1) is null
-         and (select f.run_id from ops.artifacts f where f.run_id = s.run_id and f.epoch = s.epoch limit 1) is null
-    ), told as materialized (
-      select p.*, ops.canonical_event(p.run_id, p.event_seq + 1, v_now, 'run.succeeded', p.epoch, p.actor,
-               jsonb_build_object('state', 'succeeded', 'state_reason', null, 'outcome', 'succeeded',
-                                  'attempt', p.attempt, 'report_digest', encode(p.digest, 'hex'))) as canonical
-        from plain p
-    ), hashed as materialized (
-      select t.*, sha256(t.event_head || convert_to(t.canonical, 'UTF8')) as hash from told t
-    ), freed as (
-      delete from ops.leases l using hashed h where l.run_id = h.run_id
-    ), closed as (
-      update ops.attempts a set outcome = 'succeeded', finished_at = v_now, reported_at = v_now,
-          idempotency_key = h.key, report_digest = h.digest, result = h.result, usage = h.used
-        from hashed h where a.run_id = h.run_id and a.epoch = h.epoch
-    ), finished as (
-      update ops.runs r set state = 'succeeded', state_reason = null, finished_at = v_now, error = null,
-          result = h.result, progress = coalesce(h.progress, r.progress), usage = r.usage || h.used,
-          event_seq = h.event_seq + 1, event_head = h.hash
-        from hashed h where r.run_id = h.run_id
-    ), written as (
-      insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
-      select h.run_id, h.event_seq + 1, v_now, 'run.succeeded', h.epoch, h.canonical, h.event_head, h.hash from hashed h
-    )
-    select coalesce(array_agg(row(h.ordinal, null, ops.plain_answer(h.run_id, h.epoch, h.attempt))::ops.member_answer),
-                    '{}'),
-           coalesce(array_agg(h.run_id), '{}')
-      into answers, ended from hashed h;
+  with sent as materialized (
+    select (m ->> 'ordinal')::int as ordinal, (m ->> 'token_id')::uuid as token_id, (m ->> 'run_id')::uuid as run_id,
+           (b ->> 'epoch')::bigint as epoch, b ->> 'idempotency_key' as key,
+           nullif(b -> 'result', 'null') as result, nullif(b -> 'usage', 'null') as usage, ops.digest(b) as digest,
+           row_number() over (partition by m ->> 'run_id' order by (m ->> 'ordinal')::int) as nth_of_run,
+           row_number() over (partition by b ->> 'idempotency_key' order by m ->> 'run_id') as nth_of_key
+      from jsonb_array_elements(p_reports) m cross join lateral (select m -> 'body' as b offset 0) x
+     where ops.is_plain_report(b) and coalesce(m -> 'artifacts', '[]') = '[]'
+  ), plain as materialized (
+    select s.*, l.executor_id, 'executor:' || e.name as actor, l.progress, r.attempt, r.event_seq, r.event_head,
+           coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used,
+           ops.key_of(l.workspace, l.concurrency_key) as freed_key
+      from sent s
+     cross join lateral (select * from ops.leases h where h.run_id = s.run_id offset 0) l
+      join ops.executors e on e.executor_id = l.executor_id and e.token_id = s.token_id
+      join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and t.revoked_at is null
+                       and (t.expires_at is null or t.expires_at > v_now)
+      join ops.runs r on r.run_id = s.run_id and r.cancel_requested_at is null
+     where s.nth_of_run = 1 and s.nth_of_key = 1 and l.epoch = s.epoch and l.reported_at is null
+       and (select a.run_id from ops.attempts a
+             where a.executor_id = l.executor_id and a.idempotency_key = s.key limit 1) is null
+       and (select f.run_id from ops.artifacts f where f.run_id = s.run_id and f.epoch = s.epoch limit 1) is null
+  ), told as materialized (
+    select p.*, ops.canonical_event(p.run_id, p.event_seq + 1, v_now, 'run.succeeded', p.epoch, p.actor,
+             jsonb_build_object('state', 'succeeded', 'state_reason', null, 'outcome', 'succeeded',
+                                'attempt', p.attempt, 'report_digest', encode(p.digest, 'hex'))) as canonical
+      from plain p
+  ), hashed as materialized (
+    select t.*, sha256(t.event_head || convert_to(t.canonical, 'UTF8')) as hash from told t
+  ), freed as (
+    delete from ops.leases l using hashed h where l.run_id = h.run_id
+  ), closed as (
+    update ops.attempts a set outcome = 'succeeded', finished_at = v_now, reported_at = v_now,
+        idempotency_key = h.key, report_digest = h.digest, result = h.result, usage = h.used
+      from hashed h where a.run_id = h.run_id and a.epoch = h.epoch
+  ), finished as (
+    update ops.runs r set state = 'succeeded', state_reason = null, finished_at = v_now, error = null,
+        result = h.result, progress = coalesce(h.progress, r.progress), usage = r.usage || h.used,
+        event_seq = h.event_seq + 1, event_head = h.hash
+      from hashed h where r.run_id = h.run_id
+  ), written as (
+    insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
+    select h.run_id, h.event_seq + 1, v_now, 'run.succeeded', h.epoch, h.canonical, h.event_head, h.hash from hashed h
+  )
+  select coalesce(array_agg(row(h.ordinal, null, ops.plain_answer(h.run_id, h.epoch, h.attempt))::ops.member_answer),
+                  '{}'),
+         coalesce(array_agg(h.run_id), '{}'), array_agg(distinct h.freed_key) filter (where h.freed_key is not null)
+    into answers, ended, v_freed from hashed h;
+  perform ops.announce_freed(v_freed);
 end
 $$;

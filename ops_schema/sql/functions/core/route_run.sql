@@ -26,6 +26,9 @@ begin
       perform ops.emit(p_run_id, 'attempt.reported', v_run.epoch, p_actor, p_told);
     end if;
     delete from ops.leases where run_id = p_run_id;
+    if v_run.concurrency_key is not null then
+      perform ops.announce_freed(array[ops.key_of(v_run.workspace, v_run.concurrency_key)]);
+    end if;
     v_retry_at := ops.now() + ops.seconds((v_decision ->> 'delay')::numeric);
     perform ops.put_back(p_run_id, v_decision ->> 'decision', v_decision ->> 'reason', v_retry_at, p_actor);
   end if;
