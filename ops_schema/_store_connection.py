@@ -152,8 +152,8 @@ class Connections:
     async def listen(self) -> AsyncIterator[tuple[str, str]]:
         """Yield (channel, payload) for ever, over one connection that is made anew when it breaks.
 
-        After each (re)connection every channel is yielded once with an empty payload: what was sent meanwhile is lost,
-        so the reader looks for itself.
+        A lost connection is told as ("", ""). After each (re)connection every channel is yielded once with an empty
+        payload: what was sent meanwhile is lost, so the reader looks for itself.
         """
         pause = 0.1
         while True:
@@ -164,6 +164,7 @@ class Connections:
                         yield item
             except psycopg.OperationalError as error:
                 log.warning("the listener lost the database, next try in %.1f s: %s", pause, error)
+            yield "", ""
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
             pause = min(pause * 2, 5.0)
 

@@ -25,6 +25,7 @@ QUERIES: Final[dict[str, str]] = {
     "get_bundle": "select ops.get_bundle(%s, %s)",
     "report_attempt": "select ops.report_attempt(%s, %s, %s)",
     "exchange_each": "select ordinal, code, detail from ops.exchange_each(%s, %s)",
+    "claim_profile": "select ops.claim_profile(%s, %s)",
     "commit_publication": "select ops.commit_publication(%s, %s, %s, %s)",
     # operator plane
     "submit_run": "select ops.submit_run(%s, %s)",

@@ -63,6 +63,7 @@ class Store(Protocol):
     async def get_bundle(self, p: Principal, sha256: str) -> Json: ...
     async def report_attempt(self, p: Principal, run_id: Id, body: Body) -> Json: ...
     async def exchange_each(self, reports: Sequence[Body], claims: Sequence[Body]) -> list[MemberAnswer]: ...
+    async def claim_profile(self, p: Principal, executor_id: Id) -> Json | None: ...
     async def commit_publication(self, p: Principal, run_id: Id, output: str, body: Body) -> Json: ...
 
     async def submit_run(self, p: Principal, body: Body) -> Json: ...
@@ -215,8 +216,14 @@ class PostgresStore:
 
     async def exchange_each(self, reports: Sequence[Body], claims: Sequence[Body]) -> list[MemberAnswer]:
         """Reports {ordinal, token_id, run_id, body} and claims {ordinal, token_id, executor_id, body} of many callers,
-        in one transaction; an answer for each ordinal. A member's refusal is its own."""
+        in one transaction; an answer for each ordinal. A member's refusal is its own. An answer of ordinal -1 holds the
+        seconds after which runs that wait for their time make another look worth while."""
         return [MemberAnswer(*row) for row in await self._rows("exchange_each", Jsonb(reports), Jsonb(claims))]
+
+    async def claim_profile(self, p: Principal, executor_id: Id) -> Json | None:
+        """{kind, filter} of an executor's claims; None when the caller registered no such executor."""
+        found: Json | None = await self._value("claim_profile", p.token_id, executor_id)
+        return found
 
     async def commit_publication(self, p: Principal, run_id: Id, output: str, body: Body) -> Json:
         """commitPublication by the executor that reported."""

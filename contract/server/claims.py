@@ -12,11 +12,13 @@ from uuid import UUID
 
 from starlette.requests import ClientDisconnect, Request
 
+from contract.server.profiles import NO_PROFILE
 from contract.server.services import Services
 from ops_schema.store import Principal
 
 JsonObject = dict[str, Any]
 log = logging.getLogger("contract.server")
+RARELY = 5
 NO_RUNS = '{"runs": []'
 
 
@@ -33,16 +35,17 @@ async def claim(
     A claim made in the instant before is not lost: its request_id gets the same runs again.
     """
     end = clock() + float(body.get("wait_seconds", 0))
+    profile = await services.profiles.find(caller, executor_id) if end > clock() else NO_PROFILE
     gone = asyncio.create_task(_disconnected(request))
     try:
-        with services.ready.waiting() as woken:
+        with services.ready.waiting(profile.kind, (profile.filter, *(body.get("queues") or ()))) as waiter:
             while True:
-                woken.clear()
+                waiter.event.clear()
                 answer = await services.exchanger.claim(caller, executor_id, body)
                 left = end - clock()
                 if not answer.startswith(NO_RUNS) or left <= 0 or services.ready.closing:
                     return answer
-                await _wait(woken, gone, min(left, _pause(services)))
+                await _wait(waiter.event, gone, min(left, _pause(services)))
     finally:
         gone.cancel()
         with suppress(asyncio.CancelledError):
@@ -55,8 +58,9 @@ def server_time() -> str:
 
 
 def _pause(services: Services) -> float:
-    # Spread, so that many waiting executors do not look in step.
-    return services.claim_poll.total_seconds() * random.uniform(0.75, 1.0)  # noqa: S311 - keeps no secret
+    # Spread, so that many waiting executors do not look in step; rarely, while notifications come.
+    rarely = RARELY if services.ready.listening else 1
+    return rarely * services.claim_poll.total_seconds() * random.uniform(0.75, 1.0)  # noqa: S311 - keeps no secret
 
 
 async def _wait(woken: asyncio.Event, gone: asyncio.Task[None], seconds: float) -> None:

@@ -24,15 +24,15 @@ async def exchange(services: Services, request: Request, caller: Principal, exec
     """The ExchangeResponse as JSON text."""
     if not body["reports"] and body["max_runs"]:
         return await _wait(services, request, caller, executor_id, body)
-    unseen = await asyncio.gather(*(_unrecordable(services, caller, sent) for sent in body["reports"]))
+    unseen = await _unrecordable(services, caller, body["reports"])
     sent = [
-        {**report_member(caller, one["run_id"], one["report"]), "artifacts": one.get("artifacts", [])}
-        for one, problem in zip(body["reports"], unseen, strict=True)
-        if problem is None
+        report_member(caller, one["run_id"], one["report"], one.get("artifacts"))
+        for n, one in enumerate(body["reports"])
+        if n not in unseen
     ]
     wanted = [claim_member(caller, executor_id, _claim(body))] if body["max_runs"] else []
     answers = iter(await services.exchanger.carry(caller, sent, wanted) if sent or wanted else [])
-    found = [Answer(error=problem) if problem else next(answers) for problem in unseen]
+    found = [Answer(error=unseen[n]) if n in unseen else next(answers) for n in range(len(body["reports"]))]
     return _response(body["reports"], found, next(answers, None))
 
 
@@ -49,10 +49,16 @@ def _claim(body: JsonObject) -> JsonObject:
     return {"request_id": body["request_id"], "max_runs": body["max_runs"], "queues": body.get("queues")}
 
 
-async def _unrecordable(services: Services, caller: Principal, sent: JsonObject) -> ContractError | None:
-    """Why an artifact that a report names cannot be recorded; None when the store holds the bytes of all."""
+async def _unrecordable(services: Services, caller: Principal, reports: list[JsonObject]) -> dict[int, ContractError]:
+    """Why artifacts that reports name cannot be recorded, by place of the report; those that can are not in it."""
+    places = [n for n, sent in enumerate(reports) if sent.get("artifacts")]
+    problems = await asyncio.gather(*(_missing(services, caller, reports[n]) for n in places))
+    return {n: problem for n, problem in zip(places, problems, strict=True) if problem is not None}
+
+
+async def _missing(services: Services, caller: Principal, sent: JsonObject) -> ContractError | None:
     try:
-        for artifact_id in sent.get("artifacts", []):
+        for artifact_id in sent["artifacts"]:
             await artifacts.check_stored(
                 services.store, services.object_store, caller, UUID(sent["run_id"]), UUID(artifact_id), sent["report"]
             )

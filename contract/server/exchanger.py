@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,7 @@ from ops_schema.store import MemberAnswer, Principal, Store
 JsonObject = dict[str, Any]
 log = logging.getLogger("contract.server")
 IN_FLIGHT = 2
+NEXT_DUE = -1
 MOST_MEMBERS = 500
 
 
@@ -52,11 +53,18 @@ class Exchanger:
 
     A request stays whole: its reports and its claim are in one statement and so in one transaction. When a statement
     fails for a reason that is no member's refusal, it has changed nothing, and its requests go again one by one, so
-    that one bad member takes nobody with it.
+    that one bad member takes nobody with it. when_due: told after how many seconds a claim is worth another look.
     """
 
-    def __init__(self, store: Store, in_flight: int = IN_FLIGHT, most_members: int = MOST_MEMBERS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        when_due: Callable[[float], None] = lambda _: None,
+        in_flight: int = IN_FLIGHT,
+        most_members: int = MOST_MEMBERS,
+    ) -> None:
         self._store = store
+        self._when_due = when_due
         self._free = in_flight
         self._most = most_members
         self._waiting: deque[_Request] = deque()
@@ -131,13 +139,19 @@ class Exchanger:
         for ordinal, member in enumerate(reports + claims):
             member["ordinal"] = ordinal
         rows = await self._store.exchange_each(reports, claims)
-        found = {row.ordinal: _answer(row) for row in rows}
+        for row in rows:
+            if row.ordinal == NEXT_DUE:
+                self._when_due(float(row.detail))
+        found = {row.ordinal: _answer(row) for row in rows if row.ordinal != NEXT_DUE}
         return [[found[m["ordinal"]] for m in (*request.reports, *request.claims)] for request in batch]
 
 
-def report_member(caller: Principal, run_id: UUID | str, body: Mapping[str, Any]) -> JsonObject:
-    """A report as the store takes it."""
-    return {"token_id": str(caller.token_id), "run_id": str(run_id), "body": body}
+def report_member(
+    caller: Principal, run_id: UUID | str, body: Mapping[str, Any], artifacts: Sequence[str] | None = None
+) -> JsonObject:
+    """A report as the store takes it. artifacts: those to record first, whose bytes were seen."""
+    member: JsonObject = {"token_id": str(caller.token_id), "run_id": str(run_id), "body": body}
+    return {**member, "artifacts": artifacts} if artifacts else member
 
 
 def claim_member(caller: Principal, executor_id: UUID, body: Mapping[str, Any]) -> JsonObject:

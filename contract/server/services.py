@@ -9,6 +9,7 @@ from starlette.requests import Request
 from contract.server.exchanger import Exchanger
 from contract.server.object_store import ObjectStore
 from contract.server.principals import Principals
+from contract.server.profiles import Profiles
 from contract.server.ready import ReadyBroker
 from ops_schema.store import Store
 
@@ -16,7 +17,8 @@ from ops_schema.store import Store
 @dataclass(frozen=True)
 class Services:
     """store: the database; object_store: bytes; ready: who wakes waiting claims; claim_poll: the fallback's pause;
-    exchanger: carries reports and claims together; principals: who calls."""
+    exchanger: carries reports and claims together; principals: who calls; profiles: what
+    executors can have."""
 
     store: Store
     object_store: ObjectStore
@@ -24,10 +26,12 @@ class Services:
     claim_poll: timedelta = timedelta(seconds=2)
     exchanger: Exchanger = field(init=False)
     principals: Principals = field(init=False)
+    profiles: Profiles = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "principals", Principals(self.store))
-        object.__setattr__(self, "exchanger", Exchanger(self.store))
+        object.__setattr__(self, "exchanger", Exchanger(self.store, self.ready.wake_in))
+        object.__setattr__(self, "profiles", Profiles(self.store))
 
 
 def hang_on(app: FastAPI, services: Services) -> None:

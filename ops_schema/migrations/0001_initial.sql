@@ -1219,6 +1219,16 @@ return sha256(convert_to(concat_ws(chr(10), p_executor.kind, p_executor.workspac
                                    p_executor.capabilities::text, p_executor.labels::text, (p_body -> 'queues')::text),
                          'UTF8'));
 
+-- functions/core/claim_profile.sql
+-- What decides which runs an executor's claims can have: {kind, filter}; claims of one filter are alike but for their
+-- queues. Null when this token registered no such executor.
+create or replace function ops.claim_profile(p_token_id uuid, p_executor_id uuid) returns jsonb
+language sql stable security definer set search_path = ''
+as $$
+  select jsonb_build_object('kind', e.kind, 'filter', encode(ops.claim_filter(e, '{}'), 'hex'))
+    from ops.executors e where e.executor_id = p_executor_id and e.token_id = p_token_id
+$$;
+
 -- functions/core/claim_queues.sql
 -- The queues of a claim's body; null means all.
 create or replace function ops.claim_queues(p_body jsonb) returns text[]
@@ -1717,6 +1727,9 @@ $$;
 -- Ordinals differ over both lists. Returns a row for each member: (ordinal, code, detail), see ops.member_answer. A
 -- member's refusal is its own. Raises only what no member is to blame for; the caller then sends them one by one.
 --
+-- When a claim comes back without runs and a run waits for its time, one more row tells when to look again: ordinal -1,
+-- detail the seconds.
+--
 -- Lock order: request ids, concurrency keys, runs, pipelines. So keys are locked before the first run, also for the
 -- claims, which pick after the reports: what a report frees, a claim of the same exchange can have.
 create or replace function ops.exchange_each(p_reports jsonb, p_claims jsonb) returns setof ops.member_answer
@@ -1725,6 +1738,7 @@ as $$
 declare
   v_checked record;
   v_report  record;
+  v_claims  ops.member_answer[];
 begin
   select c.claims, c.refusals into v_checked from ops.checked_claims(p_claims) c;
   if cardinality(v_checked.claims) > 0 then
@@ -1737,7 +1751,11 @@ begin
     return query select a.* from unnest(v_report.answers) a;
   end if;
   if cardinality(v_checked.claims) > 0 then
-    return query select a.* from unnest(ops.carry_claims(v_checked.claims)) a;
+    v_claims := ops.carry_claims(v_checked.claims);
+    return query select a.* from unnest(v_claims) a;
+    if exists (select from unnest(v_claims) a where a.detail like '{"runs": []%') then
+      return query select -1, null::text, due::text from ops.next_due() due where due is not null;
+    end if;
     perform ops.seen(array(select c.executor_id from unnest(v_checked.claims) c));
   end if;
   return query select r.* from unnest(v_checked.refusals) r;
@@ -2248,6 +2266,16 @@ begin
 end
 $$;
 
+-- functions/core/next_due.sql
+-- Seconds until the first waiting run's time comes, 0 when it has come; null when none waits for its time.
+create or replace function ops.next_due() returns double precision
+language sql stable set search_path = ''
+as $$
+  select greatest(extract(epoch from min(r.not_before) - ops.now()), 0)::double precision from ops.runs r
+   where r.state = 'waiting' and r.not_before is not null
+     and r.state_reason in ('not_before', 'retry_backoff') and not r.paused
+$$;
+
 -- functions/core/no_publication.sql
 -- Refuse a commit that no accepted report asked for: OPN01 (no such run), OPC01 (a stale epoch), OPN05.
 create or replace function ops.no_publication(p_run_id uuid, p_epoch bigint, p_output text) returns void
@@ -2265,13 +2293,16 @@ end
 $$;
 
 -- functions/core/notify_ready.sql
--- Emit: runs of these kinds became claimable. At most one notification per statement of a verb.
+-- Emit: so many runs of these kinds became claimable; p_kinds names the kind of each. The payload is "kind:count,…".
+-- At most one notification per statement of a verb.
 create or replace function ops.notify_ready(p_kinds text[]) returns void
 language plpgsql volatile set search_path = ''
 as $$
 begin
   if cardinality(p_kinds) > 0 then
-    perform pg_notify('ops_ready', (select string_agg(distinct k, ',' order by k) from unnest(p_kinds) k));
+    perform pg_notify('ops_ready', (
+      select string_agg(k.kind || ':' || k.runs, ',' order by k.kind)
+        from (select kind, count(*) as runs from unnest(p_kinds) kind group by kind) k));
   end if;
 end
 $$;
@@ -6164,7 +6195,7 @@ declare
     'revoke_token',
     -- executor plane
     'register_executor', 'leave_executor', 'claim_runs', 'heartbeat', 'append_logs', 'begin_artifact',
-    'record_artifact', 'get_artifact', 'get_bundle', 'report_attempt', 'exchange_each', 'commit_publication',
+    'record_artifact', 'get_artifact', 'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile', 'commit_publication',
     -- operator plane
     'submit_run', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'run_events', 'run_logs',
     'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',

@@ -127,14 +127,14 @@ def test_waiters_are_told_once_and_only_when_something_became_claimable(queue: Q
     with queue.database.connect() as listener:
         listener.execute("listen ops_ready")
         queue.submit("flow")
-        assert heard(listener) == [("ops_ready", "dbt,python")]
+        assert heard(listener) == [("ops_ready", "dbt:1,python:2")]
         worker = Worker(queue)
         a, b = worker.claim(2)
         worker.heartbeat(a, b)
         worker.report(a)
         assert heard(listener) == []
         worker.report(b, "failed")
-        assert heard(listener) == [("ops_ready", "python")]
+        assert heard(listener) == [("ops_ready", "python:1")]
         queue.submit(not_before="2100-01-01T00:00:00Z")
         assert heard(listener) == []
 

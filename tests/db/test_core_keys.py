@@ -114,5 +114,5 @@ def test_who_waits_for_runs_of_a_key_is_told_when_it_is_free(queue: Queue, way: 
     with queue.database.connect() as listener:
         listener.execute("listen ops_ready")
         lets_go(queue, worker, run, way)
-        assert [n.payload for n in listener.notifies(timeout=0.5)] == ["dbt"]
+        assert [n.payload for n in listener.notifies(timeout=0.5)] == ["dbt:1"]
     assert len(Worker(queue, "dbt").claim(1)) == 1

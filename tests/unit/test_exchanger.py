@@ -48,7 +48,7 @@ class Statements:
 
 def make(in_flight: int = 1, most_members: int = 500) -> tuple[Exchanger, Statements]:
     statements = Statements()
-    return Exchanger(statements, in_flight, most_members), statements  # type: ignore[arg-type]
+    return Exchanger(statements, in_flight=in_flight, most_members=most_members), statements  # type: ignore[arg-type]
 
 
 def report(exchanger: Exchanger, n: int, **more: Any) -> asyncio.Task[str]:

@@ -9,7 +9,7 @@ declare
     'revoke_token',
     -- executor plane
     'register_executor', 'leave_executor', 'claim_runs', 'heartbeat', 'append_logs', 'begin_artifact',
-    'record_artifact', 'get_artifact', 'get_bundle', 'report_attempt', 'exchange_each', 'commit_publication',
+    'record_artifact', 'get_artifact', 'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile', 'commit_publication',
     -- operator plane
     'submit_run', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'run_events', 'run_logs',
     'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',

@@ -4,6 +4,9 @@
 -- Ordinals differ over both lists. Returns a row for each member: (ordinal, code, detail), see ops.member_answer. A
 -- member's refusal is its own. Raises only what no member is to blame for; the caller then sends them one by one.
 --
+-- When a claim comes back without runs and a run waits for its time, one more row tells when to look again: ordinal -1,
+-- detail the seconds.
+--
 -- Lock order: request ids, concurrency keys, runs, pipelines. So keys are locked before the first run, also for the
 -- claims, which pick after the reports: what a report frees, a claim of the same exchange can have.
 create or replace function ops.exchange_each(p_reports jsonb, p_claims jsonb) returns setof ops.member_answer
@@ -12,6 +15,7 @@ as $$
 declare
   v_checked record;
   v_report  record;
+  v_claims  ops.member_answer[];
 begin
   select c.claims, c.refusals into v_checked from ops.checked_claims(p_claims) c;
   if cardinality(v_checked.claims) > 0 then
@@ -24,7 +28,11 @@ begin
     return query select a.* from unnest(v_report.answers) a;
   end if;
   if cardinality(v_checked.claims) > 0 then
-    return query select a.* from unnest(ops.carry_claims(v_checked.claims)) a;
+    v_claims := ops.carry_claims(v_checked.claims);
+    return query select a.* from unnest(v_claims) a;
+    if exists (select from unnest(v_claims) a where a.detail like '{"runs": []%') then
+      return query select -1, null::text, due::text from ops.next_due() due where due is not null;
+    end if;
     perform ops.seen(array(select c.executor_id from unnest(v_checked.claims) c));
   end if;
   return query select r.* from unnest(v_checked.refusals) r;
