@@ -1163,8 +1163,7 @@ $$;
 -- held and not reported. What many runs share (template, caps) is made once.
 create or replace function ops.claim_answers(p_claims ops.member_claim[], p_starts ops.member_start[])
 returns ops.member_answer[]
-language plpgsql stable set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
-  set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql stable set search_path = ''
 as $$
 declare
   v_time text := ops.iso(ops.now());
@@ -1244,6 +1243,8 @@ return case when jsonb_typeof(p_body -> 'queues') = 'array'
 -- Raises OPU01, OPU02, OPN03, OPC09, OPV01, OPC06 (the id came with another body).
 create or replace function ops.claim_runs(p_token_id uuid, p_executor_id uuid, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
+  set plan_cache_mode = force_generic_plan set enable_seqscan = off
+  set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_claim ops.member_claim := ops.checked_claim(jsonb_build_object(
@@ -1734,6 +1735,8 @@ $$;
 -- claims, which pick after the reports: what a report frees, a claim of the same exchange can have.
 create or replace function ops.exchange_each(p_reports jsonb, p_claims jsonb) returns setof ops.member_answer
 language plpgsql volatile security definer set search_path = ''
+  set plan_cache_mode = force_generic_plan set enable_seqscan = off
+  set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_checked record;
@@ -1977,6 +1980,8 @@ $$;
 -- Raises OPU01, OPU02, OPN03, OPC09, OPV01.
 create or replace function ops.heartbeat(p_token_id uuid, p_executor_id uuid, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
+  set plan_cache_mode = force_generic_plan set enable_seqscan = off
+  set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_executor ops.executors := ops.own_executor(p_token_id, p_executor_id);
@@ -2093,7 +2098,7 @@ return p_workspace || chr(31) || p_key;
 create or replace function ops.keys_ahead(
   p_executor ops.executors, p_queues text[], p_known text[], p_open text[])
 returns text[]
-language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_floor ops.queue_floors;
@@ -2231,7 +2236,7 @@ return (
 -- when all transactions that were open at its computation have ended, and (3) is then lowered to the least ready_seq
 -- that is visible. Every claim_floor_rescan_seconds the search starts from the very beginning all the same.
 create or replace function ops.move_floor(p_queue text, p_kind text, p_priority int) returns bigint
-language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_floor  ops.queue_floors;
@@ -2398,7 +2403,7 @@ $$;
 create or replace function ops.pick_ready(
   p_executor ops.executors, p_queues text[], p_open text[], p_limit int, p_but uuid[] default '{}')
 returns uuid[]
-language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_floor  ops.queue_floors;
@@ -2919,6 +2924,8 @@ $$;
 -- another attempt).
 create or replace function ops.report_attempt(p_token_id uuid, p_run_id uuid, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
+  set plan_cache_mode = force_generic_plan set enable_seqscan = off
+  set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_one jsonb := ops.report_one(p_token_id, p_run_id, p_body);
@@ -2937,8 +2944,7 @@ $$;
 -- All runs are locked first, in run-id order. Raises only what no member is to blame for.
 create or replace function ops.report_each(
   p_reports jsonb, out answers ops.member_answer[], out ended uuid[])
-language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_hashjoin = off
-  set enable_mergejoin = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_member record;
@@ -3036,8 +3042,7 @@ $$;
 -- The caller holds the runs' locks since an earlier statement.
 create or replace function ops.report_plain(
   p_reports jsonb, out answers ops.member_answer[], out ended uuid[])
-language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
-  set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_now   timestamptz := ops.now();
@@ -3494,8 +3499,7 @@ $$;
 -- Mutate and emit: runs start at the executors of the claims that they were picked for: epoch and attempt rise, a lease
 -- and an attempt are made, one statement for all. Their pipelines start with them.
 create or replace function ops.start_runs(p_starts ops.member_start[]) returns void
-language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
-  set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_now       timestamptz := ops.now();

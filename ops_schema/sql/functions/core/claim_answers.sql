@@ -2,8 +2,7 @@
 -- held and not reported. What many runs share (template, caps) is made once.
 create or replace function ops.claim_answers(p_claims ops.member_claim[], p_starts ops.member_start[])
 returns ops.member_answer[]
-language plpgsql stable set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
-  set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql stable set search_path = ''
 as $$
 declare
   v_time text := ops.iso(ops.now());

@@ -5,6 +5,8 @@
 -- Raises OPU01, OPU02, OPN03, OPC09, OPV01, OPC06 (the id came with another body).
 create or replace function ops.claim_runs(p_token_id uuid, p_executor_id uuid, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
+  set plan_cache_mode = force_generic_plan set enable_seqscan = off
+  set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_claim ops.member_claim := ops.checked_claim(jsonb_build_object(

@@ -7,6 +7,8 @@
 -- Raises OPU01, OPU02, OPN03, OPC09, OPV01.
 create or replace function ops.heartbeat(p_token_id uuid, p_executor_id uuid, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
+  set plan_cache_mode = force_generic_plan set enable_seqscan = off
+  set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_executor ops.executors := ops.own_executor(p_token_id, p_executor_id);

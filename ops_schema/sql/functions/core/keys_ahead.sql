@@ -3,7 +3,7 @@
 create or replace function ops.keys_ahead(
   p_executor ops.executors, p_queues text[], p_known text[], p_open text[])
 returns text[]
-language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_floor ops.queue_floors;

@@ -5,7 +5,7 @@
 -- when all transactions that were open at its computation have ended, and (3) is then lowered to the least ready_seq
 -- that is visible. Every claim_floor_rescan_seconds the search starts from the very beginning all the same.
 create or replace function ops.move_floor(p_queue text, p_kind text, p_priority int) returns bigint
-language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_floor  ops.queue_floors;

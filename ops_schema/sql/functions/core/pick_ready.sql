@@ -4,7 +4,7 @@
 create or replace function ops.pick_ready(
   p_executor ops.executors, p_queues text[], p_open text[], p_limit int, p_but uuid[] default '{}')
 returns uuid[]
-language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_floor  ops.queue_floors;

@@ -4,8 +4,7 @@
 -- All runs are locked first, in run-id order. Raises only what no member is to blame for.
 create or replace function ops.report_each(
   p_reports jsonb, out answers ops.member_answer[], out ended uuid[])
-language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_hashjoin = off
-  set enable_mergejoin = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_member record;

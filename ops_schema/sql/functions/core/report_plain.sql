@@ -4,8 +4,7 @@
 -- The caller holds the runs' locks since an earlier statement.
 create or replace function ops.report_plain(
   p_reports jsonb, out answers ops.member_answer[], out ended uuid[])
-language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
-  set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_now   timestamptz := ops.now();

@@ -1,8 +1,7 @@
 -- Mutate and emit: runs start at the executors of the claims that they were picked for: epoch and attempt rise, a lease
 -- and an attempt are made, one statement for all. Their pipelines start with them.
 create or replace function ops.start_runs(p_starts ops.member_start[]) returns void
-language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
-  set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_now       timestamptz := ops.now();
