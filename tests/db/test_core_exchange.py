@@ -357,3 +357,17 @@ def test_what_no_member_is_to_blame_for_fails_the_batch_whole(queue: Queue) -> N
     with pytest.raises(psycopg.errors.CheckViolation):
         exchange(queue, [reporting(worker, run) for run in runs])
     assert [queue.state(run) for run in runs] == ["running"] * 2
+
+
+def test_a_claim_without_runs_is_told_when_the_next_is_due(queue: Queue) -> None:
+    queue.template()
+    worker = Worker(queue)
+    assert exchange(queue, [], [claiming(worker)])[0][1]["runs"] == []
+    due = queue.ops.value("select ops.now() + interval '30 seconds'")
+    queue.submit(not_before=due.isoformat())
+    members = [{**claiming(worker), "ordinal": 0}]
+    rows = queue.ops.server.execute("select * from ops.exchange_each('[]', %s)", (Jsonb(members),)).fetchall()
+    (next_due,) = [float(detail) for ordinal, _, detail in rows if ordinal == -1]
+    assert 20 < next_due <= 30
+    queue.forward(31)
+    assert len(exchange(queue, [], [claiming(worker)])[0][1]["runs"]) == 1

@@ -2,7 +2,8 @@
 create or replace function ops.next_due() returns double precision
 language sql stable set search_path = ''
 as $$
-  select greatest(extract(epoch from min(r.not_before) - ops.now()), 0)::double precision from ops.runs r
+  select case when min(r.not_before) is not null then greatest(extract(epoch from min(r.not_before) - ops.now()), 0) end
+    from ops.runs r
    where r.state = 'waiting' and r.not_before is not null
      and r.state_reason in ('not_before', 'retry_backoff') and not r.paused
 $$;
