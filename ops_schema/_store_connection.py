@@ -16,7 +16,7 @@ from psycopg import AsyncConnection, errors
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 
 from ops_schema._store_queries import CHANNELS, QUERIES
-from ops_schema.errors import OpsError, StoreUnavailable
+from ops_schema.errors import OpsError, StoreBusy, StoreUnavailable
 
 log = logging.getLogger("ops_schema.store")
 
@@ -182,6 +182,8 @@ def _translated(name: str, error: psycopg.Error) -> Exception:
     refusal = ops_error(error)
     if refusal is not None:
         return refusal
+    if isinstance(error, errors.LockNotAvailable):
+        return StoreBusy(f"{name}: another transaction holds what this one needs. {UNAVAILABLE_HINT}")
     if isinstance(error, psycopg.OperationalError):
         return StoreUnavailable(f"{name}: the database is not available: {_first_line(error)}. {UNAVAILABLE_HINT}")
     return error

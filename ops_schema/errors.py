@@ -2,6 +2,7 @@
 
 StoreError
 ├── StoreUnavailable      the database cannot be reached or dropped the connection; try again later
+│   └── StoreBusy             another transaction holds what this one needs
 └── OpsError              the database refused the request, with a private SQLSTATE (OPxxx)
 
 MigrationError            the schema and this program do not fit together
@@ -40,6 +41,10 @@ class OpsError(StoreError):
         self.message = message
         self.members: dict[str, Any] = dict(members or {})
         self.hint = hint
+
+
+class StoreBusy(StoreUnavailable):
+    """Another transaction holds a lock for longer than the caller would wait; nothing has changed."""
 
 
 class MigrationError(Exception):

@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from ops_schema._store_connection import Connections
 from ops_schema._store_queries import EVENT_WRITERS
 
+PATIENCE_MS = 1000
 Json = dict[str, Any]
 Body = Mapping[str, Any]
 Id = UUID | str
@@ -54,14 +55,12 @@ class Store(Protocol):
 
     async def register_executor(self, p: Principal, body: Body) -> Json: ...
     async def leave_executor(self, p: Principal, executor_id: Id) -> None: ...
-    async def claim_runs(self, p: Principal, executor_id: Id, body: Body) -> Json: ...
     async def heartbeat(self, p: Principal, executor_id: Id, body: Body) -> Json: ...
     async def append_logs(self, p: Principal, run_id: Id, body: Body) -> Json: ...
     async def begin_artifact(self, p: Principal, run_id: Id, body: Body) -> Json: ...
     async def record_artifact(self, p: Principal, run_id: Id, artifact_id: Id, body: Body) -> Json: ...
     async def get_artifact(self, p: Principal, artifact_id: Id) -> Json: ...
     async def get_bundle(self, p: Principal, sha256: str) -> Json: ...
-    async def report_attempt(self, p: Principal, run_id: Id, body: Body) -> Json: ...
     async def exchange_each(self, reports: Sequence[Body], claims: Sequence[Body]) -> list[MemberAnswer]: ...
     async def claim_profile(self, p: Principal, executor_id: Id) -> Json | None: ...
     async def commit_publication(self, p: Principal, run_id: Id, output: str, body: Body) -> Json: ...
@@ -182,10 +181,6 @@ class PostgresStore:
         """leaveExecutor: drained and gone; leases that still run are left to expire."""
         await self._value("leave_executor", p.token_id, executor_id)
 
-    async def claim_runs(self, p: Principal, executor_id: Id, body: Body) -> Json:
-        """claimRuns without the wait: answers at once, with an empty list when nothing is ready."""
-        return await self._json("claim_runs", p.token_id, executor_id, Jsonb(body))
-
     async def heartbeat(self, p: Principal, executor_id: Id, body: Body) -> Json:
         """heartbeat: renews the named leases and answers a directive for each."""
         return await self._json("heartbeat", p.token_id, executor_id, Jsonb(body))
@@ -210,15 +205,13 @@ class PostgresStore:
         """{sha256, size, object_key}; sha256 in lowercase hex. An executor needs a lease of a run that uses it."""
         return await self._json("get_bundle", p.token_id, sha256)
 
-    async def report_attempt(self, p: Principal, run_id: Id, body: Body) -> Json:
-        """reportAttempt: the one terminal message of an attempt, and the route taken."""
-        return await self._json("report_attempt", p.token_id, run_id, Jsonb(body))
-
     async def exchange_each(self, reports: Sequence[Body], claims: Sequence[Body]) -> list[MemberAnswer]:
         """Reports {ordinal, token_id, run_id, body} and claims {ordinal, token_id, executor_id, body} of many callers,
-        in one transaction; an answer for each ordinal. A member's refusal is its own. An answer of ordinal -1 holds the
-        seconds after which runs that wait for their time make another look worth while."""
-        return [MemberAnswer(*row) for row in await self._rows("exchange_each", Jsonb(reports), Jsonb(claims))]
+        in one transaction; an answer for each ordinal. A member's refusal is its own. Ordinal -1: the seconds after
+        which runs that wait for their time make another look worth while; -2: the server's time. StoreBusy when a
+        lock was not to be had within a second."""
+        rows = await self._rows("exchange_each", Jsonb(list(reports)), Jsonb(list(claims)), PATIENCE_MS)
+        return [MemberAnswer(*row) for row in rows]
 
     async def claim_profile(self, p: Principal, executor_id: Id) -> Json | None:
         """{kind, filter} of an executor's claims; None when the caller registered no such executor."""

@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -50,11 +49,6 @@ async def claim(
         gone.cancel()
         with suppress(asyncio.CancelledError):
             await gone
-
-
-def server_time() -> str:
-    """The server's clock in the form that the database answers."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def _pause(services: Services) -> float:

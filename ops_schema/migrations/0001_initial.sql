@@ -383,10 +383,11 @@ create table ops.queue_floors (
 create type ops.member_answer as (ordinal int, code text, detail text);
 
 -- One member's claim, checked: repeated are the runs that the same request was answered with before, null when it is
--- new. Claims of one `filter` can be picked for together.
+-- new; same_as is the ordinal of the member that brought the same request into this batch first, its own mostly. Claims
+-- of one `filter` can be picked for together.
 create type ops.member_claim as (
   ordinal int, executor_id uuid, request_id uuid, body_digest bytea, max_runs int, queues text[],  -- noqa: LT01
-  filter bytea, repeated jsonb);
+  filter bytea, repeated jsonb, same_as int);
 
 -- A run that was started for a member.
 create type ops.member_start as (ordinal int, executor_id uuid, run_id uuid);
@@ -833,25 +834,22 @@ create or replace function ops.carry_claims(p_claims ops.member_claim[]) returns
 language plpgsql volatile set search_path = ''
 as $$
 declare
+  v_new    ops.member_claim[];
   v_starts ops.member_start[] := '{}';
   v_group  ops.member_start[];
-  v_first  ops.member_claim;
+  v_filter bytea;
 begin
-  for v_first in
-    select distinct on (c.filter) c.* from unnest(p_claims) c where c.repeated is null order by c.filter, c.ordinal
-  loop
-    v_group := ops.share_out(
-      array(select c from unnest(p_claims) c where c.repeated is null and c.filter = v_first.filter order by c.ordinal));
+  v_new := array(select c from unnest(p_claims) c where c.repeated is null and c.same_as = c.ordinal order by c.ordinal);
+  for v_filter in select distinct c.filter from unnest(v_new) c order by c.filter loop
+    v_group := ops.share_out(array(select c from unnest(v_new) c where c.filter = v_filter order by c.ordinal));
     -- started before the next group looks: to its own transaction a locked run is still there to be had
     perform ops.start_runs(v_group);
     v_starts := v_starts || v_group;
   end loop;
-  insert into ops.claim_requests (executor_id, request_id, body_digest, runs, created_at)
-  select c.executor_id, c.request_id, c.body_digest,
-         (select jsonb_agg(jsonb_build_object('run_id', s.run_id, 'epoch', r.epoch))
-            from unnest(v_starts) s join ops.runs r on r.run_id = s.run_id where s.ordinal = c.ordinal), ops.now()
-    from unnest(p_claims) c
-   where c.repeated is null and c.ordinal in (select s.ordinal from unnest(v_starts) s);
+  if cardinality(v_starts) > 0 then
+    perform ops.start_pipelines(array(select s.run_id from unnest(v_starts) s));
+    perform ops.remember_claims(v_new, v_starts);
+  end if;
   return ops.claim_answers(p_claims, v_starts);
 end
 $$;
@@ -1081,28 +1079,37 @@ $$;
 
 -- functions/core/checked_claim.sql
 -- Guard and lock: one claim, see ops.checked_claims. Raises OPU01, OPU02, OPN03, OPC09, OPV01, OPC06.
-create or replace function ops.checked_claim(p_claim jsonb) returns ops.member_claim
+-- p_before: the claims of the batch that were checked already.
+create or replace function ops.checked_claim(p_claim jsonb, p_before ops.member_claim[] default '{}')
+returns ops.member_claim
 language plpgsql volatile set search_path = ''
 as $$
 declare
   v_body     jsonb := p_claim -> 'body';
   v_executor ops.executors := ops.own_executor((p_claim ->> 'token_id')::uuid, (p_claim ->> 'executor_id')::uuid);
   v_request  ops.claim_requests;
+  v_same     ops.member_claim;
 begin
   perform ops.check_claim(v_body);
   v_request := ops.repeated_claim(v_executor, v_body);
   if v_request.runs is null and v_executor.state <> 'active' then
     v_request.runs := '[]';
   end if;
+  select b.* into v_same from unnest(p_before) b
+   where b.executor_id = v_executor.executor_id and b.request_id = v_request.request_id limit 1;
+  if v_same.body_digest <> v_request.body_digest then
+    perform ops.request_id_conflict(v_request.request_id);
+  end if;
   return row((p_claim ->> 'ordinal')::int, v_executor.executor_id, v_request.request_id, v_request.body_digest,
              (v_body ->> 'max_runs')::int, ops.claim_queues(v_body), ops.claim_filter(v_executor, v_body),
-             v_request.runs);
+             v_request.runs, coalesce(v_same.ordinal, (p_claim ->> 'ordinal')::int));
 end
 $$;
 
 -- functions/core/checked_claims.sql
 -- The claims of a batch that may go on, and the refusals of the others. Locks each request id until the transaction
--- ends, so that a claim that is sent twice at once waits for itself.
+-- ends, so that a claim that is sent twice at once waits for itself; one that comes twice in the batch is known by
+-- `same_as`.
 --   p_claims [{ordinal, token_id, executor_id, body}]
 create or replace function ops.checked_claims(
   p_claims jsonb, out claims ops.member_claim[], out refusals ops.member_answer[])
@@ -1117,14 +1124,15 @@ declare
 begin
   claims := '{}';
   refusals := '{}';
-  for v_claim in select c from jsonb_array_elements(p_claims) c order by c #>> '{body,request_id}' loop
+  for v_claim in select c from jsonb_array_elements(p_claims) c order by c #>> '{body,request_id}', (c ->> 'ordinal')::int
+  loop
     begin
-      claims := claims || ops.checked_claim(v_claim);
+      claims := claims || ops.checked_claim(v_claim, claims);
     exception when others then
       get stacked diagnostics v_code = returned_sqlstate, v_message = message_text, v_members = pg_exception_detail,
                               v_hint = pg_exception_hint;
-      refusals := refusals || row((v_claim ->> 'ordinal')::int, v_code,
-                                  ops.refusal(v_code, v_message, v_members, v_hint))::ops.member_answer;
+      refusals := refusals || (select row((v_claim ->> 'ordinal')::int, r.p_code, r.detail)::ops.member_answer
+                                 from ops.refusal(v_code, v_message, v_members, v_hint) r);
     end;
   end loop;
 end
@@ -1170,8 +1178,9 @@ declare
 begin
   return array(
     with given as materialized (
-      select s.ordinal, s.n, s.executor_id, s.run_id, null::bigint as epoch
+      select c.ordinal, s.n, s.executor_id, s.run_id, null::bigint as epoch
         from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, n)
+        join unnest(p_claims) c on c.same_as = s.ordinal and c.repeated is null
       union all
       select c.ordinal, r.n, c.executor_id, (r.value ->> 'run_id')::uuid, (r.value ->> 'epoch')::bigint
         from unnest(p_claims) c cross join lateral jsonb_array_elements(c.repeated) with ordinality r (value, n)
@@ -1240,19 +1249,13 @@ return case when jsonb_typeof(p_body -> 'queues') = 'array'
 --   p_body {request_id, max_runs 1..100, queues [..]|null}  (wait_seconds is the server's)
 -- Returns {runs: [ClaimedRun], server_time}. The same request_id and body again: the same runs and epochs, minus those
 -- revoked since. An empty answer is not remembered, so a waiting server may ask again with the same id.
--- Raises OPU01, OPU02, OPN03, OPC09, OPV01, OPC06 (the id came with another body).
+-- One member of ops.exchange_each. Raises OPU01, OPU02, OPN03, OPC09, OPV01, OPC06 (the id came with another body).
 create or replace function ops.claim_runs(p_token_id uuid, p_executor_id uuid, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
-  set plan_cache_mode = force_generic_plan set enable_seqscan = off
-  set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
-declare
-  v_claim ops.member_claim := ops.checked_claim(jsonb_build_object(
-    'ordinal', 0, 'token_id', p_token_id, 'executor_id', p_executor_id, 'body', p_body));
 begin
-  perform ops.promote_ready(100, 'claim');
-  perform ops.lock_keys_ahead(array[v_claim]);
-  return (ops.carry_claims(array[v_claim]))[1].detail::jsonb;
+  return ops.member_value((select e from ops.exchange_each('[]', jsonb_build_array(jsonb_build_object(
+    'ordinal', 0, 'token_id', p_token_id, 'executor_id', p_executor_id, 'body', p_body))) e where e.ordinal = 0));
 end
 $$;
 
@@ -1728,12 +1731,14 @@ $$;
 -- Ordinals differ over both lists. Returns a row for each member: (ordinal, code, detail), see ops.member_answer. A
 -- member's refusal is its own. Raises only what no member is to blame for; the caller then sends them one by one.
 --
--- When a claim comes back without runs and a run waits for its time, one more row tells when to look again: ordinal -1,
--- detail the seconds.
+-- One more row, ordinal -2, holds the server's time. When a claim comes back without runs and a run waits for its time,
+-- another tells when to look again: ordinal -1, detail the seconds.
 --
 -- Lock order: request ids, concurrency keys, runs, pipelines. So keys are locked before the first run, also for the
 -- claims, which pick after the reports: what a report frees, a claim of the same exchange can have.
-create or replace function ops.exchange_each(p_reports jsonb, p_claims jsonb) returns setof ops.member_answer
+-- p_patience_ms: how long to wait for a lock; then 55P03, and nothing has changed. Null: as long as the session does.
+create or replace function ops.exchange_each(p_reports jsonb, p_claims jsonb, p_patience_ms int default null)
+returns setof ops.member_answer
 language plpgsql volatile security definer set search_path = ''
   set plan_cache_mode = force_generic_plan set enable_seqscan = off
   set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -1743,10 +1748,13 @@ declare
   v_report  record;
   v_claims  ops.member_answer[];
 begin
+  if p_patience_ms is not null then
+    perform set_config('lock_timeout', p_patience_ms::text, true);
+  end if;
   select c.claims, c.refusals into v_checked from ops.checked_claims(p_claims) c;
   if cardinality(v_checked.claims) > 0 then
-    perform ops.promote_ready(100, 'claim');
     perform ops.lock_keys_ahead(v_checked.claims);
+    perform ops.promote_ready(100, 'claim');
   end if;
   if jsonb_array_length(p_reports) > 0 then
     select r.answers, r.ended into v_report from ops.report_each(p_reports) r;
@@ -1762,6 +1770,7 @@ begin
     perform ops.seen(array(select c.executor_id from unnest(v_checked.claims) c));
   end if;
   return query select r.* from unnest(v_checked.refusals) r;
+  return query select -2, null::text, ops.iso(ops.now());
 end
 $$;
 
@@ -2189,7 +2198,8 @@ begin
   if not exists (select from ops.concurrency_keys) then
     return;
   end if;
-  for v_first in select distinct on (c.filter) c.* from unnest(p_claims) c where c.repeated is null order by c.filter
+  for v_first in select distinct on (c.filter) c.* from unnest(p_claims) c where c.repeated is null
+                  order by c.filter
   loop
     select * into v_executor from ops.executors e where e.executor_id = v_first.executor_id;
     v_keys := v_keys || ops.keys_ahead(v_executor, v_first.queues, '{}', '{}');
@@ -2215,6 +2225,21 @@ begin
     when v_attempt.outcome = 'expired' and (p_run).epoch = p_epoch + 1 then 'expired'
     else 'superseded'
   end;
+end
+$$;
+
+-- functions/core/member_value.sql
+-- The answer of a batch's only member as a single verb gives it: its value, or its refusal raised.
+create or replace function ops.member_value(p_answer ops.member_answer) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_detail jsonb := (p_answer).detail::jsonb;
+begin
+  if (p_answer).code is not null then
+    perform ops.fail((p_answer).code, v_detail ->> 'message', v_detail -> 'members', v_detail ->> 'hint');
+  end if;
+  return v_detail;
 end
 $$;
 
@@ -2753,15 +2778,20 @@ end
 $$;
 
 -- functions/core/refusal.sql
--- A caught refusal as the detail of a member's answer. Anything but a refusal of ours is raised again as it was.
-create or replace function ops.refusal(p_code text, p_message text, p_members text, p_hint text) returns text
+-- A caught refusal as the detail of a member's answer; a value of the wrong form (class 22) is one too, and p_code
+-- becomes OPV01. Anything else is raised again as it was.
+create or replace function ops.refusal(inout p_code text, p_message text, p_members text, p_hint text, out detail text)
 language plpgsql stable set search_path = ''
 as $$
 begin
-  if p_code not like 'OP%' then
+  if p_code like '22%' then
+    p_code := 'OPV01';
+    p_message := 'a value has the wrong form: ' || p_message;
+    p_members := null;
+  elsif p_code not like 'OP%' then
     raise exception using errcode = p_code, message = p_message, detail = p_members, hint = p_hint;
   end if;
-  return json_build_object('message', p_message, 'members', coalesce(nullif(p_members, ''), '{}')::json,
+  detail := json_build_object('message', p_message, 'members', coalesce(nullif(p_members, ''), '{}')::json,
                            'hint', nullif(p_hint, ''))::text;
 end
 $$;
@@ -2818,6 +2848,22 @@ begin
 end
 $$;
 
+-- functions/core/remember_claims.sql
+-- Mutate: what claims were answered, for the next time they are sent. An empty answer is not remembered.
+create or replace function ops.remember_claims(p_claims ops.member_claim[], p_starts ops.member_start[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  insert into ops.claim_requests (executor_id, request_id, body_digest, runs, created_at)
+  select c.executor_id, c.request_id, c.body_digest, jsonb_agg(
+           jsonb_build_object('run_id', s.run_id, 'epoch', r.epoch) order by s.n), ops.now()
+    from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, n)
+    join unnest(p_claims) c on c.ordinal = s.ordinal
+    join ops.runs r on r.run_id = s.run_id
+   group by c.executor_id, c.request_id, c.body_digest;
+end
+$$;
+
 -- functions/core/renew_leases.sql
 -- Mutate: renew the executor's leases among {run_id, epoch, progress, usage}; members that hold none are passed over.
 -- Locked in run-id order; no indexed column changes, so each renewal is a HOT update.
@@ -2856,8 +2902,7 @@ begin
   select * into v_request from ops.claim_requests c
    where c.executor_id = p_executor.executor_id and c.request_id = (p_body ->> 'request_id')::uuid;
   if v_request.body_digest <> v_digest then
-    perform ops.fail('OPC06', format('request_id %s was used with another body', p_body ->> 'request_id'),
-      jsonb_build_object('request_id', p_body ->> 'request_id'), 'Use a new request_id for a new claim.');
+    perform ops.request_id_conflict((p_body ->> 'request_id')::uuid);
   end if;
   v_request.request_id := (p_body ->> 'request_id')::uuid;
   v_request.body_digest := v_digest;
@@ -2923,18 +2968,13 @@ $$;
 -- Returns {run_id, epoch, attempt, outcome, repeated, run_state, route, publications}.
 -- Raises OPU01, OPU02, OPN01, OPV01, OPC01 (stale epoch), OPC02 (another outcome is on record), OPC03 (the key reported
 -- another attempt).
+-- One member of ops.exchange_each.
 create or replace function ops.report_attempt(p_token_id uuid, p_run_id uuid, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
-  set plan_cache_mode = force_generic_plan set enable_seqscan = off
-  set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
-declare
-  v_one jsonb := ops.report_one(p_token_id, p_run_id, p_body);
 begin
-  if (v_one ->> 'ended')::boolean then
-    perform ops.settle(array[p_run_id], 'executor');
-  end if;
-  return v_one -> 'detail';
+  return ops.member_value((select e from ops.exchange_each(jsonb_build_array(jsonb_build_object(
+    'ordinal', 0, 'token_id', p_token_id, 'run_id', p_run_id, 'body', p_body)), '[]') e where e.ordinal = 0));
 end
 $$;
 
@@ -2942,7 +2982,7 @@ $$;
 -- Report many attempts: one statement for the plain successes, one by one for the rest; a refusal is its member's own.
 --   p_reports [{ordinal, token_id, run_id, body, artifacts?}]; ordinals differ; body as for ops.report_attempt
 -- Returns the answers, in no order, and the runs that ended, which the caller settles once for all.
--- All runs are locked first, in run-id order. Raises only what no member is to blame for.
+-- All runs are locked first, in run-id order, then their leases. Raises only what no member is to blame for.
 create or replace function ops.report_each(
   p_reports jsonb, out answers ops.member_answer[], out ended uuid[])
 language plpgsql volatile set search_path = ''
@@ -2955,7 +2995,17 @@ begin
   perform from ops.runs r
     where r.run_id = any (array(select (m ->> 'run_id')::uuid from jsonb_array_elements(p_reports) m))
     order by r.run_id for update;
-  select p.answers, p.ended into answers, ended from ops.report_plain(p_reports) p;
+  -- in the order in which heartbeats lock them
+  perform from ops.leases l
+    where l.run_id = any (array(select (m ->> 'run_id')::uuid from jsonb_array_elements(p_reports) m))
+    order by l.run_id for update;
+  begin
+    select p.answers, p.ended into answers, ended from ops.report_plain(p_reports) p;
+  exception when unique_violation then
+    -- a key that another transaction used in this moment: one by one each is told what is on record
+    answers := '{}';
+    ended := '{}';
+  end;
   if cardinality(ended) = jsonb_array_length(p_reports) then
     return;
   end if;
@@ -2994,7 +3044,7 @@ begin
 exception when others then
   get stacked diagnostics code = returned_sqlstate, v_message = message_text, v_members = pg_exception_detail,
                           v_hint = pg_exception_hint;
-  detail := ops.refusal(code, v_message, v_members, v_hint);
+  select r.p_code, r.detail into code, detail from ops.refusal(code, v_message, v_members, v_hint) r;
   ended := false;
 end
 $$;
@@ -3051,23 +3101,27 @@ declare
 begin
   with sent as materialized (
     select (m ->> 'ordinal')::int as ordinal, (m ->> 'token_id')::uuid as token_id, (m ->> 'run_id')::uuid as run_id,
-           (b ->> 'epoch')::bigint as epoch, b ->> 'idempotency_key' as key,
-           nullif(b -> 'result', 'null') as result, nullif(b -> 'usage', 'null') as usage, ops.digest(b) as digest,
-           row_number() over (partition by m ->> 'run_id' order by (m ->> 'ordinal')::int) as nth_of_run,
-           row_number() over (partition by b ->> 'idempotency_key' order by m ->> 'run_id') as nth_of_key
-      from jsonb_array_elements(p_reports) m cross join lateral (select m -> 'body' as b offset 0) x
-     where ops.is_plain_report(b) and coalesce(m -> 'artifacts', '[]') = '[]'
+           m -> 'body' as body,
+           ops.is_plain_report(m -> 'body') and coalesce(m -> 'artifacts', '[]') = '[]' as is_plain,
+           row_number() over (partition by (m ->> 'run_id')::uuid order by (m ->> 'ordinal')::int) as nth_of_run,
+           row_number() over (partition by m #>> '{body,idempotency_key}' order by (m ->> 'ordinal')::int) as nth_of_key
+      from jsonb_array_elements(p_reports) m
+  ), fit as materialized (
+    select s.ordinal, s.token_id, s.run_id, (s.body ->> 'epoch')::bigint as epoch, s.body ->> 'idempotency_key' as key,
+           nullif(s.body -> 'result', 'null') as result, nullif(s.body -> 'usage', 'null') as usage,
+           ops.digest(s.body) as digest
+      from sent s where s.is_plain and s.nth_of_run = 1 and s.nth_of_key = 1
   ), plain as materialized (
     select s.*, l.executor_id, 'executor:' || e.name as actor, l.progress, r.attempt, r.event_seq, r.event_head,
            coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used,
            ops.key_of(l.workspace, l.concurrency_key) as freed_key
-      from sent s
+      from fit s
      cross join lateral (select * from ops.leases h where h.run_id = s.run_id offset 0) l
       join ops.executors e on e.executor_id = l.executor_id and e.token_id = s.token_id
       join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and t.revoked_at is null
                        and (t.expires_at is null or t.expires_at > v_now)
       join ops.runs r on r.run_id = s.run_id and r.cancel_requested_at is null
-     where s.nth_of_run = 1 and s.nth_of_key = 1 and l.epoch = s.epoch and l.reported_at is null
+     where l.epoch = s.epoch and l.reported_at is null
        and (select a.run_id from ops.attempts a
              where a.executor_id = l.executor_id and a.idempotency_key = s.key limit 1) is null
        and (select f.run_id from ops.artifacts f where f.run_id = s.run_id and f.epoch = s.epoch limit 1) is null
@@ -3112,6 +3166,17 @@ return jsonb_build_object('outcome', (p_attempt).outcome, 'attempt', (p_attempt)
                else jsonb_build_object('error', (p_attempt).error - 'trace') end
        || case when (p_attempt).outcome <> 'cancelled' then '{}'
                else jsonb_build_object('reason', p_body -> 'reason') end;
+
+-- functions/core/request_id_conflict.sql
+-- Refuse a request id that came with another body: raises OPC06.
+create or replace function ops.request_id_conflict(p_request_id uuid) returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  perform ops.fail('OPC06', format('request_id %s was used with another body', p_request_id),
+    jsonb_build_object('request_id', p_request_id), 'Use a new request_id for a new claim.');
+end
+$$;
 
 -- functions/core/require.sql
 -- Guard: who calls, when the token lives and has one of the roles. Returns the token's row.
@@ -3496,15 +3561,31 @@ begin
 end
 $$;
 
+-- functions/core/start_pipelines.sql
+-- Mutate and emit: the pipelines of runs that have started are running too. Once for all of a statement: pipelines are
+-- locked after all other runs, in one go.
+create or replace function ops.start_pipelines(p_run_ids uuid[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_pipelines uuid[];
+begin
+  v_pipelines := array(select distinct p.run_id from unnest(p_run_ids) s (run_id) join ops.runs r on r.run_id = s.run_id
+                         join ops.runs p on p.run_id = r.pipeline_run_id where p.state = 'waiting');
+  if cardinality(v_pipelines) > 0 then
+    perform ops.derive_pipelines(v_pipelines, 'executor');
+  end if;
+end
+$$;
+
 -- functions/core/start_runs.sql
 -- Mutate and emit: runs start at the executors of the claims that they were picked for: epoch and attempt rise, a lease
--- and an attempt are made, one statement for all. Their pipelines start with them.
+-- and an attempt are made, one statement for all. Their pipelines are the caller's (ops.start_pipelines).
 create or replace function ops.start_runs(p_starts ops.member_start[]) returns void
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_now       timestamptz := ops.now();
-  v_pipelines uuid[];
+  v_now timestamptz := ops.now();
 begin
   if cardinality(p_starts) = 0 then
     return;
@@ -3537,12 +3618,6 @@ begin
   )
   insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
   select h.run_id, h.seq, v_now, 'run.started', h.epoch, h.canonical, h.prev_hash, h.hash from hashed h;
-
-  v_pipelines := array(select distinct p.run_id from unnest(p_starts) s join ops.runs r on r.run_id = s.run_id
-                         join ops.runs p on p.run_id = r.pipeline_run_id where p.state = 'waiting');
-  if cardinality(v_pipelines) > 0 then
-    perform ops.derive_pipelines(v_pipelines, 'claim');
-  end if;
 end
 $$;
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import psycopg
 import pytest
@@ -57,6 +59,18 @@ def test_every_query_calls_a_function_that_is_there_with_as_many_arguments(ops):
         assert (name, query.count("%s")) in found
 
 
+def of(caller: Principal) -> dict[str, Any]:
+    return {"ordinal": 0, "token_id": str(caller.token_id)}
+
+
+async def alone(store: PostgresStore, reports: Sequence[Any] = (), claims: Sequence[Any] = ()) -> dict[str, Any]:
+    """The answer to the only member of an exchange."""
+    (answer,) = [one for one in await store.exchange_each(reports, claims) if one.ordinal == 0]
+    assert answer.code is None, answer.detail
+    found: dict[str, Any] = json.loads(answer.detail)
+    return found
+
+
 async def test_a_run_goes_through_the_store_from_submit_to_success(store, operator, executor):
     put = await store.put_template(operator, "job", SPEC | {"params_schema": {"type": "object"}})
     assert put["created"]
@@ -67,7 +81,7 @@ async def test_a_run_goes_through_the_store_from_submit_to_success(store, operat
 
     me = (await store.register_executor(executor, registration()))["executor_id"]
     claim = {"request_id": str(uuid.uuid4()), "max_runs": 5, "wait_seconds": 0, "queues": None}
-    (claimed,) = (await store.claim_runs(executor, me, claim))["runs"]
+    (claimed,) = (await alone(store, claims=[{**of(executor), "executor_id": me, "body": claim}]))["runs"]
     epoch, run_id = claimed["epoch"], claimed["run_id"]
     beat = {
         "state": "active",
@@ -87,7 +101,8 @@ async def test_a_run_goes_through_the_store_from_submit_to_success(store, operat
         "result": {"rows": 3},
         "publications": [],
     }
-    assert (await store.report_attempt(executor, run_id, report))["run_state"] == "succeeded"
+    reported = await alone(store, reports=[{**of(executor), "run_id": run_id, "body": report}])
+    assert reported["run_state"] == "succeeded"
 
     assert (await store.get_artifact(executor, begun["artifact_id"]))["state"] == "visible"
     assert (await store.get_run(operator, str(run["number"])))["state"] == "succeeded"

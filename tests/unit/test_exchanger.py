@@ -12,7 +12,7 @@ import pytest
 
 from contract.errors import LeaseLost
 from contract.server.exchanger import Exchanger
-from ops_schema.errors import StoreUnavailable
+from ops_schema.errors import StoreBusy, StoreUnavailable
 from ops_schema.store import MemberAnswer, Principal
 
 CALLER = Principal(UUID(int=1), "executor", "worker", None)
@@ -35,9 +35,11 @@ class Statements:
         await self.gate.wait()
         if self.down:
             raise StoreUnavailable("away")
+        if any(member["body"].get("blocked") for member in members):
+            raise StoreBusy("locked")
         if any(member["body"].get("breaks") for member in members):
             raise RuntimeError("a defect")
-        return [self._answer(member) for member in reversed(members)]
+        return [MemberAnswer(-2, None, "now"), *(self._answer(member) for member in reversed(members))]
 
     @staticmethod
     def _answer(member: dict[str, Any]) -> MemberAnswer:
@@ -96,6 +98,18 @@ async def test_after_a_defect_the_requests_go_one_by_one_and_one_fails() -> None
     assert statements.sent == [[0], [1, 2, 3], [1], [2], [3]]
 
 
+async def test_a_member_that_waits_for_a_lock_holds_nobody_up() -> None:
+    exchanger, statements = make()
+    statements.gate.set()
+    good, blocked = report(exchanger, 1), report(exchanger, 2, blocked=True)
+    assert await good == "1"
+    later = [await report(exchanger, n) for n in (3, 4)]
+    assert later == ["3", "4"]
+    with pytest.raises(StoreBusy):
+        await blocked
+    assert statements.sent.count([2]) == 30
+
+
 async def test_an_outage_is_told_to_all_and_nothing_is_sent_again() -> None:
     exchanger, statements = make()
     statements.down = True
@@ -121,7 +135,7 @@ async def test_a_statement_holds_no_more_members_than_allowed_and_keeps_requests
     exchanger, statements = make(most_members=3)
     statements.gate.set()
     requests = [
-        exchanger.carry(CALLER, [{"body": {"n": n}} for n in numbers], []) for numbers in ([1, 2], [3, 4], [5], [6] * 5)
+        exchanger.carry([{"body": {"n": n}} for n in numbers], []) for numbers in ([1, 2], [3, 4], [5], [6] * 5)
     ]
     await asyncio.gather(*requests)
     assert statements.sent == [[1, 2], [3, 4, 5], [6] * 5]

@@ -5,10 +5,11 @@
 create type ops.member_answer as (ordinal int, code text, detail text);
 
 -- One member's claim, checked: repeated are the runs that the same request was answered with before, null when it is
--- new. Claims of one `filter` can be picked for together.
+-- new; same_as is the ordinal of the member that brought the same request into this batch first, its own mostly. Claims
+-- of one `filter` can be picked for together.
 create type ops.member_claim as (
   ordinal int, executor_id uuid, request_id uuid, body_digest bytea, max_runs int, queues text[],  -- noqa: LT01
-  filter bytea, repeated jsonb);
+  filter bytea, repeated jsonb, same_as int);
 
 -- A run that was started for a member.
 create type ops.member_start as (ordinal int, executor_id uuid, run_id uuid);

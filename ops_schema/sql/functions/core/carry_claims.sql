@@ -4,25 +4,22 @@ create or replace function ops.carry_claims(p_claims ops.member_claim[]) returns
 language plpgsql volatile set search_path = ''
 as $$
 declare
+  v_new    ops.member_claim[];
   v_starts ops.member_start[] := '{}';
   v_group  ops.member_start[];
-  v_first  ops.member_claim;
+  v_filter bytea;
 begin
-  for v_first in
-    select distinct on (c.filter) c.* from unnest(p_claims) c where c.repeated is null order by c.filter, c.ordinal
-  loop
-    v_group := ops.share_out(
-      array(select c from unnest(p_claims) c where c.repeated is null and c.filter = v_first.filter order by c.ordinal));
+  v_new := array(select c from unnest(p_claims) c where c.repeated is null and c.same_as = c.ordinal order by c.ordinal);
+  for v_filter in select distinct c.filter from unnest(v_new) c order by c.filter loop
+    v_group := ops.share_out(array(select c from unnest(v_new) c where c.filter = v_filter order by c.ordinal));
     -- started before the next group looks: to its own transaction a locked run is still there to be had
     perform ops.start_runs(v_group);
     v_starts := v_starts || v_group;
   end loop;
-  insert into ops.claim_requests (executor_id, request_id, body_digest, runs, created_at)
-  select c.executor_id, c.request_id, c.body_digest,
-         (select jsonb_agg(jsonb_build_object('run_id', s.run_id, 'epoch', r.epoch))
-            from unnest(v_starts) s join ops.runs r on r.run_id = s.run_id where s.ordinal = c.ordinal), ops.now()
-    from unnest(p_claims) c
-   where c.repeated is null and c.ordinal in (select s.ordinal from unnest(v_starts) s);
+  if cardinality(v_starts) > 0 then
+    perform ops.start_pipelines(array(select s.run_id from unnest(v_starts) s));
+    perform ops.remember_claims(v_new, v_starts);
+  end if;
   return ops.claim_answers(p_claims, v_starts);
 end
 $$;

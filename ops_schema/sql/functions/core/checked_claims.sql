@@ -1,5 +1,6 @@
 -- The claims of a batch that may go on, and the refusals of the others. Locks each request id until the transaction
--- ends, so that a claim that is sent twice at once waits for itself.
+-- ends, so that a claim that is sent twice at once waits for itself; one that comes twice in the batch is known by
+-- `same_as`.
 --   p_claims [{ordinal, token_id, executor_id, body}]
 create or replace function ops.checked_claims(
   p_claims jsonb, out claims ops.member_claim[], out refusals ops.member_answer[])
@@ -14,14 +15,15 @@ declare
 begin
   claims := '{}';
   refusals := '{}';
-  for v_claim in select c from jsonb_array_elements(p_claims) c order by c #>> '{body,request_id}' loop
+  for v_claim in select c from jsonb_array_elements(p_claims) c order by c #>> '{body,request_id}', (c ->> 'ordinal')::int
+  loop
     begin
-      claims := claims || ops.checked_claim(v_claim);
+      claims := claims || ops.checked_claim(v_claim, claims);
     exception when others then
       get stacked diagnostics v_code = returned_sqlstate, v_message = message_text, v_members = pg_exception_detail,
                               v_hint = pg_exception_hint;
-      refusals := refusals || row((v_claim ->> 'ordinal')::int, v_code,
-                                  ops.refusal(v_code, v_message, v_members, v_hint))::ops.member_answer;
+      refusals := refusals || (select row((v_claim ->> 'ordinal')::int, r.p_code, r.detail)::ops.member_answer
+                                 from ops.refusal(v_code, v_message, v_members, v_hint) r);
     end;
   end loop;
 end

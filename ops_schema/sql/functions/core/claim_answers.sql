@@ -9,8 +9,9 @@ declare
 begin
   return array(
     with given as materialized (
-      select s.ordinal, s.n, s.executor_id, s.run_id, null::bigint as epoch
+      select c.ordinal, s.n, s.executor_id, s.run_id, null::bigint as epoch
         from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, n)
+        join unnest(p_claims) c on c.same_as = s.ordinal and c.repeated is null
       union all
       select c.ordinal, r.n, c.executor_id, (r.value ->> 'run_id')::uuid, (r.value ->> 'epoch')::bigint
         from unnest(p_claims) c cross join lateral jsonb_array_elements(c.repeated) with ordinality r (value, n)

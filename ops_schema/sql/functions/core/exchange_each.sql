@@ -4,12 +4,14 @@
 -- Ordinals differ over both lists. Returns a row for each member: (ordinal, code, detail), see ops.member_answer. A
 -- member's refusal is its own. Raises only what no member is to blame for; the caller then sends them one by one.
 --
--- When a claim comes back without runs and a run waits for its time, one more row tells when to look again: ordinal -1,
--- detail the seconds.
+-- One more row, ordinal -2, holds the server's time. When a claim comes back without runs and a run waits for its time,
+-- another tells when to look again: ordinal -1, detail the seconds.
 --
 -- Lock order: request ids, concurrency keys, runs, pipelines. So keys are locked before the first run, also for the
 -- claims, which pick after the reports: what a report frees, a claim of the same exchange can have.
-create or replace function ops.exchange_each(p_reports jsonb, p_claims jsonb) returns setof ops.member_answer
+-- p_patience_ms: how long to wait for a lock; then 55P03, and nothing has changed. Null: as long as the session does.
+create or replace function ops.exchange_each(p_reports jsonb, p_claims jsonb, p_patience_ms int default null)
+returns setof ops.member_answer
 language plpgsql volatile security definer set search_path = ''
   set plan_cache_mode = force_generic_plan set enable_seqscan = off
   set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -19,10 +21,13 @@ declare
   v_report  record;
   v_claims  ops.member_answer[];
 begin
+  if p_patience_ms is not null then
+    perform set_config('lock_timeout', p_patience_ms::text, true);
+  end if;
   select c.claims, c.refusals into v_checked from ops.checked_claims(p_claims) c;
   if cardinality(v_checked.claims) > 0 then
-    perform ops.promote_ready(100, 'claim');
     perform ops.lock_keys_ahead(v_checked.claims);
+    perform ops.promote_ready(100, 'claim');
   end if;
   if jsonb_array_length(p_reports) > 0 then
     select r.answers, r.ended into v_report from ops.report_each(p_reports) r;
@@ -38,5 +43,6 @@ begin
     perform ops.seen(array(select c.executor_id from unnest(v_checked.claims) c));
   end if;
   return query select r.* from unnest(v_checked.refusals) r;
+  return query select -2, null::text, ops.iso(ops.now());
 end
 $$;

@@ -10,7 +10,8 @@ begin
   if not exists (select from ops.concurrency_keys) then
     return;
   end if;
-  for v_first in select distinct on (c.filter) c.* from unnest(p_claims) c where c.repeated is null order by c.filter
+  for v_first in select distinct on (c.filter) c.* from unnest(p_claims) c where c.repeated is null
+                  order by c.filter
   loop
     select * into v_executor from ops.executors e where e.executor_id = v_first.executor_id;
     v_keys := v_keys || ops.keys_ahead(v_executor, v_first.queues, '{}', '{}');

@@ -11,8 +11,7 @@ begin
   select * into v_request from ops.claim_requests c
    where c.executor_id = p_executor.executor_id and c.request_id = (p_body ->> 'request_id')::uuid;
   if v_request.body_digest <> v_digest then
-    perform ops.fail('OPC06', format('request_id %s was used with another body', p_body ->> 'request_id'),
-      jsonb_build_object('request_id', p_body ->> 'request_id'), 'Use a new request_id for a new claim.');
+    perform ops.request_id_conflict((p_body ->> 'request_id')::uuid);
   end if;
   v_request.request_id := (p_body ->> 'request_id')::uuid;
   v_request.body_digest := v_digest;

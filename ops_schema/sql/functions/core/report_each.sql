@@ -1,7 +1,7 @@
 -- Report many attempts: one statement for the plain successes, one by one for the rest; a refusal is its member's own.
 --   p_reports [{ordinal, token_id, run_id, body, artifacts?}]; ordinals differ; body as for ops.report_attempt
 -- Returns the answers, in no order, and the runs that ended, which the caller settles once for all.
--- All runs are locked first, in run-id order. Raises only what no member is to blame for.
+-- All runs are locked first, in run-id order, then their leases. Raises only what no member is to blame for.
 create or replace function ops.report_each(
   p_reports jsonb, out answers ops.member_answer[], out ended uuid[])
 language plpgsql volatile set search_path = ''
@@ -14,7 +14,17 @@ begin
   perform from ops.runs r
     where r.run_id = any (array(select (m ->> 'run_id')::uuid from jsonb_array_elements(p_reports) m))
     order by r.run_id for update;
-  select p.answers, p.ended into answers, ended from ops.report_plain(p_reports) p;
+  -- in the order in which heartbeats lock them
+  perform from ops.leases l
+    where l.run_id = any (array(select (m ->> 'run_id')::uuid from jsonb_array_elements(p_reports) m))
+    order by l.run_id for update;
+  begin
+    select p.answers, p.ended into answers, ended from ops.report_plain(p_reports) p;
+  exception when unique_violation then
+    -- a key that another transaction used in this moment: one by one each is told what is on record
+    answers := '{}';
+    ended := '{}';
+  end;
   if cardinality(ended) = jsonb_array_length(p_reports) then
     return;
   end if;

@@ -12,23 +12,27 @@ declare
 begin
   with sent as materialized (
     select (m ->> 'ordinal')::int as ordinal, (m ->> 'token_id')::uuid as token_id, (m ->> 'run_id')::uuid as run_id,
-           (b ->> 'epoch')::bigint as epoch, b ->> 'idempotency_key' as key,
-           nullif(b -> 'result', 'null') as result, nullif(b -> 'usage', 'null') as usage, ops.digest(b) as digest,
-           row_number() over (partition by m ->> 'run_id' order by (m ->> 'ordinal')::int) as nth_of_run,
-           row_number() over (partition by b ->> 'idempotency_key' order by m ->> 'run_id') as nth_of_key
-      from jsonb_array_elements(p_reports) m cross join lateral (select m -> 'body' as b offset 0) x
-     where ops.is_plain_report(b) and coalesce(m -> 'artifacts', '[]') = '[]'
+           m -> 'body' as body,
+           ops.is_plain_report(m -> 'body') and coalesce(m -> 'artifacts', '[]') = '[]' as is_plain,
+           row_number() over (partition by (m ->> 'run_id')::uuid order by (m ->> 'ordinal')::int) as nth_of_run,
+           row_number() over (partition by m #>> '{body,idempotency_key}' order by (m ->> 'ordinal')::int) as nth_of_key
+      from jsonb_array_elements(p_reports) m
+  ), fit as materialized (
+    select s.ordinal, s.token_id, s.run_id, (s.body ->> 'epoch')::bigint as epoch, s.body ->> 'idempotency_key' as key,
+           nullif(s.body -> 'result', 'null') as result, nullif(s.body -> 'usage', 'null') as usage,
+           ops.digest(s.body) as digest
+      from sent s where s.is_plain and s.nth_of_run = 1 and s.nth_of_key = 1
   ), plain as materialized (
     select s.*, l.executor_id, 'executor:' || e.name as actor, l.progress, r.attempt, r.event_seq, r.event_head,
            coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used,
            ops.key_of(l.workspace, l.concurrency_key) as freed_key
-      from sent s
+      from fit s
      cross join lateral (select * from ops.leases h where h.run_id = s.run_id offset 0) l
       join ops.executors e on e.executor_id = l.executor_id and e.token_id = s.token_id
       join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and t.revoked_at is null
                        and (t.expires_at is null or t.expires_at > v_now)
       join ops.runs r on r.run_id = s.run_id and r.cancel_requested_at is null
-     where s.nth_of_run = 1 and s.nth_of_key = 1 and l.epoch = s.epoch and l.reported_at is null
+     where l.epoch = s.epoch and l.reported_at is null
        and (select a.run_id from ops.attempts a
              where a.executor_id = l.executor_id and a.idempotency_key = s.key limit 1) is null
        and (select f.run_id from ops.artifacts f where f.run_id = s.run_id and f.epoch = s.epoch limit 1) is null

@@ -1,11 +1,10 @@
 -- Mutate and emit: runs start at the executors of the claims that they were picked for: epoch and attempt rise, a lease
--- and an attempt are made, one statement for all. Their pipelines start with them.
+-- and an attempt are made, one statement for all. Their pipelines are the caller's (ops.start_pipelines).
 create or replace function ops.start_runs(p_starts ops.member_start[]) returns void
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_now       timestamptz := ops.now();
-  v_pipelines uuid[];
+  v_now timestamptz := ops.now();
 begin
   if cardinality(p_starts) = 0 then
     return;
@@ -38,11 +37,5 @@ begin
   )
   insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
   select h.run_id, h.seq, v_now, 'run.started', h.epoch, h.canonical, h.prev_hash, h.hash from hashed h;
-
-  v_pipelines := array(select distinct p.run_id from unnest(p_starts) s join ops.runs r on r.run_id = s.run_id
-                         join ops.runs p on p.run_id = r.pipeline_run_id where p.state = 'waiting');
-  if cardinality(v_pipelines) > 0 then
-    perform ops.derive_pipelines(v_pipelines, 'claim');
-  end if;
 end
 $$;
