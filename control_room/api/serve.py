@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -29,7 +30,17 @@ class ServeError(Exception):
 
 
 class PromptServer(uvicorn.Server):
-    """A uvicorn server that lets long polls and event streams go before it waits for what is still open."""
+    """A uvicorn server that lets long polls and event streams go before it waits for what is still open.
+
+    interrupted: whether it was stopped by Ctrl-C; not every event loop hands that on.
+    """
+
+    interrupted = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called on SIGINT and SIGTERM."""
+        self.interrupted = self.interrupted or sig == signal.SIGINT
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Called by uvicorn once it was told to stop."""
@@ -100,7 +111,10 @@ def serve(settings: ServerSettings) -> None:
             lifespan="on",
         )
         log.info("action=listening url=%s", settings.public_url)
-        PromptServer(config).run(sockets=[listener])
+        server = PromptServer(config)
+        server.run(sockets=[listener])
+        if server.interrupted:
+            raise KeyboardInterrupt
 
 
 def _with_port(url: str, port: int) -> str:
