@@ -24,7 +24,7 @@ from control_room.commands.context import (
     settings_of,
 )
 from control_room.commands.failures import error_text
-from control_room.commands.words import coloured, count_text, duration_of, seconds_text
+from control_room.commands.words import STATE_VERBS, coloured, count_text, duration_of, seconds_text
 from control_room.errors import FAILED, MISUSE, OK, ControlRoomError, interruptible
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def demo(
     ):
         run = _submitted(context, pipeline, as_json)
     finished = _followed(context, run, as_json)
-    told = f"interrupted; run {finished['number']} has {finished['state']}, and the stack goes on"
+    ended = f"{STATE_VERBS.get(finished['state'], 'is')} {finished['state']}"
+    told = f"interrupted; run {finished['number']} {ended}, and the stack goes on"
     with (
         interruptible(told, f"`control-room runs show {finished['number']}`, or `control-room down`"),
         connect(context) as client,

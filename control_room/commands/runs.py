@@ -13,6 +13,7 @@ import typer
 from control_room.commands.context import AsJson, connect, print_json, print_table, program, say
 from control_room.commands.failures import error_line, error_text, trace_end
 from control_room.commands.words import (
+    STATE_VERBS,
     coloured,
     count_text,
     duration_of,
@@ -26,7 +27,6 @@ from control_room.errors import FAILED, OK, interruptible
 app = typer.Typer(no_args_is_help=True, help="Look at runs, and steer them.")
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Number or run_id.")]
 Json = dict[str, Any]
-STATE_VERBS = {"succeeded": "has", "failed": "has", "cancelled": "was", "skipped": "was"}
 
 
 def submit(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.text import Text
 
+STATE_VERBS = {"succeeded": "has", "failed": "has", "cancelled": "was", "skipped": "was"}
 COLOURS = {
     "succeeded": "green",
     "ready": "green",

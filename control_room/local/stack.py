@@ -101,23 +101,26 @@ def _start(folder: StackFolder, options: Options, on_event: OnEvent) -> StackSta
     argv += ["--executors", json.dumps(dict(options.executors)), "--pinned", json.dumps(dict(options.pinned))]
     log = folder.log("supervisor")
     processes.rotate(log)
-    with log.open("ab") as output, _held_back() as interrupts:
-        child = subprocess.Popen(
-            [*argv, "--report-fd", str(writing)],
-            cwd=folder.root,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=(writing,),
-        )
-    os.close(writing)
+    child: subprocess.Popen[bytes] | None = None
     try:
+        with log.open("ab") as output, _held_back() as interrupts:
+            child = subprocess.Popen(
+                [*argv, "--report-fd", str(writing)],
+                cwd=folder.root,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=(writing,),
+            )
+            os.close(writing)
         if interrupts:
             raise KeyboardInterrupt
         with os.fdopen(reading) as events:
             failure = _follow(events, on_event)
     except KeyboardInterrupt:
+        if child is None:
+            raise
         raise _given_up(folder, child, on_event) from None
     if failure is not None:
         child.wait()
@@ -139,21 +142,42 @@ def _held_back() -> Iterator[list[int]]:
 
 def _given_up(folder: StackFolder, child: subprocess.Popen[bytes], on_event: OnEvent) -> ControlRoomError:
     """Stop what a start that the user interrupted has started so far; answers what to say of it."""
-    on_event({"event": "stopping", "drain_seconds": GIVEN_UP_DRAIN_SECONDS})
+    with _held_back() as again:
+        ours = _is_ours(folder, child)
+        on_event({"event": "stopping", "drain_seconds": GIVEN_UP_DRAIN_SECONDS})
+        if ours:
+            shutdown.request(folder, GIVEN_UP_DRAIN_SECONDS)
+        child.terminate()
     with interruptible(
         "interrupted while the stack was starting, and again while it was being stopped; the stopping goes on",
         "see `control-room status`, then run the same command again",
     ):
-        shutdown.request(folder, GIVEN_UP_DRAIN_SECONDS)
-        child.terminate()
+        if again:
+            raise KeyboardInterrupt
         child.wait()
-        _sweep(folder)
-        folder.stop_request.unlink(missing_ok=True)  # a supervisor that ended before it listened has not read it
+        if ours:
+            try:
+                _sweep(folder)
+            finally:
+                # a supervisor that ended before it listened has not read it
+                folder.stop_request.unlink(missing_ok=True)
+    if not ours:
+        return ControlRoomError(
+            "interrupted; another command had started the stack of this folder in the meantime, and it goes on",
+            next_step="see `control-room status`; `control-room down` stops it",
+            exit_code=INTERRUPTED,
+        )
     return ControlRoomError(
         "interrupted while the stack was starting; what had been started is stopped again, and nothing is lost",
         next_step="run the same command again to go on",
         exit_code=INTERRUPTED,
     )
+
+
+def _is_ours(folder: StackFolder, child: subprocess.Popen[bytes]) -> bool:
+    """Whether no other supervisor works on the folder: ours would be refused, and its stack is not ours to stop."""
+    found = states.load(folder).supervisor_identity
+    return found is None or found.pid == child.pid or not found.alive()
 
 
 def _follow(events: IO[str], on_event: OnEvent) -> ControlRoomError | None:

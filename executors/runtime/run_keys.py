@@ -17,6 +17,7 @@ from executors.runtime.delta_storage import DEFAULT_REGION, s3_code, split_uri
 from executors.runtime.failures import TaskError
 
 SESSION_SECONDS = 3600
+SHORTEST_SECONDS, LONGEST_SECONDS = 900, 43_200
 POLICY_LIMIT = 2048  # characters, of AWS and of SeaweedFS
 PASSING = frozenset({"InternalError", "InternalFailure", "ServiceUnavailable", "SlowDown", "Throttling", "503", "500"})
 ASKED_OF = ("role_arn", "session_seconds", "sts_endpoint")
@@ -38,9 +39,9 @@ def _narrowed(connection: Connection, run: models.ClaimedRun, connections: Mappi
     reads = [item.uri for item in run.inputs if item.uri and _is_of(item.uri, connection, connections)]
     writes = [item.uri for item in run.outputs if _is_of(item.uri, connection, connections)]
     document = policy(reads, writes, f"part-{run.run_id}-{run.epoch}-*")
-    if len(document) > POLICY_LIMIT:  # too many tables to be named one by one
+    if len(document) > POLICY_LIMIT:  # too many tables to be named one by one: all may be read, and no more be written
         root = str(connection["root"])
-        document = policy([root], [root], "*")
+        document = policy([root], [root], f"*part-{run.run_id}-{run.epoch}-*")
     keys = assume(connection, document, f"run-{run.run_id}")
     kept = {name: value for name, value in connection.items() if name not in ASKED_OF}
     return kept | {
@@ -85,22 +86,38 @@ def _arn(bucket: str, prefix: str, name: str) -> str:
 
 def assume(connection: Connection, document: str, session: str) -> Json:
     """Ask the store for keys under this policy; see :func:`run_connections` for what it raises."""
-    from botocore.exceptions import BotoCoreError, ClientError  # slow to load: only where keys are narrowed
+    # slow to load: only where keys are narrowed
+    from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
+    seconds = _session_seconds(connection)
     try:
         answer = _client(connection).assume_role(
             RoleArn=str(connection["role_arn"]),
             RoleSessionName=session[:64],
-            DurationSeconds=int(connection.get("session_seconds") or SESSION_SECONDS),
+            DurationSeconds=seconds,
             Policy=document,
         )
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
         text = f"the store at {connection.get('endpoint') or 'AWS'} gave no keys for the run: {error}"
-        if not isinstance(error, ClientError) or s3_code(error) in PASSING:
+        passing = isinstance(error, ConnectionError | HTTPClientError)
+        if passing or (isinstance(error, ClientError) and s3_code(error) in PASSING):
             raise make("object_store_unavailable", text) from error
-        raise TaskError("external", "run_keys_refused", f"{text}; check role_arn of the connection") from error
+        text += "; check role_arn, keys and endpoint of the connection"
+        raise TaskError("external", "run_keys_refused", text) from error
     keys: Json = answer["Credentials"]
     return keys
+
+
+def _session_seconds(connection: Connection) -> int:
+    given = connection.get("session_seconds") or SESSION_SECONDS
+    if not isinstance(given, int) or not SHORTEST_SECONDS <= given <= LONGEST_SECONDS:
+        raise TaskError(
+            "external",
+            "run_keys_refused",
+            f"session_seconds of a connection must be a whole number from {SHORTEST_SECONDS} to {LONGEST_SECONDS}, "
+            f"not {given!r}; correct the connections file of the executor",
+        )
+    return given
 
 
 def _client(connection: Connection) -> Any:

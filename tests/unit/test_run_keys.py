@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
-from executors.runtime.run_keys import policy
+import pytest
+
+from contract.errors import Unavailable
+from executors.runtime.failures import TaskError
+from executors.runtime.run_keys import assume, policy
 
 STAGED = "part-r-1-*"
 
@@ -30,3 +34,32 @@ def test_a_table_at_the_root_of_a_bucket_has_no_empty_part_in_its_name() -> None
         ["arn:aws:s3:::lake/*"],
         ["arn:aws:s3:::lake"],
     ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"role_arn": "run"},
+        {"session_seconds": 60},
+        {"session_seconds": "1h"},
+        {"session_seconds": 100_000},
+        {"endpoint": "not a URL"},
+    ],
+    ids=str,
+)
+def test_a_connection_that_cannot_work_fails_the_run_instead_of_being_tried_for_ever(wrong: dict[str, object]) -> None:
+    connection = {
+        "role_arn": "arn:aws:iam::123456789012:role/run",
+        "endpoint": "http://127.0.0.1:9",
+        "access_key": "a",
+        "secret_key": "b",
+    }
+    with pytest.raises(TaskError) as failure:
+        assume(connection | wrong, policy([], [], STAGED), "run-1")
+    assert (failure.value.failure_class, failure.value.code) == ("external", "run_keys_refused")
+
+
+def test_a_store_that_does_not_answer_is_asked_again() -> None:
+    connection = {"role_arn": "arn:aws:iam::123456789012:role/run", "endpoint": "http://127.0.0.1:9"}
+    with pytest.raises(Unavailable):
+        assume(connection | {"access_key": "a", "secret_key": "b"}, policy([], [], STAGED), "run-1")

@@ -7,7 +7,7 @@
 -- One more row, ordinal -2, holds the server's time. When a claim comes back without runs and a run waits for its time,
 -- another tells when to look again: ordinal -1, detail the seconds.
 --
--- Lock order: request ids, concurrency keys, runs, pipelines. So keys are locked before the first run, also for the
+-- Lock order: request ids, concurrency keys, runs, their leases, pipelines. So keys are locked before the first run, also for the
 -- claims, which pick after the reports: what a report frees, a claim of the same exchange can have.
 -- p_patience_ms: how long to wait for a lock; then 55P03, and nothing has changed. Null: as long as the session does.
 create or replace function ops.exchange_each(p_reports jsonb, p_claims jsonb, p_patience_ms int default null)
