@@ -7,9 +7,11 @@ create or replace function ops.claim_runs(p_token_id uuid, p_executor_id uuid, p
 language plpgsql volatile security definer set search_path = ''
 as $$
 declare
-  v_claim ops.member_claim := ops.checked_claim(jsonb_build_object(
-    'ordinal', 0, 'token_id', p_token_id, 'executor_id', p_executor_id, 'body', p_body));
+  v_claim ops.member_claim;
 begin
+  perform ops.pass_gate();
+  v_claim := ops.checked_claim(jsonb_build_object(
+    'ordinal', 0, 'token_id', p_token_id, 'executor_id', p_executor_id, 'body', p_body));
   perform ops.promote_ready(100, 'claim');
   perform ops.lock_keys_ahead(array[v_claim]);
   return (ops.carry_claims(array[v_claim]))[1].detail::jsonb;

@@ -4,7 +4,7 @@
 -- Ordinals differ over both lists. Returns a row for each member: (ordinal, code, detail), see ops.member_answer. A
 -- member's refusal is its own. Raises only what no member is to blame for; the caller then sends them one by one.
 --
--- Lock order: request ids, concurrency keys, runs, pipelines. So keys are locked before the first run, also for the
+-- Lock order: the claims' gate, request ids, concurrency keys, runs, pipelines. So keys are locked before the first run, also for the
 -- claims, which pick after the reports: what a report frees, a claim of the same exchange can have.
 create or replace function ops.exchange_each(p_reports jsonb, p_claims jsonb) returns setof ops.member_answer
 language plpgsql volatile security definer set search_path = ''
@@ -13,6 +13,9 @@ declare
   v_checked record;
   v_report  record;
 begin
+  if jsonb_array_length(p_claims) > 0 then
+    perform ops.pass_gate();
+  end if;
   select c.claims, c.refusals into v_checked from ops.checked_claims(p_claims) c;
   if cardinality(v_checked.claims) > 0 then
     perform ops.promote_ready(100, 'claim');
