@@ -18,6 +18,8 @@ COLOURS = {
     "starting": "cyan",
     "queued": "blue",
     "waiting": "yellow",
+    "paused": "yellow",
+    "draining": "yellow",
     "warn": "yellow",
     "degraded": "yellow",
     "unhealthy": "yellow",

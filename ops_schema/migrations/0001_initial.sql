@@ -4709,7 +4709,7 @@ begin
   select string_agg(format('%s %s = %s', case s.key when 'labels' then 'label' else 'capability' end, w.key,
                            w.value #>> '{}'), ', ' order by s.key, w.key)
     into v_missing
-    from jsonb_each(p_run.requires) s cross join lateral jsonb_each(s.value) w
+    from jsonb_each(p_run.requires) s cross join lateral jsonb_each(nullif(s.value, 'null')) w
    where not exists (select from unnest(p_executors) e
                       where ops.offer(e) @> jsonb_build_object(s.key, jsonb_build_object(w.key, w.value)));
   return ops.reason('no_executor_with_capability',
@@ -6881,8 +6881,7 @@ select l.entry_id, l.run_id, l.epoch, l.layer, l.cap, l."limit", l.observed, l.o
 -- state_reason: why there was no other attempt.
 create or replace view ops.dead_letters with (security_barrier) as
 select r.run_id, r.number, r.workspace, r.template_name, r.template_version, r.kind, r.queue, r.labels, r.state_reason,
-       r.error ->> 'class' as error_class, r.error ->> 'code' as error_code, r.error ->> 'message' as error_message,
-       r.attempt, r.max_attempts, r.expirations, r.submitted_by, r.submitted_at, r.started_at, r.finished_at, r.retry_of
+       r.error ->> 'class' as error_class, r.error - 'trace' as error, r.attempt, r.max_attempts, r.expirations, r.submitted_by, r.submitted_at, r.started_at, r.finished_at, r.retry_of
   from ops.runs r
  where r.state = 'failed' and r.pipeline_run_id is null
    and not exists (select from ops.runs n where n.retry_of = r.run_id);

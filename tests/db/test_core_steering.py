@@ -36,7 +36,9 @@ def event(queue: Queue, run: Json, kind: str) -> Json:
 
 def flow(queue: Queue) -> Json:
     queue.template(retry={"backoff_seconds": 0})
-    queue.template("flow", kind="pipeline", tasks={"a": {"template": "job"}, "b": {"template": "job", "depends_on": ["a"]}})
+    queue.template(
+        "flow", kind="pipeline", tasks={"a": {"template": "job"}, "b": {"template": "job", "depends_on": ["a"]}}
+    )
     return queue.submit("flow")
 
 
@@ -251,7 +253,14 @@ def test_a_schedule_that_no_longer_counts_is_refused(queue: Queue) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"priority": "high"}, {"priority": 1.5}, {"not_before": 5}, {"priority": 1, "reason": 3}, {"reason": "x" * 1001}],
+    [
+        {},
+        {"priority": "high"},
+        {"priority": 1.5},
+        {"not_before": 5},
+        {"priority": 1, "reason": 3},
+        {"reason": "x" * 1001},
+    ],
 )
 def test_a_schedule_that_cannot_work_is_refused(queue: Queue, body: Json) -> None:
     queue.template()
