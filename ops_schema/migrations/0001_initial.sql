@@ -200,7 +200,7 @@ create table ops.executors (
   host             text,
   pid              int,
   state            text        not null default 'active',
-  state_at         timestamptz,                  -- since when, by whom and why it is paused or drains; null: never steered
+  state_at         timestamptz,                  -- since when, by whom and why it is paused or drains
   state_by         text,
   state_reason     text,
   registered_at    timestamptz not null,
@@ -555,7 +555,8 @@ create table ops.events (
   constraint events_type check (type in (
     'run.submitted', 'run.waiting', 'run.queued', 'run.started', 'run.retry_scheduled', 'run.publishing',
     'run.succeeded', 'run.failed', 'run.cancelled', 'run.skipped', 'run.cancel_requested', 'run.escalated',
-    'run.paused', 'run.resumed', 'run.rescheduled', 'attempt.reported', 'attempt.expired', 'report.differs', 'artifact.recorded', 'publication.committed',
+    'run.paused', 'run.resumed', 'run.rescheduled',
+    'attempt.reported', 'attempt.expired', 'report.differs', 'artifact.recorded', 'publication.committed',
     'publication.failed', 'cap.enforced'))
 ) partition by range (run_id);
 create index events_xid on ops.events (xid, run_id, seq);
@@ -1385,7 +1386,7 @@ end
 $$;
 
 -- functions/core/close_gate.sql
--- Lock: no claim is under way from here until the transaction ends; see ops.pass_gate. The first lock that a verb takes.
+-- Lock: no claim is under way from here until the transaction ends; see ops.pass_gate. A verb's first lock.
 create or replace function ops.close_gate() returns void
 language sql volatile set search_path = ''
 as $$
@@ -1859,8 +1860,8 @@ $$;
 -- Ordinals differ over both lists. Returns a row for each member: (ordinal, code, detail), see ops.member_answer. A
 -- member's refusal is its own. Raises only what no member is to blame for; the caller then sends them one by one.
 --
--- Lock order: the claims' gate, request ids, concurrency keys, runs, pipelines. So keys are locked before the first run, also for the
--- claims, which pick after the reports: what a report frees, a claim of the same exchange can have.
+-- Lock order: the claims' gate, request ids, concurrency keys, runs, pipelines. So keys are locked before the first
+-- run, also for the claims, which pick after the reports: what a report frees, a claim of the same exchange can have.
 create or replace function ops.exchange_each(p_reports jsonb, p_claims jsonb) returns setof ops.member_answer
 language plpgsql volatile security definer set search_path = ''
 as $$
@@ -3529,8 +3530,8 @@ end
 $$;
 
 -- functions/core/rerun.sql
--- Mutate and emit: a new run from an ended one; see ops.retry_run. p_failed_only: of a pipeline, the tasks that succeeded
--- are not run again.
+-- Mutate and emit: a new run from an ended one; see ops.retry_run. p_failed_only: of a pipeline, the tasks that
+-- succeeded are not run again.
 create or replace function ops.rerun(p_run ops.runs, p_key text, p_place jsonb, p_failed_only boolean default true)
 returns uuid
 language plpgsql volatile set search_path = ''
@@ -3565,8 +3566,8 @@ end
 $$;
 
 -- functions/core/reschedule_each.sql
--- Mutate and emit: these locked runs, where they wait or are queued, or are pipelines, get another priority or time. The
--- time counts only for those that wait for a time or for parents.
+-- Mutate and emit: these locked runs, where they wait or are queued, or are pipelines, get another priority or time.
+-- The time counts only for those that wait for a time or for parents.
 create or replace function ops.reschedule_each(p_run_ids uuid[], p_schedule jsonb, p_reason text, p_actor text)
 returns void
 language plpgsql volatile set search_path = ''
@@ -3735,7 +3736,8 @@ $$;
 
 -- functions/core/resume_run.sql
 -- Resume a paused run, a pipeline with all its tasks: a queued one enters the ready index at the end of its priority,
--- with a new ready sequence; one whose time came meanwhile is queued now. Resuming a run that is not paused is no error.
+-- with a new ready sequence; one whose time came meanwhile is queued now. Resuming a run that is not paused is no
+-- error.
 --   p_body {reason?}
 -- Returns the Run. Raises OPU01, OPU02, OPN01, OPC05 with {state} (it has ended, or is publishing), OPV01.
 create or replace function ops.resume_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
@@ -3878,7 +3880,7 @@ $$;
 
 -- functions/core/route_run.sql
 -- Mutate and emit: carry out what ops.route_decision says of an attempt that ended without success. The caller holds
--- the run's lock, has ended the attempt, and settles the run if `ended` says so. p_at_once: a retry waits for no backoff.
+-- the run's lock, has ended the attempt, and settles the run if `ended` says so. p_at_once: a retry without backoff.
 -- Returns the contract's route {decision, reason, retry_at|null} plus {ended: bool}.
 create or replace function ops.route_run(
   p_run_id uuid, p_outcome text, p_error jsonb, p_actor text, p_result jsonb default null,
@@ -6881,7 +6883,8 @@ select l.entry_id, l.run_id, l.epoch, l.layer, l.cap, l."limit", l.observed, l.o
 -- state_reason: why there was no other attempt.
 create or replace view ops.dead_letters with (security_barrier) as
 select r.run_id, r.number, r.workspace, r.template_name, r.template_version, r.kind, r.queue, r.labels, r.state_reason,
-       r.error ->> 'class' as error_class, r.error - 'trace' as error, r.attempt, r.max_attempts, r.expirations, r.submitted_by, r.submitted_at, r.started_at, r.finished_at, r.retry_of
+       r.attempt, r.max_attempts, r.expirations, r.submitted_by, r.submitted_at, r.started_at, r.finished_at, r.retry_of,
+       r.error ->> 'class' as error_class, r.error - 'trace' as error
   from ops.runs r
  where r.state = 'failed' and r.pipeline_run_id is null
    and not exists (select from ops.runs n where n.retry_of = r.run_id);

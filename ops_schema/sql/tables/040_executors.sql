@@ -17,7 +17,7 @@ create table ops.executors (
   host             text,
   pid              int,
   state            text        not null default 'active',
-  state_at         timestamptz,                  -- since when, by whom and why it is paused or drains; null: never steered
+  state_at         timestamptz,                  -- since when, by whom and why it is paused or drains
   state_by         text,
   state_reason     text,
   registered_at    timestamptz not null,

@@ -1,4 +1,4 @@
--- Lock: no claim is under way from here until the transaction ends; see ops.pass_gate. The first lock that a verb takes.
+-- Lock: no claim is under way from here until the transaction ends; see ops.pass_gate. A verb's first lock.
 create or replace function ops.close_gate() returns void
 language sql volatile set search_path = ''
 as $$

@@ -4,8 +4,8 @@
 -- Ordinals differ over both lists. Returns a row for each member: (ordinal, code, detail), see ops.member_answer. A
 -- member's refusal is its own. Raises only what no member is to blame for; the caller then sends them one by one.
 --
--- Lock order: the claims' gate, request ids, concurrency keys, runs, pipelines. So keys are locked before the first run, also for the
--- claims, which pick after the reports: what a report frees, a claim of the same exchange can have.
+-- Lock order: the claims' gate, request ids, concurrency keys, runs, pipelines. So keys are locked before the first
+-- run, also for the claims, which pick after the reports: what a report frees, a claim of the same exchange can have.
 create or replace function ops.exchange_each(p_reports jsonb, p_claims jsonb) returns setof ops.member_answer
 language plpgsql volatile security definer set search_path = ''
 as $$

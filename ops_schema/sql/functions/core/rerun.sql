@@ -1,5 +1,5 @@
--- Mutate and emit: a new run from an ended one; see ops.retry_run. p_failed_only: of a pipeline, the tasks that succeeded
--- are not run again.
+-- Mutate and emit: a new run from an ended one; see ops.retry_run. p_failed_only: of a pipeline, the tasks that
+-- succeeded are not run again.
 create or replace function ops.rerun(p_run ops.runs, p_key text, p_place jsonb, p_failed_only boolean default true)
 returns uuid
 language plpgsql volatile set search_path = ''

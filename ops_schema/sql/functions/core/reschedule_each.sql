@@ -1,5 +1,5 @@
--- Mutate and emit: these locked runs, where they wait or are queued, or are pipelines, get another priority or time. The
--- time counts only for those that wait for a time or for parents.
+-- Mutate and emit: these locked runs, where they wait or are queued, or are pipelines, get another priority or time.
+-- The time counts only for those that wait for a time or for parents.
 create or replace function ops.reschedule_each(p_run_ids uuid[], p_schedule jsonb, p_reason text, p_actor text)
 returns void
 language plpgsql volatile set search_path = ''

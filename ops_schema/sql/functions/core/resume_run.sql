@@ -1,5 +1,6 @@
 -- Resume a paused run, a pipeline with all its tasks: a queued one enters the ready index at the end of its priority,
--- with a new ready sequence; one whose time came meanwhile is queued now. Resuming a run that is not paused is no error.
+-- with a new ready sequence; one whose time came meanwhile is queued now. Resuming a run that is not paused is no
+-- error.
 --   p_body {reason?}
 -- Returns the Run. Raises OPU01, OPU02, OPN01, OPC05 with {state} (it has ended, or is publishing), OPV01.
 create or replace function ops.resume_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb

@@ -1,5 +1,5 @@
 -- Mutate and emit: carry out what ops.route_decision says of an attempt that ended without success. The caller holds
--- the run's lock, has ended the attempt, and settles the run if `ended` says so. p_at_once: a retry waits for no backoff.
+-- the run's lock, has ended the attempt, and settles the run if `ended` says so. p_at_once: a retry without backoff.
 -- Returns the contract's route {decision, reason, retry_at|null} plus {ended: bool}.
 create or replace function ops.route_run(
   p_run_id uuid, p_outcome text, p_error jsonb, p_actor text, p_result jsonb default null,
