@@ -10,7 +10,20 @@ from typing import Annotated
 
 import typer
 
-from control_room.commands import artifacts, context, demo, doctor, migrate, platform, runs, stack, templates
+from control_room.commands import (
+    artifacts,
+    context,
+    demo,
+    doctor,
+    migrate,
+    platform,
+    queues,
+    runs,
+    runs_dead,
+    runs_steering,
+    stack,
+    templates,
+)
 from control_room.errors import EXIT_CODES, FAILED, INTERRUPTED, MISUSE, UNAVAILABLE, ControlRoomError
 
 EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
@@ -60,7 +73,10 @@ app.command()(stack.down)
 app.command()(stack.status)
 app.command()(demo.demo)
 app.command()(runs.submit)
+runs_steering.add_to(runs.app)
+runs_dead.add_to(runs.app)
 app.add_typer(runs.app, name="runs")
+app.add_typer(queues.app, name="queues")
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(templates.app, name="templates")
 app.add_typer(platform.executors_app, name="executors")

@@ -74,8 +74,20 @@ class OperatorClient:
         body = {"reason": reason, "force": force}
         return self._call("POST", f"/runs/{_quoted(ref)}/cancel", json=body, repeat=False)
 
-    def retry(self, ref: str) -> Json:
-        return self._call("POST", f"/runs/{_quoted(ref)}/retry", json={}, repeat=False)
+    def retry(self, ref: str, failed_only: bool = True) -> Json:
+        body = {} if failed_only else {"failed_only": False}
+        return self._call("POST", f"/runs/{_quoted(ref)}/retry", json=body, repeat=False)
+
+    def steer_run(self, verb: str, ref: str, **body: Any) -> Json:
+        """verb: pause, resume, reschedule or requeue; body: as the API takes it. Repeating one changes nothing."""
+        return self._call("POST", f"/runs/{_quoted(ref)}/{verb}", json=body)
+
+    def dead_letters(self, **filters: Any) -> Json:
+        return self._call("GET", "/dead-letters", params=_present(filters))
+
+    def replay(self, **body: Any) -> Json:
+        """body {runs} or {match, limit} -> {items: [{ref, run, problem}], replayed}. What was replayed is not again."""
+        return self._call("POST", "/dead-letters/replay", json=body, repeat=False, timeout=120.0)
 
     def why(self, ref: str) -> Json:
         return self._call("GET", f"/runs/{_quoted(ref)}/why")
@@ -151,6 +163,17 @@ class OperatorClient:
 
     def executors(self) -> list[Json]:
         return cast(list[Json], self._call("GET", "/executors")["items"])
+
+    def steer_executor(self, verb: str, ref: str, **body: Any) -> Json:
+        """verb: pause, resume or drain."""
+        return self._call("POST", f"/executors/{_quoted(ref)}/{verb}", json=body)
+
+    def queues(self) -> list[Json]:
+        return cast(list[Json], self._call("GET", "/queues")["items"])
+
+    def steer_queue(self, verb: str, queue: str, **body: Any) -> Json:
+        """verb: pause or resume."""
+        return self._call("POST", f"/queues/{_quoted(queue)}/{verb}", json=body)
 
     def workspaces(self) -> list[Json]:
         return cast(list[Json], self._call("GET", "/workspaces")["items"])

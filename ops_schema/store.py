@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from ops_schema._store_connection import Connections
 from ops_schema._store_queries import EVENT_WRITERS
+from ops_schema._store_steering import SteeringQueries, Steers
 
 PATIENCE_MS = 1000
 Json = dict[str, Any]
@@ -42,7 +43,7 @@ class MemberAnswer:
     detail: str
 
 
-class Store(Protocol):
+class Store(Steers, Protocol):
     """What the servers and the reactor need of the database."""
 
     async def authenticate(self, token_sha256: bytes) -> Principal | None: ...
@@ -71,6 +72,7 @@ class Store(Protocol):
     async def cancel_run(self, p: Principal, ref: str, body: Body) -> Json: ...
     async def retry_run(self, p: Principal, ref: str, body: Body) -> Json: ...
     async def why_run(self, p: Principal, ref: str) -> Json: ...
+    async def replay_each(self, p: Principal, refs: Sequence[str]) -> list[MemberAnswer]: ...
     async def run_events(self, p: Principal, ref: str, filters: Body) -> Json: ...
     async def run_logs(self, p: Principal, ref: str, filters: Body) -> Json: ...
     async def run_artifacts(self, p: Principal, ref: str) -> Json: ...
@@ -99,7 +101,7 @@ class Store(Protocol):
     async def health(self) -> Json: ...
 
 
-class PostgresStore:
+class PostgresStore(SteeringQueries):
     """Store over psycopg 3. `conninfo` is a libpq string or URL; empty means the PG* variables."""
 
     def __init__(self, conninfo: str = "", **options: Any):
@@ -241,12 +243,16 @@ class PostgresStore:
         return await self._json("cancel_run", p.token_id, ref, Jsonb(body))
 
     async def retry_run(self, p: Principal, ref: str, body: Body) -> Json:
-        """A new Run with retry_of set; OPC05 when the run is not terminal."""
+        """body {failed_only?} -> a new Run with retry_of set; OPC05 when the run is not terminal."""
         return await self._json("retry_run", p.token_id, ref, Jsonb(body))
 
     async def why_run(self, p: Principal, ref: str) -> Json:
         """{run_id, state, reasons: [{code, message, detail}]}."""
         return await self._json("why_run", p.token_id, ref)
+
+    async def replay_each(self, p: Principal, refs: Sequence[str]) -> list[MemberAnswer]:
+        """A new run for each dead letter, 500 at most; detail is the new Run. A member's refusal is its own."""
+        return [MemberAnswer(*row) for row in await self._rows("replay_each", p.token_id, Jsonb(list(refs)))]
 
     async def run_events(self, p: Principal, ref: str, filters: Body) -> Json:
         """{items: [{run_id, seq, at, type, epoch, actor, data, hash, prev_hash}]}. filters: after_seq, limit."""

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from control_room.api import artifacts, auth, bundles, events, executors, info, runs, templates
+from control_room.api import (
+    artifacts,
+    auth,
+    bundles,
+    dead_letters,
+    events,
+    executors,
+    info,
+    queues,
+    runs,
+    steering,
+    templates,
+)
 
 PREFIX = "/api/v1"
 
@@ -12,6 +24,18 @@ PREFIX = "/api/v1"
 def operator_router() -> APIRouter:
     """A router with every operation of the operator plane."""
     router = APIRouter(prefix=PREFIX)
-    for resource in (runs, templates, bundles, artifacts, executors, events, auth, info):
+    for resource in (
+        runs,
+        steering,
+        dead_letters,
+        queues,
+        templates,
+        bundles,
+        artifacts,
+        executors,
+        events,
+        auth,
+        info,
+    ):
         router.include_router(resource.router)
     return router

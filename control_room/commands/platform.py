@@ -1,4 +1,4 @@
-"""server, executor, executors ls, workspaces ls, login."""
+"""server, executor, executors, workspaces ls, login."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from control_room.commands.context import AsJson, connect, print_json, print_table, say, settings_of
+from control_room.commands.runs_steering import Reason, answer, told
 from control_room.commands.words import coloured, time_text
 from control_room.errors import MISUSE, UNAVAILABLE, ControlRoomError
 
-LIVE_STATES = ("active", "draining")
+LIVE_STATES = ("active", "paused", "draining")
 executors_app = typer.Typer(no_args_is_help=True, help="Processes that run things.")
 workspaces_app = typer.Typer(no_args_is_help=True, help="Tenants: what runs, templates and tokens belong to.")
 
@@ -71,6 +72,36 @@ def executors_ls(
         for e in items
     ]
     print_table({**columns, "host": "left", "last seen": "left"}, rows)
+
+
+Executor = Annotated[str, typer.Argument(metavar="EXECUTOR", help="Number or executor_id; see `executors ls`.")]
+
+
+@executors_app.command("pause")
+def executors_pause(context: typer.Context, executor: Executor, reason: Reason = None, as_json: AsJson = False) -> None:
+    """Give an executor no new runs; it finishes those it has and stays."""
+    _steer_executor(context, "pause", executor, reason, as_json)
+
+
+@executors_app.command("resume")
+def executors_resume(
+    context: typer.Context, executor: Executor, reason: Reason = None, as_json: AsJson = False
+) -> None:
+    """Give a paused executor runs again."""
+    _steer_executor(context, "resume", executor, reason, as_json)
+
+
+@executors_app.command("drain")
+def executors_drain(context: typer.Context, executor: Executor, reason: Reason = None, as_json: AsJson = False) -> None:
+    """Let an executor finish the runs it has, and leave. This cannot be undone."""
+    _steer_executor(context, "drain", executor, reason, as_json)
+
+
+def _steer_executor(context: typer.Context, verb: str, executor: str, reason: str | None, as_json: bool) -> None:
+    with connect(context) as client:
+        found = client.steer_executor(verb, executor, **told(reason))
+    busy = f"; it has {_busy(found['running'])} of {found['slots']} runs" if verb != "resume" else ""
+    answer(found, as_json, f"executor {found['number']} ({found['name']}) is {found['state']}{busy}")
 
 
 @workspaces_app.command("ls")

@@ -149,10 +149,20 @@ def cancel(
 
 
 @app.command()
-def retry(context: typer.Context, run: Run, as_json: AsJson = False) -> None:
-    """Make a new run of the same definition and parameters; a finished run never changes."""
+def retry(
+    context: typer.Context,
+    run: Run,
+    failed_only: Annotated[
+        bool,
+        typer.Option("--failed-only/--all-tasks", help="Of a pipeline: keep what succeeded, or run all of it anew."),
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new run of the same definition and parameters; a finished run never changes.
+
+    Of a pipeline only the tasks that did not succeed are run again; they read what the others published before."""
     with connect(context) as client:
-        new = client.retry(run)
+        new = client.retry(run, failed_only)
     _answer(new, as_json, f"run {new['number']} tries run {run} again; it is {new['state']}")
 
 
@@ -197,8 +207,9 @@ def goes_on(run: Json) -> AbstractContextManager[None]:
 
 
 def _state_text(run: Json) -> str:
-    reason = run["state_reason"]
-    return str(run["state"]) if reason in (None, run["state"]) else f"{run['state']} ({reason})"
+    reasons = [reason for reason in (run["state_reason"],) if reason not in (None, run["state"])]
+    reasons += ["paused"] if run.get("paused") else []
+    return f"{run['state']} ({', '.join(reasons)})" if reasons else str(run["state"])
 
 
 def _answer(run: Json, as_json: bool, text: str) -> None:

@@ -19,6 +19,8 @@ COLOURS = {
     "starting": "cyan",
     "queued": "blue",
     "waiting": "yellow",
+    "paused": "yellow",
+    "draining": "yellow",
     "warn": "yellow",
     "degraded": "yellow",
     "unhealthy": "yellow",

@@ -18,7 +18,7 @@ from control_room.local.state import DEFAULT_EXECUTORS, StackState
 
 # What must be importable for an executor to work; control_room itself never imports an engine.
 ENGINES = {"python": "deltalake", "dbt": "dbt", "notebook": "nbclient"}
-LIVE_STATES = ("active", "draining")
+LIVE_STATES = ("active", "paused", "draining")
 
 
 class Executor(Service):

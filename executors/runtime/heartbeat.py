@@ -51,7 +51,7 @@ class Office(Protocol):
 
     def attempts(self) -> Sequence[Beating]: ...
 
-    def drain(self, reason: str) -> None: ...
+    def retire(self, reason: str) -> None: ...
 
     def forgotten(self, executor_id: str, error: ContractError) -> None: ...
 
@@ -137,7 +137,7 @@ class Heartbeats:
             if attempt := known.get((str(directive.run_id), directive.epoch)):
                 obey(directive, attempt, sent_at, self._journal)
         if answer.directive == "drain" and not self._office.draining:
-            self._office.drain("the control room asks this executor to drain")
+            self._office.retire("the control room asks this executor to drain")
 
     def _lost(self, attempts: Sequence[Beating], error: Exception) -> None:
         if not self._failing:

@@ -87,12 +87,20 @@ class Worker:
             return list(self._active.values())
 
     def drain(self, reason: str) -> None:
-        """Claim no more, finish what runs, leave. A second call ends the children at once."""
-        if self._draining.is_set():
+        """Claim no more, finish what runs within drain_seconds, leave. A second call ends the children at once."""
+        if self._drain_until < float("inf"):
             self._hurry.set()
         else:
             self._drain_until = self._clock() + self._identity.drain_seconds
             self._journal.info("executor.draining", reason)
+        self._stop_claiming()
+
+    def retire(self, reason: str) -> None:
+        """Claim no more, finish what runs however long it takes, leave. A drain sets a limit all the same."""
+        self._journal.info("executor.draining", reason)
+        self._stop_claiming()
+
+    def _stop_claiming(self) -> None:
         self._draining.set()
         self._heartbeats.kick()
         self._notify()
@@ -143,9 +151,10 @@ class Worker:
 
     def _wait_for_attempts(self, seconds: float | None) -> None:
         """Until none is active, the seconds (by default: those of draining) are over, or a second signal came."""
-        until = self._drain_until if seconds is None else self._clock() + seconds
+        end = None if seconds is None else self._clock() + seconds
         with self._changed:
             while self._active and not self._hurry.is_set():
+                until = self._drain_until if end is None else end  # a signal may set the former while we wait
                 left = until - self._clock() if self.draining else 1.0
                 if left <= 0:
                     return

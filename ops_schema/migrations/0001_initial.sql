@@ -200,6 +200,9 @@ create table ops.executors (
   host             text,
   pid              int,
   state            text        not null default 'active',
+  state_at         timestamptz,                  -- since when, by whom and why it is paused or drains
+  state_by         text,
+  state_reason     text,
   registered_at    timestamptz not null,
   last_seen_at     timestamptz not null,
   left_at          timestamptz,
@@ -209,7 +212,8 @@ create table ops.executors (
   constraint executors_token_fkey foreign key (token_id) references ops.tokens (token_id),
   constraint executors_kind check (kind ~ '^[a-z][a-z0-9_-]{0,62}$' and kind <> 'pipeline'),
   constraint executors_slots check (slots >= 1),
-  constraint executors_state check (state in ('active', 'draining', 'left')),
+  constraint executors_state check (state in ('active', 'paused', 'draining', 'left')),
+  constraint executors_state_by check ((state_by is null) = (state_at is null)),
   constraint executors_left_at check ((state = 'left') = (left_at is not null))
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
@@ -323,6 +327,9 @@ create index runs_deadline on ops.runs (deadline)
   where deadline is not null and state in ('waiting', 'queued', 'running');
 create index runs_cancelling on ops.runs (cancel_requested_at) where state = 'running'
     and cancel_requested_at is not null;
+-- Dead letters: failed runs, newest first, and what retries what.
+create index runs_failed on ops.runs (number) where state = 'failed' and pipeline_run_id is null;
+create index runs_retry_of on ops.runs (retry_of) where retry_of is not null;
 create index runs_children on ops.runs (pipeline_run_id) where pipeline_run_id is not null;
 create unique index runs_idempotency on ops.runs (workspace, idempotency_key) where idempotency_key is not null;
 
@@ -391,6 +398,16 @@ create type ops.member_claim as (
 
 -- A run that was started for a member.
 create type ops.member_start as (ordinal int, executor_id uuid, run_id uuid);
+
+-- tables/057_queues.sql
+-- Queues that an operator has paused: claims pass over them. A queue needs no row of its own to exist.
+create table ops.queue_pauses (
+  queue         text        not null,
+  paused_at     timestamptz not null,
+  paused_by     text        not null,
+  paused_reason text,
+  constraint queue_pauses_pkey primary key (queue)
+);
 
 -- tables/060_attempts.sql
 -- Attempts: one per claim, identified by (run_id, epoch). `attempt` is for people and retry policy.
@@ -542,6 +559,7 @@ create table ops.events (
   constraint events_type check (type in (
     'run.submitted', 'run.waiting', 'run.queued', 'run.started', 'run.retry_scheduled', 'run.publishing',
     'run.succeeded', 'run.failed', 'run.cancelled', 'run.skipped', 'run.cancel_requested', 'run.escalated',
+    'run.paused', 'run.resumed', 'run.rescheduled',
     'attempt.reported', 'attempt.expired', 'report.differs', 'artifact.recorded', 'publication.committed',
     'publication.failed', 'cap.enforced'))
 ) partition by range (run_id);
@@ -647,6 +665,18 @@ insert into ops.settings (key, value) values
 
 -- Whether bytes are in the store already is asked at every artifact's begin.
 create index artifacts_object on ops.artifacts (object_key) where state in ('recorded', 'visible');
+
+-- functions/core/alive_executors.sql
+-- The executors of a kind that have been heard of lately and have not left, by number.
+create or replace function ops.alive_executors(p_kind text) returns ops.executors[]
+language sql stable set search_path = ''
+as $$
+  select array(
+    select e from ops.executors e
+     where e.kind = p_kind and e.state <> 'left'
+       and e.last_seen_at > ops.now() - ops.seconds(ops.setting_number('executor_alive_seconds'))
+     order by e.number)
+$$;
 
 -- functions/core/announce.sql
 -- Emit: of these new runs, those that are ready can be found by claims and are announced to waiting ones.
@@ -1010,6 +1040,34 @@ begin
 end
 $$;
 
+-- functions/core/check_reschedule.sql
+-- Guard: the body of ops.reschedule_run, and a run whose schedule still counts. Raises OPV01, OPC05.
+create or replace function ops.check_reschedule(p_run ops.runs, p_body jsonb) returns void
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_why text;
+begin
+  perform ops.check_steerable(p_run);
+  if p_run.kind = 'pipeline' then
+    return;
+  end if;
+  v_why := case
+    when p_run.state = 'running' then 'is running'
+    when p_run.state = 'queued' and (p_body ->> 'not_before')::timestamptz > ops.now()
+      then 'is queued already, its time has come'
+    when p_run.state_reason in ('rerun_unsafe', 'held_by_rule') and p_body ? 'not_before'
+      then 'waits for a person, not for a time' end;
+  if v_why is not null then
+    perform ops.fail('OPC05', format('run %s %s', p_run.number, v_why),
+      jsonb_build_object('state', p_run.state, 'state_reason', p_run.state_reason),
+      case p_run.state when 'running' then 'Only a run that waits or is queued can be rescheduled.'
+                       when 'queued' then 'Pause it instead.'
+                       else 'Retry or cancel it.' end);
+  end if;
+end
+$$;
+
 -- functions/core/check_run.sql
 -- Guard: the values of a new run that its CHECKs would refuse, said in words. Raises OPV01.
 create or replace function ops.check_run(p_run ops.runs) returns void
@@ -1023,6 +1081,23 @@ begin
   elsif p_run.condition not in ('all_success', 'all_done', 'at_least_one_success', 'none_failed',
       'at_least_one_failed', 'all_failed') then
     perform ops.fail('OPV05', format('there is no run condition %s', left(p_run.condition, 80)));
+  end if;
+end
+$$;
+
+-- functions/core/check_steerable.sql
+-- Guard: a run that has not ended and whose report is not accepted: one that an operator can still steer. Raises OPC05.
+create or replace function ops.check_steerable(p_run ops.runs) returns void
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if ops.is_terminal(p_run.state) then
+    perform ops.fail('OPC05', format('run %s %s %s already', p_run.number,
+        case when p_run.state in ('succeeded', 'failed') then 'has' else 'was' end, p_run.state),
+      jsonb_build_object('state', p_run.state), 'What has ended is final; `control-room runs retry` makes a new run.');
+  elsif p_run.state_reason = 'publishing' then
+    perform ops.fail('OPC05', format('run %s has succeeded and is publishing its outputs', p_run.number),
+      jsonb_build_object('state', p_run.state, 'state_reason', p_run.state_reason), 'Wait until it has ended.');
   end if;
 end
 $$;
@@ -1166,6 +1241,46 @@ begin
 end
 $$;
 
+-- functions/core/checked_reason.sql
+-- The reason that an operator gives in a body, or null. Raises OPV01.
+create or replace function ops.checked_reason(p_body jsonb) returns text
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if jsonb_typeof(coalesce(p_body, '{}')) <> 'object' then
+    perform ops.invalid('/', 'the body must be an object');
+  elsif jsonb_typeof(p_body -> 'reason') not in ('string', 'null') or length(p_body ->> 'reason') > 1000 then
+    perform ops.invalid('/reason', 'must be text of at most 1000 characters');
+  end if;
+  return nullif(p_body ->> 'reason', '');
+end
+$$;
+
+-- functions/core/checked_schedule.sql
+-- Guard: the body of ops.reschedule_run; `not_before: null` means now. Returns {priority?, not_before?}. Raises OPV01.
+create or replace function ops.checked_schedule(p_body jsonb) returns jsonb
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_schedule jsonb := '{}';
+begin
+  if coalesce(p_body ->> 'priority', '0') !~ '^-?[0-9]{1,9}$' then
+    perform ops.invalid('/priority', 'must be a whole number');
+  elsif jsonb_typeof(p_body -> 'not_before') not in ('string', 'null') then
+    perform ops.invalid('/not_before', 'must be a time, or null for now');
+  elsif p_body ->> 'priority' is null and not p_body ? 'not_before' then
+    perform ops.invalid('/', 'names no change', 'Give a priority, or a not_before (null: now).');
+  end if;
+  if p_body ->> 'priority' is not null then
+    v_schedule := jsonb_build_object('priority', p_body -> 'priority');
+  end if;
+  if p_body ? 'not_before' then
+    v_schedule := v_schedule || jsonb_build_object('not_before', p_body -> 'not_before');
+  end if;
+  return v_schedule;
+end
+$$;
+
 -- functions/core/claim_answers.sql
 -- The ClaimResponse of each claim, as JSON text: the runs started for it, or those of a repeated request that are still
 -- held and not reported. What many runs share (template, caps) is made once.
@@ -1298,6 +1413,14 @@ begin
   perform ops.record_caps(v_attempt, coalesce(nullif(p_body -> 'cap_ledger', 'null'), '[]'));
   return v_attempt;
 end
+$$;
+
+-- functions/core/close_gate.sql
+-- Lock: no claim is under way from here until the transaction ends; see ops.pass_gate. A verb's first lock.
+create or replace function ops.close_gate() returns void
+language sql volatile set search_path = ''
+as $$
+  select pg_advisory_xact_lock(hashtextextended('ops.claims', 0))
 $$;
 
 -- functions/core/commit_output.sql
@@ -1595,6 +1718,41 @@ begin
 end
 $$;
 
+-- functions/core/drain_executor.sql
+-- Drain an executor: it gets no new runs, is told so by its next heartbeat, finishes those it has and leaves.
+-- Repeating it is no error.  p_body {reason?}
+-- Returns the Executor. Raises OPU01, OPU02, OPN03, OPC05, OPC09, OPV01; see ops.steer_executor.
+create or replace function ops.drain_executor(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  return ops.steer_executor(p_token_id, p_ref, 'draining', p_body);
+end
+$$;
+
+-- functions/core/draw_ready.sql
+-- Mutate: queued runs that enter the ready index at another place (resumed, another priority) get a new ready sequence,
+-- in the order given; then NOTIFY. The caller holds their locks. A ready_seq is never reused: see adr/0002.
+create or replace function ops.draw_ready(p_run_ids uuid[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run_id uuid;
+begin
+  if cardinality(p_run_ids) = 0 then
+    return;
+  end if;
+  -- a transaction id before the first nextval: move_floor tells open writers by it
+  perform pg_current_xact_id();
+  foreach v_run_id in array p_run_ids loop
+    update ops.runs set ready_seq = nextval('ops.ready_seq') where run_id = v_run_id;
+  end loop;
+  perform ops.ensure_floors(p_run_ids);
+
+  perform ops.notify_ready(array(select r.kind from ops.runs r where r.run_id = any (p_run_ids) and not r.paused));
+end
+$$;
+
 -- functions/core/effective_caps.sql
 -- The caps in force: for each cap the least of p_own (the run's or the template's own) and of what the platform, the
 -- workspace and the template are given. Returns {cap: limit}; numbers.
@@ -1704,7 +1862,8 @@ begin
   perform ops.ensure_floors(p_run_ids);
 
   perform ops.append_events(p_run_ids, 'run.queued', p_actor);
-  perform ops.notify_ready(array(select r.kind from ops.runs r where r.run_id = any (p_run_ids)));
+  perform ops.notify_ready(array(select r.kind from ops.runs r where r.run_id = any (p_run_ids)
+                                                                       and not r.paused));
 end
 $$;
 
@@ -1734,8 +1893,9 @@ $$;
 -- One more row, ordinal -2, holds the server's time. When a claim comes back without runs and a run waits for its time,
 -- another tells when to look again: ordinal -1, detail the seconds.
 --
--- Lock order: request ids, concurrency keys, runs, pipelines. So keys are locked before the first run, also for the
--- claims, which pick after the reports: what a report frees, a claim of the same exchange can have.
+-- Lock order: the claims' gate, request ids, concurrency keys, runs, their leases, pipelines. So keys are locked before
+-- the first run, also for the claims, which pick after the reports: what a report frees, a claim of the same exchange
+-- can have.
 -- p_patience_ms: how long to wait for a lock; then 55P03, and nothing has changed. Null: as long as the session does.
 create or replace function ops.exchange_each(p_reports jsonb, p_claims jsonb, p_patience_ms int default null)
 returns setof ops.member_answer
@@ -1750,6 +1910,9 @@ declare
 begin
   if p_patience_ms is not null then
     perform set_config('lock_timeout', p_patience_ms::text, true);
+  end if;
+  if jsonb_array_length(p_claims) > 0 then
+    perform ops.pass_gate();
   end if;
   select c.claims, c.refusals into v_checked from ops.checked_claims(p_claims) c;
   if cardinality(v_checked.claims) > 0 then
@@ -2071,6 +2234,15 @@ begin
 end
 $$;
 
+-- functions/core/is_due.sql
+-- Whether a run waits for nothing but a time, which has come.
+create or replace function ops.is_due(p_run ops.runs) returns boolean
+language sql stable set search_path = ''
+as $$
+  select (p_run).state = 'waiting' and (p_run).state_reason in ('not_before', 'retry_backoff') and not (p_run).paused
+         and (p_run).not_before <= ops.now()
+$$;
+
 -- functions/core/is_plain_report.sql
 -- Whether a report's body is well formed and says no more than that the attempt succeeded.
 create or replace function ops.is_plain_report(p_body jsonb) returns boolean
@@ -2117,6 +2289,7 @@ declare
 begin
   for v_floor in
     select * from ops.queue_floors f where f.kind = p_executor.kind and (p_queues is null or f.queue = any (p_queues))
+       and not exists (select from ops.queue_pauses u where u.queue = f.queue)
      order by f.priority desc, f.floor_seq
   loop
     v_keys := v_keys || array(
@@ -2165,6 +2338,95 @@ begin
     jsonb_build_object('run_id', p_run_id, 'epoch_sent', p_epoch, 'epoch_current', v_run.epoch,
                        'reason', v_reason, 'run_state', v_run.state),
     'Stop this attempt and throw its output away.');
+end
+$$;
+
+-- functions/core/list_dead_letters.sql
+-- Dead letters (see the view), newest first. p_filters: workspace, template, kind, queue, error_class, state_reason,
+-- finished_after, finished_before, limit, cursor.
+-- Returns {items: [DeadLetter], next_cursor}. Raises OPU01, OPU02, OPV01.
+create or replace function ops.list_dead_letters(p_token_id uuid, p_filters jsonb) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
+  v_limit  int        := ops.page_limit(p_filters, 50, 500);
+  v_before bigint     := ops.page_cursor(p_filters ->> 'cursor');
+  v_page   ops.dead_letters[];
+begin
+  v_page := array(
+    select d from ops.dead_letters d
+     where (v_before is null or d.number < v_before)
+       and (v_caller.workspaces is null or d.workspace = any (v_caller.workspaces))
+       and d.workspace = coalesce(p_filters ->> 'workspace', d.workspace)
+       and d.template_name = coalesce(p_filters ->> 'template', d.template_name)
+       and d.kind = coalesce(p_filters ->> 'kind', d.kind) and d.queue = coalesce(p_filters ->> 'queue', d.queue)
+       and (p_filters ->> 'error_class' is null or d.error_class = p_filters ->> 'error_class')
+       and (p_filters ->> 'state_reason' is null or d.state_reason = p_filters ->> 'state_reason')
+       and (p_filters ->> 'finished_after' is null or d.finished_at >= (p_filters ->> 'finished_after')::timestamptz)
+       and (p_filters ->> 'finished_before' is null or d.finished_at < (p_filters ->> 'finished_before')::timestamptz)
+     order by d.number desc limit v_limit + 1);
+  return jsonb_build_object(
+    'items', (select coalesce(jsonb_agg(to_jsonb(d) || jsonb_build_object('submitted_at', ops.iso(d.submitted_at),
+                'started_at', ops.iso(d.started_at), 'finished_at', ops.iso(d.finished_at)) order by d.number desc), '[]')
+                from unnest(v_page[1:v_limit]) d),
+    'next_cursor', case when cardinality(v_page) > v_limit then (v_page[v_limit]).number::text end);
+end
+$$;
+
+-- functions/core/list_queues.sql
+-- The queues that runs have stood in or that are paused, by name. Returns {items: [Queue]}. Raises OPU01, OPU02.
+create or replace function ops.list_queues(p_token_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
+begin
+  return jsonb_build_object('items', (
+    select coalesce(jsonb_agg(ops.queue_json(q.queue, v_caller.workspaces) order by q.queue), '[]')
+      from (select f.queue from ops.queue_floors f union select u.queue from ops.queue_pauses u) q));
+end
+$$;
+
+-- functions/core/lock_executor.sql
+-- Guard and lock: the executor behind a reference (executor_id or number), one that the operator may steer: all its
+-- workspaces must be open to the token. Raises OPN03, OPU02, OPC09 (it has left).
+create or replace function ops.lock_executor(p_token ops.tokens, p_ref text) returns ops.executors
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_executor ops.executors;
+begin
+  if p_ref ~ '^[0-9]{1,18}$' then
+    select * into v_executor from ops.executors e where e.number = p_ref::bigint for update;
+  elsif p_ref ~* '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' then
+    select * into v_executor from ops.executors e where e.executor_id = p_ref::uuid for update;
+  end if;
+  if v_executor.executor_id is null then
+    perform ops.fail('OPN03', format('there is no executor %s', left(p_ref, 80)), '{}',
+                     'Give an executor_id or a number, as `executors ls` shows them.');
+  elsif p_token.workspaces is not null and not coalesce(v_executor.workspaces <@ p_token.workspaces, false) then
+    perform ops.fail('OPU02', format('executor %s works in workspaces that token %s does not open', v_executor.number,
+        p_token.name), jsonb_build_object('workspaces', p_token.workspaces), 'Use a token that opens them all.');
+  elsif v_executor.state = 'left' then
+    perform ops.fail('OPC09', format('executor %s has left', v_executor.number),
+                     jsonb_build_object('left_at', ops.iso(v_executor.left_at)), 'See `control-room executors ls`.');
+  end if;
+  return v_executor;
+end
+$$;
+
+-- functions/core/lock_family.sql
+-- Lock a run; of a pipeline first its children, in run-id order: the lock order of the schema. Returns the run's row.
+create or replace function ops.lock_family(p_run_id uuid) returns ops.runs
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run ops.runs;
+begin
+  perform from ops.runs r where r.pipeline_run_id = p_run_id order by r.run_id for update;
+  select * into v_run from ops.runs r where r.run_id = p_run_id for update;
+  return v_run;
 end
 $$;
 
@@ -2400,6 +2662,78 @@ begin
 end
 $$;
 
+-- functions/core/pass_gate.sql
+-- Lock: a claim passes the gate, before it locks or reads anything else, and stands in it until its transaction ends.
+-- Whoever pauses a queue or an executor closes the gate (ops.close_gate) and so waits for the claims under way; those
+-- that come later wait for the pause and then see it. Claims never wait for each other here.
+create or replace function ops.pass_gate() returns void
+language sql volatile set search_path = ''
+as $$
+  select pg_advisory_xact_lock_shared(hashtextextended('ops.claims', 0))
+$$;
+
+-- functions/core/pause_executor.sql
+-- Pause an executor: it gets no new runs, finishes those it has and goes on beating.
+-- Repeating it is no error.  p_body {reason?}
+-- Returns the Executor. Raises OPU01, OPU02, OPN03, OPC05, OPC09, OPV01; see ops.steer_executor.
+create or replace function ops.pause_executor(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  return ops.steer_executor(p_token_id, p_ref, 'paused', p_body);
+end
+$$;
+
+-- functions/core/pause_queue.sql
+-- Pause a queue: when this has answered, no run of it starts until it is resumed; what runs goes on. Concerns all
+-- workspaces. Pausing a paused queue again is no error: who paused it first stays.
+--   p_body {reason?}
+-- Returns the Queue. Raises OPU01, OPU02 (the token opens some workspaces only), OPV01.
+create or replace function ops.pause_queue(p_token_id uuid, p_queue text, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_token  ops.tokens := ops.require_everywhere(p_token_id);
+  v_reason text       := ops.checked_reason(p_body);
+begin
+  if length(p_queue) not between 1 and 63 then
+    perform ops.invalid('/queue', 'must have 1 to 63 characters');
+  end if;
+  perform ops.close_gate();
+  insert into ops.queue_pauses (queue, paused_at, paused_by, paused_reason)
+  values (p_queue, ops.now(), v_token.name, v_reason) on conflict (queue) do nothing;
+  return ops.queue_json(p_queue, v_token.workspaces);
+end
+$$;
+
+-- functions/core/pause_run.sql
+-- Pause a run: it is claimed no more until it is resumed. A queued one leaves the ready index, a waiting one goes on
+-- waiting, one that runs finishes its attempt and gets no other. A pipeline with all its tasks. Deadlines still count.
+-- Pausing a paused run again is no error and tells nothing new.
+--   p_body {reason?}
+-- Returns the Run. Raises OPU01, OPU02, OPN01, OPC05 with {state} (it has ended, or is publishing), OPV01.
+create or replace function ops.pause_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_token  ops.tokens := ops.require(p_token_id, array['operator']);
+  v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
+  v_reason text       := ops.checked_reason(p_body);
+begin
+  perform ops.check_steerable(ops.lock_family(v_run_id));
+
+  perform ops.set_paused(array(select r.run_id from ops.runs r where r.run_id = v_run_id or r.pipeline_run_id = v_run_id),
+                         true, v_reason, 'operator:' || v_token.name);
+  return ops.run_json(v_run_id);
+end
+$$;
+
+-- functions/core/paused_text.sql
+-- What was done by whom, when and why, as words.
+create or replace function ops.paused_text(p_what text, p_by text, p_at text, p_reason text) returns text
+language sql immutable parallel safe
+return concat(p_what, ' by ' || p_by, ' at ' || p_at, ': ' || p_reason);
+
 -- functions/core/pending_publications.sql
 -- For the reactor: publications of accepted reports that are not committed and whose executor has fallen silent (its
 -- lease is past the deadline). Returns a list with all that a commit needs, oldest first. Locks nothing: committing is
@@ -2440,6 +2774,7 @@ declare
 begin
   for v_floor in
     select * from ops.queue_floors f where f.kind = p_executor.kind and (p_queues is null or f.queue = any (p_queues))
+       and not exists (select from ops.queue_pauses u where u.queue = f.queue)
      order by f.priority desc, f.floor_seq
   loop
     if v_floor.moved_at <= v_now - ops.seconds(ops.setting_number('claim_floor_seconds')) then
@@ -2650,6 +2985,22 @@ begin
     perform ops.enqueue(array[p_run_id], p_actor);
   end if;
 end
+$$;
+
+-- functions/core/queue_json.sql
+-- A queue: whether it is paused, by whom, when and why, and how many of the runs that the caller may see are in it.
+create or replace function ops.queue_json(p_queue text, p_workspaces text[]) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'queue', p_queue, 'paused', u.queue is not null, 'paused_at', ops.iso(u.paused_at), 'paused_by', u.paused_by,
+    'paused_reason', u.paused_reason,
+    'used', exists (select from ops.queue_floors f where f.queue = p_queue),
+    'queued', (select count(*) from ops.runs r where r.state = 'queued' and not r.paused and r.queue = p_queue
+                  and (p_workspaces is null or r.workspace = any (p_workspaces))),
+    'running', (select count(*) from ops.leases l join ops.runs r on r.run_id = l.run_id where r.queue = p_queue
+                   and (p_workspaces is null or r.workspace = any (p_workspaces))))
+    from (select) one left join ops.queue_pauses u on u.queue = p_queue
 $$;
 
 -- functions/core/queue_position.sql
@@ -2961,6 +3312,73 @@ begin
 end
 $$;
 
+-- functions/core/replay_each.sql
+-- Replay dead letters: for each a new run with retry_of, as ops.retry_run makes it; at most 500 at once.
+--   p_refs [run_id or number]
+-- Returns (ordinal, code, detail) for each, in the order given from 0: detail is the new Run, or the refusal OPN01,
+-- OPC05 (it has not failed, is a pipeline's task, or was retried already: `run_id` and `number` name that run), OPX01.
+-- Raises OPU01, OPU02, OPV01.
+create or replace function ops.replay_each(p_token_id uuid, p_refs jsonb) returns setof ops.member_answer
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_token   ops.tokens := ops.require(p_token_id, array['operator']);
+  v_refs    text[]     := ops.text_array(p_refs, 'runs');
+  v_member  record;
+  v_new     uuid;
+  v_code    text;
+  v_message text;
+  v_members text;
+  v_hint    text;
+begin
+  if coalesce(cardinality(v_refs), 0) not between 1 and 500 then
+    perform ops.invalid('/runs', 'must name 1 to 500 runs');
+  end if;
+  perform from ops.runs r
+    where r.run_id = any (array(select f::uuid from unnest(v_refs) f where f ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'))
+       or r.number = any (array(select f::bigint from unnest(v_refs) f where f ~ '^[0-9]{1,18}$'))
+    order by r.run_id for update;
+  for v_member in select t.ref, (t.n - 1)::int as ordinal from unnest(v_refs) with ordinality t (ref, n) order by t.n loop
+    begin
+      v_new := ops.replay_one(v_token, ops.resolve_run(p_token_id, v_member.ref));
+      return next row(v_member.ordinal, null, ops.run_json(v_new)::text)::ops.member_answer;
+    exception when others then
+      get stacked diagnostics v_code = returned_sqlstate, v_message = message_text, v_members = pg_exception_detail,
+                              v_hint = pg_exception_hint;
+      return next row(v_member.ordinal, v_code, ops.refusal(v_code, v_message, v_members, v_hint))::ops.member_answer;
+    end;
+  end loop;
+end
+$$;
+
+-- functions/core/replay_one.sql
+-- Guard, then mutate and emit: a new run for one dead letter. Returns its run_id. Raises OPC05, OPX01.
+create or replace function ops.replay_one(p_token ops.tokens, p_run_id uuid) returns uuid
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run   ops.runs;
+  v_later record;
+begin
+  select * into v_run from ops.runs r where r.run_id = p_run_id for update;
+  select r.run_id, r.number into v_later from ops.runs r where r.retry_of = p_run_id order by r.number limit 1;
+  if v_run.state <> 'failed' then
+    perform ops.fail('OPC05', format('run %s is %s', v_run.number, v_run.state), jsonb_build_object('state', v_run.state),
+                     'Only failed runs are replayed; see `control-room runs dead`.');
+  elsif v_run.pipeline_run_id is not null then
+    perform ops.fail('OPC05', format('run %s is a task of a pipeline run', v_run.number),
+      jsonb_build_object('state', v_run.state, 'pipeline_run_id', v_run.pipeline_run_id), 'Replay the pipeline run.');
+  elsif v_later.run_id is not null then
+    perform ops.fail('OPC05', format('run %s was retried already, as run %s', v_run.number, v_later.number),
+      jsonb_build_object('state', v_run.state, 'run_id', v_later.run_id, 'number', v_later.number),
+      format('Look at run %s.', v_later.number));
+  end if;
+  return ops.rerun(v_run, null, jsonb_build_object(
+    'workspace', v_run.workspace, 'submitted_by', p_token.name, 'retry_of', p_run_id,
+    'digest', encode(ops.digest(jsonb_build_object('retry_of', p_run_id)), 'hex')));
+end
+$$;
+
 -- functions/core/report_attempt.sql
 -- Report: the one terminal message of an attempt, and the route taken. Identity is (run, epoch): the same outcome again
 -- is answered as the first time, with repeated = true (a differing body is noted as an event, never merged).
@@ -3178,6 +3596,43 @@ begin
 end
 $$;
 
+-- functions/core/requeue_run.sql
+-- Requeue a running run whose executor is lost, without waiting for its lease to end: does at once what the sweeper
+-- would do then. The epoch rises, the attempt is expired and its run routed: back to the queue without a backoff, or
+-- failed when that was its last attempt, or waiting for a person when a rerun is unsafe. What the old executor still
+-- sends is refused. An operator's word, so `force` must be true.
+--   p_body {force, epoch?, reason?}; epoch: the one to revoke. The same epoch again is no error.
+-- Returns the Run. Raises OPU01, OPU02, OPN01, OPC05 with {state, epoch} (it does not run, or in another epoch), OPV01.
+create or replace function ops.requeue_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_token  ops.tokens := ops.require(p_token_id, array['operator']);
+  v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
+  v_reason text       := ops.checked_reason(p_body);
+  v_epoch  bigint     := case when p_body ->> 'epoch' is not null then ops.body_epoch(p_body) end;
+  v_run    ops.runs;
+begin
+  if p_body -> 'force' is distinct from 'true' then
+    perform ops.invalid('/force', 'must be true', 'The executor may still be at work; what it does is then thrown away.');
+  end if;
+  select * into v_run from ops.runs r where r.run_id = v_run_id for update;
+  if v_run.epoch <> v_epoch and exists (select from ops.attempts a where a.run_id = v_run_id and a.epoch = v_epoch
+                                           and a.outcome = 'expired') then
+    return ops.run_json(v_run_id);
+  end if;
+  perform ops.check_steerable(v_run);
+  if v_run.state <> 'running' or v_run.kind = 'pipeline' or v_run.epoch <> v_epoch then
+    perform ops.fail('OPC05', format('%s %s is %s%s', case v_run.kind when 'pipeline' then 'pipeline run' else 'run' end,
+        v_run.number, v_run.state, case when v_run.epoch <> v_epoch then format(' in epoch %s', v_run.epoch) else '' end),
+      jsonb_build_object('state', v_run.state, 'epoch', v_run.epoch), 'Only a run that an executor holds can be requeued.');
+  end if;
+
+  perform ops.take_back(v_run, v_reason, 'operator:' || v_token.name);
+  return ops.run_json(v_run_id);
+end
+$$;
+
 -- functions/core/require.sql
 -- Guard: who calls, when the token lives and has one of the roles. Returns the token's row.
 -- Raises OPU01 (no, unknown, revoked or expired token), OPU02 (another role).
@@ -3201,8 +3656,10 @@ end
 $$;
 
 -- functions/core/rerun.sql
--- Mutate and emit: a new run from an ended one; see ops.retry_run.
-create or replace function ops.rerun(p_run ops.runs, p_key text, p_place jsonb) returns uuid
+-- Mutate and emit: a new run from an ended one; see ops.retry_run. p_failed_only: of a pipeline, the tasks that
+-- succeeded are not run again.
+create or replace function ops.rerun(p_run ops.runs, p_key text, p_place jsonb, p_failed_only boolean default true)
+returns uuid
 language plpgsql volatile set search_path = ''
 as $$
 declare
@@ -3224,13 +3681,77 @@ begin
   end if;
   v_pinned := (select jsonb_object_agg(c.task_key, c.template_id) from ops.runs c
                 where c.pipeline_run_id = p_run.run_id);
-  if p_run.state <> 'succeeded' then
+  if p_run.state <> 'succeeded' and p_failed_only then
     v_keep := ops.succeeded_tasks(p_run.run_id);
   end if;
   v_new := ops.create_run(v_template, v_body, p_place);
   perform ops.create_tasks(v_new, v_template.spec -> 'tasks', v_body - 'caps', p_place, v_keep,
                            coalesce(v_pinned, '{}'));
   return v_new;
+end
+$$;
+
+-- functions/core/reschedule_each.sql
+-- Mutate and emit: these locked runs, where they wait or are queued, or are pipelines, get another priority or time.
+-- The time counts only for those that wait for a time or for parents.
+create or replace function ops.reschedule_each(p_run_ids uuid[], p_schedule jsonb, p_reason text, p_actor text)
+returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run   ops.runs;
+  v_old   ops.runs;
+  v_moved uuid[] := '{}';
+begin
+  for v_old in
+    select * from ops.runs r where r.run_id = any (p_run_ids)
+       and (r.state in ('waiting', 'queued') or (r.kind = 'pipeline' and not ops.is_terminal(r.state)))
+     order by r.ready_seq nulls last, r.run_id
+  loop
+    v_run := v_old;
+    v_run.priority := coalesce((p_schedule ->> 'priority')::int, v_old.priority);
+    if p_schedule ? 'not_before' and (v_old.kind = 'pipeline' or v_old.state_reason in
+        ('not_before', 'retry_backoff', 'waiting_on_dependency')) then
+      -- now, for one that waits, is a time that has come
+      v_run.not_before := coalesce((p_schedule ->> 'not_before')::timestamptz,
+                                   case when v_old.not_before is not null then least(v_old.not_before, ops.now()) end);
+    end if;
+    continue when (v_run.priority, v_run.not_before) is not distinct from (v_old.priority, v_old.not_before);
+    update ops.runs set priority = v_run.priority, not_before = v_run.not_before where run_id = v_run.run_id;
+    perform ops.emit(v_run.run_id, 'run.rescheduled', null, p_actor, jsonb_build_object('reason', p_reason,
+      'priority', v_run.priority, 'priority_before', v_old.priority,
+      'not_before', ops.iso(v_run.not_before), 'not_before_before', ops.iso(v_old.not_before)));
+    if v_run.state = 'queued' then
+      v_moved := v_moved || v_run.run_id;
+    end if;
+  end loop;
+  perform ops.draw_ready(v_moved);
+  perform ops.enqueue(array(select r.run_id from ops.runs r where r.run_id = any (p_run_ids) and ops.is_due(r)
+                             order by r.not_before, r.run_id), p_actor);
+end
+$$;
+
+-- functions/core/reschedule_run.sql
+-- Reschedule a run that waits or is queued, of a pipeline all tasks that do: another priority, or another time before
+-- which it does not start (null: now). A queued run goes to the end of its new priority. What changes nothing is no
+-- error and tells nothing new.
+--   p_body {priority?, not_before?, reason?}
+-- Returns the Run. Raises OPU01, OPU02, OPN01, OPC05 with {state} (it runs, has ended, waits for a person), OPV01.
+create or replace function ops.reschedule_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_token    ops.tokens := ops.require(p_token_id, array['operator']);
+  v_run_id   uuid       := ops.resolve_run(p_token_id, p_ref);
+  v_reason   text       := ops.checked_reason(p_body);
+  v_schedule jsonb      := ops.checked_schedule(p_body);
+begin
+  perform ops.check_reschedule(ops.lock_family(v_run_id), v_schedule);
+
+  perform ops.reschedule_each(
+    array(select r.run_id from ops.runs r where r.run_id = v_run_id or r.pipeline_run_id = v_run_id),
+    v_schedule, v_reason, 'operator:' || v_token.name);
+  return ops.run_json(v_run_id);
 end
 $$;
 
@@ -3310,6 +3831,63 @@ begin
 end
 $$;
 
+-- functions/core/resume_executor.sql
+-- Resume a paused executor: it gets runs again.
+-- Repeating it is no error.  p_body {reason?}
+-- Returns the Executor. Raises OPU01, OPU02, OPN03, OPC05, OPC09, OPV01; see ops.steer_executor.
+create or replace function ops.resume_executor(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  return ops.steer_executor(p_token_id, p_ref, 'active', p_body);
+end
+$$;
+
+-- functions/core/resume_queue.sql
+-- Resume a queue; its runs stand where they stood. Resuming a queue that is not paused is no error.
+-- Returns the Queue. Raises OPU01, OPU02 (the token opens some workspaces only).
+create or replace function ops.resume_queue(p_token_id uuid, p_queue text) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_token ops.tokens := ops.require_everywhere(p_token_id);
+begin
+  delete from ops.queue_pauses where queue = p_queue;
+  if found then
+    perform ops.notify_ready(array(select distinct f.kind from ops.queue_floors f where f.queue = p_queue));
+  end if;
+  return ops.queue_json(p_queue, v_token.workspaces);
+end
+$$;
+
+-- functions/core/resume_run.sql
+-- Resume a paused run, a pipeline with all its tasks: a queued one enters the ready index at the end of its priority,
+-- with a new ready sequence; one whose time came meanwhile is queued now. Resuming a run that is not paused is no
+-- error.
+--   p_body {reason?}
+-- Returns the Run. Raises OPU01, OPU02, OPN01, OPC05 with {state} (it has ended, or is publishing), OPV01.
+create or replace function ops.resume_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_token   ops.tokens := ops.require(p_token_id, array['operator']);
+  v_run_id  uuid       := ops.resolve_run(p_token_id, p_ref);
+  v_reason  text       := ops.checked_reason(p_body);
+  v_resumed uuid[];
+begin
+  perform ops.check_steerable(ops.lock_family(v_run_id));
+
+  v_resumed := ops.set_paused(
+    array(select r.run_id from ops.runs r where r.run_id = v_run_id or r.pipeline_run_id = v_run_id),
+    false, v_reason, 'operator:' || v_token.name);
+  perform ops.draw_ready(array(select r.run_id from ops.runs r
+                                where r.run_id = any (v_resumed) and r.state = 'queued' order by r.ready_seq));
+  perform ops.enqueue(array(select r.run_id from ops.runs r where r.run_id = any (v_resumed) and ops.is_due(r)
+                             order by r.not_before), 'operator:' || v_token.name);
+  return ops.run_json(v_run_id);
+end
+$$;
+
 -- functions/core/retry_classes.sql
 -- The failure classes that a template's spec has tried again.
 create or replace function ops.retry_classes(p_spec jsonb) returns jsonb
@@ -3331,7 +3909,7 @@ return least(coalesce((p_retry ->> 'backoff_max_seconds')::numeric, 300),
 -- that depend on them take their outputs from the old runs. For one that did: a whole new one.
 -- A run that waits because its rerun is unsafe, or because a rule holds it, goes on itself: a person has now decided.
 -- The same key with the same body again answers the same run, with `repeated: true`.
---   p_body {idempotency_key?}
+--   p_body {idempotency_key?, failed_only?}; failed_only false: of a pipeline that did not succeed, too, all tasks anew
 -- Returns the Run. Raises OPU01, OPU02, OPN01, OPC03, OPC05 (it has not ended), OPV01, OPV02.
 create or replace function ops.retry_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
@@ -3343,6 +3921,9 @@ declare
   v_run    ops.runs;
   v_found  uuid;
 begin
+  if jsonb_typeof(p_body -> 'failed_only') not in ('boolean', 'null') then
+    perform ops.invalid('/failed_only', 'must be true or false');
+  end if;
   select * into v_run from ops.runs r where r.run_id = v_run_id;
   v_found := ops.repeated_submit(v_run.workspace, p_body ->> 'idempotency_key', v_digest);
   if v_found is not null then
@@ -3362,7 +3943,7 @@ begin
   end if;
   v_found := ops.rerun(v_run, p_body ->> 'idempotency_key', jsonb_build_object(
     'workspace', v_run.workspace, 'submitted_by', v_token.name, 'retry_of', v_run_id,
-    'digest', encode(v_digest, 'hex')));
+    'digest', encode(v_digest, 'hex')), coalesce((p_body ->> 'failed_only')::boolean, true));
   return ops.run_json(v_found);  -- a statement of its own, which sees the new run
 end
 $$;
@@ -3425,11 +4006,11 @@ $$;
 
 -- functions/core/route_run.sql
 -- Mutate and emit: carry out what ops.route_decision says of an attempt that ended without success. The caller holds
--- the run's lock, has ended the attempt, and settles the run if `ended` says so.
+-- the run's lock, has ended the attempt, and settles the run if `ended` says so. p_at_once: a retry without backoff.
 -- Returns the contract's route {decision, reason, retry_at|null} plus {ended: bool}.
 create or replace function ops.route_run(
   p_run_id uuid, p_outcome text, p_error jsonb, p_actor text, p_result jsonb default null,
-  p_told jsonb default null)
+  p_told jsonb default null, p_at_once boolean default false)
 returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
@@ -3455,7 +4036,7 @@ begin
     if v_run.concurrency_key is not null then
       perform ops.announce_freed(array[ops.key_of(v_run.workspace, v_run.concurrency_key)]);
     end if;
-    v_retry_at := ops.now() + ops.seconds((v_decision ->> 'delay')::numeric);
+    v_retry_at := ops.now() + ops.seconds(case when p_at_once then 0 else 1 end * (v_decision ->> 'delay')::numeric);
     perform ops.put_back(p_run_id, v_decision ->> 'decision', v_decision ->> 'reason', v_retry_at, p_actor);
   end if;
   return jsonb_build_object('decision', v_decision ->> 'decision', 'reason', v_decision ->> 'reason',
@@ -3493,6 +4074,27 @@ begin
                           where e.executor_id = any (p_executor_ids)
                             and e.last_seen_at < ops.now() - interval '5 seconds'
                           order by e.executor_id for update skip locked);
+end
+$$;
+
+-- functions/core/set_paused.sql
+-- Mutate and emit: pause or resume these locked runs, where that changes anything; those that have ended or are
+-- publishing stay. Returns the runs changed, in run-id order.
+create or replace function ops.set_paused(p_run_ids uuid[], p_paused boolean, p_reason text, p_actor text)
+returns uuid[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_changed uuid[];
+begin
+  v_changed := array(
+    select r.run_id from ops.runs r
+     where r.run_id = any (p_run_ids) and r.paused <> p_paused and not ops.is_terminal(r.state)
+       and r.state_reason is distinct from 'publishing' order by r.run_id);
+  update ops.runs set paused = p_paused where run_id = any (v_changed);
+  perform ops.append_events(v_changed, case when p_paused then 'run.paused' else 'run.resumed' end, p_actor,
+    array(select jsonb_build_object('reason', p_reason) from unnest(v_changed)));
+  return v_changed;
 end
 $$;
 
@@ -3621,6 +4223,36 @@ begin
 end
 $$;
 
+-- functions/core/steer_executor.sql
+-- Mutate: bring an executor into the state active, paused or draining; the same state again changes nothing. When this
+-- has answered, an executor that is not active starts no run any more. Returns the Executor.
+-- Raises OPU01, OPU02, OPN03, OPC05 (it drains: that cannot be undone), OPC09 (it has left), OPV01.
+create or replace function ops.steer_executor(p_token_id uuid, p_ref text, p_state text, p_body jsonb) returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_token    ops.tokens := ops.require(p_token_id, array['operator']);
+  v_reason   text       := ops.checked_reason(p_body);
+  v_executor ops.executors;
+begin
+  if p_state <> 'active' then
+    perform ops.close_gate();
+  end if;
+  v_executor := ops.lock_executor(v_token, p_ref);
+  if v_executor.state = 'draining' and p_state <> 'draining' then
+    perform ops.fail('OPC05', format('executor %s drains and will leave', v_executor.number),
+      jsonb_build_object('state', v_executor.state), 'Start another one.');
+  elsif v_executor.state <> p_state then
+    update ops.executors set state = p_state, state_at = ops.now(), state_by = v_token.name, state_reason = v_reason
+     where executor_id = v_executor.executor_id returning * into v_executor;
+    if p_state = 'active' then
+      perform ops.notify_ready(array[v_executor.kind]);
+    end if;
+  end if;
+  return ops.executor_json(v_executor);
+end
+$$;
+
 -- functions/core/submit_run.sql
 -- Submit a run, or a pipeline run with its children. Returns the Run; with `repeated: true` when the idempotency key
 -- was seen with the same body.
@@ -3745,6 +4377,34 @@ begin
     ran_at = greatest(v_now, d.ran_at)
   returning d.resumed_at into v_resumed;
   return v_resumed;
+end
+$$;
+
+-- functions/core/take_back.sql
+-- Mutate and emit: take a running run from its executor for another try: the epoch rises, the attempt is expired, the
+-- run is routed without a backoff. The caller holds the run's lock.
+create or replace function ops.take_back(p_run ops.runs, p_reason text, p_actor text) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_lease ops.leases;
+  v_error jsonb;
+begin
+  select * into v_lease from ops.leases l where l.run_id = p_run.run_id for update;
+  v_error := jsonb_build_object('class', 'internal', 'code', 'requeued', 'message',
+    format('%s took the run back at %s%s', p_actor, ops.iso(ops.now()), coalesce(': ' || p_reason, '')));
+  update ops.attempts set outcome = 'expired', finished_at = ops.now(), error = v_error
+   where run_id = p_run.run_id and epoch = p_run.epoch;
+  update ops.artifacts set state = 'orphaned', orphaned_at = ops.now()
+   where run_id = p_run.run_id and epoch = p_run.epoch and state in ('begun', 'recorded');
+  update ops.runs set epoch = epoch + 1, expirations = expirations + 1, revoked_reason = 'requeued'
+   where run_id = p_run.run_id;
+
+  perform ops.emit(p_run.run_id, 'attempt.expired', p_run.epoch, p_actor, jsonb_build_object(
+    'executor_id', v_lease.executor_id, 'lease_deadline', ops.iso(v_lease.lease_deadline), 'reason', p_reason));
+  if (ops.route_run(p_run.run_id, 'expired', v_error, p_actor, null, null, true) ->> 'ended')::boolean then
+    perform ops.settle(array[p_run.run_id], p_actor);
+  end if;
 end
 $$;
 
@@ -4065,6 +4725,23 @@ begin
 end
 $$;
 
+-- functions/core/why_executors_steered.sql
+-- The reasons of a run that only executors could take that are paused or drain: one for each.
+create or replace function ops.why_executors_steered(p_executors ops.executors[]) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_agg(ops.reason(
+           case e.state when 'paused' then 'executor_paused' else 'executor_draining' end,
+           ops.paused_text(format('executor %s (%s) %s', e.number, e.name,
+                             case when e.state = 'paused' then 'was paused' when e.state_by is null then 'drains'
+                                  else 'drains, told so' end),
+                           e.state_by, ops.iso(e.state_at), e.state_reason),
+           jsonb_build_object('executor_id', e.executor_id, 'number', e.number, 'name', e.name, 'state', e.state,
+                              'by', 'operator:' || e.state_by, 'at', ops.iso(e.state_at), 'reason', e.state_reason))
+           order by e.number)
+    from unnest(p_executors) e
+$$;
+
 -- functions/core/why_failed.sql
 -- The reasons of a failed run: how its last attempt ended (ops.why_attempt), then why there was no other one
 -- (ops.why_no_retry); or what failed it outside of an attempt: task_failed (one per task of a pipeline),
@@ -4096,46 +4773,45 @@ declare
 begin
   select k."limit" into v_limit from ops.concurrency_keys k where k.workspace = p_run.workspace
       and k.key = p_run.concurrency_key;
-  select coalesce(jsonb_agg(jsonb_build_object('run_id', r.run_id, 'number', r.number) order by r.number), '[]')
+  select coalesce(jsonb_agg(jsonb_build_object('run_id', r.run_id, 'number', r.number, 'executor_name', e.name)
+                            order by r.number), '[]')
     into v_holders
-    from ops.leases l join ops.runs r on r.run_id = l.run_id
+    from ops.leases l join ops.runs r on r.run_id = l.run_id join ops.executors e on e.executor_id = l.executor_id
    where l.workspace = p_run.workspace and l.concurrency_key = p_run.concurrency_key;
   if v_limit is null or jsonb_array_length(v_holders) < v_limit then
     return '[]';
   end if;
   return jsonb_build_array(ops.reason('concurrency_key_held',
     format('concurrency key %s (limit %s) is held by run %s', p_run.concurrency_key, v_limit,
-           (select string_agg(h ->> 'number', ', ') from jsonb_array_elements(v_holders) h)),
+           (select string_agg(format('%s (executor %s)', h ->> 'number', h ->> 'executor_name'), ', ')
+              from jsonb_array_elements(v_holders) h)),
     jsonb_build_object('key', p_run.concurrency_key, 'limit', v_limit, 'holders', v_holders)));
 end
 $$;
 
 -- functions/core/why_no_executor.sql
--- Why no executor can take a run: [] when one can, else one reason.
+-- Why no executor takes a run now: [] when one can, else one reason, or one for each paused or draining executor that
+-- could: no_executor_alive, no_executor_for_workspace, no_executor_with_capability, executor_paused, executor_draining,
+-- all_slots_busy.
 create or replace function ops.why_no_executor(p_run ops.runs) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_alive timestamptz := ops.now() - ops.seconds(ops.setting_number('executor_alive_seconds'));
-  v_all   int;
-  v_here  int;
-  v_able  int;
+  v_alive ops.executors[] := ops.alive_executors(p_run.kind);
+  v_here  ops.executors[];
+  v_able  ops.executors[];
 begin
-  select count(*), count(*) filter (where here), count(*) filter (where here and able) into v_all, v_here, v_able
-    from (select e.workspaces is null or p_run.workspace = any (e.workspaces) as here,
-                 p_run.requires is null or ops.offer(e) @> p_run.requires as able
-            from ops.executors e
-           where e.kind = p_run.kind and e.state = 'active' and e.last_seen_at > v_alive) alive;
+  v_here := array(select e from unnest(v_alive) e where e.workspaces is null or p_run.workspace = any (e.workspaces));
+  v_able := array(select e from unnest(v_here) e where p_run.requires is null or ops.offer(e) @> p_run.requires);
   return case
-    when v_all = 0 then jsonb_build_array(ops.reason('no_executor_alive',
+    when cardinality(v_alive) = 0 then jsonb_build_array(ops.reason('no_executor_alive',
       format('no %s executor is alive', p_run.kind), jsonb_build_object('kind', p_run.kind)))
-    when v_here = 0 then jsonb_build_array(ops.reason('no_executor_for_workspace',
+    when cardinality(v_here) = 0 then jsonb_build_array(ops.reason('no_executor_for_workspace',
       format('no %s executor works in workspace %s', p_run.kind, p_run.workspace),
       jsonb_build_object('workspace', p_run.workspace)))
-    when v_able = 0 then jsonb_build_array(ops.reason('no_executor_with_capability',
-      format('no %s executor offers what the run requires', p_run.kind),
-      jsonb_build_object('requires', p_run.requires)))
-    else '[]' end;
+    when cardinality(v_able) = 0 then jsonb_build_array(ops.why_not_able(p_run, v_here))
+    when not exists (select from unnest(v_able) e where e.state = 'active') then ops.why_executors_steered(v_able)
+    else ops.why_slots_busy(p_run, v_able) end;
 end
 $$;
 
@@ -4162,22 +4838,74 @@ begin
 end
 $$;
 
+-- functions/core/why_not_able.sql
+-- The reason of a run that asks for what no executor offers: what is missing everywhere, else all that is asked for.
+create or replace function ops.why_not_able(p_run ops.runs, p_executors ops.executors[]) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_missing text;
+begin
+  select string_agg(format('%s %s = %s', case s.key when 'labels' then 'label' else 'capability' end, w.key,
+                           w.value #>> '{}'), ', ' order by s.key, w.key)
+    into v_missing
+    from jsonb_each(p_run.requires) s cross join lateral jsonb_each(nullif(s.value, 'null')) w
+   where not exists (select from unnest(p_executors) e
+                      where ops.offer(e) @> jsonb_build_object(s.key, jsonb_build_object(w.key, w.value)));
+  return ops.reason('no_executor_with_capability',
+    case when v_missing is null then format('no one %s executor offers all that the run requires', p_run.kind)
+         else format('no %s executor has %s', p_run.kind, v_missing) end,
+    jsonb_build_object('requires', p_run.requires));
+end
+$$;
+
+-- functions/core/why_paused.sql
+-- Whether a run is paused: [] or one reason that says by whom, when and why.
+create or replace function ops.why_paused(p_run ops.runs) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_told jsonb;
+begin
+  if not p_run.paused then
+    return '[]';
+  end if;
+  v_told := ops.last_event(p_run.run_id, array['run.paused']);
+  return jsonb_build_array(ops.reason('paused',
+    ops.paused_text('it was paused', regexp_replace(v_told ->> 'actor', '^operator:', ''), v_told ->> 'at',
+                    v_told #>> '{data,reason}')
+      || case p_run.state when 'running' then '; this attempt goes on, there is no other' else '' end,
+    jsonb_build_object('by', v_told -> 'actor', 'at', v_told -> 'at', 'reason', v_told #> '{data,reason}')));
+end
+$$;
+
+-- functions/core/why_queue_paused.sql
+-- Whether a queue is paused: [] or one reason that says by whom, when and why.
+create or replace function ops.why_queue_paused(p_queue text) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(ops.reason('queue_paused',
+           ops.paused_text(format('queue %s was paused', u.queue), u.paused_by, ops.iso(u.paused_at), u.paused_reason),
+           jsonb_build_object('queue', u.queue, 'by', 'operator:' || u.paused_by, 'at', ops.iso(u.paused_at),
+                              'reason', u.paused_reason))), '[]')
+    from ops.queue_pauses u where u.queue = p_queue
+$$;
+
 -- functions/core/why_queued.sql
--- The reasons of a queued run: paused, deadline_passed, no_executor_alive, no_executor_for_workspace,
--- no_executor_with_capability, concurrency_key_held, and always position_in_queue.
+-- The reasons of a queued run: paused, queue_paused, deadline_passed, why no executor takes it (ops.why_no_executor),
+-- concurrency_key_held, and unless it is paused itself position_in_queue.
 create or replace function ops.why_queued(p_run ops.runs) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_reasons jsonb := '[]';
+  v_reasons jsonb := ops.why_paused(p_run) || ops.why_queue_paused(p_run.queue);
 begin
-  if p_run.paused then
-    v_reasons := v_reasons || ops.reason('paused', 'it is paused');
-  elsif p_run.deadline <= ops.now() then
+  if p_run.deadline <= ops.now() then
     v_reasons := v_reasons || ops.reason('deadline_passed', format('its deadline %s has passed',
         ops.iso(p_run.deadline)));
   end if;
-  return v_reasons || ops.why_no_executor(p_run) || ops.why_key_held(p_run) || ops.queue_position(p_run);
+  v_reasons := v_reasons || ops.why_no_executor(p_run) || ops.why_key_held(p_run);
+  return case when p_run.paused then v_reasons else v_reasons || ops.queue_position(p_run) end;
 end
 $$;
 
@@ -4217,13 +4945,13 @@ end
 $$;
 
 -- functions/core/why_running.sql
--- What a running run is doing: running, publishing, cancel_requested, lease_lapsed (its executor is silent).
+-- What a running run is doing: running, publishing, paused, cancel_requested, lease_lapsed (its executor is silent).
 create or replace function ops.why_running(p_run ops.runs) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
   v_lease   ops.leases;
-  v_reasons jsonb := '[]';
+  v_reasons jsonb := '[]';  -- what it does comes first
 begin
   select * into v_lease from ops.leases l where l.run_id = p_run.run_id;
   if p_run.state_reason = 'publishing' then
@@ -4234,6 +4962,7 @@ begin
     v_reasons := v_reasons || ops.reason('running', 'it is running', jsonb_build_object(
       'executor_id', v_lease.executor_id, 'lease_deadline', ops.iso(v_lease.lease_deadline)));
   end if;
+  v_reasons := v_reasons || ops.why_paused(p_run);
   if p_run.cancel_requested_at is not null then
     v_reasons := v_reasons || ops.reason('cancel_requested', format('cancelling: %s', p_run.cancel_reason));
   end if;
@@ -4262,6 +4991,31 @@ as $$
                                 when 'none_failed' then p.state in ('failed', 'cancelled')
                                 when 'all_failed' then p.state not in ('failed', 'cancelled')
                                 else true end
+$$;
+
+-- functions/core/why_slots_busy.sql
+-- Whether all active ones of the executors that could take a run are full: [] or one reason that says how many.
+create or replace function ops.why_slots_busy(p_run ops.runs, p_executors ops.executors[]) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_slots bigint;
+  v_busy  bigint;
+  v_full  boolean;
+  v_count int;
+begin
+  select sum(e.slots), sum(h.held), bool_and(h.held >= e.slots), count(*) into v_slots, v_busy, v_full, v_count
+    from unnest(p_executors) e
+   cross join lateral (select count(*) as held from ops.leases l where l.executor_id = e.executor_id) h
+   where e.state = 'active';
+  if not v_full then
+    return '[]';
+  end if;
+  return jsonb_build_array(ops.reason('all_slots_busy',
+    format('all slots of the %s %s executors that could take it are busy: %s of %s', v_count, p_run.kind, v_busy,
+           v_slots),
+    jsonb_build_object('executors', v_count, 'slots', v_slots, 'busy', v_busy)));
+end
 $$;
 
 -- functions/core/why_succeeded.sql
@@ -4299,11 +5053,8 @@ create or replace function ops.why_waiting(p_run ops.runs) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_reasons jsonb := '[]';
+  v_reasons jsonb := ops.why_paused(p_run);
 begin
-  if p_run.paused then
-    v_reasons := v_reasons || ops.reason('paused', 'it is paused');
-  end if;
   if p_run.state_reason = 'waiting_on_dependency' then
     return v_reasons || (
       select coalesce(jsonb_agg(ops.reason('waiting_on_dependency',
@@ -5140,6 +5891,9 @@ as $$
     'host', (p_executor).host,
     'pid', (p_executor).pid,
     'state', ops.executor_state(p_executor),
+    'state_at', ops.iso((p_executor).state_at),
+    'state_by', (p_executor).state_by,
+    'state_reason', (p_executor).state_reason,
     'registered_at', ops.iso((p_executor).registered_at),
     'last_seen_at', ops.iso((p_executor).last_seen_at),
     'left_at', ops.iso((p_executor).left_at),
@@ -5150,7 +5904,7 @@ as $$
 $$;
 
 -- functions/edge/executor_state.sql
--- The state of an executor as people see it: active, draining, lost (silent for too long) or left (it said so).
+-- The state of an executor as people see it: active, paused, draining, lost (silent for too long) or left (it said so).
 create or replace function ops.executor_state(p_executor ops.executors) returns text
 language sql stable set search_path = ''
 as $$
@@ -5996,7 +6750,7 @@ as $$
       'state_reason', (p_run).state_reason,
       'priority', (p_run).priority,
       'queue', (p_run).queue,
-      'paused', (p_run).paused,
+      'paused', (p_run).paused and not ops.is_terminal((p_run).state),
       'epoch', (p_run).epoch,
       'attempt', (p_run).attempt,
       'max_attempts', (p_run).max_attempts,
@@ -6263,6 +7017,16 @@ create or replace view ops.cap_overview with (security_barrier) as
 select l.entry_id, l.run_id, l.epoch, l.layer, l.cap, l."limit", l.observed, l.overshoot, l.overshoot_ms, l.action, l.at
   from ops.cap_ledger l;
 
+-- Failed runs that nobody has retried. A pipeline's tasks are told by the pipeline, which is what can be retried.
+-- state_reason: why there was no other attempt.
+create or replace view ops.dead_letters with (security_barrier) as
+select r.run_id, r.number, r.workspace, r.template_name, r.template_version, r.kind, r.queue, r.labels, r.state_reason,
+       r.attempt, r.max_attempts, r.expirations, r.submitted_by, r.submitted_at, r.started_at, r.finished_at, r.retry_of,
+       r.error ->> 'class' as error_class, r.error - 'trace' as error
+  from ops.runs r
+ where r.state = 'failed' and r.pipeline_run_id is null
+   and not exists (select from ops.runs n where n.retry_of = r.run_id);
+
 -- grants/010_functions.sql
 -- Who may call what. Nothing is anybody's by default; servers call the verbs, and only they.
 revoke execute on all functions in schema ops from public;
@@ -6277,7 +7041,9 @@ declare
     'register_executor', 'leave_executor', 'claim_runs', 'heartbeat', 'append_logs', 'begin_artifact',
     'record_artifact', 'get_artifact', 'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile', 'commit_publication',
     -- operator plane
-    'submit_run', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'run_events', 'run_logs',
+    'submit_run', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'pause_run',
+    'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',
+    'resume_executor', 'drain_executor', 'list_dead_letters', 'replay_each', 'run_events', 'run_logs',
     'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',
     'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'info', 'verify_events',
     -- reactor
@@ -6303,5 +7069,5 @@ $$;
 -- Views are for reading; tables stay closed to everybody but their owner.
 grant select on
   ops.run_overview, ops.attempt_overview, ops.event_overview, ops.artifact_overview, ops.publication_overview,
-  ops.executor_overview, ops.cap_overview
+  ops.executor_overview, ops.cap_overview, ops.dead_letters
 to ops_server, ops_reader;

@@ -23,10 +23,12 @@ COMMANDS = (
     "up", "down", "status", "demo", "submit", "login", "doctor", "server", "executor", "runs ls", "runs show",
     "runs logs", "runs cancel", "runs retry", "runs why", "artifacts ls", "artifacts get", "artifacts verify",
     "templates ls", "templates show", "templates apply", "executors ls", "migrate plan",
+    "runs pause", "runs resume", "runs priority", "runs start-after", "runs requeue", "runs dead", "runs replay",
+    "queues ls", "queues pause", "queues resume", "executors pause", "executors resume", "executors drain",
     "migrate apply", "migrate status", "migrate token", "migrate revoke", "workspaces ls",
 )  # fmt: skip
 WITHOUT_JSON = ("server", "executor")
-GROUPS = {"", "runs", "artifacts", "templates", "executors", "workspaces", "migrate"}
+GROUPS = {"", "runs", "queues", "artifacts", "templates", "executors", "workspaces", "migrate"}
 ROOT = Path(__file__).parents[2]
 
 

@@ -27,7 +27,10 @@ class Executor(Answer):
     name: str
     kind: str
     version: str
-    state: str
+    state: str = Field(description="active, paused, draining, lost or left.")
+    state_at: datetime | None = Field(None, description="Since when an operator has it paused or draining.")
+    state_by: str | None = None
+    state_reason: str | None = None
     labels: JsonObject
     capabilities: JsonObject
     workspaces: list[str] | None = None

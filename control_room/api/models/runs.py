@@ -43,6 +43,7 @@ class Run(Answer):
     state_reason: str | None = None
     priority: int
     queue: str
+    paused: bool
     epoch: int
     attempt: int
     max_attempts: int
@@ -187,6 +188,11 @@ class RetryRun(Request):
     """Make a new run of the same definition and parameters."""
 
     idempotency_key: Text | None = Field(None, min_length=1, max_length=200)
+    failed_only: bool = Field(
+        True,
+        strict=True,
+        description="Of a pipeline: tasks that succeeded are not run again; what needs them reads them.",
+    )
 
 
 class WhyReason(Answer):

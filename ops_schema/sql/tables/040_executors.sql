@@ -17,6 +17,9 @@ create table ops.executors (
   host             text,
   pid              int,
   state            text        not null default 'active',
+  state_at         timestamptz,                  -- since when, by whom and why it is paused or drains
+  state_by         text,
+  state_reason     text,
   registered_at    timestamptz not null,
   last_seen_at     timestamptz not null,
   left_at          timestamptz,
@@ -26,6 +29,7 @@ create table ops.executors (
   constraint executors_token_fkey foreign key (token_id) references ops.tokens (token_id),
   constraint executors_kind check (kind ~ '^[a-z][a-z0-9_-]{0,62}$' and kind <> 'pipeline'),
   constraint executors_slots check (slots >= 1),
-  constraint executors_state check (state in ('active', 'draining', 'left')),
+  constraint executors_state check (state in ('active', 'paused', 'draining', 'left')),
+  constraint executors_state_by check ((state_by is null) = (state_at is null)),
   constraint executors_left_at check ((state = 'left') = (left_at is not null))
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);

@@ -107,6 +107,9 @@ create index runs_deadline on ops.runs (deadline)
   where deadline is not null and state in ('waiting', 'queued', 'running');
 create index runs_cancelling on ops.runs (cancel_requested_at) where state = 'running'
     and cancel_requested_at is not null;
+-- Dead letters: failed runs, newest first, and what retries what.
+create index runs_failed on ops.runs (number) where state = 'failed' and pipeline_run_id is null;
+create index runs_retry_of on ops.runs (retry_of) where retry_of is not null;
 create index runs_children on ops.runs (pipeline_run_id) where pipeline_run_id is not null;
 create unique index runs_idempotency on ops.runs (workspace, idempotency_key) where idempotency_key is not null;
 

@@ -19,6 +19,7 @@ create table ops.events (
   constraint events_type check (type in (
     'run.submitted', 'run.waiting', 'run.queued', 'run.started', 'run.retry_scheduled', 'run.publishing',
     'run.succeeded', 'run.failed', 'run.cancelled', 'run.skipped', 'run.cancel_requested', 'run.escalated',
+    'run.paused', 'run.resumed', 'run.rescheduled',
     'attempt.reported', 'attempt.expired', 'report.differs', 'artifact.recorded', 'publication.committed',
     'publication.failed', 'cap.enforced'))
 ) partition by range (run_id);

@@ -16,6 +16,7 @@ import { type Executor, executorsQuery } from "@/services/executors";
 
 const STATES: Record<string, BadgeVariant> = {
   active: "succeeded",
+  paused: "waiting",
   draining: "waiting",
   lost: "failed",
   left: "skipped",

@@ -19,6 +19,7 @@ begin
   perform ops.ensure_floors(p_run_ids);
 
   perform ops.append_events(p_run_ids, 'run.queued', p_actor);
-  perform ops.notify_ready(array(select r.kind from ops.runs r where r.run_id = any (p_run_ids)));
+  perform ops.notify_ready(array(select r.kind from ops.runs r where r.run_id = any (p_run_ids)
+                                                                       and not r.paused));
 end
 $$;

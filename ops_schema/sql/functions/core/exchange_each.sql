@@ -7,8 +7,9 @@
 -- One more row, ordinal -2, holds the server's time. When a claim comes back without runs and a run waits for its time,
 -- another tells when to look again: ordinal -1, detail the seconds.
 --
--- Lock order: request ids, concurrency keys, runs, their leases, pipelines. So keys are locked before the first run, also for the
--- claims, which pick after the reports: what a report frees, a claim of the same exchange can have.
+-- Lock order: the claims' gate, request ids, concurrency keys, runs, their leases, pipelines. So keys are locked before
+-- the first run, also for the claims, which pick after the reports: what a report frees, a claim of the same exchange
+-- can have.
 -- p_patience_ms: how long to wait for a lock; then 55P03, and nothing has changed. Null: as long as the session does.
 create or replace function ops.exchange_each(p_reports jsonb, p_claims jsonb, p_patience_ms int default null)
 returns setof ops.member_answer
@@ -23,6 +24,9 @@ declare
 begin
   if p_patience_ms is not null then
     perform set_config('lock_timeout', p_patience_ms::text, true);
+  end if;
+  if jsonb_array_length(p_claims) > 0 then
+    perform ops.pass_gate();
   end if;
   select c.claims, c.refusals into v_checked from ops.checked_claims(p_claims) c;
   if cardinality(v_checked.claims) > 0 then

@@ -15,6 +15,7 @@ declare
 begin
   for v_floor in
     select * from ops.queue_floors f where f.kind = p_executor.kind and (p_queues is null or f.queue = any (p_queues))
+       and not exists (select from ops.queue_pauses u where u.queue = f.queue)
      order by f.priority desc, f.floor_seq
   loop
     if v_floor.moved_at <= v_now - ops.seconds(ops.setting_number('claim_floor_seconds')) then

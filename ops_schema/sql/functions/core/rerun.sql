@@ -1,5 +1,7 @@
--- Mutate and emit: a new run from an ended one; see ops.retry_run.
-create or replace function ops.rerun(p_run ops.runs, p_key text, p_place jsonb) returns uuid
+-- Mutate and emit: a new run from an ended one; see ops.retry_run. p_failed_only: of a pipeline, the tasks that
+-- succeeded are not run again.
+create or replace function ops.rerun(p_run ops.runs, p_key text, p_place jsonb, p_failed_only boolean default true)
+returns uuid
 language plpgsql volatile set search_path = ''
 as $$
 declare
@@ -21,7 +23,7 @@ begin
   end if;
   v_pinned := (select jsonb_object_agg(c.task_key, c.template_id) from ops.runs c
                 where c.pipeline_run_id = p_run.run_id);
-  if p_run.state <> 'succeeded' then
+  if p_run.state <> 'succeeded' and p_failed_only then
     v_keep := ops.succeeded_tasks(p_run.run_id);
   end if;
   v_new := ops.create_run(v_template, v_body, p_place);

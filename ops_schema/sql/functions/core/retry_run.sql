@@ -3,7 +3,7 @@
 -- that depend on them take their outputs from the old runs. For one that did: a whole new one.
 -- A run that waits because its rerun is unsafe, or because a rule holds it, goes on itself: a person has now decided.
 -- The same key with the same body again answers the same run, with `repeated: true`.
---   p_body {idempotency_key?}
+--   p_body {idempotency_key?, failed_only?}; failed_only false: of a pipeline that did not succeed, too, all tasks anew
 -- Returns the Run. Raises OPU01, OPU02, OPN01, OPC03, OPC05 (it has not ended), OPV01, OPV02.
 create or replace function ops.retry_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
@@ -15,6 +15,9 @@ declare
   v_run    ops.runs;
   v_found  uuid;
 begin
+  if jsonb_typeof(p_body -> 'failed_only') not in ('boolean', 'null') then
+    perform ops.invalid('/failed_only', 'must be true or false');
+  end if;
   select * into v_run from ops.runs r where r.run_id = v_run_id;
   v_found := ops.repeated_submit(v_run.workspace, p_body ->> 'idempotency_key', v_digest);
   if v_found is not null then
@@ -34,7 +37,7 @@ begin
   end if;
   v_found := ops.rerun(v_run, p_body ->> 'idempotency_key', jsonb_build_object(
     'workspace', v_run.workspace, 'submitted_by', v_token.name, 'retry_of', v_run_id,
-    'digest', encode(v_digest, 'hex')));
+    'digest', encode(v_digest, 'hex')), coalesce((p_body ->> 'failed_only')::boolean, true));
   return ops.run_json(v_found);  -- a statement of its own, which sees the new run
 end
 $$;

@@ -1,9 +1,9 @@
 -- Mutate and emit: carry out what ops.route_decision says of an attempt that ended without success. The caller holds
--- the run's lock, has ended the attempt, and settles the run if `ended` says so.
+-- the run's lock, has ended the attempt, and settles the run if `ended` says so. p_at_once: a retry without backoff.
 -- Returns the contract's route {decision, reason, retry_at|null} plus {ended: bool}.
 create or replace function ops.route_run(
   p_run_id uuid, p_outcome text, p_error jsonb, p_actor text, p_result jsonb default null,
-  p_told jsonb default null)
+  p_told jsonb default null, p_at_once boolean default false)
 returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
@@ -29,7 +29,7 @@ begin
     if v_run.concurrency_key is not null then
       perform ops.announce_freed(array[ops.key_of(v_run.workspace, v_run.concurrency_key)]);
     end if;
-    v_retry_at := ops.now() + ops.seconds((v_decision ->> 'delay')::numeric);
+    v_retry_at := ops.now() + ops.seconds(case when p_at_once then 0 else 1 end * (v_decision ->> 'delay')::numeric);
     perform ops.put_back(p_run_id, v_decision ->> 'decision', v_decision ->> 'reason', v_retry_at, p_actor);
   end if;
   return jsonb_build_object('decision', v_decision ->> 'decision', 'reason', v_decision ->> 'reason',

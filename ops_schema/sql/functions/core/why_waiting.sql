@@ -4,11 +4,8 @@ create or replace function ops.why_waiting(p_run ops.runs) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_reasons jsonb := '[]';
+  v_reasons jsonb := ops.why_paused(p_run);
 begin
-  if p_run.paused then
-    v_reasons := v_reasons || ops.reason('paused', 'it is paused');
-  end if;
   if p_run.state_reason = 'waiting_on_dependency' then
     return v_reasons || (
       select coalesce(jsonb_agg(ops.reason('waiting_on_dependency',

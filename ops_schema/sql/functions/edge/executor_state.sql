@@ -1,4 +1,4 @@
--- The state of an executor as people see it: active, draining, lost (silent for too long) or left (it said so).
+-- The state of an executor as people see it: active, paused, draining, lost (silent for too long) or left (it said so).
 create or replace function ops.executor_state(p_executor ops.executors) returns text
 language sql stable set search_path = ''
 as $$

@@ -27,7 +27,7 @@ as $$
       'state_reason', (p_run).state_reason,
       'priority', (p_run).priority,
       'queue', (p_run).queue,
-      'paused', (p_run).paused,
+      'paused', (p_run).paused and not ops.is_terminal((p_run).state),
       'epoch', (p_run).epoch,
       'attempt', (p_run).attempt,
       'max_attempts', (p_run).max_attempts,

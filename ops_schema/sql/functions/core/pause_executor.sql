@@ -1,0 +1,10 @@
+-- Pause an executor: it gets no new runs, finishes those it has and goes on beating.
+-- Repeating it is no error.  p_body {reason?}
+-- Returns the Executor. Raises OPU01, OPU02, OPN03, OPC05, OPC09, OPV01; see ops.steer_executor.
+create or replace function ops.pause_executor(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  return ops.steer_executor(p_token_id, p_ref, 'paused', p_body);
+end
+$$;

@@ -1,0 +1,15 @@
+-- The reasons of a run that only executors could take that are paused or drain: one for each.
+create or replace function ops.why_executors_steered(p_executors ops.executors[]) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_agg(ops.reason(
+           case e.state when 'paused' then 'executor_paused' else 'executor_draining' end,
+           ops.paused_text(format('executor %s (%s) %s', e.number, e.name,
+                             case when e.state = 'paused' then 'was paused' when e.state_by is null then 'drains'
+                                  else 'drains, told so' end),
+                           e.state_by, ops.iso(e.state_at), e.state_reason),
+           jsonb_build_object('executor_id', e.executor_id, 'number', e.number, 'name', e.name, 'state', e.state,
+                              'by', 'operator:' || e.state_by, 'at', ops.iso(e.state_at), 'reason', e.state_reason))
+           order by e.number)
+    from unnest(p_executors) e
+$$;

@@ -1,0 +1,534 @@
+"""Pause, resume, reschedule and requeue: what an operator does to a run, a queue or an executor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.core import USER, Queue, Worker, publication, refused
+
+Json = dict[str, Any]
+
+
+def steer(queue: Queue, verb: str, run: Json, **body: Any) -> Json:
+    """ops.<verb>_run by the operator."""
+    answer: Json = queue.ops.call(f"{verb}_run", queue.operator, run["run_id"], body)
+    return answer
+
+
+def pause_queue(queue: Queue, name: str = "default", **body: Any) -> Json:
+    answer: Json = queue.ops.call("pause_queue", queue.operator, name, body)
+    return answer
+
+
+def executor(queue: Queue, verb: str, worker: Worker, **body: Any) -> Json:
+    """ops.<verb>_executor by the operator."""
+    answer: Json = queue.ops.call(f"{verb}_executor", queue.operator, str(worker.id), body)
+    return answer
+
+
+def event(queue: Queue, run: Json, kind: str) -> Json:
+    """The newest event of this type."""
+    found: Json = queue.ops.value("select ops.last_event(%s, array[%s])", run["run_id"], kind)
+    return found
+
+
+def flow(queue: Queue) -> Json:
+    queue.template(retry={"backoff_seconds": 0})
+    queue.template(
+        "flow", kind="pipeline", tasks={"a": {"template": "job"}, "b": {"template": "job", "depends_on": ["a"]}}
+    )
+    return queue.submit("flow")
+
+
+# A run ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_paused_run_is_passed_over_and_goes_to_the_end_when_it_is_resumed(queue: Queue) -> None:
+    queue.template()
+    first, second = queue.submit(), queue.submit()
+    before = queue.ops.value("select ready_seq from ops.runs where run_id = %s", first["run_id"])
+    paused = steer(queue, "pause", first, reason="wrong file")
+    assert (paused["state"], paused["paused"]) == ("queued", True)
+    worker = Worker(queue)
+    assert [r["run_id"] for r in worker.claim(5)] == [second["run_id"]]
+    third = queue.submit()
+    assert steer(queue, "resume", first)["paused"] is False
+    assert queue.ops.value("select ready_seq from ops.runs where run_id = %s", first["run_id"]) > before
+    assert [r["run_id"] for r in worker.claim(5)] == [third["run_id"], first["run_id"]]
+
+
+def test_pausing_and_resuming_again_is_no_error_and_tells_nothing_new(queue: Queue) -> None:
+    queue.template()
+    run = queue.submit()
+    steer(queue, "resume", run)
+    for _ in range(2):
+        steer(queue, "pause", run, reason="first")
+    steer(queue, "pause", run, reason="second")
+    told = event(queue, run, "run.paused")
+    assert (told["actor"], told["data"]["reason"], told["data"]["state"]) == ("operator:olga", "first", "queued")
+    for _ in range(2):
+        steer(queue, "resume", run, reason="done")
+    assert queue.event_types(run) == ["run.submitted", "run.paused", "run.resumed"]
+    assert event(queue, run, "run.resumed")["data"]["reason"] == "done"
+    assert queue.ops.call("verify_events", run["run_id"])["ok"] is True
+
+
+def test_a_resumed_run_is_found_although_the_claim_floor_has_moved_on(queue: Queue) -> None:
+    queue.template()
+    run = queue.submit()
+    steer(queue, "pause", run)
+    worker = Worker(queue)
+    for _ in range(5):
+        queue.submit()
+        worker.claim_one()
+        queue.forward(2)
+    assert queue.ops.value("select floor_seq > 1 from ops.queue_floors")
+    steer(queue, "resume", run)
+    assert worker.claim_one()["run_id"] == run["run_id"]
+
+
+def test_a_paused_waiting_run_stays_waiting_when_its_time_comes(queue: Queue) -> None:
+    queue.template()
+    run = queue.submit(not_before="2099-01-01T00:00:00Z")
+    steer(queue, "pause", run)
+    queue.ops.admin.execute("update ops.runs set not_before = ops.now()")
+    assert queue.promote()["promoted"] == 0
+    assert (queue.state(run), queue.why(run)) == ("waiting", ["paused", "not_before"])
+    assert steer(queue, "resume", run)["state"] == "queued"
+
+
+def test_a_run_paused_while_it_runs_finishes_its_attempt_and_gets_no_other(queue: Queue) -> None:
+    queue.template(retry={"backoff_seconds": 0})
+    run = queue.submit()
+    worker = Worker(queue)
+    claimed = worker.claim_one()
+    assert steer(queue, "pause", run)["state"] == "running"
+    assert worker.directive(claimed) == "continue"
+    assert queue.why(run) == ["running", "paused"]
+    worker.report(claimed, "failed")
+    assert worker.claim() == []
+    steer(queue, "resume", run)
+    worker.report(worker.claim_one())
+    assert queue.state(run) == "succeeded"
+
+
+def test_a_run_paused_while_it_runs_that_succeeds_has_succeeded(queue: Queue) -> None:
+    queue.template()
+    run = queue.submit()
+    worker = Worker(queue)
+    claimed = worker.claim_one()
+    steer(queue, "pause", run)
+    worker.report(claimed)
+    ended = queue.get(run)
+    assert (ended["state"], ended["paused"]) == ("succeeded", False)
+
+
+def test_a_paused_pipeline_starts_no_further_task(queue: Queue) -> None:
+    whole = flow(queue)
+    worker = Worker(queue)
+    first = worker.claim_one()
+    assert steer(queue, "pause", whole, reason="look")["paused"] is True
+    worker.report(first)
+    assert worker.claim() == []
+    assert queue.states(whole) == {"a": "succeeded", "b": "queued"}
+    assert queue.why(queue.child(whole, "b"))[0] == "paused"
+    steer(queue, "resume", whole)
+    worker.report(worker.claim_one())
+    assert queue.state(whole) == "succeeded"
+
+
+def test_a_paused_run_can_be_cancelled(queue: Queue) -> None:
+    queue.template()
+    run = queue.submit()
+    steer(queue, "pause", run)
+    assert queue.cancel(run)["state"] == "cancelled"
+    assert queue.get(run)["paused"] is False
+
+
+def test_a_run_that_publishes_cannot_be_steered(queue: Queue) -> None:
+    queue.template(outputs=[{"name": "flights", "format": "delta", "mode": "append", "path": "x"}])
+    run = queue.submit()
+    worker = Worker(queue)
+    claimed = worker.claim_one()
+    worker.report(claimed, publications=[publication(claimed)])
+    for verb, body in STEERING.items():
+        with refused("OPC05") as refusal:
+            steer(queue, verb, run, **body)
+        assert refusal.members["state_reason"] == "publishing"
+
+
+# Priority and time ---------------------------------------------------------------------------------------------------
+
+
+def test_a_higher_priority_lets_a_queued_run_go_first(queue: Queue) -> None:
+    queue.template()
+    runs = [queue.submit() for _ in range(3)]
+    worker = Worker(queue)
+    changed = steer(queue, "reschedule", runs[2], priority=7, reason="asked for")
+    assert (changed["priority"], changed["state"]) == (7, "queued")
+    told = event(queue, runs[2], "run.rescheduled")
+    assert (told["actor"], told["data"]["priority"], told["data"]["priority_before"]) == ("operator:olga", 7, 0)
+    assert told["data"]["reason"] == "asked for"
+    assert [r["run_id"] for r in worker.claim(5)] == [runs[2]["run_id"], runs[0]["run_id"], runs[1]["run_id"]]
+
+
+def test_a_run_put_back_to_a_priority_whose_floor_has_moved_on_is_found(queue: Queue) -> None:
+    queue.template()
+    run = queue.submit()
+    worker = Worker(queue)
+    steer(queue, "reschedule", run, priority=-5)
+    for _ in range(5):
+        queue.submit()
+        worker.claim_one()
+        queue.forward(2)
+    floors = dict(queue.ops.admin.execute("select priority, floor_seq from ops.queue_floors").fetchall())
+    assert set(floors) == {0, -5}
+    steer(queue, "reschedule", run, priority=0)
+    assert queue.ops.value("select ready_seq from ops.runs where run_id = %s", run["run_id"]) >= floors[0]
+    assert worker.claim_one()["run_id"] == run["run_id"]
+
+
+def test_a_schedule_that_is_the_same_again_changes_nothing(queue: Queue) -> None:
+    queue.template()
+    run = queue.submit(priority=3)
+    steer(queue, "reschedule", run, priority=3)
+    steer(queue, "reschedule", run, not_before=None)
+    assert queue.event_types(run) == ["run.submitted"]
+
+
+def test_a_run_that_waits_for_its_time_runs_now_when_it_is_told_to(queue: Queue) -> None:
+    queue.template()
+    run = queue.submit(not_before="2099-01-01T00:00:00Z")
+    later = steer(queue, "reschedule", run, not_before="2098-01-01T00:00:00Z")
+    assert (later["state"], later["not_before"][:4]) == ("waiting", "2098")
+    assert steer(queue, "reschedule", run, not_before=None)["state"] == "queued"
+    assert queue.event_types(run)[-2:] == ["run.rescheduled", "run.queued"]
+    assert Worker(queue).claim_one()["run_id"] == run["run_id"]
+
+
+def test_a_retry_need_not_wait_for_its_backoff(queue: Queue) -> None:
+    queue.template(retry={"backoff_seconds": 1000, "backoff_max_seconds": 1000})
+    run = queue.submit()
+    worker = Worker(queue)
+    worker.report(worker.claim_one(), "failed")
+    assert queue.get(run)["state_reason"] == "retry_backoff"
+    steer(queue, "reschedule", run, not_before=None, priority=2)
+    assert worker.claim_one()["attempt"] == 2
+
+
+def test_a_paused_run_that_is_told_to_run_now_does_so_when_it_is_resumed(queue: Queue) -> None:
+    queue.template()
+    run = queue.submit(not_before="2099-01-01T00:00:00Z")
+    steer(queue, "pause", run)
+    assert steer(queue, "reschedule", run, not_before=None)["state"] == "waiting"
+    assert steer(queue, "resume", run)["state"] == "queued"
+
+
+def test_a_pipeline_is_rescheduled_with_the_tasks_that_have_not_started(queue: Queue) -> None:
+    whole = flow(queue)
+    running = Worker(queue).claim_one()
+    assert steer(queue, "reschedule", whole, priority=9)["priority"] == 9
+    assert (queue.child(whole, "b")["priority"], queue.get(running)["priority"]) == (9, 0)
+
+
+def test_a_schedule_that_no_longer_counts_is_refused(queue: Queue) -> None:
+    queue.template()
+    queue.template("unsafe", rerun="unsafe")
+    run = queue.submit("unsafe")
+    with refused("OPC05") as queued:
+        steer(queue, "reschedule", run, not_before="2099-01-01T00:00:00Z")
+    assert "queued already" in queued.message
+    worker = Worker(queue)
+    claimed = worker.claim_one()
+    with refused("OPC05") as running:
+        steer(queue, "reschedule", run, priority=1)
+    assert running.members["state"] == "running"
+    worker.report(claimed, "failed")
+    with refused("OPC05") as held:
+        steer(queue, "reschedule", run, not_before=None)
+    assert held.members["state_reason"] == "rerun_unsafe"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"priority": "high"},
+        {"priority": 1.5},
+        {"not_before": 5},
+        {"priority": 1, "reason": 3},
+        {"reason": "x" * 1001},
+    ],
+)
+def test_a_schedule_that_cannot_work_is_refused(queue: Queue, body: Json) -> None:
+    queue.template()
+    with refused("OPV01"):
+        steer(queue, "reschedule", queue.submit(), **body)
+
+
+# Requeue -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_requeued_run_is_claimable_at_once_and_its_old_executor_is_fenced_off(queue: Queue) -> None:
+    queue.template(lease_seconds=3600, retry={"backoff_seconds": 1000, "backoff_max_seconds": 1000})
+    run = queue.submit()
+    lost, other = Worker(queue, name="lost"), Worker(queue)
+    old = lost.claim_one()
+    lost.artifact(old)
+    again = steer(queue, "requeue", run, force=True, epoch=1, reason="the host burned down")
+    assert (again["state"], again["epoch"], again["attempt"]) == ("queued", 2, 1)
+    new = other.claim_one()
+    assert (new["run_id"], new["epoch"], new["attempt"]) == (run["run_id"], 3, 2)
+    with refused("OPC01") as late:
+        lost.report(old)
+    assert late.members["epoch_current"] == 3
+    assert lost.directive(old) == "superseded"
+    told = event(queue, run, "attempt.expired")
+    assert (told["actor"], told["epoch"], told["data"]["reason"]) == ("operator:olga", 1, "the host burned down")
+    (first, _) = queue.get(run)["attempts"]
+    assert (first["outcome"], first["error"]["code"]) == ("expired", "requeued")
+    assert queue.ops.value("select state from ops.artifacts") == "orphaned"
+    other.report(new)
+
+
+def test_the_same_epoch_is_requeued_once(queue: Queue) -> None:
+    queue.template()
+    run = queue.submit()
+    worker = Worker(queue)
+    worker.claim_one()
+    steer(queue, "requeue", run, force=True, epoch=1)
+    again = worker.claim_one()
+    assert steer(queue, "requeue", run, force=True, epoch=1)["state"] == "running"
+    assert worker.directive(again) == "continue"
+    with refused("OPC05") as wrong:
+        steer(queue, "requeue", run, force=True, epoch=2)
+    assert wrong.members == {"state": "running", "epoch": 3}
+    assert queue.event_types(run).count("attempt.expired") == 1
+
+
+def test_a_requeue_needs_force_and_a_run_that_somebody_holds(queue: Queue) -> None:
+    queue.template()
+    run = queue.submit()
+    with refused("OPV01"):
+        steer(queue, "requeue", run)
+    with refused("OPV01"):
+        steer(queue, "requeue", run, force=False)
+    with refused("OPC05") as queued:
+        steer(queue, "requeue", run, force=True)
+    assert queued.members["state"] == "queued"
+    with refused("OPC05"):
+        steer(queue, "requeue", flow(queue), force=True)
+
+
+@pytest.mark.parametrize("rerun", ["unsafe", "checked"])
+def test_a_requeued_run_whose_rerun_is_unsafe_waits_for_a_person(queue: Queue, rerun: str) -> None:
+    queue.template(rerun=rerun)
+    run = queue.submit()
+    Worker(queue).claim_one()
+    found = steer(queue, "requeue", run, force=True)
+    assert (found["state"], found["state_reason"], found["epoch"]) == ("waiting", "rerun_unsafe", 2)
+
+
+def test_a_requeue_of_the_last_attempt_fails_the_run_and_its_pipeline(queue: Queue) -> None:
+    queue.template(retry={"max_attempts": 1})
+    queue.template("flow", kind="pipeline", tasks={"a": {"template": "job"}})
+    whole = queue.submit("flow")
+    run = Worker(queue).claim_one()
+    found = steer(queue, "requeue", run, force=True, reason="gone")
+    assert (found["state"], found["state_reason"]) == ("failed", "attempts_exhausted")
+    assert "operator:olga took the run back" in found["error"]["message"]
+    assert queue.state(whole) == "failed"
+
+
+def test_requeues_count_as_expirations_so_that_a_poison_run_ends(queue: Queue) -> None:
+    queue.ops.admin.execute("update ops.settings set value = '2' where key = 'max_expirations'")
+    queue.template(retry={"max_attempts": 50})
+    run = queue.submit()
+    worker = Worker(queue)
+    worker.claim_one()
+    assert steer(queue, "requeue", run, force=True)["state"] == "queued"
+    worker.claim_one()
+    assert steer(queue, "requeue", run, force=True)["state_reason"] == "expirations_exhausted"
+
+
+def test_a_requeue_of_a_run_that_was_to_be_cancelled_cancels_it(queue: Queue) -> None:
+    queue.template()
+    run = queue.submit()
+    Worker(queue).claim_one()
+    queue.cancel(run)
+    assert steer(queue, "requeue", run, force=True)["state"] == "cancelled"
+
+
+# Terminal is final ---------------------------------------------------------------------------------------------------
+
+STEERING: dict[str, Json] = {
+    "pause": {},
+    "resume": {},
+    "reschedule": {"priority": 3},
+    "requeue": {"force": True},
+}
+
+
+def ended(queue: Queue, state: str) -> Json:
+    """A run in this final state."""
+    queue.template(retry={"max_attempts": 1})
+    worker = Worker(queue)
+    if state == "skipped":
+        whole = flow(queue)
+        queue.cancel(queue.child(whole, "a"))
+        return queue.child(whole, "b")
+    run = queue.submit()
+    if state == "cancelled":
+        return queue.cancel(run)
+    worker.report(worker.claim_one(), state, **({"error": USER} if state == "failed" else {}))
+    return queue.get(run)
+
+
+@pytest.mark.parametrize("verb", [*STEERING, "cancel"])
+@pytest.mark.parametrize("state", ["succeeded", "failed", "cancelled", "skipped"])
+def test_terminal_is_final(queue: Queue, verb: str, state: str) -> None:
+    run = ended(queue, state)
+    before = queue.get(run)
+    assert before["state"] == state
+    if verb == "cancel" and state == "cancelled":  # a repeat, which is no error
+        steer(queue, verb, run)
+    else:
+        with refused("OPC05") as refusal:
+            steer(queue, verb, run, **STEERING.get(verb, {}))
+        assert refusal.members["state"] == state
+    assert queue.get(run) == before
+    again = queue.retry(run)
+    assert again["retry_of"] == run["run_id"]
+    assert queue.get(run) == before
+
+
+# A queue -------------------------------------------------------------------------------------------------------------
+
+
+def test_claims_skip_a_paused_queue_and_find_it_again_when_it_is_resumed(queue: Queue) -> None:
+    queue.template()
+    first, other = queue.submit(), queue.submit(queue="night")
+    paused = pause_queue(queue, reason="maintenance")
+    assert (paused["paused"], paused["paused_by"], paused["paused_reason"]) == (True, "olga", "maintenance")
+    assert (paused["queued"], paused["running"], paused["used"]) == (1, 0, True)
+    worker = Worker(queue)
+    assert [r["run_id"] for r in worker.claim(5)] == [other["run_id"]]
+    again = pause_queue(queue, reason="another reason")
+    assert again == paused, "who paused it first stays"
+    for _ in range(2):
+        assert queue.ops.call("resume_queue", queue.operator, "default")["paused"] is False
+    assert worker.claim_one()["run_id"] == first["run_id"]
+
+
+def test_what_runs_in_a_paused_queue_goes_on_and_waits_there_for_its_retry(queue: Queue) -> None:
+    queue.template(retry={"backoff_seconds": 0})
+    queue.submit()
+    worker = Worker(queue)
+    run = worker.claim_one()
+    pause_queue(queue)
+    assert worker.directive(run) == "continue"
+    worker.report(run, "failed")
+    assert queue.why(run)[0] == "queue_paused"
+    assert worker.claim() == []
+
+
+def test_keyed_runs_of_a_paused_queue_are_passed_over(queue: Queue) -> None:
+    queue.template("keyed", concurrency={"key": "k", "limit": 1})
+    queue.submit("keyed")
+    night = queue.submit("keyed", queue="night")
+    pause_queue(queue)
+    assert Worker(queue).claim_one()["run_id"] == night["run_id"]
+
+
+def test_queues_are_listed_with_what_is_in_them(queue: Queue) -> None:
+    queue.template()
+    queue.submit()
+    queue.submit()
+    queue.submit(queue="night")
+    Worker(queue).claim(1)
+    pause_queue(queue, "never-used")
+    viewer = queue.ops.token("viewer", workspaces=["default"])
+    items = queue.ops.call("list_queues", viewer)["items"]
+    found = [(q["queue"], q["paused"], q["queued"], q["running"], q["used"]) for q in items]
+    assert found == [("default", False, 1, 1, True), ("never-used", True, 0, 0, False), ("night", False, 1, 0, True)]
+
+
+def test_a_queue_is_paused_by_operators_of_all_workspaces_only(queue: Queue) -> None:
+    for token in (queue.ops.token("operator", workspaces=["default"]), queue.ops.token("viewer")):
+        with refused("OPU02"):
+            queue.ops.call("pause_queue", token, "default", {})
+        with refused("OPU02"):
+            queue.ops.call("resume_queue", token, "default")
+    with refused("OPV01"):
+        pause_queue(queue, "x" * 64)
+
+
+# An executor ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_paused_executor_keeps_its_runs_and_gets_no_new_ones(queue: Queue) -> None:
+    queue.template()
+    queue.submit()
+    queue.submit()
+    worker = Worker(queue)
+    run = worker.claim_one()
+    paused = executor(queue, "pause", worker, reason="new disk")
+    assert (paused["state"], paused["state_by"], paused["state_reason"]) == ("paused", "olga", "new disk")
+    beat = worker.heartbeat(run)
+    assert (beat["directive"], beat["runs"][0]["directive"]) == ("continue", "continue")
+    assert worker.claim() == []
+    worker.report(run)
+    assert worker.claim() == []
+    assert executor(queue, "pause", worker, reason="again") == paused | {
+        "running": [],
+        "last_seen_at": queue.ops.call("list_executors", queue.operator)["items"][0]["last_seen_at"],
+    }
+    for _ in range(2):
+        assert executor(queue, "resume", worker)["state"] == "active"
+    worker.claim_one()
+
+
+def test_a_paused_executor_that_drains_by_itself_is_draining(queue: Queue) -> None:
+    worker = Worker(queue)
+    executor(queue, "pause", worker)
+    assert worker.heartbeat(state="draining")["directive"] == "drain"
+    with refused("OPC05") as refusal:
+        executor(queue, "resume", worker)
+    assert refusal.members == {"state": "draining"}
+
+
+def test_a_drained_executor_is_told_so_finishes_and_leaves(queue: Queue) -> None:
+    queue.template()
+    queue.submit()
+    queue.submit()
+    worker = Worker(queue)
+    run = worker.claim_one()
+    for _ in range(2):
+        assert executor(queue, "drain", worker)["state"] == "draining"
+    beat = worker.heartbeat(run)
+    assert (beat["directive"], beat["runs"][0]["directive"]) == ("drain", "drain")
+    assert worker.claim() == []
+    worker.report(run)
+    for verb in ("pause", "resume"):
+        with refused("OPC05"):
+            executor(queue, verb, worker)
+    queue.ops.call("leave_executor", worker.token, worker.id)
+    for verb in ("pause", "resume", "drain"):
+        with refused("OPC09"):
+            executor(queue, verb, worker)
+
+
+def test_an_executor_is_steered_by_those_who_may_enter_all_its_workspaces(queue: Queue) -> None:
+    everywhere, here = Worker(queue), Worker(queue, workspaces=["default"])
+    home = queue.ops.token("operator", workspaces=["default"])
+    number = queue.ops.value("select number from ops.executors where executor_id = %s", here.id)
+    assert queue.ops.call("pause_executor", home, str(number), {})["state"] == "paused"
+    with refused("OPU02"):
+        queue.ops.call("pause_executor", home, str(everywhere.id), {})
+    with refused("OPU02"):
+        queue.ops.call("drain_executor", queue.ops.token("viewer"), str(here.id), {})
+    for ref in ("77", "nobody", "01234567-0123-0123-0123-0123456789ab"):
+        with refused("OPN03"):
+            queue.ops.call("drain_executor", queue.operator, ref, {})
