@@ -22,6 +22,7 @@ create table ops.runs (
   labels              jsonb       not null default '{}',
   caps                jsonb       not null default '{}',   -- the tightest in force at submit
   max_attempts        int         not null default 1,
+  retry               jsonb,                               -- {"backoff_seconds", "backoff_max_seconds", "on"}; null: the template's
   lease_seconds       int         not null default 60,
   requires            jsonb,                               -- {"capabilities", "labels"} to be offered; null: any
   concurrency_key     text,
@@ -29,6 +30,7 @@ create table ops.runs (
   deadline            timestamptz,
   idempotency_key     text,
   request_digest      bytea,
+  dedupe_key          text,                                -- at most one run that has not ended holds it
   traceparent         text,
   submitted_by        text        not null,
   submitted_at        timestamptz not null,
@@ -69,6 +71,7 @@ create table ops.runs (
   constraint runs_inputs_is_an_array check (jsonb_typeof(inputs) = 'array'),
   constraint runs_outputs_is_an_array check (jsonb_typeof(outputs) = 'array'),
   constraint runs_labels_is_an_object check (jsonb_typeof(labels) = 'object'),
+  constraint runs_retry_is_an_object check (jsonb_typeof(retry) = 'object'),
   constraint runs_caps_is_an_object check (jsonb_typeof(caps) = 'object'),
   constraint runs_max_attempts check (max_attempts between 1 and 100),
   constraint runs_lease_seconds check (lease_seconds between 1 and 3600),
@@ -106,9 +109,12 @@ create index runs_cancelling on ops.runs (cancel_requested_at) where state = 'ru
     and cancel_requested_at is not null;
 create index runs_children on ops.runs (pipeline_run_id) where pipeline_run_id is not null;
 create unique index runs_idempotency on ops.runs (workspace, idempotency_key) where idempotency_key is not null;
+-- A backstop: submits with a dedupe key take turns.
+create unique index runs_dedupe on ops.runs (workspace, dedupe_key)
+  where dedupe_key is not null and state in ('waiting', 'queued', 'running');
 
--- Retries that made no new run but let a waiting one go on: what they were answered with, for the next time they are
--- sent. The keys of submits are on the runs they made.
+-- Requests with an idempotency key that made no new run: retries that let a waiting run go on, submits whose dedupe key
+-- was held. What they were answered with, for the next time they are sent. Other keys are on the runs they made.
 create table ops.retry_requests (
   workspace       text        not null,
   idempotency_key text        not null,
