@@ -171,6 +171,7 @@ create table ops.templates (
   created_by  uuid,
   constraint templates_pkey primary key (template_id),
   constraint templates_number_key unique (number),
+  constraint templates_workspace_key unique (template_id, workspace),
   constraint templates_version_key unique (workspace, name, version),
   constraint templates_workspace_fkey foreign key (workspace) references ops.workspaces (workspace),
   constraint templates_name check (name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
@@ -279,8 +280,8 @@ create table ops.runs (
 
   constraint runs_pkey primary key (run_id),
   constraint runs_number_key unique (number),
-  constraint runs_workspace_fkey foreign key (workspace) references ops.workspaces (workspace),
-  constraint runs_template_fkey foreign key (template_id) references ops.templates (template_id),
+  -- one check for both: a template is of one workspace, and its runs are too
+  constraint runs_template_fkey foreign key (template_id, workspace) references ops.templates (template_id, workspace),
   constraint runs_pipeline_fkey foreign key (pipeline_run_id) references ops.runs (run_id),
   constraint runs_retry_of_fkey foreign key (retry_of) references ops.runs (run_id),
   constraint runs_params_is_an_object check (jsonb_typeof(params) = 'object'),
@@ -655,11 +656,31 @@ create index artifacts_object on ops.artifacts (object_key) where state in ('rec
 create or replace function ops.announce(p_run_ids uuid[]) returns void
 language plpgsql volatile set search_path = ''
 as $$
+begin
+  perform ops.announce_all(p_run_ids, '{}');
+end
+$$;
+
+-- functions/core/announce_all.sql
+-- Emit: new runs can be found by claims and are announced to waiting ones: those of p_run_ids that are ready, and those
+-- of which is only known where they stand (p_ready: queue, kind, priority). At most one notification.
+create or replace function ops.announce_all(p_run_ids uuid[], p_ready ops.queue_floors[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
 declare
   v_ready uuid[] := array(select r.run_id from ops.runs r where r.run_id = any (p_run_ids) and r.state = 'queued');
 begin
-  perform ops.ensure_floors(v_ready);
-  perform ops.notify_ready(array(select r.kind from ops.runs r where r.run_id = any (v_ready)));
+  if cardinality(v_ready) > 0 then
+    perform ops.ensure_floors(v_ready);
+  end if;
+  insert into ops.queue_floors (queue, kind, priority, moved_at, rescanned_at)
+  select n.queue, n.kind, n.priority, n.moved_at, n.rescanned_at from unnest(p_ready) n
+   where not exists (select from ops.queue_floors f
+                      where (f.queue, f.kind, f.priority) = (n.queue, n.kind, n.priority))
+   order by 1, 2, 3
+  on conflict do nothing;
+  perform ops.notify_ready(array(select n.kind from unnest(p_ready) n)
+                           || array(select r.kind from ops.runs r where r.run_id = any (v_ready)));
 end
 $$;
 
@@ -1584,6 +1605,7 @@ returns uuid
 language plpgsql volatile set search_path = ''
 as $$
 declare
+  v_wanted text := coalesce(p_body ->> 'on_conflict', 'error');
   v_holder ops.runs;
 begin
   if p_body ->> 'dedupe_key' is null then
@@ -1592,9 +1614,14 @@ begin
   select * into v_holder from ops.runs r
    where r.workspace = p_workspace and r.dedupe_key = p_body ->> 'dedupe_key'
      and r.state in ('waiting', 'queued', 'running');
-  if v_holder.run_id is null or (p_body ->> 'on_conflict' = 'replace' and ops.give_way(p_token, v_holder.run_id)) then
+  if v_holder.run_id is null then
     return null;
-  elsif p_body ->> 'on_conflict' = 'return' then
+  elsif v_wanted = 'replace' then
+    -- an `if` of its own: `and` promises no order, and giving way is no question
+    if ops.give_way(p_token, v_holder.run_id) then
+      return null;
+    end if;
+  elsif v_wanted = 'return' then
     insert into ops.retry_requests (workspace, idempotency_key, request_digest, run_id, created_at)
     select p_workspace, p_body ->> 'idempotency_key', p_digest, v_holder.run_id, ops.now()
      where p_body ->> 'idempotency_key' is not null;
@@ -2145,6 +2172,16 @@ begin
 end
 $$;
 
+-- functions/core/has_fixed_outputs.sql
+-- Whether the outputs of a template are good as they stand, for any parameters. See ops.planned_outputs.
+create or replace function ops.has_fixed_outputs(p_outputs jsonb) returns boolean
+language sql stable set search_path = ''
+as $$
+  select coalesce(bool_and(o ->> 'path' ~ '^[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*$'
+                           and o ->> 'path' !~ '(^|/)(\.{1,2}|_delta_log)(/|$)'), true)
+    from jsonb_array_elements(coalesce(nullif(p_outputs, 'null'), '[]')) o
+$$;
+
 -- functions/core/heartbeat.sql
 -- Heartbeat: renew the leases named, all of them in one statement, and say a directive for each.
 --   p_body {state: active|draining, runs: [{run_id, epoch, progress|null, usage|null}]}
@@ -2246,6 +2283,28 @@ return coalesce(
   and coalesce(p_body -> 'publications', '[]') in ('[]', 'null')
   and coalesce(p_body -> 'cap_ledger', '[]') in ('[]', 'null')
   and coalesce(jsonb_typeof(p_body -> 'usage'), 'null') in ('object', 'null'), false);
+
+-- functions/core/is_plain_submit.sql
+-- Whether a submit's body is well formed and asks for nothing that is looked at one by one: no parents, no key but the
+-- idempotency key, no caps or retry policy of its own. Times are not read here.
+create or replace function ops.is_plain_submit(p_body jsonb) returns boolean
+language sql immutable parallel safe
+return coalesce(
+  jsonb_typeof(p_body) = 'object'
+  and not p_body ?| '{depends_on,condition,dedupe_key,on_conflict,concurrency_key,concurrency_limit,caps,retry}'
+  and jsonb_typeof(p_body -> 'template') = 'string'
+  and coalesce(jsonb_typeof(p_body -> 'workspace'), 'string') = 'string'
+  and coalesce(jsonb_typeof(p_body -> 'queue'), 'string') = 'string'
+  and coalesce(jsonb_typeof(p_body -> 'not_before'), 'string') = 'string'
+  and coalesce(jsonb_typeof(p_body -> 'deadline'), 'string') = 'string'
+  and coalesce(jsonb_typeof(p_body -> 'traceparent'), 'string') = 'string'
+  and coalesce(jsonb_typeof(p_body -> 'idempotency_key'), 'string') = 'string'
+  and coalesce(jsonb_typeof(p_body -> 'params'), 'object') = 'object'
+  and coalesce(jsonb_typeof(p_body -> 'labels'), 'object') = 'object'
+  and coalesce(p_body ->> 'template_version', '0') ~ '^[0-9]{1,9}$'
+  and coalesce(p_body ->> 'priority', '0') ~ '^-?[0-9]{1,9}$'
+  and coalesce(p_body ->> 'max_attempts', '1') ~ '^[1-9][0-9]?$'
+  and coalesce(p_body ->> 'lease_seconds', '10') ~ '^[1-9][0-9]{1,2}$', false);
 
 -- functions/core/is_terminal.sql
 -- Whether a run in this state is done for good.
@@ -2714,6 +2773,43 @@ language sql immutable parallel safe
 return '{"run_id": "' || p_run_id || '", "epoch": ' || p_epoch || ', "attempt": ' || p_attempt
   || ', "outcome": "succeeded", "repeated": false, "run_state": "succeeded", "route": {"decision": "finish", '
      '"reason": "succeeded", "retry_at": null}, "publications": []}';
+
+-- functions/core/plain_template.sql
+-- What a template gives each of its runs, read once for all of them; no row when its runs are made one by one: a
+-- pipeline, a concurrency key, an output whose path depends on parameters.
+create or replace function ops.plain_template(p_workspace text, p_name text, p_version int)
+returns table (
+  template_id uuid, name text, version int, digest text, kind text, defaults jsonb, required text[], outputs jsonb,
+  labels jsonb, caps jsonb, max_attempts int, lease_seconds int, requires jsonb, priority int, queue text)
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_template ops.templates;
+  v_spec     jsonb;
+begin
+  select * into v_template from ops.templates t
+   where t.workspace = p_workspace and t.name = p_name and (p_version is null or t.version = p_version)
+   order by t.version desc limit 1;
+  v_spec := v_template.spec;
+  if v_spec is null or v_template.kind = 'pipeline' or coalesce(v_spec -> 'concurrency', 'null') <> 'null'
+     or not ops.has_fixed_outputs(v_spec -> 'outputs') then
+    return;
+  end if;
+  return query select v_template.template_id, v_template.name, v_template.version, v_template.digest, v_template.kind,
+    coalesce((select jsonb_object_agg(p.key, p.value -> 'default')
+                from jsonb_each(case when jsonb_typeof(v_spec #> '{params_schema,properties}') = 'object'
+                                     then v_spec #> '{params_schema,properties}' end) p
+               where jsonb_typeof(p.value) = 'object' and p.value ? 'default'), '{}'),
+    array(select jsonb_array_elements_text(case when jsonb_typeof(v_spec #> '{params_schema,required}') = 'array'
+                                                then v_spec #> '{params_schema,required}' end)),
+    ops.planned_outputs(v_spec, '{}'), coalesce(nullif(v_spec -> 'labels', 'null'), '{}'),
+    ops.effective_caps(p_workspace, p_name, coalesce(v_spec -> 'caps', '{}')),
+    coalesce((v_spec #>> '{retry,max_attempts}')::int, 3),
+    coalesce((v_spec ->> 'lease_seconds')::int, ops.setting_number('lease_seconds')::int),
+    nullif(v_spec -> 'requires', 'null'), coalesce((v_spec ->> 'priority')::int, 0),
+    coalesce(v_spec ->> 'queue', 'default');
+end
+$$;
 
 -- functions/core/planned_outputs.sql
 -- The outputs of a run, fixed at submit: [{name, format, mode, uri}] with uri = lakehouse_root + '/' + path. A
@@ -3794,6 +3890,69 @@ begin
 end
 $$;
 
+-- functions/core/submit_each.sql
+-- Submit many runs of many callers, in one transaction: what every submit of the operator plane becomes.
+--   p_members [{ordinal, token_id, body, whole?}]; ordinals differ; body as for ops.submit_run
+-- Returns a row for each member: (ordinal, code, detail), see ops.member_answer; detail {run_id, number, state,
+-- repeated}, with `whole` the Run (and `repeated`). A member's refusal is its own. Raises only what no member is to
+-- blame for: then nothing was submitted, and the caller sends them one by one.
+--
+-- Three ways, each for what the one before left: keys that are on record, plain runs in one statement, the rest one by
+-- one. Lock order: idempotency keys of workspaces, then as ops.submit_one.
+create or replace function ops.submit_each(p_members jsonb) returns setof ops.member_answer
+language plpgsql volatile security definer set search_path = '' set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off set enable_bitmapscan = off
+as $$
+declare
+  v_answers ops.member_answer[];
+  v_left    jsonb;
+  v_plain   record;
+begin
+  perform ops.lock_request_keys(w.workspace, false) from (
+    select distinct coalesce(m #>> '{body,workspace}', 'default') as workspace from jsonb_array_elements(p_members) m
+     where m #>> '{body,idempotency_key}' is not null order by 1) w;
+  v_answers := ops.submits_on_record(p_members);
+  v_left := ops.unanswered(p_members, v_answers);
+  select * into v_plain from ops.submit_plain_guarded(v_left);
+  v_answers := v_answers || v_plain.answers;
+  v_answers := v_answers || ops.submit_singly(ops.unanswered(v_left, v_plain.answers), v_plain.ready);
+  return query
+    select a.ordinal, a.code, case when a.code is null and x.whole then ops.submitted_whole(a.detail) else a.detail end
+      from unnest(v_answers) a
+      join (select (m ->> 'ordinal')::int as ordinal, coalesce((m ->> 'whole')::boolean, false) as whole
+              from jsonb_array_elements(p_members) m) x on x.ordinal = a.ordinal;
+end
+$$;
+
+-- functions/core/submit_guarded.sql
+-- One submit of a batch that is not plain, with its refusal as a value. `made`: the run, when it is new.
+create or replace function ops.submit_guarded(
+  p_token_id uuid, p_body jsonb, out code text, out detail text, out made uuid[])
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_one     record;
+  v_message text;
+  v_members text;
+  v_hint    text;
+begin
+  select * into v_one from ops.submit_one(ops.require(p_token_id, array['operator']), p_body);
+  made := case when v_one.repeated then '{}' else array[v_one.run_id] end;
+  detail := (select ops.submitted_answer(r.run_id, r.number, r.state, v_one.repeated) from ops.runs r
+              where r.run_id = v_one.run_id);
+exception when others then
+  get stacked diagnostics code = returned_sqlstate, v_message = message_text, v_members = pg_exception_detail,
+                          v_hint = pg_exception_hint;
+  if code like '22%' then
+    code := 'OPV01';
+    v_message := 'a value has the wrong form: ' || v_message;
+    v_members := '{}';
+  end if;
+  detail := ops.refusal(code, v_message, v_members, v_hint);
+  made := '{}';
+end
+$$;
+
 -- functions/core/submit_new.sql
 -- Mutate and emit: a new run for a submit whose keys are free. See ops.submit_one.
 create or replace function ops.submit_new(p_token ops.tokens, p_workspace text, p_body jsonb, p_digest bytea)
@@ -3855,6 +4014,117 @@ begin
 end
 $$;
 
+-- functions/core/submit_plain.sql
+-- Mutate and emit: the plain submits of a batch (see ops.is_plain_submit) in one statement: one insert for the runs, one
+-- for their events. The rest is left alone, and so is what another request with its idempotency key was faster with.
+-- Returns their answers, and in which queues they stand ready, which the caller announces.
+--
+-- Members of one kin have token, workspace, template and asked version in common, and whether they wait for their time:
+-- what follows from these is read once, and the canonical event is printed once, with a mark where the run_id and the
+-- digest of the parameters go.
+create or replace function ops.submit_plain(
+  p_members jsonb, out answers ops.member_answer[], out ready ops.queue_floors[])
+language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+  set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_now  timestamptz := ops.now();
+  v_zero bytea := decode(repeat('00', 32), 'hex');
+  v_born text  := left(ops.uuid7()::text, 15);  -- the time and the version of a UUIDv7
+  v_run  uuid  := gen_random_uuid();
+  v_mark text  := encode(sha256(uuid_send(gen_random_uuid())), 'hex');
+begin
+  -- a transaction id before the first nextval: move_floor tells open writers by it
+  perform pg_current_xact_id();
+  with sent as materialized (
+    select (m ->> 'ordinal')::int as ordinal, b as body, m ->> 'token_id' as token_id,
+           coalesce(b ->> 'workspace', 'default') as workspace, b ->> 'template' as template,
+           (b ->> 'template_version')::int as asked, b ->> 'idempotency_key' as key,
+           (b ->> 'not_before')::timestamptz as not_before,
+           coalesce((b ->> 'not_before')::timestamptz > v_now, false) as later
+      from jsonb_array_elements(p_members) m cross join lateral (select m -> 'body' as b offset 0) x
+     where ops.is_plain_submit(b)
+  ), grouped as materialized (
+    select s.*, dense_rank() over (order by s.token_id, s.workspace, s.template, s.asked, s.later) as kin,
+           row_number() over (partition by s.workspace, s.key order by s.ordinal) as nth_of_key
+      from sent s
+  ), kins as materialized (
+    select g.kin, k.name as submitted_by, case when g.later then 'waiting' else 'queued' end as state,
+           case when g.later then 'not_before' end as state_reason, t.*,
+           ops.canonical_event(v_run, 1, v_now, 'run.submitted', 0, 'operator:' || k.name, jsonb_build_object(
+             'state', case when g.later then 'waiting' else 'queued' end,
+             'state_reason', case when g.later then 'not_before' end, 'template', t.name,
+             'template_version', t.version, 'template_digest', t.digest, 'params_digest', v_mark,
+             'retry_of', null)) as canonical
+      from (select distinct on (kin) kin, token_id, workspace, template, asked, later from grouped) g
+      join ops.tokens k on k.token_id = g.token_id::uuid and k.role = 'operator' and k.revoked_at is null
+                       and (k.expires_at is null or k.expires_at > v_now)
+                       and (k.workspaces is null or g.workspace = any (k.workspaces))
+     cross join lateral ops.plain_template(g.workspace, g.template, g.asked) t
+  ), fit as materialized (
+    select g.ordinal, g.body, g.key, g.workspace, g.not_before, k.kin, k.canonical,
+           case when k.state = 'queued' then nextval('ops.ready_seq') end as ready_seq,
+           nextval('ops.runs_number_seq') as number,
+           -- the place in the batch instead of the fraction of a millisecond, then chance
+           (v_born || lpad(to_hex(row_number() over (order by g.ordinal) & 4095), 3, '0')
+             || substr(gen_random_uuid()::text, 19))::uuid as run_id,
+           k.defaults || coalesce(g.body -> 'params', '{}') as params
+      from (select * from grouped order by ordinal) g join kins k on k.kin = g.kin
+     where (g.key is null or (g.nth_of_key = 1 and (
+             select q.run_id from ops.retry_requests q
+              where q.workspace = g.workspace and q.idempotency_key = g.key limit 1) is null))
+       and (k.required = '{}' or k.defaults || coalesce(g.body -> 'params', '{}') ?& k.required)
+  ), told as materialized (
+    select f.*, replace(replace(f.canonical, v_run::text, f.run_id::text), v_mark, encode(ops.digest(f.params), 'hex'))
+             as event from fit f
+  ), hashed as materialized (
+    select t.*, sha256(v_zero || convert_to(t.event, 'UTF8')) as hash from told t
+  ), made as (
+    insert into ops.runs (
+      run_id, number, workspace, template_id, template_name, template_version, kind, params, outputs, labels, caps,
+      max_attempts, lease_seconds, requires, deadline, idempotency_key, request_digest, traceparent, submitted_by,
+      submitted_at, priority, queue, not_before, ready_seq, queued_at, state, state_reason, event_seq, event_head)
+    overriding system value
+    select h.run_id, h.number, h.workspace, k.template_id, k.name, k.version, k.kind, h.params, k.outputs,
+           case when h.body ? 'labels' then k.labels || (h.body -> 'labels') else k.labels end, k.caps,
+           coalesce((h.body ->> 'max_attempts')::int, k.max_attempts),
+           coalesce((h.body ->> 'lease_seconds')::int, k.lease_seconds), k.requires,
+           (h.body ->> 'deadline')::timestamptz, h.key, case when h.key is not null then ops.digest(h.body) end,
+           h.body ->> 'traceparent', k.submitted_by, v_now, coalesce((h.body ->> 'priority')::int, k.priority),
+           coalesce(h.body ->> 'queue', k.queue), h.not_before, h.ready_seq,
+           case when k.state = 'queued' then v_now end, k.state, k.state_reason, 1, h.hash
+      from hashed h join kins k on k.kin = h.kin
+     order by h.workspace, h.key  -- in one order, so that two batches with the same keys take turns
+    on conflict (workspace, idempotency_key) where idempotency_key is not null do nothing
+    returning run_id, number, state, queue, kind, priority
+  ), written as (
+    insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
+    select h.run_id, 1, v_now, 'run.submitted', 0, h.event, v_zero, h.hash
+      from hashed h join made m on m.run_id = h.run_id
+  )
+  select coalesce(array_agg(row(h.ordinal, null,
+           ops.submitted_answer(m.run_id, m.number, m.state, false))::ops.member_answer), '{}'),
+         coalesce((select array_agg(row(r.queue, r.kind, r.priority, 0, null, null, v_now, v_now)::ops.queue_floors)
+                     from (select distinct queue, kind, priority from made where state = 'queued') r), '{}')
+    into answers, ready from made m join hashed h on h.run_id = m.run_id;
+end
+$$;
+
+-- functions/core/submit_plain_guarded.sql
+-- ops.submit_plain; when one member's value breaks the statement for all (a time that is none), nothing of it remains,
+-- and all are left to the one-by-one way, where that member fails alone.
+create or replace function ops.submit_plain_guarded(
+  p_members jsonb, out answers ops.member_answer[], out ready ops.queue_floors[])
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  select p.answers, p.ready into answers, ready from ops.submit_plain(p_members) p;
+exception when data_exception or integrity_constraint_violation then
+  answers := '{}';
+  ready := '{}';
+end
+$$;
+
 -- functions/core/submit_run.sql
 -- Submit a run, or a pipeline run with its children. Returns the Run; with `repeated: true` when it was on record: the
 -- idempotency key was seen with the same body, or the dedupe key was held and on_conflict is `return`.
@@ -3864,7 +4134,8 @@ $$;
 --           max_attempts?, retry?: {backoff_seconds?, backoff_max_seconds?, on?}, lease_seconds?, caps?, traceparent?}
 -- Raises OPU01, OPU02, OPN02, OPN07, OPV01, OPV02, OPV05, OPX01, OPC03, OPC11.
 create or replace function ops.submit_run(p_token_id uuid, p_body jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = ''
+language plpgsql volatile security definer set search_path = '' set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
   v_made record;
@@ -3874,6 +4145,29 @@ begin
     perform ops.announce(array[v_made.run_id]);
   end if;
   return ops.run_json(v_made.run_id) || case when v_made.repeated then '{"repeated": true}'::jsonb else '{}' end;
+end
+$$;
+
+-- functions/core/submit_singly.sql
+-- Mutate and emit: the submits of a batch that are not plain, one by one, each refusal its member's own. Then all that
+-- became ready is announced once: these runs, and what stands ready in p_ready.
+create or replace function ops.submit_singly(p_members jsonb, p_ready ops.queue_floors[])
+returns ops.member_answer[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_member  jsonb;
+  v_one     record;
+  v_answers ops.member_answer[] := '{}';
+  v_made    uuid[] := '{}';
+begin
+  for v_member in select m from jsonb_array_elements(p_members) m order by (m ->> 'ordinal')::int loop
+    v_one := ops.submit_guarded((v_member ->> 'token_id')::uuid, v_member -> 'body');
+    v_answers := v_answers || row((v_member ->> 'ordinal')::int, v_one.code, v_one.detail)::ops.member_answer;
+    v_made := v_made || v_one.made;
+  end loop;
+  perform ops.announce_all(v_made, p_ready);
+  return v_answers;
 end
 $$;
 
@@ -3899,6 +4193,60 @@ begin
   end if;
   return v_run_id;
 end
+$$;
+
+-- functions/core/submits_on_record.sql
+-- Answers for the members of a batch whose idempotency key is on record with the same body. Those of tokens that may
+-- not, and those with another body, are left to ops.submit_one, which says so. The caller holds the key locks.
+create or replace function ops.submits_on_record(p_members jsonb) returns ops.member_answer[]
+language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+  set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+  v_now timestamptz := ops.now();
+begin
+  return array(
+    with sent as materialized (
+      select (m ->> 'ordinal')::int as ordinal, (m ->> 'token_id')::uuid as token_id, m -> 'body' as body,
+             coalesce(m #>> '{body,workspace}', 'default') as workspace, m #>> '{body,idempotency_key}' as key
+        from jsonb_array_elements(p_members) m where m #>> '{body,idempotency_key}' is not null
+    ), known as materialized (
+      select s.*, coalesce(
+               (select r.run_id from ops.runs r
+                 where r.workspace = s.workspace and r.idempotency_key = s.key limit 1),
+               (select q.run_id from ops.retry_requests q
+                 where q.workspace = s.workspace and q.idempotency_key = s.key limit 1)) as run_id
+        from sent s
+    )
+    select row(k.ordinal, null, ops.submitted_answer(r.run_id, r.number, r.state, true))::ops.member_answer
+      from known k
+      cross join lateral (select * from ops.runs x where x.run_id = k.run_id offset 0) r
+     where k.run_id is not null
+       and coalesce(case when r.idempotency_key = k.key then r.request_digest end,
+                    (select q.request_digest from ops.retry_requests q
+                      where q.workspace = k.workspace and q.idempotency_key = k.key limit 1)) = ops.digest(k.body)
+       and (select true from ops.tokens t
+             where t.token_id = k.token_id and t.role = 'operator' and t.revoked_at is null
+               and (t.expires_at is null or t.expires_at > v_now)
+               and (t.workspaces is null or k.workspace = any (t.workspaces)) limit 1));
+end
+$$;
+
+-- functions/core/submitted_answer.sql
+-- What a member of ops.submit_each is answered, as JSON text.
+create or replace function ops.submitted_answer(p_run_id uuid, p_number bigint, p_state text, p_repeated boolean)
+returns text
+language sql immutable parallel safe
+return '{"run_id": "' || p_run_id::text || '", "number": ' || p_number::text || ', "state": "' || p_state
+       || '", "repeated": ' || p_repeated::text || '}';
+
+-- functions/core/submitted_whole.sql
+-- The Run behind an answer of ops.submit_each, with its `repeated`, as JSON text.
+create or replace function ops.submitted_whole(p_detail text) returns text
+language sql stable set search_path = ''
+as $$
+  select (ops.run_json((p_detail::jsonb ->> 'run_id')::uuid)
+          || case when (p_detail::jsonb ->> 'repeated')::boolean then '{"repeated": true}'::jsonb else '{}' end)::text
 $$;
 
 -- functions/core/substitute.sql
@@ -4119,6 +4467,24 @@ as $$
     ('artifact', '', 'begun'), ('artifact', '', 'recorded'),
     ('artifact', 'begun', 'recorded'), ('artifact', 'begun', 'orphaned'),
     ('artifact', 'recorded', 'visible'), ('artifact', 'recorded', 'orphaned')
+$$;
+
+-- functions/core/unanswered.sql
+-- The members of a batch without an answer yet, in their order.
+create or replace function ops.unanswered(p_members jsonb, p_answers ops.member_answer[]) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_done int[] := array(select a.ordinal from unnest(p_answers) a);
+begin
+  if cardinality(v_done) = 0 then
+    return p_members;
+  elsif cardinality(v_done) = jsonb_array_length(p_members) then
+    return '[]';
+  end if;
+  return (select coalesce(jsonb_agg(m order by (m ->> 'ordinal')::int), '[]') from jsonb_array_elements(p_members) m
+           where (m ->> 'ordinal')::int <> all (v_done));
+end
 $$;
 
 -- functions/core/unblock.sql
@@ -4381,7 +4747,8 @@ declare
   v_on    jsonb;
   v_class text := coalesce(p_run.error ->> 'class', 'internal');
 begin
-  select ops.retry_classes(ops.own_retry(t.spec, p_run.retry)) into v_on from ops.templates t where t.template_id = p_run.template_id;
+  select ops.retry_classes(ops.own_retry(t.spec, p_run.retry)) into v_on from ops.templates t
+   where t.template_id = p_run.template_id;
   return jsonb_build_array(ops.reason(p_run.state_reason, case p_run.state_reason
       when 'not_retryable' then format('no retry: the template retries %s errors, not %s ones',
         coalesce((select string_agg(c, ', ') from jsonb_array_elements_text(v_on) c), 'no'), v_class)
@@ -6224,6 +6591,11 @@ as $$
       'labels', (p_run).labels,
       'caps', (p_run).caps,
       'concurrency_key', (p_run).concurrency_key,
+      'dedupe_key', (p_run).dedupe_key,
+      'retry', (p_run).retry,
+      'lease_seconds', (p_run).lease_seconds,
+      'condition', case when exists (select from ops.run_dependencies d where d.run_id = (p_run).run_id)
+                        then (p_run).condition end,
       'traceparent', (p_run).traceparent)
     || jsonb_build_object(
       'state', (p_run).state,
@@ -6511,7 +6883,7 @@ declare
     'register_executor', 'leave_executor', 'claim_runs', 'heartbeat', 'append_logs', 'begin_artifact',
     'record_artifact', 'get_artifact', 'get_bundle', 'report_attempt', 'exchange_each', 'commit_publication',
     -- operator plane
-    'submit_run', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'run_events', 'run_logs',
+    'submit_run', 'submit_each', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'run_events', 'run_logs',
     'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',
     'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'info', 'verify_events',
     -- reactor

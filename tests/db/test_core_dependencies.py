@@ -1,4 +1,4 @@
-"""Runs that wait for other runs: conditions, what is refused, pipelines, retries, and ends that come at the same moment."""
+"""Runs that wait for other runs: conditions, refusals, pipelines, retries, and ends that come at the same moment."""
 
 from __future__ import annotations
 
@@ -181,7 +181,10 @@ def test_a_pipeline_waits_with_all_its_tasks_and_then_starts_with_the_first(queu
     whole = child(queue, first, template="flow")
     assert (whole["state_reason"], queue.states(whole)) == ("waiting_on_dependency", {"a": "waiting", "z": "waiting"})
     assert queue.get(queue.child(whole, "a"))["state_reason"] == "waiting_on_pipeline"
-    assert (queue.why(whole), queue.why(queue.child(whole, "a"))) == (["waiting_on_dependency"], ["waiting_on_pipeline"])
+    assert (queue.why(whole), queue.why(queue.child(whole, "a"))) == (
+        ["waiting_on_dependency"],
+        ["waiting_on_pipeline"],
+    )
     (claimed,) = worker.claim(5)
     worker.report(claimed)
     assert (queue.get(whole)["state_reason"], queue.states(whole)) == (

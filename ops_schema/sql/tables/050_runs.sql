@@ -63,8 +63,8 @@ create table ops.runs (
 
   constraint runs_pkey primary key (run_id),
   constraint runs_number_key unique (number),
-  constraint runs_workspace_fkey foreign key (workspace) references ops.workspaces (workspace),
-  constraint runs_template_fkey foreign key (template_id) references ops.templates (template_id),
+  -- one check for both: a template is of one workspace, and its runs are too
+  constraint runs_template_fkey foreign key (template_id, workspace) references ops.templates (template_id, workspace),
   constraint runs_pipeline_fkey foreign key (pipeline_run_id) references ops.runs (run_id),
   constraint runs_retry_of_fkey foreign key (retry_of) references ops.runs (run_id),
   constraint runs_params_is_an_object check (jsonb_typeof(params) = 'object'),

@@ -6,6 +6,7 @@ returns uuid
 language plpgsql volatile set search_path = ''
 as $$
 declare
+  v_wanted text := coalesce(p_body ->> 'on_conflict', 'error');
   v_holder ops.runs;
 begin
   if p_body ->> 'dedupe_key' is null then
@@ -14,9 +15,14 @@ begin
   select * into v_holder from ops.runs r
    where r.workspace = p_workspace and r.dedupe_key = p_body ->> 'dedupe_key'
      and r.state in ('waiting', 'queued', 'running');
-  if v_holder.run_id is null or (p_body ->> 'on_conflict' = 'replace' and ops.give_way(p_token, v_holder.run_id)) then
+  if v_holder.run_id is null then
     return null;
-  elsif p_body ->> 'on_conflict' = 'return' then
+  elsif v_wanted = 'replace' then
+    -- an `if` of its own: `and` promises no order, and giving way is no question
+    if ops.give_way(p_token, v_holder.run_id) then
+      return null;
+    end if;
+  elsif v_wanted = 'return' then
     insert into ops.retry_requests (workspace, idempotency_key, request_digest, run_id, created_at)
     select p_workspace, p_body ->> 'idempotency_key', p_digest, v_holder.run_id, ops.now()
      where p_body ->> 'idempotency_key' is not null;
