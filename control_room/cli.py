@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from control_room.commands import artifacts, context, demo, doctor, migrate, platform, runs, stack, templates
+from control_room.commands import artifacts, context, demo, doctor, migrate, platform, runs, stack, submit, templates
 from control_room.errors import EXIT_CODES, FAILED, INTERRUPTED, MISUSE, UNAVAILABLE, ControlRoomError
 
 EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
@@ -59,7 +59,7 @@ app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.status)
 app.command()(demo.demo)
-app.command()(runs.submit)
+app.command()(submit.submit)
 app.add_typer(runs.app, name="runs")
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(templates.app, name="templates")

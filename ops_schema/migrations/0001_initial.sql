@@ -239,7 +239,7 @@ create table ops.runs (
   labels              jsonb       not null default '{}',
   caps                jsonb       not null default '{}',   -- the tightest in force at submit
   max_attempts        int         not null default 1,
-  retry               jsonb,                               -- {"backoff_seconds", "backoff_max_seconds", "on"}; null: the template's
+  retry               jsonb,                               -- of its submit; null: the template's
   lease_seconds       int         not null default 60,
   requires            jsonb,                               -- {"capabilities", "labels"} to be offered; null: any
   concurrency_key     text,
@@ -2521,7 +2521,8 @@ $$;
 -- The runs that a submit depends on, as ops.create_run takes them: [{depends_on, inputs}] in the order of run ids.
 -- Each is a run of the same workspace, named once; each input is one of the template's and comes from one run. Whether
 -- the parents have ended is looked at later, under their locks. Raises OPV05.
-create or replace function ops.named_parents(p_token ops.tokens, p_workspace text, p_template ops.templates, p_body jsonb)
+create or replace function ops.named_parents(
+  p_token ops.tokens, p_workspace text, p_template ops.templates, p_body jsonb)
 returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -2639,7 +2640,8 @@ $$;
 -- A template's spec with the retry policy of one run: what its submit said replaces the template's, field by field.
 create or replace function ops.own_retry(p_spec jsonb, p_retry jsonb) returns jsonb
 language sql immutable parallel safe
-return p_spec || jsonb_build_object('retry', coalesce(nullif(p_spec -> 'retry', 'null'), '{}') || coalesce(p_retry, '{}'));
+return p_spec || jsonb_build_object('retry',
+                                    coalesce(nullif(p_spec -> 'retry', 'null'), '{}') || coalesce(p_retry, '{}'));
 
 -- functions/core/params_invalid.sql
 -- Refuse parameters: OPV02 with one entry in `errors`.
@@ -4015,8 +4017,8 @@ end
 $$;
 
 -- functions/core/submit_plain.sql
--- Mutate and emit: the plain submits of a batch (see ops.is_plain_submit) in one statement: one insert for the runs, one
--- for their events. The rest is left alone, and so is what another request with its idempotency key was faster with.
+-- Mutate and emit: the plain submits of a batch (see ops.is_plain_submit) in one statement: one insert for the runs,
+-- one for their events. The rest is left alone, and so is what another request with its idempotency key was faster with.
 -- Returns their answers, and in which queues they stand ready, which the caller announces.
 --
 -- Members of one kin have token, workspace, template and asked version in common, and whether they wait for their time:
@@ -4490,8 +4492,9 @@ $$;
 -- functions/core/unblock.sql
 -- Mutate: look again at runs that wait for their parents. Ready ones get their inputs and go to the queue (or go on
 -- waiting for their time); those whose condition can no longer hold are skipped; one whose succeeded parent left no
--- such output fails. A pipeline lets its first tasks go, or takes all its tasks along. The caller has locked them in run-id order in an earlier statement, so the parents read here are
--- no older than the lock. Returns the runs that ended; the caller settles those.
+-- such output fails. A pipeline lets its first tasks go, or takes all its tasks along. The caller has locked them in
+-- run-id order in an earlier statement, so the parents read here are no older than the lock. Returns the runs that
+-- ended; the caller settles those.
 create or replace function ops.unblock(p_run_ids uuid[], p_actor text) returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$

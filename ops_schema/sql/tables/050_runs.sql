@@ -22,7 +22,7 @@ create table ops.runs (
   labels              jsonb       not null default '{}',
   caps                jsonb       not null default '{}',   -- the tightest in force at submit
   max_attempts        int         not null default 1,
-  retry               jsonb,                               -- {"backoff_seconds", "backoff_max_seconds", "on"}; null: the template's
+  retry               jsonb,                               -- of its submit; null: the template's
   lease_seconds       int         not null default 60,
   requires            jsonb,                               -- {"capabilities", "labels"} to be offered; null: any
   concurrency_key     text,

@@ -1,7 +1,8 @@
 -- The runs that a submit depends on, as ops.create_run takes them: [{depends_on, inputs}] in the order of run ids.
 -- Each is a run of the same workspace, named once; each input is one of the template's and comes from one run. Whether
 -- the parents have ended is looked at later, under their locks. Raises OPV05.
-create or replace function ops.named_parents(p_token ops.tokens, p_workspace text, p_template ops.templates, p_body jsonb)
+create or replace function ops.named_parents(
+  p_token ops.tokens, p_workspace text, p_template ops.templates, p_body jsonb)
 returns jsonb
 language plpgsql stable set search_path = ''
 as $$

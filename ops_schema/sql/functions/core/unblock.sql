@@ -1,7 +1,8 @@
 -- Mutate: look again at runs that wait for their parents. Ready ones get their inputs and go to the queue (or go on
 -- waiting for their time); those whose condition can no longer hold are skipped; one whose succeeded parent left no
--- such output fails. A pipeline lets its first tasks go, or takes all its tasks along. The caller has locked them in run-id order in an earlier statement, so the parents read here are
--- no older than the lock. Returns the runs that ended; the caller settles those.
+-- such output fails. A pipeline lets its first tasks go, or takes all its tasks along. The caller has locked them in
+-- run-id order in an earlier statement, so the parents read here are no older than the lock. Returns the runs that
+-- ended; the caller settles those.
 create or replace function ops.unblock(p_run_ids uuid[], p_actor text) returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$
