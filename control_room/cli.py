@@ -22,6 +22,7 @@ from control_room.commands import (
     runs_dead,
     runs_steering,
     stack,
+    submit,
     templates,
 )
 from control_room.errors import EXIT_CODES, FAILED, INTERRUPTED, MISUSE, UNAVAILABLE, ControlRoomError
@@ -72,7 +73,7 @@ app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.status)
 app.command()(demo.demo)
-app.command()(runs.submit)
+app.command()(submit.submit)
 runs_steering.add_to(runs.app)
 runs_dead.add_to(runs.app)
 app.add_typer(runs.app, name="runs")

@@ -6,7 +6,7 @@ import hashlib
 import ipaddress
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -63,6 +63,12 @@ class OperatorClient:
         key = options.pop("idempotency_key", None) or f"cli-{uuid.uuid4()}"
         body = {"template": template, "params": dict(params), "idempotency_key": key}
         return self._call("POST", "/runs", json={**body, **{k: v for k, v in options.items() if v is not None}})
+
+    def submit_many(self, runs: Sequence[Mapping[str, Any]]) -> Json:
+        """{items, accepted, refused} for up to 1,000 requests, each an item or a problem of its own. Those without an
+        idempotency_key get one, so that a lost answer can be asked for again."""
+        keyed = [{"idempotency_key": f"cli-{uuid.uuid4()}", **run} for run in runs]
+        return self._call("POST", "/runs/bulk", json={"runs": keyed}, timeout=120.0)
 
     def list_runs(self, **filters: Any) -> Json:
         return self._call("GET", "/runs", params=_present(filters))

@@ -27,6 +27,7 @@ QUERIES: Final[dict[str, str]] = {
     "commit_publication": "select ops.commit_publication(%s, %s, %s, %s)",
     # operator plane
     "submit_run": "select ops.submit_run(%s, %s)",
+    "submit_each": "select ordinal, code, detail from ops.submit_each(%s)",
     "get_run": "select ops.get_run(%s, %s)",
     "list_runs": "select ops.list_runs(%s, %s)",
     "cancel_run": "select ops.cancel_run(%s, %s, %s)",
@@ -77,6 +78,7 @@ CHANNELS: Final[tuple[str, ...]] = ("ops_ready",)
 EVENT_WRITERS: Final[frozenset[str]] = frozenset(
     {
         "submit_run",
+        "submit_each",
         "cancel_run",
         "retry_run",
         "pause_run",

@@ -67,6 +67,7 @@ class Store(Steers, Protocol):
     async def commit_publication(self, p: Principal, run_id: Id, output: str, body: Body) -> Json: ...
 
     async def submit_run(self, p: Principal, body: Body) -> Json: ...
+    async def submit_each(self, members: Sequence[Body]) -> list[MemberAnswer]: ...
     async def get_run(self, p: Principal, ref: str) -> Json: ...
     async def list_runs(self, p: Principal, filters: Body) -> Json: ...
     async def cancel_run(self, p: Principal, ref: str, body: Body) -> Json: ...
@@ -227,8 +228,13 @@ class PostgresStore(SteeringQueries):
     # Operator plane --------------------------------------------------------------------------------------------------
 
     async def submit_run(self, p: Principal, body: Body) -> Json:
-        """The new Run; with `repeated: true` when its idempotency_key was seen with the same body."""
+        """The new Run; with `repeated: true` when it was on record (idempotency_key, dedupe_key)."""
         return await self._json("submit_run", p.token_id, Jsonb(body))
+
+    async def submit_each(self, members: Sequence[Body]) -> list[MemberAnswer]:
+        """Submits {ordinal, token_id, body, whole?} of many callers, in one transaction; an answer for each ordinal:
+        {run_id, number, state, repeated}, with `whole` the Run. A member's refusal is its own."""
+        return [MemberAnswer(*row) for row in await self._rows("submit_each", Jsonb(members))]
 
     async def get_run(self, p: Principal, ref: str) -> Json:
         """Run with attempts, children, depends_on and publications. ref: run_id or number."""

@@ -24,6 +24,7 @@ from control_room.api.dashboard import Dashboard
 from control_room.api.events_hub import EventHub
 from control_room.api.headers import SecurityHeaders
 from control_room.api.router import operator_router
+from control_room.api.submitter import Submitter
 from control_room.reactor.reactor import react
 from ops_schema.store import PostgresStore, Store
 
@@ -49,7 +50,8 @@ def create_app(
     door: Store = own_store if own_store is not None else store  # type: ignore[assignment]
     objects = object_store or ObjectStore.from_settings(settings)
     services = make_services(door, objects, settings)
-    ctx = Context(settings, door, objects, EventHub(door), Dashboard(settings.web_dir or BUILT_DASHBOARD))
+    dashboard = Dashboard(settings.web_dir or BUILT_DASHBOARD)
+    ctx = Context(settings, door, objects, EventHub(door), dashboard, Submitter(door))
     duties = [ctx.hub.run] + ([lambda: react(door, settings.connections_file)] if reactor else [])
 
     @asynccontextmanager

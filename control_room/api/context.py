@@ -10,6 +10,7 @@ from fastapi import Request
 from contract.server.object_store import ObjectStore
 from contract.server.settings import ServerSettings
 from control_room.api.dashboard import Dashboard
+from control_room.api.submitter import Submitter
 from ops_schema.store import Store
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Context:
     objects: ObjectStore
     hub: EventHub
     dashboard: Dashboard
+    submitter: Submitter
 
 
 def context(request: Request) -> Context:

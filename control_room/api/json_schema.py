@@ -6,7 +6,9 @@ Schemas come from users, so nothing they name is ever fetched: `$ref` reaches in
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -41,6 +43,12 @@ def _without_dialect(node: Any) -> Any:
     return [_without_dialect(item) for item in node] if isinstance(node, list) else node
 
 
+@lru_cache(maxsize=256)
+def _validator(schema: str) -> Any:
+    """The validator of a schema, kept for the next time: a batch checks a thousand values by one."""
+    return BoundedValidator(_without_dialect(json.loads(schema)), registry=_OFFLINE)
+
+
 def validation_issues(
     schema: Mapping[str, Any], value: Any, *prefix: object, budget: Budget | None = None
 ) -> list[Issue]:
@@ -50,9 +58,7 @@ def validation_issues(
     """
     found: list[Issue] = []
     try:
-        validator: Any = BoundedValidator(
-            _without_dialect(schema), registry=_OFFLINE, format_checker=budget or Budget()
-        )
+        validator = _validator(json.dumps(schema)).evolve(format_checker=budget or Budget())
         for error in validator.iter_errors(value):
             found.append(Issue(pointer(*prefix, *error.absolute_path), _plain(error)))
             if len(found) >= _MAX_ERRORS:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 from fastapi import Body, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from contract.errors import Invalid
+from contract.errors import ContractError, Invalid
 from control_room.api import models
 from control_room.api.access import Operator, Reader
 from control_room.api.context import Context, context
+from control_room.api.desk import Desk
 from control_room.api.documented import reading, writing
 from control_room.api.names import did_you_mean
 from control_room.api.strict_route import StrictRouter
-from control_room.api.submission import DEFAULT_WORKSPACE, checked_params, find_template, to_submit
 
 router = StrictRouter(tags=["runs"])
 Ctx = Annotated[Context, Depends(context)]
@@ -82,19 +82,35 @@ async def list_runs(ctx: Ctx, caller: Reader, filters: Annotated[RunFilters, Que
     status_code=201,
     responses={
         **writing(404, 409),
-        200: {"model": models.Run, "description": "The idempotency_key was seen with the same body."},
+        200: {"model": models.Run, "description": "It was on record: the idempotency_key, or the dedupe_key."},
     },
 )
 async def submit_run(ctx: Ctx, caller: Operator, body: models.SubmitRun, response: Response) -> models.Run:
     """Submit a run. The parameters are checked against the template's schema and its defaults applied."""
-    workspace = body.workspace or DEFAULT_WORKSPACE
-    template = await find_template(ctx.store, caller.principal, body.template, body.template_version, workspace)
-    resolved = await checked_params(ctx.store, caller.principal, template, body.params)
-    wanted = to_submit(body.model_dump(mode="json", exclude_none=True), template, resolved)
-    run = await ctx.store.submit_run(caller.principal, wanted)
+    wanted = await Desk(ctx.store, caller.principal).check(body)
+    run = await ctx.submitter.submit(caller.principal, wanted)
     if run.get("repeated"):
         response.status_code = 200
     return models.Run.model_validate(run)
+
+
+@router.post("/runs/bulk", operation_id="submitRuns", responses=writing())
+async def submit_runs(ctx: Ctx, caller: Operator, body: models.BulkSubmit) -> models.BulkAnswer:
+    """Submit up to 1,000 runs. Each is accepted or refused for itself; give each an idempotency_key, and the same
+    request again answers with the same runs."""
+    checked = await Desk(ctx.store, caller.principal).check_each(body.runs)
+    good = [one for one in checked if isinstance(one, dict)]
+    made = iter(await ctx.submitter.submit_each(caller.principal, good))
+    found = [next(made) if isinstance(one, dict) else one for one in checked]
+    items = [_bulk_item(ordinal, one) for ordinal, one in enumerate(found)]
+    refused = sum(item.problem is not None for item in items)
+    return models.BulkAnswer(items=items, accepted=len(items) - refused, refused=refused)
+
+
+def _bulk_item(ordinal: int, found: dict[str, Any] | ContractError) -> models.BulkItem:
+    if isinstance(found, ContractError):
+        return models.BulkItem(ordinal=ordinal, problem=models.Problem.model_validate(found.problem()))
+    return models.BulkItem(ordinal=ordinal, **found)
 
 
 @router.get("/runs/{ref}", operation_id="getRun", responses=reading(404))

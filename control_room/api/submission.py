@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contract.errors import ContractError, Invalid, make
@@ -53,7 +53,7 @@ async def _not_found(store: Store, principal: Principal, name: str, version: int
     )
 
 
-def refuse_params(issues: list[Issue]) -> None:
+def refuse_params(issues: Sequence[Issue]) -> None:
     """Raises params_invalid when there are issues."""
     if issues:
         first = issues[0]
@@ -66,20 +66,8 @@ def refuse_params(issues: list[Issue]) -> None:
         )
 
 
-async def checked_params(store: Store, principal: Principal, template: Json, params: Mapping[str, Any]) -> Json:
-    """The parameters with defaults applied, a pipeline's tasks checked too. Raises params_invalid."""
-    spec = template["spec"]
-    budget = Budget()
-    # In a thread: a check may take a second, and the event loop has others to serve.
-    resolved, issues = await asyncio.to_thread(
-        check_params, spec.get("params_schema", {}), params, "params", budget=budget
-    )
-    refuse_params(issues)
-    await _check_tasks(store, principal, template, resolved, budget)
-    return resolved
-
-
-async def _check_tasks(store: Store, principal: Principal, template: Json, params: Json, budget: Budget) -> None:
+async def check_tasks(store: Store, principal: Principal, template: Json, params: Json, budget: Budget) -> None:
+    """Raises params_invalid when a pipeline's tasks do not take what its parameters give them."""
     tasks: Mapping[str, Any] = template["spec"].get("tasks", {})
     wanted = sorted({(task["template"], task.get("template_version") or 0) for task in tasks.values()})
     children = {

@@ -1,10 +1,9 @@
-"""submit, and runs: ls, show, logs, cancel, retry, why."""
+"""runs: ls, show, logs, cancel, retry, why."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager
-from pathlib import Path
 from textwrap import indent
 from typing import Annotated, Any
 
@@ -22,50 +21,11 @@ from control_room.commands.words import (
     seconds_text,
     time_text,
 )
-from control_room.errors import FAILED, OK, interruptible
+from control_room.errors import interruptible
 
 app = typer.Typer(no_args_is_help=True, help="Look at runs, and steer them.")
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Number or run_id.")]
 Json = dict[str, Any]
-
-
-def submit(
-    context: typer.Context,
-    template: Annotated[str, typer.Argument(help="Name of a template; see `templates ls`.")],
-    param: Annotated[list[str] | None, typer.Option("-p", "--param", metavar="NAME=VALUE", help="May repeat.")] = None,
-    params_file: Annotated[Path | None, typer.Option(help="YAML or JSON with parameters; -p goes before it.")] = None,
-    template_version: Annotated[int | None, typer.Option(min=1)] = None,
-    priority: Annotated[int | None, typer.Option(help="Higher goes first.")] = None,
-    queue: Annotated[str | None, typer.Option()] = None,
-    label: Annotated[list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="May repeat.")] = None,
-    idempotency_key: Annotated[str | None, typer.Option(help="The same key and request again is the same run.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for its end; exit code 1 if it fails.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Submit a run."""
-    from control_room.commands import params as given
-    from control_room.commands.follow import follow_run
-
-    with connect(context, patience=90.0 if follow else 0.0) as client:
-        schema = client.template(template)["spec"].get("params_schema", {})
-        values = given.collect(param or [], params_file, schema)
-        run = client.submit(
-            template,
-            values,
-            template_version=template_version,
-            priority=priority,
-            queue=queue,
-            labels=given.pairs(label or [], "--label") or None,
-            idempotency_key=idempotency_key,
-        )
-        if not follow:
-            _answer(run, as_json, f"run {run['number']} ({template}) is {run['state']}")
-            return
-        say(f"run {run['number']} ({template})", quiet=as_json)
-        with goes_on(run):
-            finished = follow_run(client, str(run["number"]), quiet=as_json)
-    _answer(finished, as_json, _ending(finished))
-    raise typer.Exit(OK if finished["state"] == "succeeded" else FAILED)
 
 
 @app.command()

@@ -171,6 +171,7 @@ create table ops.templates (
   created_by  uuid,
   constraint templates_pkey primary key (template_id),
   constraint templates_number_key unique (number),
+  constraint templates_workspace_key unique (template_id, workspace),
   constraint templates_version_key unique (workspace, name, version),
   constraint templates_workspace_fkey foreign key (workspace) references ops.workspaces (workspace),
   constraint templates_name check (name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
@@ -242,6 +243,7 @@ create table ops.runs (
   labels              jsonb       not null default '{}',
   caps                jsonb       not null default '{}',   -- the tightest in force at submit
   max_attempts        int         not null default 1,
+  retry               jsonb,                               -- of its submit; null: the template's
   lease_seconds       int         not null default 60,
   requires            jsonb,                               -- {"capabilities", "labels"} to be offered; null: any
   concurrency_key     text,
@@ -249,6 +251,7 @@ create table ops.runs (
   deadline            timestamptz,
   idempotency_key     text,
   request_digest      bytea,
+  dedupe_key          text,                                -- at most one run that has not ended holds it
   traceparent         text,
   submitted_by        text        not null,
   submitted_at        timestamptz not null,
@@ -281,14 +284,15 @@ create table ops.runs (
 
   constraint runs_pkey primary key (run_id),
   constraint runs_number_key unique (number),
-  constraint runs_workspace_fkey foreign key (workspace) references ops.workspaces (workspace),
-  constraint runs_template_fkey foreign key (template_id) references ops.templates (template_id),
+  -- one check for both: a template is of one workspace, and its runs are too
+  constraint runs_template_fkey foreign key (template_id, workspace) references ops.templates (template_id, workspace),
   constraint runs_pipeline_fkey foreign key (pipeline_run_id) references ops.runs (run_id),
   constraint runs_retry_of_fkey foreign key (retry_of) references ops.runs (run_id),
   constraint runs_params_is_an_object check (jsonb_typeof(params) = 'object'),
   constraint runs_inputs_is_an_array check (jsonb_typeof(inputs) = 'array'),
   constraint runs_outputs_is_an_array check (jsonb_typeof(outputs) = 'array'),
   constraint runs_labels_is_an_object check (jsonb_typeof(labels) = 'object'),
+  constraint runs_retry_is_an_object check (jsonb_typeof(retry) = 'object'),
   constraint runs_caps_is_an_object check (jsonb_typeof(caps) = 'object'),
   constraint runs_max_attempts check (max_attempts between 1 and 100),
   constraint runs_lease_seconds check (lease_seconds between 1 and 3600),
@@ -332,9 +336,12 @@ create index runs_failed on ops.runs (number) where state = 'failed' and pipelin
 create index runs_retry_of on ops.runs (retry_of) where retry_of is not null;
 create index runs_children on ops.runs (pipeline_run_id) where pipeline_run_id is not null;
 create unique index runs_idempotency on ops.runs (workspace, idempotency_key) where idempotency_key is not null;
+-- A backstop: submits with a dedupe key take turns.
+create unique index runs_dedupe on ops.runs (workspace, dedupe_key)
+  where dedupe_key is not null and state in ('waiting', 'queued', 'running');
 
--- Retries that made no new run but let a waiting one go on: what they were answered with, for the next time they are
--- sent. The keys of submits are on the runs they made.
+-- Requests with an idempotency key that made no new run: retries that let a waiting run go on, submits whose dedupe key
+-- was held. What they were answered with, for the next time they are sent. Other keys are on the runs they made.
 create table ops.retry_requests (
   workspace       text        not null,
   idempotency_key text        not null,
@@ -683,11 +690,31 @@ $$;
 create or replace function ops.announce(p_run_ids uuid[]) returns void
 language plpgsql volatile set search_path = ''
 as $$
+begin
+  perform ops.announce_all(p_run_ids, '{}');
+end
+$$;
+
+-- functions/core/announce_all.sql
+-- Emit: new runs can be found by claims and are announced to waiting ones: those of p_run_ids that are ready, and those
+-- of which is only known where they stand (p_ready: queue, kind, priority). At most one notification.
+create or replace function ops.announce_all(p_run_ids uuid[], p_ready ops.queue_floors[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
 declare
   v_ready uuid[] := array(select r.run_id from ops.runs r where r.run_id = any (p_run_ids) and r.state = 'queued');
 begin
-  perform ops.ensure_floors(v_ready);
-  perform ops.notify_ready(array(select r.kind from ops.runs r where r.run_id = any (v_ready)));
+  if cardinality(v_ready) > 0 then
+    perform ops.ensure_floors(v_ready);
+  end if;
+  insert into ops.queue_floors (queue, kind, priority, moved_at, rescanned_at)
+  select n.queue, n.kind, n.priority, n.moved_at, n.rescanned_at from unnest(p_ready) n
+   where not exists (select from ops.queue_floors f
+                      where (f.queue, f.kind, f.priority) = (n.queue, n.kind, n.priority))
+   order by 1, 2, 3
+  on conflict do nothing;
+  perform ops.notify_ready(array(select n.kind from unnest(p_ready) n)
+                           || array(select r.kind from ops.runs r where r.run_id = any (v_ready)));
 end
 $$;
 
@@ -958,6 +985,39 @@ begin
 end
 $$;
 
+-- functions/core/check_parent_inputs.sql
+-- Guard: the inputs {name: output} that a new run takes from one parent. p_taken: those of the parents before it.
+-- Raises OPV05.
+create or replace function ops.check_parent_inputs(
+  p_path text, p_inputs jsonb, p_taken jsonb, p_parent ops.runs, p_template ops.templates)
+returns void
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_declared jsonb := coalesce(nullif(p_template.spec -> 'inputs', 'null'), '[]');
+  v_input    record;
+begin
+  if jsonb_typeof(p_inputs) <> 'object' then
+    perform ops.dependency_invalid(p_path, 'must be an object of input names and output names');
+  elsif p_inputs <> '{}' and p_parent.kind = 'pipeline' then
+    perform ops.dependency_invalid(p_path, format('run %s is a pipeline, which has no outputs of its own',
+      p_parent.number), 'Name the run of the task that has the output.');
+  elsif p_inputs <> '{}' and p_template.kind = 'pipeline' then
+    perform ops.dependency_invalid(p_path, 'a pipeline has no inputs of its own', 'Its tasks say what they read.');
+  end if;
+  for v_input in select i.key, i.value from jsonb_each(p_inputs) i order by i.key loop
+    if not v_declared @> jsonb_build_array(jsonb_build_object('name', v_input.key)) then
+      perform ops.dependency_invalid(p_path || '/' || v_input.key, format('template %s has no input %s', p_template.name,
+        left(v_input.key, 80)), 'Declare it under `inputs` in the template.');
+    elsif p_taken ? v_input.key then
+      perform ops.dependency_invalid(p_path || '/' || v_input.key, 'comes from two runs');
+    elsif jsonb_typeof(v_input.value) <> 'string' then
+      perform ops.dependency_invalid(p_path || '/' || v_input.key, 'must be the name of an output');
+    end if;
+  end loop;
+end
+$$;
+
 -- functions/core/check_pipeline_submit.sql
 -- Guard: a pipeline run is never claimed, so what rules claims and attempts has no effect on it and is refused, not
 -- ignored: OPV01. Its caps are passed down to its tasks.
@@ -970,7 +1030,7 @@ begin
   if p_template.kind <> 'pipeline' then
     return;
   end if;
-  foreach v_name in array array['max_attempts', 'concurrency_key'] loop
+  foreach v_name in array array['max_attempts', 'retry', 'lease_seconds', 'concurrency_key', 'concurrency_limit'] loop
     if p_body ->> v_name is not null then
       perform ops.invalid('/' || v_name, 'has no effect on a pipeline, whose tasks are claimed one by one',
                           format('Say it in the templates of its tasks, and leave %s out.', v_name));
@@ -1068,6 +1128,33 @@ begin
 end
 $$;
 
+-- functions/core/check_retry.sql
+-- Guard: a retry policy as a submit gives it; null is none. Raises OPV01.
+create or replace function ops.check_retry(p_retry jsonb) returns void
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_name text;
+begin
+  for v_name in select jsonb_object_keys(p_retry) loop
+    if v_name not in ('backoff_seconds', 'backoff_max_seconds', 'on') then
+      perform ops.invalid('/retry/' || v_name, 'is no part of a retry policy',
+                          'It has backoff_seconds, backoff_max_seconds and on; max_attempts stands beside it.');
+    elsif v_name = 'on' then
+      if jsonb_typeof(p_retry -> 'on') <> 'array'
+         or not '["user", "external", "internal", "resources"]' @> (p_retry -> 'on') then
+        perform ops.invalid('/retry/on', 'must list failure classes: user, external, internal, resources');
+      end if;
+    elsif jsonb_typeof(p_retry -> v_name) <> 'number'
+       or (p_retry ->> v_name)::numeric > (case v_name when 'backoff_seconds' then 86400 else 604800 end)
+       or (p_retry ->> v_name)::numeric < 0 then
+      perform ops.invalid('/retry/' || v_name, 'must be a number of seconds: backoff_seconds up to 86400, '
+                          'backoff_max_seconds up to 604800');
+    end if;
+  end loop;
+end
+$$;
+
 -- functions/core/check_run.sql
 -- Guard: the values of a new run that its CHECKs would refuse, said in words. Raises OPV01.
 create or replace function ops.check_run(p_run ops.runs) returns void
@@ -1104,7 +1191,7 @@ $$;
 
 -- functions/core/check_submit.sql
 -- Guard: the shapes that the schema relies on. The server has checked the body against its document before. Raises
--- OPV01.
+-- OPV01, OPV05.
 create or replace function ops.check_submit(p_body jsonb) returns void
 language plpgsql immutable set search_path = ''
 as $$
@@ -1115,23 +1202,52 @@ begin
     perform ops.invalid('/', 'the body must be an object');
   end if;
   foreach v_name in array array['template', 'workspace', 'queue', 'not_before', 'deadline', 'idempotency_key',
-                                'concurrency_key', 'traceparent'] loop
+                                'concurrency_key', 'dedupe_key', 'condition', 'on_conflict', 'traceparent'] loop
     if p_body ? v_name and jsonb_typeof(p_body -> v_name) not in ('string', 'null') then
       perform ops.invalid('/' || v_name, 'must be text');
     end if;
   end loop;
-  foreach v_name in array array['template_version', 'priority', 'max_attempts'] loop
+  foreach v_name in array array['template_version', 'priority', 'max_attempts', 'lease_seconds',
+                                'concurrency_limit'] loop
     if p_body ? v_name and coalesce(p_body ->> v_name, '0') !~ '^-?[0-9]{1,9}$' then
       perform ops.invalid('/' || v_name, 'must be a whole number');
     end if;
   end loop;
-  foreach v_name in array array['labels', 'caps'] loop
+  foreach v_name in array array['labels', 'caps', 'retry'] loop
     if p_body ? v_name and jsonb_typeof(p_body -> v_name) not in ('object', 'null') then
       perform ops.invalid('/' || v_name, 'must be an object');
     end if;
   end loop;
   if coalesce(p_body ->> 'template', '') = '' then
     perform ops.invalid('/template', 'is required');
+  elsif (p_body ->> 'lease_seconds')::int not between 10 and 3600 then
+    perform ops.invalid('/lease_seconds', 'must be between 10 and 3600');
+  elsif (p_body ->> 'concurrency_limit')::int not between 1 and 10000 then
+    perform ops.invalid('/concurrency_limit', 'must be between 1 and 10000');
+  end if;
+  perform ops.check_retry(nullif(p_body -> 'retry', 'null'));
+  perform ops.check_together(p_body);
+end
+$$;
+
+-- functions/core/check_together.sql
+-- Guard: fields of a submit that mean nothing without another. Raises OPV01, OPV05.
+create or replace function ops.check_together(p_body jsonb) returns void
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if coalesce(p_body -> 'depends_on', 'null') = 'null' then
+    if p_body ->> 'condition' is not null then
+      perform ops.dependency_invalid('/condition', 'has no effect without depends_on', 'Name the runs to wait for.');
+    end if;
+  elsif jsonb_typeof(p_body -> 'depends_on') <> 'array' or jsonb_array_length(p_body -> 'depends_on') not between 1
+        and 100 then
+    perform ops.dependency_invalid('/depends_on', 'must list 1 to 100 runs');
+  end if;
+  if p_body ->> 'on_conflict' not in ('error', 'return', 'replace') then
+    perform ops.invalid('/on_conflict', 'must be error, return or replace');
+  elsif p_body ->> 'on_conflict' is not null and p_body ->> 'dedupe_key' is null then
+    perform ops.invalid('/on_conflict', 'has no effect without dedupe_key', 'Give a dedupe_key, or leave it out.');
   end if;
 end
 $$;
@@ -1489,10 +1605,12 @@ end;
 
 -- functions/core/create_run.sql
 -- Mutate and emit: one new run of a template. Guards of the body's own fields are here; who may submit is the caller's.
---   p_body    the submit body (params, priority, queue, not_before, deadline, labels, caps, max_attempts,
---             concurrency_key, condition, traceparent, idempotency_key)
---   p_place   what the caller knows: {run_id, workspace, submitted_by, pipeline_run_id, task_key, retry_of, inputs}
---   p_depends [{depends_on, inputs: {name: output}}]; a run with parents waits for them
+--   p_body    the submit body (params, priority, queue, not_before, deadline, labels, caps, max_attempts, retry,
+--             lease_seconds, concurrency_key, concurrency_limit, condition, traceparent, idempotency_key, dedupe_key)
+--   p_place   what the caller knows: {run_id, workspace, submitted_by, pipeline_run_id, task_key, retry_of, inputs,
+--             held: true for a task whose pipeline waits for other runs}
+--   p_depends [{depends_on, inputs: {name: output}}]; a run with parents waits for them. They are locked here, so that
+--             none ends unseen before this transaction does; the caller then looks at them with ops.unblock.
 -- The run is ready at once unless it waits for parents, for its time, or is a pipeline. Returns its run_id.
 -- Raises OPV01, OPV02, OPX01.
 create or replace function ops.create_run(
@@ -1515,12 +1633,15 @@ begin
   v_run.concurrency_key := coalesce(p_body ->> 'concurrency_key',
                                     ops.substitute(v_key -> 'key', v_run.params, '/concurrency/key') #>> '{}');
   v_run.max_attempts := coalesce((p_body ->> 'max_attempts')::int, (v_spec #>> '{retry,max_attempts}')::int, 3);
-  v_run.lease_seconds := coalesce((v_spec ->> 'lease_seconds')::int, ops.setting_number('lease_seconds')::int);
+  v_run.retry := nullif(p_body -> 'retry', 'null');
+  v_run.lease_seconds := coalesce((p_body ->> 'lease_seconds')::int, (v_spec ->> 'lease_seconds')::int,
+                                  ops.setting_number('lease_seconds')::int);
   v_run.condition := coalesce(p_body ->> 'condition', 'all_success');
   perform ops.check_run(v_run);
   v_run.state := 'waiting';
-  v_run.state_reason := case when p_template.kind = 'pipeline' then 'waiting_on_tasks'
-                             when p_depends <> '[]' then 'waiting_on_dependency'
+  v_run.state_reason := case when p_depends <> '[]' then 'waiting_on_dependency'
+                             when p_template.kind = 'pipeline' then 'waiting_on_tasks'
+                             when p_place ? 'held' then 'waiting_on_pipeline'
                              when v_run.not_before > ops.now() then 'not_before' end;
   if v_run.state_reason is null then
     perform pg_current_xact_id();
@@ -1529,22 +1650,27 @@ begin
     v_run.queued_at := ops.now();
   end if;
   if v_run.concurrency_key is not null then
-    perform ops.declare_key(v_run.workspace, v_run.concurrency_key, coalesce((v_key ->> 'limit')::int, 1));
+    perform ops.declare_key(v_run.workspace, v_run.concurrency_key,
+                            coalesce((p_body ->> 'concurrency_limit')::int, (v_key ->> 'limit')::int, 1));
+  end if;
+  if p_depends <> '[]' then
+    perform from ops.runs r where r.run_id in (select (d ->> 'depends_on')::uuid from jsonb_array_elements(p_depends) d)
+      order by r.run_id for share;
   end if;
 
   insert into ops.runs (
     run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of,
-    params, inputs, outputs, labels, caps, max_attempts, lease_seconds, requires, concurrency_key, condition, deadline,
-    idempotency_key, request_digest, traceparent, submitted_by, submitted_at,
+    params, inputs, outputs, labels, caps, max_attempts, retry, lease_seconds, requires, concurrency_key, condition, deadline,
+    idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at,
     priority, queue, not_before, ready_seq, queued_at, state, state_reason)
   values (
     v_run.run_id, v_run.workspace, p_template.template_id, p_template.name, p_template.version, p_template.kind,
     p_place ->> 'task_key', (p_place ->> 'pipeline_run_id')::uuid, (p_place ->> 'retry_of')::uuid,
     v_run.params, coalesce(p_place -> 'inputs', '[]'), v_run.outputs, v_run.labels, v_run.caps,
-    v_run.max_attempts, v_run.lease_seconds, nullif(v_spec -> 'requires', 'null'), v_run.concurrency_key,
+    v_run.max_attempts, v_run.retry, v_run.lease_seconds, nullif(v_spec -> 'requires', 'null'), v_run.concurrency_key,
     v_run.condition,
     (p_body ->> 'deadline')::timestamptz, p_body ->> 'idempotency_key', decode(p_place ->> 'digest', 'hex'),
-    p_body ->> 'traceparent', p_place ->> 'submitted_by', ops.now(),
+    p_body ->> 'dedupe_key', p_body ->> 'traceparent', p_place ->> 'submitted_by', ops.now(),
     coalesce((p_body ->> 'priority')::int, (v_spec ->> 'priority')::int, 0),
     coalesce(p_body ->> 'queue', v_spec ->> 'queue', 'default'),
     v_run.not_before, v_run.ready_seq, v_run.queued_at, v_run.state, v_run.state_reason);
@@ -1562,7 +1688,8 @@ $$;
 -- functions/core/create_tasks.sql
 -- Mutate and emit: the children of a pipeline run, with the template versions of this moment. run_ids rise along the
 -- dependencies, so that locking in run-id order is locking parents first. p_keep: {task key: run_id} of runs that
--- already did a task's work (repair); they get no new child. The pipeline's caps tighten those of each child.
+-- already did a task's work (repair); they get no new child. The pipeline's caps tighten those of each child. While the
+-- pipeline waits for other runs, its first tasks wait for it.
 -- Raises OPN02, OPV02, OPV05.
 create or replace function ops.create_tasks(
   p_pipeline_run_id uuid, p_tasks jsonb, p_body jsonb, p_place jsonb, p_keep jsonb default '{}',
@@ -1578,9 +1705,11 @@ declare
   v_caps     jsonb;
   v_task     jsonb;
   v_template ops.templates;
+  v_held     jsonb;
   v_actor    text   := 'operator:' || (p_place ->> 'submitted_by');
 begin
-  select r.params, r.caps into v_params, v_caps from ops.runs r where r.run_id = p_pipeline_run_id;
+  select r.params, r.caps, case when r.state_reason = 'waiting_on_dependency' then '{"held": true}'::jsonb else '{}' end
+    into v_params, v_caps, v_held from ops.runs r where r.run_id = p_pipeline_run_id;
   v_ids := array(select ops.uuid7() as id from unnest(v_order) order by id);
   for i in 1 .. cardinality(v_order) loop
     continue when p_keep ? v_order[i];
@@ -1594,7 +1723,7 @@ begin
                          'caps', ops.effective_caps(p_place ->> 'workspace', v_template.name,
                                                     ops.tightest(v_template.spec -> 'caps', v_caps)))
         || ops.inherited(p_body, v_task),
-      p_place - 'digest' - 'retry_of'
+      p_place - 'digest' - 'retry_of' || v_held
         || jsonb_build_object('run_id', v_ids[i], 'pipeline_run_id', p_pipeline_run_id, 'task_key', v_order[i]),
       ops.task_dependencies(v_task, v_runs));
   end loop;
@@ -1619,6 +1748,58 @@ begin
   values (p_workspace, p_key, p_limit, ops.now())
   on conflict (workspace, key) do update set "limit" = excluded."limit", updated_at = excluded.updated_at
    where k."limit" <> excluded."limit";
+end
+$$;
+
+-- functions/core/deduplicated.sql
+-- The run on record that a submit is answered with because it holds the submit's dedupe key; null when a new run is to
+-- be made, which with on_conflict `replace` may mean that the holder was cancelled just now. The caller has locked the
+-- dedupe key. Raises OPC11 with {run_id, number, state} when the holder stays and the submit does not want it.
+create or replace function ops.deduplicated(p_token ops.tokens, p_workspace text, p_body jsonb, p_digest bytea)
+returns uuid
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_wanted text := coalesce(p_body ->> 'on_conflict', 'error');
+  v_holder ops.runs;
+begin
+  if p_body ->> 'dedupe_key' is null then
+    return null;
+  end if;
+  select * into v_holder from ops.runs r
+   where r.workspace = p_workspace and r.dedupe_key = p_body ->> 'dedupe_key'
+     and r.state in ('waiting', 'queued', 'running');
+  if v_holder.run_id is null then
+    return null;
+  elsif v_wanted = 'replace' then
+    -- an `if` of its own: `and` promises no order, and giving way is no question
+    if ops.give_way(p_token, v_holder.run_id) then
+      return null;
+    end if;
+  elsif v_wanted = 'return' then
+    insert into ops.retry_requests (workspace, idempotency_key, request_digest, run_id, created_at)
+    select p_workspace, p_body ->> 'idempotency_key', p_digest, v_holder.run_id, ops.now()
+     where p_body ->> 'idempotency_key' is not null;
+    return v_holder.run_id;
+  end if;
+  select * into v_holder from ops.runs r where r.run_id = v_holder.run_id;
+  perform ops.fail('OPC11', format('run %s, which is %s, holds dedupe key %s', v_holder.number, v_holder.state,
+      p_body ->> 'dedupe_key'),
+    jsonb_build_object('run_id', v_holder.run_id, 'number', v_holder.number, 'state', v_holder.state),
+    'Wait for it or cancel it; on_conflict `return` answers with it, `replace` cancels it while it does not run.');
+  return null;
+end
+$$;
+
+-- functions/core/dependency_invalid.sql
+-- Refuse a dependency: OPV05 with one entry in `errors`. p_path is a JSON pointer.
+create or replace function ops.dependency_invalid(p_path text, p_message text, p_hint text default null) returns void
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  perform ops.fail('OPV05', format('%s: %s', p_path, p_message),
+                   jsonb_build_object('errors', jsonb_build_array(
+                     jsonb_build_object('path', p_path, 'message', p_message))), p_hint);
 end
 $$;
 
@@ -1661,7 +1842,7 @@ end
 $$;
 
 -- functions/core/descendants.sql
--- All runs that wait, directly or not, for one of these runs.
+-- All runs that wait, directly or not, for one of these runs; with a pipeline its tasks.
 create or replace function ops.descendants(p_run_ids uuid[]) returns uuid[]
 language plpgsql stable set search_path = ''
 as $$
@@ -1673,7 +1854,10 @@ begin
     with recursive below (run_id) as (
       select d.run_id from ops.run_dependencies d where d.depends_on = any (p_run_ids)
       union
-      select d.run_id from below b join ops.run_dependencies d on d.depends_on = b.run_id)
+      select x.run_id from below b cross join lateral (
+        select d.run_id from ops.run_dependencies d where d.depends_on = b.run_id
+        union all
+        select c.run_id from ops.runs c where c.pipeline_run_id = b.run_id) x)
     select b.run_id from below b);
 end
 $$;
@@ -2048,6 +2232,26 @@ as $$
    where p.run_id = (p_run).run_id and p.epoch = (p_run).epoch and p.state = 'failed'
 $$;
 
+-- functions/core/find_parent.sql
+-- The run behind a reference, a run_id or a number, when the token may see it; else a row of nulls.
+create or replace function ops.find_parent(p_token ops.tokens, p_ref text) returns ops.runs
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_run ops.runs;
+begin
+  if p_ref ~ '^[0-9]{1,18}$' then
+    select * into v_run from ops.runs r where r.number = p_ref::bigint;
+  elsif p_ref ~* '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' then
+    select * into v_run from ops.runs r where r.run_id = p_ref::uuid;
+  end if;
+  if v_run.workspace <> all (p_token.workspaces) then
+    return null;
+  end if;
+  return v_run;
+end
+$$;
+
 -- functions/core/find_template.sql
 -- The version of a template that a submit names, or its newest. Raises OPN02.
 create or replace function ops.find_template(p_workspace text, p_name text, p_version int default null)
@@ -2140,6 +2344,56 @@ begin
     from ops.concurrency_keys k
    where ops.key_of(k.workspace, k.key) = any (p_keys);
 end
+$$;
+
+-- functions/core/free_tasks.sql
+-- Mutate and emit: a pipeline waits for other runs no longer, only for its tasks. Returns those of its first tasks that
+-- are ready; the others go on waiting for their time.
+create or replace function ops.free_tasks(p_pipeline_run_id uuid, p_actor text) returns uuid[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_later uuid[];
+begin
+  update ops.runs set state_reason = 'waiting_on_tasks' where run_id = p_pipeline_run_id;
+  perform ops.emit(p_pipeline_run_id, 'run.waiting', null, p_actor);
+  v_later := array(select r.run_id from ops.runs r where r.pipeline_run_id = p_pipeline_run_id
+                      and r.state_reason = 'waiting_on_pipeline' and r.not_before > ops.now() order by r.run_id);
+  if cardinality(v_later) > 0 then
+    update ops.runs set state_reason = 'not_before' where run_id = any (v_later);
+    perform ops.append_events(v_later, 'run.waiting', p_actor);
+  end if;
+  return array(select r.run_id from ops.runs r
+                where r.pipeline_run_id = p_pipeline_run_id and r.state_reason = 'waiting_on_pipeline' order by r.run_id);
+end
+$$;
+
+-- functions/core/give_way.sql
+-- Mutate and emit: cancel a run that does not run, for a new one in its place. Returns false when it runs: it stays.
+create or replace function ops.give_way(p_token ops.tokens, p_run_id uuid) returns boolean
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_state text;
+begin
+  -- children in run-id order, then the pipeline, as ops.cancel_run locks them
+  perform from ops.runs r where r.pipeline_run_id = p_run_id order by r.run_id for update;
+  select r.state into v_state from ops.runs r where r.run_id = p_run_id for update;
+  if v_state in ('waiting', 'queued') then
+    perform ops.cancel_run(p_token.token_id, p_run_id::text, '{"reason": "replaced by a new submit with its dedupe key"}');
+  end if;
+  return v_state <> 'running';
+end
+$$;
+
+-- functions/core/has_fixed_outputs.sql
+-- Whether the outputs of a template are good as they stand, for any parameters. See ops.planned_outputs.
+create or replace function ops.has_fixed_outputs(p_outputs jsonb) returns boolean
+language sql stable set search_path = ''
+as $$
+  select coalesce(bool_and(o ->> 'path' ~ '^[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*$'
+                           and o ->> 'path' !~ '(^|/)(\.{1,2}|_delta_log)(/|$)'), true)
+    from jsonb_array_elements(coalesce(nullif(p_outputs, 'null'), '[]')) o
 $$;
 
 -- functions/core/heartbeat.sql
@@ -2254,6 +2508,28 @@ return coalesce(
   and coalesce(p_body -> 'publications', '[]') in ('[]', 'null')
   and coalesce(p_body -> 'cap_ledger', '[]') in ('[]', 'null')
   and coalesce(jsonb_typeof(p_body -> 'usage'), 'null') in ('object', 'null'), false);
+
+-- functions/core/is_plain_submit.sql
+-- Whether a submit's body is well formed and asks for nothing that is looked at one by one: no parents, no key but the
+-- idempotency key, no caps or retry policy of its own. Times are not read here.
+create or replace function ops.is_plain_submit(p_body jsonb) returns boolean
+language sql immutable parallel safe
+return coalesce(
+  jsonb_typeof(p_body) = 'object'
+  and not p_body ?| '{depends_on,condition,dedupe_key,on_conflict,concurrency_key,concurrency_limit,caps,retry}'
+  and jsonb_typeof(p_body -> 'template') = 'string'
+  and coalesce(jsonb_typeof(p_body -> 'workspace'), 'string') = 'string'
+  and coalesce(jsonb_typeof(p_body -> 'queue'), 'string') = 'string'
+  and coalesce(jsonb_typeof(p_body -> 'not_before'), 'string') = 'string'
+  and coalesce(jsonb_typeof(p_body -> 'deadline'), 'string') = 'string'
+  and coalesce(jsonb_typeof(p_body -> 'traceparent'), 'string') = 'string'
+  and coalesce(jsonb_typeof(p_body -> 'idempotency_key'), 'string') = 'string'
+  and coalesce(jsonb_typeof(p_body -> 'params'), 'object') = 'object'
+  and coalesce(jsonb_typeof(p_body -> 'labels'), 'object') = 'object'
+  and coalesce(p_body ->> 'template_version', '0') ~ '^[0-9]{1,9}$'
+  and coalesce(p_body ->> 'priority', '0') ~ '^-?[0-9]{1,9}$'
+  and coalesce(p_body ->> 'max_attempts', '1') ~ '^[1-9][0-9]?$'
+  and coalesce(p_body ->> 'lease_seconds', '10') ~ '^[1-9][0-9]{1,2}$', false);
 
 -- functions/core/is_terminal.sql
 -- Whether a run in this state is done for good.
@@ -2470,6 +2746,20 @@ begin
 end
 $$;
 
+-- functions/core/lock_request_keys.sql
+-- Lock a workspace's idempotency keys for the transaction: alone, or beside others that are not alone.
+create or replace function ops.lock_request_keys(p_workspace text, p_alone boolean) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  if p_alone then
+    perform pg_advisory_xact_lock(hashtextextended('ops.keys:' || p_workspace, 0));
+  else
+    perform pg_advisory_xact_lock_shared(hashtextextended('ops.keys:' || p_workspace, 0));
+  end if;
+end
+$$;
+
 -- functions/core/lost_reason.sql
 -- Why (run, epoch) holds no lease: terminal (its own report was accepted), cancelled (revoked by a forced cancel),
 -- expired (revoked by the sweeper, and nobody holds the run now), superseded (somebody else holds or held it, or the
@@ -2555,6 +2845,47 @@ begin
     candidate_seq = v_least, candidate_xmax = pg_snapshot_xmax(pg_current_snapshot())
    where f.queue = p_queue and f.kind = p_kind and f.priority = p_priority;
   return v_floor.floor_seq;
+end
+$$;
+
+-- functions/core/named_parents.sql
+-- The runs that a submit depends on, as ops.create_run takes them: [{depends_on, inputs}] in the order of run ids.
+-- Each is a run of the same workspace, named once; each input is one of the template's and comes from one run. Whether
+-- the parents have ended is looked at later, under their locks. Raises OPV05.
+create or replace function ops.named_parents(
+  p_token ops.tokens, p_workspace text, p_template ops.templates, p_body jsonb)
+returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_one     record;
+  v_parent  ops.runs;
+  v_runs    uuid[] := '{}';
+  v_inputs  jsonb  := '{}';
+  v_parents jsonb  := '[]';
+begin
+  for v_one in
+    select format('/depends_on/%s', d.n - 1) as path, d.value ->> 'run' as ref,
+           coalesce(nullif(d.value -> 'inputs', 'null'), '{}') as inputs
+      from jsonb_array_elements(nullif(p_body -> 'depends_on', 'null')) with ordinality d (value, n) order by d.n
+  loop
+    v_parent := ops.find_parent(p_token, v_one.ref);
+    if v_parent.run_id is null then
+      perform ops.dependency_invalid(v_one.path || '/run', format('there is no run %s', left(v_one.ref, 80)),
+                                     'Give a run_id or a number, as `runs ls` shows them.');
+    elsif v_parent.workspace <> p_workspace then
+      perform ops.dependency_invalid(v_one.path || '/run', format('run %s is of workspace %s, this one of %s',
+        v_parent.number, v_parent.workspace, p_workspace), 'A run waits for runs of its own workspace.');
+    elsif v_parent.run_id = any (v_runs) then
+      perform ops.dependency_invalid(v_one.path || '/run', format('run %s is named twice', v_parent.number),
+                                     'Name a run once, with all the inputs that come from it.');
+    end if;
+    perform ops.check_parent_inputs(v_one.path || '/inputs', v_one.inputs, v_inputs, v_parent, p_template);
+    v_runs := v_runs || v_parent.run_id;
+    v_inputs := v_inputs || v_one.inputs;
+    v_parents := v_parents || jsonb_build_object('depends_on', v_parent.run_id, 'inputs', v_one.inputs);
+  end loop;
+  return (select coalesce(jsonb_agg(p order by p ->> 'depends_on'), '[]') from jsonb_array_elements(v_parents) p);
 end
 $$;
 
@@ -2649,6 +2980,13 @@ begin
   return v_executor;
 end
 $$;
+
+-- functions/core/own_retry.sql
+-- A template's spec with the retry policy of one run: what its submit said replaces the template's, field by field.
+create or replace function ops.own_retry(p_spec jsonb, p_retry jsonb) returns jsonb
+language sql immutable parallel safe
+return p_spec || jsonb_build_object('retry',
+                                    coalesce(nullif(p_spec -> 'retry', 'null'), '{}') || coalesce(p_retry, '{}'));
 
 -- functions/core/params_invalid.sql
 -- Refuse parameters: OPV02 with one entry in `errors`.
@@ -2855,6 +3193,43 @@ language sql immutable parallel safe
 return '{"run_id": "' || p_run_id || '", "epoch": ' || p_epoch || ', "attempt": ' || p_attempt
   || ', "outcome": "succeeded", "repeated": false, "run_state": "succeeded", "route": {"decision": "finish", '
      '"reason": "succeeded", "retry_at": null}, "publications": []}';
+
+-- functions/core/plain_template.sql
+-- What a template gives each of its runs, read once for all of them; no row when its runs are made one by one: a
+-- pipeline, a concurrency key, an output whose path depends on parameters.
+create or replace function ops.plain_template(p_workspace text, p_name text, p_version int)
+returns table (
+  template_id uuid, name text, version int, digest text, kind text, defaults jsonb, required text[], outputs jsonb,
+  labels jsonb, caps jsonb, max_attempts int, lease_seconds int, requires jsonb, priority int, queue text)
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_template ops.templates;
+  v_spec     jsonb;
+begin
+  select * into v_template from ops.templates t
+   where t.workspace = p_workspace and t.name = p_name and (p_version is null or t.version = p_version)
+   order by t.version desc limit 1;
+  v_spec := v_template.spec;
+  if v_spec is null or v_template.kind = 'pipeline' or coalesce(v_spec -> 'concurrency', 'null') <> 'null'
+     or not ops.has_fixed_outputs(v_spec -> 'outputs') then
+    return;
+  end if;
+  return query select v_template.template_id, v_template.name, v_template.version, v_template.digest, v_template.kind,
+    coalesce((select jsonb_object_agg(p.key, p.value -> 'default')
+                from jsonb_each(case when jsonb_typeof(v_spec #> '{params_schema,properties}') = 'object'
+                                     then v_spec #> '{params_schema,properties}' end) p
+               where jsonb_typeof(p.value) = 'object' and p.value ? 'default'), '{}'),
+    array(select jsonb_array_elements_text(case when jsonb_typeof(v_spec #> '{params_schema,required}') = 'array'
+                                                then v_spec #> '{params_schema,required}' end)),
+    ops.planned_outputs(v_spec, '{}'), coalesce(nullif(v_spec -> 'labels', 'null'), '{}'),
+    ops.effective_caps(p_workspace, p_name, coalesce(v_spec -> 'caps', '{}')),
+    coalesce((v_spec #>> '{retry,max_attempts}')::int, 3),
+    coalesce((v_spec ->> 'lease_seconds')::int, ops.setting_number('lease_seconds')::int),
+    nullif(v_spec -> 'requires', 'null'), coalesce((v_spec ->> 'priority')::int, 0),
+    coalesce(v_spec ->> 'queue', 'default');
+end
+$$;
 
 -- functions/core/planned_outputs.sql
 -- The outputs of a run, fixed at submit: [{name, format, mode, uri}] with uri = lakehouse_root + '/' + path. A
@@ -3283,9 +3658,14 @@ end
 $$;
 
 -- functions/core/repeated_submit.sql
--- The run that this idempotency key made before, or let go on, or null. Two requests with one key at once take turns.
--- Raises OPC03 when the key came with another body.
-create or replace function ops.repeated_submit(p_workspace text, p_key text, p_digest bytea) returns uuid
+-- The run that this idempotency key made before, or was answered with, or null. Raises OPC03 when the key came with
+-- another body.
+--
+-- Requests that answer a key without making a run (p_alone) go one at a time in a workspace and never beside a submit;
+-- submits go beside each other, and the index on their keys keeps them apart.
+create or replace function ops.repeated_submit(
+  p_workspace text, p_key text, p_digest bytea, p_alone boolean default true)
+returns uuid
 language plpgsql volatile set search_path = ''
 as $$
 declare
@@ -3296,7 +3676,7 @@ begin
   if p_key is null then
     return null;
   end if;
-  perform pg_advisory_xact_lock(hashtextextended('ops.submit:' || p_workspace || '/' || p_key, 0));
+  perform ops.lock_request_keys(p_workspace, p_alone);
   select r.run_id, r.number, x.request_digest into v_run_id, v_number, v_digest
     from (select s.run_id, s.request_digest from ops.runs s
            where s.workspace = p_workspace and s.idempotency_key = p_key
@@ -3656,8 +4036,9 @@ end
 $$;
 
 -- functions/core/rerun.sql
--- Mutate and emit: a new run from an ended one; see ops.retry_run. p_failed_only: of a pipeline, the tasks that
--- succeeded are not run again.
+-- Mutate and emit: a new run from an ended one; see ops.retry_run. What it waited for, it waits for again: the same
+-- runs, which stay as they ended, so that it finds the same inputs, or is skipped again. p_failed_only: of a pipeline,
+-- the tasks that succeeded are not run again.
 create or replace function ops.rerun(p_run ops.runs, p_key text, p_place jsonb, p_failed_only boolean default true)
 returns uuid
 language plpgsql volatile set search_path = ''
@@ -3665,8 +4046,12 @@ as $$
 declare
   v_template ops.templates;
   v_body     jsonb := jsonb_build_object('params', p_run.params, 'labels', p_run.labels, 'priority', p_run.priority,
-    'queue', p_run.queue, 'max_attempts', p_run.max_attempts, 'concurrency_key', p_run.concurrency_key,
+    'queue', p_run.queue, 'max_attempts', p_run.max_attempts, 'retry', p_run.retry,
+    'lease_seconds', p_run.lease_seconds, 'condition', p_run.condition, 'concurrency_key', p_run.concurrency_key,
     'traceparent', p_run.traceparent, 'idempotency_key', p_key);
+  v_parents  jsonb := (select coalesce(jsonb_agg(jsonb_build_object('depends_on', d.depends_on, 'inputs', d.inputs)
+                                               order by d.depends_on), '[]')
+                         from ops.run_dependencies d where d.run_id = p_run.run_id);
   v_keep     jsonb := '{}';
   v_pinned   jsonb;
   v_new      uuid;
@@ -3675,7 +4060,10 @@ begin
   -- what platform caps allowed then may be above what they allow now: the tighter holds
   v_body := v_body || jsonb_build_object('caps', ops.effective_caps(p_run.workspace, p_run.template_name, p_run.caps));
   if p_run.kind <> 'pipeline' then
-    v_new := ops.create_run(v_template, v_body, p_place || jsonb_build_object('inputs', p_run.inputs));
+    if v_parents = '[]' then
+      p_place := p_place || jsonb_build_object('inputs', p_run.inputs);
+    end if;
+    v_new := ops.submit_template(v_template, v_body, p_place, v_parents);
     perform ops.announce(array[v_new]);
     return v_new;
   end if;
@@ -3684,10 +4072,7 @@ begin
   if p_run.state <> 'succeeded' and p_failed_only then
     v_keep := ops.succeeded_tasks(p_run.run_id);
   end if;
-  v_new := ops.create_run(v_template, v_body, p_place);
-  perform ops.create_tasks(v_new, v_template.spec -> 'tasks', v_body - 'caps', p_place, v_keep,
-                           coalesce(v_pinned, '{}'));
-  return v_new;
+  return ops.submit_template(v_template, v_body, p_place, v_parents, v_keep, coalesce(v_pinned, '{}'));
 end
 $$;
 
@@ -3974,6 +4359,7 @@ create or replace function ops.route_decision(p_run ops.runs, p_spec jsonb, p_ou
 language plpgsql volatile set search_path = ''
 as $$
 declare
+  v_spec  jsonb := ops.own_retry(p_spec, p_run.retry);
   v_class text := coalesce(p_error ->> 'class', 'internal');
   v_rule  ops.routing_rules;
 begin
@@ -3988,7 +4374,7 @@ begin
   if v_rule.rule_id is not null then
     return jsonb_build_object('decision', v_rule.decision, 'reason', 'rule', 'rule_id', v_rule.rule_id,
                               'notify', v_rule.notify);
-  elsif not ops.retry_classes(p_spec) ? v_class then
+  elsif not ops.retry_classes(v_spec) ? v_class then
     return '{"decision": "finish", "reason": "not_retryable"}';
   elsif p_run.expirations >= ops.setting_number('max_expirations') then
     return '{"decision": "finish", "reason": "expirations_exhausted"}';
@@ -4000,7 +4386,7 @@ begin
   end if;
   return jsonb_build_object('decision', 'retry',
                             'reason', format('%s error, attempt %s of %s', v_class, p_run.attempt, p_run.max_attempts),
-                            'delay', round(ops.retry_delay(p_spec -> 'retry', p_run.attempt), 3));
+                            'delay', round(ops.retry_delay(v_spec -> 'retry', p_run.attempt), 3));
 end
 $$;
 
@@ -4121,7 +4507,8 @@ create or replace function ops.settle(p_run_ids uuid[], p_actor text) returns vo
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_below     uuid[] := ops.descendants(p_run_ids);
+  v_below     uuid[] := '{}';
+  v_more      uuid[] := ops.descendants(p_run_ids);
   v_level     uuid[] := p_run_ids;
   v_ended     uuid[] := p_run_ids;
   v_pipelines uuid[];
@@ -4129,7 +4516,13 @@ begin
   if coalesce(cardinality(p_run_ids), 0) = 0 then
     return;
   end if;
-  perform from ops.runs r where r.run_id = any (v_below) and r.state = 'waiting' order by r.run_id for update;
+  -- until nothing came below them while we waited for a lock
+  while not v_more <@ v_below loop
+    v_below := v_more;
+    perform from ops.runs r where r.run_id = any (v_below) and r.state = 'waiting'
+      order by r.kind = 'pipeline', r.run_id for update;
+    v_more := ops.descendants(p_run_ids);
+  end loop;
   while cardinality(v_below) > 0 and cardinality(v_level) > 0 loop
     v_level := ops.unblock(
       array(select d.run_id from ops.run_dependencies d where d.depends_on = any (v_level)), p_actor);
@@ -4160,6 +4553,23 @@ begin
       from (select c.ordinal, c.executor_id, row_number() over (order by c.ordinal, g) as place
               from unnest(p_claims) c cross join lateral generate_series(1, c.max_runs) g) s
      where s.place <= cardinality(v_picked) order by s.place);
+end
+$$;
+
+-- functions/core/skip_tasks.sql
+-- Mutate and emit: the tasks of a pipeline that is skipped are skipped with it. Returns them.
+create or replace function ops.skip_tasks(p_pipeline_run_id uuid, p_actor text) returns uuid[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_tasks uuid[] := array(select r.run_id from ops.runs r
+                           where r.pipeline_run_id = p_pipeline_run_id and r.state = 'waiting' order by r.run_id);
+  v_task  uuid;
+begin
+  foreach v_task in array v_tasks loop
+    perform ops.finish_run(v_task, 'skipped', 'condition_not_met', p_actor);
+  end loop;
+  return v_tasks;
 end
 $$;
 
@@ -4253,53 +4663,363 @@ begin
 end
 $$;
 
--- functions/core/submit_run.sql
--- Submit a run, or a pipeline run with its children. Returns the Run; with `repeated: true` when the idempotency key
--- was seen with the same body.
---   p_body {template, template_version?, workspace?, params, priority?, queue?, not_before?, deadline?, labels?,
---           idempotency_key?, concurrency_key?, max_attempts?, caps?, traceparent?}
--- Raises OPU01, OPU02, OPN02, OPN07, OPV01, OPV02, OPV05, OPX01, OPC03.
-create or replace function ops.submit_run(p_token_id uuid, p_body jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = ''
+-- functions/core/submit_each.sql
+-- Submit many runs of many callers, in one transaction: what every submit of the operator plane becomes.
+--   p_members [{ordinal, token_id, body, whole?}]; ordinals differ; body as for ops.submit_run
+-- Returns a row for each member: (ordinal, code, detail), see ops.member_answer; detail {run_id, number, state,
+-- repeated}, with `whole` the Run (and `repeated`). A member's refusal is its own. Raises only what no member is to
+-- blame for: then nothing was submitted, and the caller sends them one by one.
+--
+-- Three ways, each for what the one before left: keys that are on record, plain runs in one statement, the rest one by
+-- one. Lock order: idempotency keys of workspaces, then as ops.submit_one.
+create or replace function ops.submit_each(p_members jsonb) returns setof ops.member_answer
+language plpgsql volatile security definer set search_path = '' set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
-  v_token     ops.tokens := ops.require(p_token_id, array['operator']);
-  v_workspace text       := coalesce(p_body ->> 'workspace', 'default');
-  v_digest    bytea      := ops.digest(p_body);
-  v_repeated  uuid;
-  v_template  ops.templates;
-  v_run_id    uuid;
+  v_answers ops.member_answer[];
+  v_left    jsonb;
+  v_plain   record;
+begin
+  perform ops.lock_request_keys(w.workspace, false) from (
+    select distinct coalesce(m #>> '{body,workspace}', 'default') as workspace from jsonb_array_elements(p_members) m
+     where m #>> '{body,idempotency_key}' is not null order by 1) w;
+  v_answers := ops.submits_on_record(p_members);
+  v_left := ops.unanswered(p_members, v_answers);
+  select * into v_plain from ops.submit_plain_guarded(v_left);
+  v_answers := v_answers || v_plain.answers;
+  v_answers := v_answers || ops.submit_singly(ops.unanswered(v_left, v_plain.answers), v_plain.ready);
+  return query
+    select a.ordinal, a.code, case when a.code is null and x.whole then ops.submitted_whole(a.detail) else a.detail end
+      from unnest(v_answers) a
+      join (select (m ->> 'ordinal')::int as ordinal, coalesce((m ->> 'whole')::boolean, false) as whole
+              from jsonb_array_elements(p_members) m) x on x.ordinal = a.ordinal;
+end
+$$;
+
+-- functions/core/submit_guarded.sql
+-- One submit of a batch that is not plain, with its refusal as a value. `made`: the run, when it is new.
+create or replace function ops.submit_guarded(
+  p_token_id uuid, p_body jsonb, out code text, out detail text, out made uuid[])
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_one     record;
+  v_message text;
+  v_members text;
+  v_hint    text;
+begin
+  select * into v_one from ops.submit_one(ops.require(p_token_id, array['operator']), p_body);
+  made := case when v_one.repeated then '{}' else array[v_one.run_id] end;
+  detail := (select ops.submitted_answer(r.run_id, r.number, r.state, v_one.repeated) from ops.runs r
+              where r.run_id = v_one.run_id);
+exception when others then
+  get stacked diagnostics code = returned_sqlstate, v_message = message_text, v_members = pg_exception_detail,
+                          v_hint = pg_exception_hint;
+  if code like '22%' then
+    code := 'OPV01';
+    v_message := 'a value has the wrong form: ' || v_message;
+    v_members := '{}';
+  end if;
+  detail := ops.refusal(code, v_message, v_members, v_hint);
+  made := '{}';
+end
+$$;
+
+-- functions/core/submit_new.sql
+-- Mutate and emit: a new run for a submit whose keys are free. See ops.submit_one.
+create or replace function ops.submit_new(p_token ops.tokens, p_workspace text, p_body jsonb, p_digest bytea)
+returns uuid
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_template ops.templates := ops.find_template(p_workspace, p_body ->> 'template',
+                                                (p_body ->> 'template_version')::int);
+  v_parents  jsonb := ops.named_parents(p_token, p_workspace, v_template, p_body);
+begin
+  perform ops.check_pipeline_submit(v_template, p_body);
+  return ops.submit_template(v_template, p_body, jsonb_build_object(
+    'workspace', p_workspace, 'submitted_by', p_token.name, 'digest', encode(p_digest, 'hex')), v_parents);
+end
+$$;
+
+-- functions/core/submit_one.sql
+-- Mutate and emit: what ops.submit_run does, for a token that may. Returns the run and whether it was on record before.
+-- Claims are not told: the caller announces what became ready.
+--
+-- Two submits with one idempotency key at once: the index lets one through, and the other finds it. Requests that use
+-- keys without making a run take turns with all of these (see ops.repeated_submit).
+create or replace function ops.submit_one(p_token ops.tokens, p_body jsonb, out run_id uuid, out repeated boolean)
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_workspace text  := coalesce(p_body ->> 'workspace', 'default');
+  v_digest    bytea := ops.digest(p_body);
+  v_key       text;
 begin
   perform ops.check_submit(p_body);
-  perform ops.check_workspace(v_token, v_workspace);
-  v_repeated := ops.repeated_submit(v_workspace, p_body ->> 'idempotency_key', v_digest);
-  if v_repeated is not null then
-    return ops.run_json(v_repeated) || '{"repeated": true}';
+  perform ops.check_workspace(p_token, v_workspace);
+  if p_body ->> 'dedupe_key' is not null then
+    perform pg_advisory_xact_lock(hashtextextended('ops.dedupe:' || v_workspace || '/' || (p_body ->> 'dedupe_key'), 0));
   end if;
+  loop
+    run_id := ops.repeated_submit(v_workspace, p_body ->> 'idempotency_key', v_digest, false);
+    repeated := run_id is not null;
+    if not repeated then
+      run_id := ops.deduplicated(p_token, v_workspace, p_body, v_digest);
+      repeated := run_id is not null;
+    end if;
+    exit when repeated;
+    if p_body ->> 'idempotency_key' is null then
+      run_id := ops.submit_new(p_token, v_workspace, p_body, v_digest);
+      return;
+    end if;
+    begin
+      run_id := ops.submit_new(p_token, v_workspace, p_body, v_digest);
+      return;
+    exception when unique_violation then
+      get stacked diagnostics v_key = constraint_name;
+      if v_key <> 'runs_idempotency' then
+        raise;
+      end if;
+    end;
+  end loop;
+end
+$$;
 
-  v_template := ops.find_template(v_workspace, p_body ->> 'template', (p_body ->> 'template_version')::int);
-  perform ops.check_pipeline_submit(v_template, p_body);
-  v_run_id := ops.submit_template(v_template, p_body,
-    jsonb_build_object('workspace', v_workspace, 'submitted_by', v_token.name, 'digest', encode(v_digest, 'hex')));
-  return ops.run_json(v_run_id);
+-- functions/core/submit_plain.sql
+-- Mutate and emit: the plain submits of a batch (see ops.is_plain_submit) in one statement: one insert for the runs,
+-- one for their events. The rest is left alone, and so is what another request with its idempotency key was faster with.
+-- Returns their answers, and in which queues they stand ready, which the caller announces.
+--
+-- Members of one kin have token, workspace, template and asked version in common, and whether they wait for their time:
+-- what follows from these is read once, and the canonical event is printed once, with a mark where the run_id and the
+-- digest of the parameters go.
+create or replace function ops.submit_plain(
+  p_members jsonb, out answers ops.member_answer[], out ready ops.queue_floors[])
+language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+  set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_now  timestamptz := ops.now();
+  v_zero bytea := decode(repeat('00', 32), 'hex');
+  v_born text  := left(ops.uuid7()::text, 15);  -- the time and the version of a UUIDv7
+  v_run  uuid  := gen_random_uuid();
+  v_mark text  := encode(sha256(uuid_send(gen_random_uuid())), 'hex');
+begin
+  -- a transaction id before the first nextval: move_floor tells open writers by it
+  perform pg_current_xact_id();
+  with sent as materialized (
+    select (m ->> 'ordinal')::int as ordinal, b as body, m ->> 'token_id' as token_id,
+           coalesce(b ->> 'workspace', 'default') as workspace, b ->> 'template' as template,
+           (b ->> 'template_version')::int as asked, b ->> 'idempotency_key' as key,
+           (b ->> 'not_before')::timestamptz as not_before,
+           coalesce((b ->> 'not_before')::timestamptz > v_now, false) as later
+      from jsonb_array_elements(p_members) m cross join lateral (select m -> 'body' as b offset 0) x
+     where ops.is_plain_submit(b)
+  ), grouped as materialized (
+    select s.*, dense_rank() over (order by s.token_id, s.workspace, s.template, s.asked, s.later) as kin,
+           row_number() over (partition by s.workspace, s.key order by s.ordinal) as nth_of_key
+      from sent s
+  ), kins as materialized (
+    select g.kin, k.name as submitted_by, case when g.later then 'waiting' else 'queued' end as state,
+           case when g.later then 'not_before' end as state_reason, t.*,
+           ops.canonical_event(v_run, 1, v_now, 'run.submitted', 0, 'operator:' || k.name, jsonb_build_object(
+             'state', case when g.later then 'waiting' else 'queued' end,
+             'state_reason', case when g.later then 'not_before' end, 'template', t.name,
+             'template_version', t.version, 'template_digest', t.digest, 'params_digest', v_mark,
+             'retry_of', null)) as canonical
+      from (select distinct on (kin) kin, token_id, workspace, template, asked, later from grouped) g
+      join ops.tokens k on k.token_id = g.token_id::uuid and k.role = 'operator' and k.revoked_at is null
+                       and (k.expires_at is null or k.expires_at > v_now)
+                       and (k.workspaces is null or g.workspace = any (k.workspaces))
+     cross join lateral ops.plain_template(g.workspace, g.template, g.asked) t
+  ), fit as materialized (
+    select g.ordinal, g.body, g.key, g.workspace, g.not_before, k.kin, k.canonical,
+           case when k.state = 'queued' then nextval('ops.ready_seq') end as ready_seq,
+           nextval('ops.runs_number_seq') as number,
+           -- the place in the batch instead of the fraction of a millisecond, then chance
+           (v_born || lpad(to_hex(row_number() over (order by g.ordinal) & 4095), 3, '0')
+             || substr(gen_random_uuid()::text, 19))::uuid as run_id,
+           k.defaults || coalesce(g.body -> 'params', '{}') as params
+      from (select * from grouped order by ordinal) g join kins k on k.kin = g.kin
+     where (g.key is null or (g.nth_of_key = 1 and (
+             select q.run_id from ops.retry_requests q
+              where q.workspace = g.workspace and q.idempotency_key = g.key limit 1) is null))
+       and (k.required = '{}' or k.defaults || coalesce(g.body -> 'params', '{}') ?& k.required)
+  ), told as materialized (
+    select f.*, replace(replace(f.canonical, v_run::text, f.run_id::text), v_mark, encode(ops.digest(f.params), 'hex'))
+             as event from fit f
+  ), hashed as materialized (
+    select t.*, sha256(v_zero || convert_to(t.event, 'UTF8')) as hash from told t
+  ), made as (
+    insert into ops.runs (
+      run_id, number, workspace, template_id, template_name, template_version, kind, params, outputs, labels, caps,
+      max_attempts, lease_seconds, requires, deadline, idempotency_key, request_digest, traceparent, submitted_by,
+      submitted_at, priority, queue, not_before, ready_seq, queued_at, state, state_reason, event_seq, event_head)
+    overriding system value
+    select h.run_id, h.number, h.workspace, k.template_id, k.name, k.version, k.kind, h.params, k.outputs,
+           case when h.body ? 'labels' then k.labels || (h.body -> 'labels') else k.labels end, k.caps,
+           coalesce((h.body ->> 'max_attempts')::int, k.max_attempts),
+           coalesce((h.body ->> 'lease_seconds')::int, k.lease_seconds), k.requires,
+           (h.body ->> 'deadline')::timestamptz, h.key, case when h.key is not null then ops.digest(h.body) end,
+           h.body ->> 'traceparent', k.submitted_by, v_now, coalesce((h.body ->> 'priority')::int, k.priority),
+           coalesce(h.body ->> 'queue', k.queue), h.not_before, h.ready_seq,
+           case when k.state = 'queued' then v_now end, k.state, k.state_reason, 1, h.hash
+      from hashed h join kins k on k.kin = h.kin
+     order by h.workspace, h.key  -- in one order, so that two batches with the same keys take turns
+    on conflict (workspace, idempotency_key) where idempotency_key is not null do nothing
+    returning run_id, number, state, queue, kind, priority
+  ), written as (
+    insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
+    select h.run_id, 1, v_now, 'run.submitted', 0, h.event, v_zero, h.hash
+      from hashed h join made m on m.run_id = h.run_id
+  )
+  select coalesce(array_agg(row(h.ordinal, null,
+           ops.submitted_answer(m.run_id, m.number, m.state, false))::ops.member_answer), '{}'),
+         coalesce((select array_agg(row(r.queue, r.kind, r.priority, 0, null, null, v_now, v_now)::ops.queue_floors)
+                     from (select distinct queue, kind, priority from made where state = 'queued') r), '{}')
+    into answers, ready from made m join hashed h on h.run_id = m.run_id;
+end
+$$;
+
+-- functions/core/submit_plain_guarded.sql
+-- ops.submit_plain; when one member's value breaks the statement for all (a time that is none), nothing of it remains,
+-- and all are left to the one-by-one way, where that member fails alone.
+create or replace function ops.submit_plain_guarded(
+  p_members jsonb, out answers ops.member_answer[], out ready ops.queue_floors[])
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  select p.answers, p.ready into answers, ready from ops.submit_plain(p_members) p;
+exception when data_exception or integrity_constraint_violation then
+  answers := '{}';
+  ready := '{}';
+end
+$$;
+
+-- functions/core/submit_run.sql
+-- Submit a run, or a pipeline run with its children. Returns the Run; with `repeated: true` when it was on record: the
+-- idempotency key was seen with the same body, or the dedupe key was held and on_conflict is `return`.
+--   p_body {template, template_version?, workspace?, params, priority?, queue?, not_before?, deadline?, labels?,
+--           idempotency_key?, dedupe_key?, on_conflict?: error|return|replace, concurrency_key?, concurrency_limit?,
+--           depends_on?: [{run: run_id or number, inputs?: {input: output}}], condition?,
+--           max_attempts?, retry?: {backoff_seconds?, backoff_max_seconds?, on?}, lease_seconds?, caps?, traceparent?}
+-- Raises OPU01, OPU02, OPN02, OPN07, OPV01, OPV02, OPV05, OPX01, OPC03, OPC11.
+create or replace function ops.submit_run(p_token_id uuid, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = '' set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off set enable_bitmapscan = off
+as $$
+declare
+  v_made record;
+begin
+  select * into v_made from ops.submit_one(ops.require(p_token_id, array['operator']), p_body);
+  if not v_made.repeated then
+    perform ops.announce(array[v_made.run_id]);
+  end if;
+  return ops.run_json(v_made.run_id) || case when v_made.repeated then '{"repeated": true}'::jsonb else '{}' end;
+end
+$$;
+
+-- functions/core/submit_singly.sql
+-- Mutate and emit: the submits of a batch that are not plain, one by one, each refusal its member's own. Then all that
+-- became ready is announced once: these runs, and what stands ready in p_ready.
+create or replace function ops.submit_singly(p_members jsonb, p_ready ops.queue_floors[])
+returns ops.member_answer[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_member  jsonb;
+  v_one     record;
+  v_answers ops.member_answer[] := '{}';
+  v_made    uuid[] := '{}';
+begin
+  for v_member in select m from jsonb_array_elements(p_members) m order by (m ->> 'ordinal')::int loop
+    v_one := ops.submit_guarded((v_member ->> 'token_id')::uuid, v_member -> 'body');
+    v_answers := v_answers || row((v_member ->> 'ordinal')::int, v_one.code, v_one.detail)::ops.member_answer;
+    v_made := v_made || v_one.made;
+  end loop;
+  perform ops.announce_all(v_made, p_ready);
+  return v_answers;
 end
 $$;
 
 -- functions/core/submit_template.sql
 -- Mutate and emit: a run of a template, with its children when it is a pipeline. See ops.create_run for the arguments.
-create or replace function ops.submit_template(p_template ops.templates, p_body jsonb, p_place jsonb) returns uuid
+-- Parents that have ended are taken at their word now, in a statement after the one that locked them. Claims are not
+-- told of the run: the caller announces it.
+create or replace function ops.submit_template(
+  p_template ops.templates, p_body jsonb, p_place jsonb, p_depends jsonb default '[]', p_keep jsonb default '{}',
+  p_templates jsonb default '{}')
+returns uuid
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_run_id uuid := ops.create_run(p_template, p_body, p_place);
+  v_run_id uuid := ops.create_run(p_template, p_body, p_place, p_depends);
+  v_actor  text := 'operator:' || (p_place ->> 'submitted_by');
 begin
   if p_template.kind = 'pipeline' then
-    perform ops.create_tasks(v_run_id, p_template.spec -> 'tasks', p_body, p_place);
-  else
-    perform ops.announce(array[v_run_id]);
+    perform ops.create_tasks(v_run_id, p_template.spec -> 'tasks', p_body, p_place, p_keep, p_templates);
+  end if;
+  if p_depends <> '[]' then
+    perform ops.settle(ops.unblock(array[v_run_id], v_actor), v_actor);
   end if;
   return v_run_id;
 end
+$$;
+
+-- functions/core/submits_on_record.sql
+-- Answers for the members of a batch whose idempotency key is on record with the same body. Those of tokens that may
+-- not, and those with another body, are left to ops.submit_one, which says so. The caller holds the key locks.
+create or replace function ops.submits_on_record(p_members jsonb) returns ops.member_answer[]
+language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+  set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+  v_now timestamptz := ops.now();
+begin
+  return array(
+    with sent as materialized (
+      select (m ->> 'ordinal')::int as ordinal, (m ->> 'token_id')::uuid as token_id, m -> 'body' as body,
+             coalesce(m #>> '{body,workspace}', 'default') as workspace, m #>> '{body,idempotency_key}' as key
+        from jsonb_array_elements(p_members) m where m #>> '{body,idempotency_key}' is not null
+    ), known as materialized (
+      select s.*, coalesce(
+               (select r.run_id from ops.runs r
+                 where r.workspace = s.workspace and r.idempotency_key = s.key limit 1),
+               (select q.run_id from ops.retry_requests q
+                 where q.workspace = s.workspace and q.idempotency_key = s.key limit 1)) as run_id
+        from sent s
+    )
+    select row(k.ordinal, null, ops.submitted_answer(r.run_id, r.number, r.state, true))::ops.member_answer
+      from known k
+      cross join lateral (select * from ops.runs x where x.run_id = k.run_id offset 0) r
+     where k.run_id is not null
+       and coalesce(case when r.idempotency_key = k.key then r.request_digest end,
+                    (select q.request_digest from ops.retry_requests q
+                      where q.workspace = k.workspace and q.idempotency_key = k.key limit 1)) = ops.digest(k.body)
+       and (select true from ops.tokens t
+             where t.token_id = k.token_id and t.role = 'operator' and t.revoked_at is null
+               and (t.expires_at is null or t.expires_at > v_now)
+               and (t.workspaces is null or k.workspace = any (t.workspaces)) limit 1));
+end
+$$;
+
+-- functions/core/submitted_answer.sql
+-- What a member of ops.submit_each is answered, as JSON text.
+create or replace function ops.submitted_answer(p_run_id uuid, p_number bigint, p_state text, p_repeated boolean)
+returns text
+language sql immutable parallel safe
+return '{"run_id": "' || p_run_id::text || '", "number": ' || p_number::text || ', "state": "' || p_state
+       || '", "repeated": ' || p_repeated::text || '}';
+
+-- functions/core/submitted_whole.sql
+-- The Run behind an answer of ops.submit_each, with its `repeated`, as JSON text.
+create or replace function ops.submitted_whole(p_detail text) returns text
+language sql stable set search_path = ''
+as $$
+  select (ops.run_json((p_detail::jsonb ->> 'run_id')::uuid)
+          || case when (p_detail::jsonb ->> 'repeated')::boolean then '{"repeated": true}'::jsonb else '{}' end)::text
 $$;
 
 -- functions/core/substitute.sql
@@ -4550,11 +5270,30 @@ as $$
     ('artifact', 'recorded', 'visible'), ('artifact', 'recorded', 'orphaned')
 $$;
 
+-- functions/core/unanswered.sql
+-- The members of a batch without an answer yet, in their order.
+create or replace function ops.unanswered(p_members jsonb, p_answers ops.member_answer[]) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_done int[] := array(select a.ordinal from unnest(p_answers) a);
+begin
+  if cardinality(v_done) = 0 then
+    return p_members;
+  elsif cardinality(v_done) = jsonb_array_length(p_members) then
+    return '[]';
+  end if;
+  return (select coalesce(jsonb_agg(m order by (m ->> 'ordinal')::int), '[]') from jsonb_array_elements(p_members) m
+           where (m ->> 'ordinal')::int <> all (v_done));
+end
+$$;
+
 -- functions/core/unblock.sql
 -- Mutate: look again at runs that wait for their parents. Ready ones get their inputs and go to the queue (or go on
 -- waiting for their time); those whose condition can no longer hold are skipped; one whose succeeded parent left no
--- such output fails. The caller has locked them in run-id order in an earlier statement, so the parents read here are
--- no older than the lock. Returns the runs that ended; the caller settles those.
+-- such output fails. A pipeline lets its first tasks go, or takes all its tasks along. The caller has locked them in
+-- run-id order in an earlier statement, so the parents read here are no older than the lock. Returns the runs that
+-- ended; the caller settles those.
 create or replace function ops.unblock(p_run_ids uuid[], p_actor text) returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$
@@ -4565,13 +5304,15 @@ declare
   v_ended   uuid[] := '{}';
 begin
   for v_run in
-    select r.run_id, r.not_before, ops.run_verdict(r.run_id, r.condition) as verdict from ops.runs r
+    select r.run_id, r.kind, r.not_before, ops.run_verdict(r.run_id, r.condition) as verdict from ops.runs r
      where r.run_id = any (p_run_ids) and r.state = 'waiting' and r.state_reason = 'waiting_on_dependency'
      order by r.run_id
   loop
     if v_run.verdict = 'never' then
       perform ops.finish_run(v_run.run_id, 'skipped', 'condition_not_met', p_actor);
-      v_ended := v_ended || v_run.run_id;
+      v_ended := v_ended || v_run.run_id || ops.skip_tasks(v_run.run_id, p_actor);
+    elsif v_run.verdict = 'ready' and v_run.kind = 'pipeline' then
+      v_ready := v_ready || ops.free_tasks(v_run.run_id, p_actor);
     elsif v_run.verdict = 'ready' then
       v_inputs := ops.resolve_inputs(v_run.run_id);
       if v_inputs -> 'missing' <> '[]' then
@@ -4824,7 +5565,8 @@ declare
   v_on    jsonb;
   v_class text := coalesce(p_run.error ->> 'class', 'internal');
 begin
-  select ops.retry_classes(t.spec) into v_on from ops.templates t where t.template_id = p_run.template_id;
+  select ops.retry_classes(ops.own_retry(t.spec, p_run.retry)) into v_on from ops.templates t
+   where t.template_id = p_run.template_id;
   return jsonb_build_array(ops.reason(p_run.state_reason, case p_run.state_reason
       when 'not_retryable' then format('no retry: the template retries %s errors, not %s ones',
         coalesce((select string_agg(c, ', ') from jsonb_array_elements_text(v_on) c), 'no'), v_class)
@@ -5070,6 +5812,7 @@ begin
           ops.iso(p_run.not_before))
       when 'rerun_unsafe' then ops.why_rerun_unsafe(p_run.template_id)
       when 'held_by_rule' then 'a routing rule holds it: retry or cancel it'
+      when 'waiting_on_pipeline' then 'its pipeline waits for other runs'
       when 'waiting_on_tasks' then 'none of its tasks has started'
       else p_run.state_reason end,
     jsonb_build_object('not_before', ops.iso(p_run.not_before), 'attempt', p_run.attempt));
@@ -5129,8 +5872,8 @@ $$;
 
 create or replace trigger runs_definition before update of
   run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of, params,
-  inputs, outputs, labels, caps, max_attempts, lease_seconds, requires, concurrency_key, condition, deadline,
-  idempotency_key, request_digest, traceparent, submitted_by, submitted_at
+  inputs, outputs, labels, caps, max_attempts, retry, lease_seconds, requires, concurrency_key, condition, deadline,
+  idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at
   on ops.runs for each row execute function ops.refuse_redefinition();
 
 create or replace trigger templates_frozen before update on ops.templates
@@ -6744,6 +7487,11 @@ as $$
       'labels', (p_run).labels,
       'caps', (p_run).caps,
       'concurrency_key', (p_run).concurrency_key,
+      'dedupe_key', (p_run).dedupe_key,
+      'retry', (p_run).retry,
+      'lease_seconds', (p_run).lease_seconds,
+      'condition', case when exists (select from ops.run_dependencies d where d.run_id = (p_run).run_id)
+                        then (p_run).condition end,
       'traceparent', (p_run).traceparent)
     || jsonb_build_object(
       'state', (p_run).state,
@@ -7041,7 +7789,7 @@ declare
     'register_executor', 'leave_executor', 'claim_runs', 'heartbeat', 'append_logs', 'begin_artifact',
     'record_artifact', 'get_artifact', 'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile', 'commit_publication',
     -- operator plane
-    'submit_run', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'pause_run',
+    'submit_run', 'submit_each', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'pause_run',
     'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',
     'resume_executor', 'drain_executor', 'list_dead_letters', 'replay_each', 'run_events', 'run_logs',
     'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',

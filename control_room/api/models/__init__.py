@@ -11,6 +11,7 @@ from control_room.api.models.base import (
     Problem,
     Request,
     Role,
+    RunCondition,
     RunState,
     Sha256,
     Text,
@@ -46,7 +47,6 @@ from control_room.api.models.runs import (
     RunEvents,
     RunPage,
     StreamEvent,
-    SubmitRun,
     Why,
     WhyReason,
 )
@@ -63,6 +63,15 @@ from control_room.api.models.steering import (
     RequeueRun,
     RescheduleRun,
 )
+from control_room.api.models.submits import (
+    MOST_RUNS,
+    BulkAnswer,
+    BulkItem,
+    BulkSubmit,
+    DependsOn,
+    RetryPolicy,
+    SubmitRun,
+)
 from control_room.api.models.things import (
     Artifact,
     Artifacts,
@@ -77,11 +86,15 @@ from control_room.api.models.things import (
 )
 
 __all__ = [
+    "MOST_RUNS",
     "Answer",
     "Artifact",
     "Artifacts",
     "Attempt",
     "AttemptOutcome",
+    "BulkAnswer",
+    "BulkItem",
+    "BulkSubmit",
     "BundleBegun",
     "CancelRun",
     "Cap",
@@ -91,6 +104,7 @@ __all__ = [
     "DeadLetterMatch",
     "DeadLetters",
     "Dependency",
+    "DependsOn",
     "ErrorClass",
     "Executor",
     "Executors",
@@ -114,9 +128,11 @@ __all__ = [
     "Request",
     "RequeueRun",
     "RescheduleRun",
+    "RetryPolicy",
     "RetryRun",
     "Role",
     "Run",
+    "RunCondition",
     "RunCounts",
     "RunDetail",
     "RunError",

@@ -7,6 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 RunState = Literal["waiting", "queued", "running", "succeeded", "failed", "cancelled", "skipped"]
+RunCondition = Literal[
+    "all_success", "all_done", "at_least_one_success", "none_failed", "at_least_one_failed", "all_failed"
+]
 AttemptOutcome = Literal["running", "succeeded", "failed", "cancelled", "expired", "capped"]
 ErrorClass = Literal["user", "external", "internal", "resources"]
 Role = Literal["operator", "viewer", "executor"]

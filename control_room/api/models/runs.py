@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from control_room.api.models.base import Answer, AttemptOutcome, ErrorClass, JsonObject, Request, RunState, Text
+from control_room.api.models.base import (
+    Answer,
+    AttemptOutcome,
+    ErrorClass,
+    JsonObject,
+    Request,
+    RunCondition,
+    RunState,
+    Text,
+)
 
 
 class RunError(Answer):
@@ -47,6 +56,9 @@ class Run(Answer):
     epoch: int
     attempt: int
     max_attempts: int
+    retry: JsonObject | None = Field(None, description="What its submit said instead of the template's retry policy.")
+    lease_seconds: int
+    condition: RunCondition | None = Field(None, description="Of a run that depends on others.")
     not_before: datetime | None = None
     deadline: datetime | None = None
     submitted_by: str
@@ -68,6 +80,7 @@ class Run(Answer):
     artifact_count: int = 0
     lease_deadline: datetime | None = None
     concurrency_key: str | None = None
+    dedupe_key: str | None = None
 
 
 class Attempt(Answer):
@@ -157,24 +170,6 @@ class RunPage(Answer):
 
     items: list[Run]
     next_cursor: str | None = None
-
-
-class SubmitRun(Request):
-    """A request for a run."""
-
-    template: Text = Field(min_length=1, max_length=63)
-    template_version: int | None = Field(None, strict=True, ge=1, le=2**31 - 1)
-    workspace: Text | None = Field(None, min_length=1, max_length=63)
-    params: JsonObject = Field(default_factory=dict)
-    priority: int | None = Field(None, strict=True, ge=-1000, le=1000)
-    queue: Text | None = Field(None, min_length=1, max_length=63)
-    not_before: AwareDatetime | None = None
-    deadline: AwareDatetime | None = None
-    labels: dict[Text, Text] | None = Field(None, max_length=50)
-    idempotency_key: Text | None = Field(None, min_length=1, max_length=200)
-    concurrency_key: Text | None = Field(None, min_length=1, max_length=200)
-    max_attempts: int | None = Field(None, strict=True, ge=1, le=100)
-    caps: dict[Text, Annotated[float, Field(gt=0, strict=True)]] | None = None
 
 
 class CancelRun(Request):

@@ -31,6 +31,7 @@ create table ops.templates (
   created_by  uuid,
   constraint templates_pkey primary key (template_id),
   constraint templates_number_key unique (number),
+  constraint templates_workspace_key unique (template_id, workspace),
   constraint templates_version_key unique (workspace, name, version),
   constraint templates_workspace_fkey foreign key (workspace) references ops.workspaces (workspace),
   constraint templates_name check (name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),

@@ -22,6 +22,7 @@ create table ops.runs (
   labels              jsonb       not null default '{}',
   caps                jsonb       not null default '{}',   -- the tightest in force at submit
   max_attempts        int         not null default 1,
+  retry               jsonb,                               -- of its submit; null: the template's
   lease_seconds       int         not null default 60,
   requires            jsonb,                               -- {"capabilities", "labels"} to be offered; null: any
   concurrency_key     text,
@@ -29,6 +30,7 @@ create table ops.runs (
   deadline            timestamptz,
   idempotency_key     text,
   request_digest      bytea,
+  dedupe_key          text,                                -- at most one run that has not ended holds it
   traceparent         text,
   submitted_by        text        not null,
   submitted_at        timestamptz not null,
@@ -61,14 +63,15 @@ create table ops.runs (
 
   constraint runs_pkey primary key (run_id),
   constraint runs_number_key unique (number),
-  constraint runs_workspace_fkey foreign key (workspace) references ops.workspaces (workspace),
-  constraint runs_template_fkey foreign key (template_id) references ops.templates (template_id),
+  -- one check for both: a template is of one workspace, and its runs are too
+  constraint runs_template_fkey foreign key (template_id, workspace) references ops.templates (template_id, workspace),
   constraint runs_pipeline_fkey foreign key (pipeline_run_id) references ops.runs (run_id),
   constraint runs_retry_of_fkey foreign key (retry_of) references ops.runs (run_id),
   constraint runs_params_is_an_object check (jsonb_typeof(params) = 'object'),
   constraint runs_inputs_is_an_array check (jsonb_typeof(inputs) = 'array'),
   constraint runs_outputs_is_an_array check (jsonb_typeof(outputs) = 'array'),
   constraint runs_labels_is_an_object check (jsonb_typeof(labels) = 'object'),
+  constraint runs_retry_is_an_object check (jsonb_typeof(retry) = 'object'),
   constraint runs_caps_is_an_object check (jsonb_typeof(caps) = 'object'),
   constraint runs_max_attempts check (max_attempts between 1 and 100),
   constraint runs_lease_seconds check (lease_seconds between 1 and 3600),
@@ -112,9 +115,12 @@ create index runs_failed on ops.runs (number) where state = 'failed' and pipelin
 create index runs_retry_of on ops.runs (retry_of) where retry_of is not null;
 create index runs_children on ops.runs (pipeline_run_id) where pipeline_run_id is not null;
 create unique index runs_idempotency on ops.runs (workspace, idempotency_key) where idempotency_key is not null;
+-- A backstop: submits with a dedupe key take turns.
+create unique index runs_dedupe on ops.runs (workspace, dedupe_key)
+  where dedupe_key is not null and state in ('waiting', 'queued', 'running');
 
--- Retries that made no new run but let a waiting one go on: what they were answered with, for the next time they are
--- sent. The keys of submits are on the runs they made.
+-- Requests with an idempotency key that made no new run: retries that let a waiting run go on, submits whose dedupe key
+-- was held. What they were answered with, for the next time they are sent. Other keys are on the runs they made.
 create table ops.retry_requests (
   workspace       text        not null,
   idempotency_key text        not null,

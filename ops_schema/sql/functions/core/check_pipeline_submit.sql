@@ -9,7 +9,7 @@ begin
   if p_template.kind <> 'pipeline' then
     return;
   end if;
-  foreach v_name in array array['max_attempts', 'concurrency_key'] loop
+  foreach v_name in array array['max_attempts', 'retry', 'lease_seconds', 'concurrency_key', 'concurrency_limit'] loop
     if p_body ->> v_name is not null then
       perform ops.invalid('/' || v_name, 'has no effect on a pipeline, whose tasks are claimed one by one',
                           format('Say it in the templates of its tasks, and leave %s out.', v_name));

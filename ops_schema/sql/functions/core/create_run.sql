@@ -1,8 +1,10 @@
 -- Mutate and emit: one new run of a template. Guards of the body's own fields are here; who may submit is the caller's.
---   p_body    the submit body (params, priority, queue, not_before, deadline, labels, caps, max_attempts,
---             concurrency_key, condition, traceparent, idempotency_key)
---   p_place   what the caller knows: {run_id, workspace, submitted_by, pipeline_run_id, task_key, retry_of, inputs}
---   p_depends [{depends_on, inputs: {name: output}}]; a run with parents waits for them
+--   p_body    the submit body (params, priority, queue, not_before, deadline, labels, caps, max_attempts, retry,
+--             lease_seconds, concurrency_key, concurrency_limit, condition, traceparent, idempotency_key, dedupe_key)
+--   p_place   what the caller knows: {run_id, workspace, submitted_by, pipeline_run_id, task_key, retry_of, inputs,
+--             held: true for a task whose pipeline waits for other runs}
+--   p_depends [{depends_on, inputs: {name: output}}]; a run with parents waits for them. They are locked here, so that
+--             none ends unseen before this transaction does; the caller then looks at them with ops.unblock.
 -- The run is ready at once unless it waits for parents, for its time, or is a pipeline. Returns its run_id.
 -- Raises OPV01, OPV02, OPX01.
 create or replace function ops.create_run(
@@ -25,12 +27,15 @@ begin
   v_run.concurrency_key := coalesce(p_body ->> 'concurrency_key',
                                     ops.substitute(v_key -> 'key', v_run.params, '/concurrency/key') #>> '{}');
   v_run.max_attempts := coalesce((p_body ->> 'max_attempts')::int, (v_spec #>> '{retry,max_attempts}')::int, 3);
-  v_run.lease_seconds := coalesce((v_spec ->> 'lease_seconds')::int, ops.setting_number('lease_seconds')::int);
+  v_run.retry := nullif(p_body -> 'retry', 'null');
+  v_run.lease_seconds := coalesce((p_body ->> 'lease_seconds')::int, (v_spec ->> 'lease_seconds')::int,
+                                  ops.setting_number('lease_seconds')::int);
   v_run.condition := coalesce(p_body ->> 'condition', 'all_success');
   perform ops.check_run(v_run);
   v_run.state := 'waiting';
-  v_run.state_reason := case when p_template.kind = 'pipeline' then 'waiting_on_tasks'
-                             when p_depends <> '[]' then 'waiting_on_dependency'
+  v_run.state_reason := case when p_depends <> '[]' then 'waiting_on_dependency'
+                             when p_template.kind = 'pipeline' then 'waiting_on_tasks'
+                             when p_place ? 'held' then 'waiting_on_pipeline'
                              when v_run.not_before > ops.now() then 'not_before' end;
   if v_run.state_reason is null then
     perform pg_current_xact_id();
@@ -39,22 +44,27 @@ begin
     v_run.queued_at := ops.now();
   end if;
   if v_run.concurrency_key is not null then
-    perform ops.declare_key(v_run.workspace, v_run.concurrency_key, coalesce((v_key ->> 'limit')::int, 1));
+    perform ops.declare_key(v_run.workspace, v_run.concurrency_key,
+                            coalesce((p_body ->> 'concurrency_limit')::int, (v_key ->> 'limit')::int, 1));
+  end if;
+  if p_depends <> '[]' then
+    perform from ops.runs r where r.run_id in (select (d ->> 'depends_on')::uuid from jsonb_array_elements(p_depends) d)
+      order by r.run_id for share;
   end if;
 
   insert into ops.runs (
     run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of,
-    params, inputs, outputs, labels, caps, max_attempts, lease_seconds, requires, concurrency_key, condition, deadline,
-    idempotency_key, request_digest, traceparent, submitted_by, submitted_at,
+    params, inputs, outputs, labels, caps, max_attempts, retry, lease_seconds, requires, concurrency_key, condition, deadline,
+    idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at,
     priority, queue, not_before, ready_seq, queued_at, state, state_reason)
   values (
     v_run.run_id, v_run.workspace, p_template.template_id, p_template.name, p_template.version, p_template.kind,
     p_place ->> 'task_key', (p_place ->> 'pipeline_run_id')::uuid, (p_place ->> 'retry_of')::uuid,
     v_run.params, coalesce(p_place -> 'inputs', '[]'), v_run.outputs, v_run.labels, v_run.caps,
-    v_run.max_attempts, v_run.lease_seconds, nullif(v_spec -> 'requires', 'null'), v_run.concurrency_key,
+    v_run.max_attempts, v_run.retry, v_run.lease_seconds, nullif(v_spec -> 'requires', 'null'), v_run.concurrency_key,
     v_run.condition,
     (p_body ->> 'deadline')::timestamptz, p_body ->> 'idempotency_key', decode(p_place ->> 'digest', 'hex'),
-    p_body ->> 'traceparent', p_place ->> 'submitted_by', ops.now(),
+    p_body ->> 'dedupe_key', p_body ->> 'traceparent', p_place ->> 'submitted_by', ops.now(),
     coalesce((p_body ->> 'priority')::int, (v_spec ->> 'priority')::int, 0),
     coalesce(p_body ->> 'queue', v_spec ->> 'queue', 'default'),
     v_run.not_before, v_run.ready_seq, v_run.queued_at, v_run.state, v_run.state_reason);

@@ -1,6 +1,7 @@
 -- Mutate and emit: the children of a pipeline run, with the template versions of this moment. run_ids rise along the
 -- dependencies, so that locking in run-id order is locking parents first. p_keep: {task key: run_id} of runs that
--- already did a task's work (repair); they get no new child. The pipeline's caps tighten those of each child.
+-- already did a task's work (repair); they get no new child. The pipeline's caps tighten those of each child. While the
+-- pipeline waits for other runs, its first tasks wait for it.
 -- Raises OPN02, OPV02, OPV05.
 create or replace function ops.create_tasks(
   p_pipeline_run_id uuid, p_tasks jsonb, p_body jsonb, p_place jsonb, p_keep jsonb default '{}',
@@ -16,9 +17,11 @@ declare
   v_caps     jsonb;
   v_task     jsonb;
   v_template ops.templates;
+  v_held     jsonb;
   v_actor    text   := 'operator:' || (p_place ->> 'submitted_by');
 begin
-  select r.params, r.caps into v_params, v_caps from ops.runs r where r.run_id = p_pipeline_run_id;
+  select r.params, r.caps, case when r.state_reason = 'waiting_on_dependency' then '{"held": true}'::jsonb else '{}' end
+    into v_params, v_caps, v_held from ops.runs r where r.run_id = p_pipeline_run_id;
   v_ids := array(select ops.uuid7() as id from unnest(v_order) order by id);
   for i in 1 .. cardinality(v_order) loop
     continue when p_keep ? v_order[i];
@@ -32,7 +35,7 @@ begin
                          'caps', ops.effective_caps(p_place ->> 'workspace', v_template.name,
                                                     ops.tightest(v_template.spec -> 'caps', v_caps)))
         || ops.inherited(p_body, v_task),
-      p_place - 'digest' - 'retry_of'
+      p_place - 'digest' - 'retry_of' || v_held
         || jsonb_build_object('run_id', v_ids[i], 'pipeline_run_id', p_pipeline_run_id, 'task_key', v_order[i]),
       ops.task_dependencies(v_task, v_runs));
   end loop;

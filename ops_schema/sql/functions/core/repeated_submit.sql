@@ -1,6 +1,11 @@
--- The run that this idempotency key made before, or let go on, or null. Two requests with one key at once take turns.
--- Raises OPC03 when the key came with another body.
-create or replace function ops.repeated_submit(p_workspace text, p_key text, p_digest bytea) returns uuid
+-- The run that this idempotency key made before, or was answered with, or null. Raises OPC03 when the key came with
+-- another body.
+--
+-- Requests that answer a key without making a run (p_alone) go one at a time in a workspace and never beside a submit;
+-- submits go beside each other, and the index on their keys keeps them apart.
+create or replace function ops.repeated_submit(
+  p_workspace text, p_key text, p_digest bytea, p_alone boolean default true)
+returns uuid
 language plpgsql volatile set search_path = ''
 as $$
 declare
@@ -11,7 +16,7 @@ begin
   if p_key is null then
     return null;
   end if;
-  perform pg_advisory_xact_lock(hashtextextended('ops.submit:' || p_workspace || '/' || p_key, 0));
+  perform ops.lock_request_keys(p_workspace, p_alone);
   select r.run_id, r.number, x.request_digest into v_run_id, v_number, v_digest
     from (select s.run_id, s.request_digest from ops.runs s
            where s.workspace = p_workspace and s.idempotency_key = p_key

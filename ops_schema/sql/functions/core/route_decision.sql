@@ -7,6 +7,7 @@ create or replace function ops.route_decision(p_run ops.runs, p_spec jsonb, p_ou
 language plpgsql volatile set search_path = ''
 as $$
 declare
+  v_spec  jsonb := ops.own_retry(p_spec, p_run.retry);
   v_class text := coalesce(p_error ->> 'class', 'internal');
   v_rule  ops.routing_rules;
 begin
@@ -21,7 +22,7 @@ begin
   if v_rule.rule_id is not null then
     return jsonb_build_object('decision', v_rule.decision, 'reason', 'rule', 'rule_id', v_rule.rule_id,
                               'notify', v_rule.notify);
-  elsif not ops.retry_classes(p_spec) ? v_class then
+  elsif not ops.retry_classes(v_spec) ? v_class then
     return '{"decision": "finish", "reason": "not_retryable"}';
   elsif p_run.expirations >= ops.setting_number('max_expirations') then
     return '{"decision": "finish", "reason": "expirations_exhausted"}';
@@ -33,6 +34,6 @@ begin
   end if;
   return jsonb_build_object('decision', 'retry',
                             'reason', format('%s error, attempt %s of %s', v_class, p_run.attempt, p_run.max_attempts),
-                            'delay', round(ops.retry_delay(p_spec -> 'retry', p_run.attempt), 3));
+                            'delay', round(ops.retry_delay(v_spec -> 'retry', p_run.attempt), 3));
 end
 $$;

@@ -8,7 +8,8 @@ create or replace function ops.settle(p_run_ids uuid[], p_actor text) returns vo
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_below     uuid[] := ops.descendants(p_run_ids);
+  v_below     uuid[] := '{}';
+  v_more      uuid[] := ops.descendants(p_run_ids);
   v_level     uuid[] := p_run_ids;
   v_ended     uuid[] := p_run_ids;
   v_pipelines uuid[];
@@ -16,7 +17,13 @@ begin
   if coalesce(cardinality(p_run_ids), 0) = 0 then
     return;
   end if;
-  perform from ops.runs r where r.run_id = any (v_below) and r.state = 'waiting' order by r.run_id for update;
+  -- until nothing came below them while we waited for a lock
+  while not v_more <@ v_below loop
+    v_below := v_more;
+    perform from ops.runs r where r.run_id = any (v_below) and r.state = 'waiting'
+      order by r.kind = 'pipeline', r.run_id for update;
+    v_more := ops.descendants(p_run_ids);
+  end loop;
   while cardinality(v_below) > 0 and cardinality(v_level) > 0 loop
     v_level := ops.unblock(
       array(select d.run_id from ops.run_dependencies d where d.depends_on = any (v_level)), p_actor);

@@ -1,30 +1,21 @@
--- Submit a run, or a pipeline run with its children. Returns the Run; with `repeated: true` when the idempotency key
--- was seen with the same body.
+-- Submit a run, or a pipeline run with its children. Returns the Run; with `repeated: true` when it was on record: the
+-- idempotency key was seen with the same body, or the dedupe key was held and on_conflict is `return`.
 --   p_body {template, template_version?, workspace?, params, priority?, queue?, not_before?, deadline?, labels?,
---           idempotency_key?, concurrency_key?, max_attempts?, caps?, traceparent?}
--- Raises OPU01, OPU02, OPN02, OPN07, OPV01, OPV02, OPV05, OPX01, OPC03.
+--           idempotency_key?, dedupe_key?, on_conflict?: error|return|replace, concurrency_key?, concurrency_limit?,
+--           depends_on?: [{run: run_id or number, inputs?: {input: output}}], condition?,
+--           max_attempts?, retry?: {backoff_seconds?, backoff_max_seconds?, on?}, lease_seconds?, caps?, traceparent?}
+-- Raises OPU01, OPU02, OPN02, OPN07, OPV01, OPV02, OPV05, OPX01, OPC03, OPC11.
 create or replace function ops.submit_run(p_token_id uuid, p_body jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = ''
+language plpgsql volatile security definer set search_path = '' set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
-  v_token     ops.tokens := ops.require(p_token_id, array['operator']);
-  v_workspace text       := coalesce(p_body ->> 'workspace', 'default');
-  v_digest    bytea      := ops.digest(p_body);
-  v_repeated  uuid;
-  v_template  ops.templates;
-  v_run_id    uuid;
+  v_made record;
 begin
-  perform ops.check_submit(p_body);
-  perform ops.check_workspace(v_token, v_workspace);
-  v_repeated := ops.repeated_submit(v_workspace, p_body ->> 'idempotency_key', v_digest);
-  if v_repeated is not null then
-    return ops.run_json(v_repeated) || '{"repeated": true}';
+  select * into v_made from ops.submit_one(ops.require(p_token_id, array['operator']), p_body);
+  if not v_made.repeated then
+    perform ops.announce(array[v_made.run_id]);
   end if;
-
-  v_template := ops.find_template(v_workspace, p_body ->> 'template', (p_body ->> 'template_version')::int);
-  perform ops.check_pipeline_submit(v_template, p_body);
-  v_run_id := ops.submit_template(v_template, p_body,
-    jsonb_build_object('workspace', v_workspace, 'submitted_by', v_token.name, 'digest', encode(v_digest, 'hex')));
-  return ops.run_json(v_run_id);
+  return ops.run_json(v_made.run_id) || case when v_made.repeated then '{"repeated": true}'::jsonb else '{}' end;
 end
 $$;

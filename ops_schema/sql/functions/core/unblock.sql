@@ -1,7 +1,8 @@
 -- Mutate: look again at runs that wait for their parents. Ready ones get their inputs and go to the queue (or go on
 -- waiting for their time); those whose condition can no longer hold are skipped; one whose succeeded parent left no
--- such output fails. The caller has locked them in run-id order in an earlier statement, so the parents read here are
--- no older than the lock. Returns the runs that ended; the caller settles those.
+-- such output fails. A pipeline lets its first tasks go, or takes all its tasks along. The caller has locked them in
+-- run-id order in an earlier statement, so the parents read here are no older than the lock. Returns the runs that
+-- ended; the caller settles those.
 create or replace function ops.unblock(p_run_ids uuid[], p_actor text) returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$
@@ -12,13 +13,15 @@ declare
   v_ended   uuid[] := '{}';
 begin
   for v_run in
-    select r.run_id, r.not_before, ops.run_verdict(r.run_id, r.condition) as verdict from ops.runs r
+    select r.run_id, r.kind, r.not_before, ops.run_verdict(r.run_id, r.condition) as verdict from ops.runs r
      where r.run_id = any (p_run_ids) and r.state = 'waiting' and r.state_reason = 'waiting_on_dependency'
      order by r.run_id
   loop
     if v_run.verdict = 'never' then
       perform ops.finish_run(v_run.run_id, 'skipped', 'condition_not_met', p_actor);
-      v_ended := v_ended || v_run.run_id;
+      v_ended := v_ended || v_run.run_id || ops.skip_tasks(v_run.run_id, p_actor);
+    elsif v_run.verdict = 'ready' and v_run.kind = 'pipeline' then
+      v_ready := v_ready || ops.free_tasks(v_run.run_id, p_actor);
     elsif v_run.verdict = 'ready' then
       v_inputs := ops.resolve_inputs(v_run.run_id);
       if v_inputs -> 'missing' <> '[]' then

@@ -6,7 +6,8 @@ declare
   v_on    jsonb;
   v_class text := coalesce(p_run.error ->> 'class', 'internal');
 begin
-  select ops.retry_classes(t.spec) into v_on from ops.templates t where t.template_id = p_run.template_id;
+  select ops.retry_classes(ops.own_retry(t.spec, p_run.retry)) into v_on from ops.templates t
+   where t.template_id = p_run.template_id;
   return jsonb_build_array(ops.reason(p_run.state_reason, case p_run.state_reason
       when 'not_retryable' then format('no retry: the template retries %s errors, not %s ones',
         coalesce((select string_agg(c, ', ') from jsonb_array_elements_text(v_on) c), 'no'), v_class)

@@ -21,6 +21,7 @@ begin
           ops.iso(p_run.not_before))
       when 'rerun_unsafe' then ops.why_rerun_unsafe(p_run.template_id)
       when 'held_by_rule' then 'a routing rule holds it: retry or cancel it'
+      when 'waiting_on_pipeline' then 'its pipeline waits for other runs'
       when 'waiting_on_tasks' then 'none of its tasks has started'
       else p_run.state_reason end,
     jsonb_build_object('not_before', ops.iso(p_run.not_before), 'attempt', p_run.attempt));

@@ -21,6 +21,11 @@ as $$
       'labels', (p_run).labels,
       'caps', (p_run).caps,
       'concurrency_key', (p_run).concurrency_key,
+      'dedupe_key', (p_run).dedupe_key,
+      'retry', (p_run).retry,
+      'lease_seconds', (p_run).lease_seconds,
+      'condition', case when exists (select from ops.run_dependencies d where d.run_id = (p_run).run_id)
+                        then (p_run).condition end,
       'traceparent', (p_run).traceparent)
     || jsonb_build_object(
       'state', (p_run).state,

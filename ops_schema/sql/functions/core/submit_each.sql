@@ -1,0 +1,32 @@
+-- Submit many runs of many callers, in one transaction: what every submit of the operator plane becomes.
+--   p_members [{ordinal, token_id, body, whole?}]; ordinals differ; body as for ops.submit_run
+-- Returns a row for each member: (ordinal, code, detail), see ops.member_answer; detail {run_id, number, state,
+-- repeated}, with `whole` the Run (and `repeated`). A member's refusal is its own. Raises only what no member is to
+-- blame for: then nothing was submitted, and the caller sends them one by one.
+--
+-- Three ways, each for what the one before left: keys that are on record, plain runs in one statement, the rest one by
+-- one. Lock order: idempotency keys of workspaces, then as ops.submit_one.
+create or replace function ops.submit_each(p_members jsonb) returns setof ops.member_answer
+language plpgsql volatile security definer set search_path = '' set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off set enable_bitmapscan = off
+as $$
+declare
+  v_answers ops.member_answer[];
+  v_left    jsonb;
+  v_plain   record;
+begin
+  perform ops.lock_request_keys(w.workspace, false) from (
+    select distinct coalesce(m #>> '{body,workspace}', 'default') as workspace from jsonb_array_elements(p_members) m
+     where m #>> '{body,idempotency_key}' is not null order by 1) w;
+  v_answers := ops.submits_on_record(p_members);
+  v_left := ops.unanswered(p_members, v_answers);
+  select * into v_plain from ops.submit_plain_guarded(v_left);
+  v_answers := v_answers || v_plain.answers;
+  v_answers := v_answers || ops.submit_singly(ops.unanswered(v_left, v_plain.answers), v_plain.ready);
+  return query
+    select a.ordinal, a.code, case when a.code is null and x.whole then ops.submitted_whole(a.detail) else a.detail end
+      from unnest(v_answers) a
+      join (select (m ->> 'ordinal')::int as ordinal, coalesce((m ->> 'whole')::boolean, false) as whole
+              from jsonb_array_elements(p_members) m) x on x.ordinal = a.ordinal;
+end
+$$;

@@ -1,0 +1,21 @@
+-- Mutate and emit: the submits of a batch that are not plain, one by one, each refusal its member's own. Then all that
+-- became ready is announced once: these runs, and what stands ready in p_ready.
+create or replace function ops.submit_singly(p_members jsonb, p_ready ops.queue_floors[])
+returns ops.member_answer[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_member  jsonb;
+  v_one     record;
+  v_answers ops.member_answer[] := '{}';
+  v_made    uuid[] := '{}';
+begin
+  for v_member in select m from jsonb_array_elements(p_members) m order by (m ->> 'ordinal')::int loop
+    v_one := ops.submit_guarded((v_member ->> 'token_id')::uuid, v_member -> 'body');
+    v_answers := v_answers || row((v_member ->> 'ordinal')::int, v_one.code, v_one.detail)::ops.member_answer;
+    v_made := v_made || v_one.made;
+  end loop;
+  perform ops.announce_all(v_made, p_ready);
+  return v_answers;
+end
+$$;
