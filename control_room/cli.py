@@ -10,7 +10,18 @@ from typing import Annotated
 
 import typer
 
-from control_room.commands import artifacts, context, demo, doctor, migrate, platform, runs, stack, templates
+from control_room.commands import (
+    artifacts,
+    conformance,
+    context,
+    demo,
+    doctor,
+    migrate,
+    platform,
+    runs,
+    stack,
+    templates,
+)
 from control_room.errors import EXIT_CODES, FAILED, INTERRUPTED, MISUSE, UNAVAILABLE, ControlRoomError
 
 EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
@@ -70,6 +81,7 @@ app.command()(doctor.doctor)
 app.command()(platform.server)
 app.command()(platform.executor)
 app.add_typer(migrate.app, name="migrate")
+app.add_typer(conformance.app, name="conformance")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

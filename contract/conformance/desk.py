@@ -58,7 +58,9 @@ class Desk:
 
     # Requests -------------------------------------------------------------------------------------------------------
 
-    def call(self, method: str, path: str, body: Any = None, *, token: str | None = "", **options: Any) -> httpx.Response:
+    def call(
+        self, method: str, path: str, body: Any = None, *, token: str | None = "", **options: Any
+    ) -> httpx.Response:
         """One request below the prefix. token: None for none, the executor's when left out; content: raw bytes."""
         sent = self.server.token if token == "" else token  # noqa: S105 - "left out"
         headers = {"authorization": f"Bearer {sent}"} if sent else {}
@@ -148,7 +150,9 @@ class Desk:
         (now,) = self.claim(executor_id) or [None]
         require(now, "a failed run that may be retried was not claimable again")
         now = now or {}
-        require(now["run_id"] == before["run_id"] and now["epoch"] > before["epoch"], "the epoch did not rise at the claim")
+        require(
+            now["run_id"] == before["run_id"] and now["epoch"] > before["epoch"], "the epoch did not rise at the claim"
+        )
         return executor_id, before, now
 
     def report(self, run: Json, **more: Any) -> Json:
@@ -232,7 +236,10 @@ def check_problem(response: httpx.Response, place: str) -> None:
 def template_body(name: str, kind: str) -> Json:
     return {
         **{"name": name, "kind": kind, "entrypoint": "main:run", "params_schema": {"type": "object"}},
-        **{"requires": {"labels": LABELS}, "retry": {"max_attempts": 5, "backoff_seconds": 0, "on": ["external", "internal"]}},
+        **{
+            "requires": {"labels": LABELS},
+            "retry": {"max_attempts": 5, "backoff_seconds": 0, "on": ["external", "internal"]},
+        },
         **{"lease_seconds": 60, "rerun": "safe", "description": "Runs of the conformance kit."},
     }
 

@@ -81,7 +81,9 @@ def gapless(run: Run, epoch: int = 1) -> list[Json]:
     for index, chunk in enumerate(chunks):
         require(chunk["seq"] == index, f"stream stdout: seq {chunk['seq']} came where {index} was due: a gap")
         place = f"stream stdout, seq {index}"
-        require(chunk["offset"] == offset, f"{place}: offset {chunk['offset']}, but {offset} bytes of UTF-8 came before")
+        require(
+            chunk["offset"] == offset, f"{place}: offset {chunk['offset']}, but {offset} bytes of UTF-8 came before"
+        )
         offset += len(chunk["text"].encode())
     return chunks
 

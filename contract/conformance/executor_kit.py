@@ -12,8 +12,7 @@ CASES: list[Case[Trial]] = [*executor_flow.CASES.cases, *executor_orders.CASES.c
 
 def run(options: Options, ids: Iterable[str] = (), told: Callable[[Result], None] = lambda _: None) -> Iterator[Result]:
     """Judge the executor by each case, each with a process of its own. ValueError for an unknown id."""
-    cases = chosen(CASES, ids)
-    return run_all(cases, lambda case: judged(case, options), told)
+    yield from run_all(chosen(CASES, ids), lambda case: judged(case, options), told)
 
 
 def judged(case: Case[Trial], options: Options, clock: Callable[[], float] = time.monotonic) -> Result:

@@ -160,7 +160,9 @@ def killed(trial: Trial) -> str:
         room.draining.update(room.executors)  # what the dead one still waits for goes to nobody
     room.requeue(run)
     second = trial.start()
-    require(second.body["instance_id"] != first.body["instance_id"], "it registered with the instance_id of the dead one")
+    require(
+        second.body["instance_id"] != first.body["instance_id"], "it registered with the instance_id of the dead one"
+    )
     trial.reports(run)
     old = [body for at, body in room.report_bodies(run) if body["epoch"] != run.epoch]
     require(not old, f"epoch {run.epoch - 1} was reported after the restart; the current one is {run.epoch}")
@@ -183,7 +185,9 @@ def lapse_stop(trial: Trial) -> str:
     begun = fault.hit[0]
     trial.does(lines=1, seconds=4.0 + 10.0)
     room.heal()
-    require(not room.report_bodies(lapsing), "the run was reported, though its lease had lapsed and it was told to stop")
+    require(
+        not room.report_bodies(lapsing), "the run was reported, though its lease had lapsed and it was told to stop"
+    )
     return f"free for the next run {time.monotonic() - begun:.1f} s after the last renewal"
 
 

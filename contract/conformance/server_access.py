@@ -11,7 +11,10 @@ from contract.conformance.plane import BODY_BYTES, LOG_BODY_BYTES, PREFIX, ROUTE
 from contract.conformance.verdict import Register, Skipped, require
 
 CASES: Register[Desk] = Register()
-IDS = {name: str(uuid4()) for name in ("executor_id", "run_id", "artifact_id")} | {"output": "table", "sha256": "0" * 64}
+IDS = {name: str(uuid4()) for name in ("executor_id", "run_id", "artifact_id")} | {
+    "output": "table",
+    "sha256": "0" * 64,
+}
 
 
 def each_operation() -> list[tuple[str, str, str]]:
@@ -28,8 +31,15 @@ def document(desk: Desk) -> str:
     response = desk.call("GET", "/openapi.yaml")
     require(response.status_code == 200, f"it answered {response.status_code}")
     found = yaml.safe_load(response.text)
-    require(isinstance(found, dict) and str(found.get("openapi", "")).startswith("3.1"), "it is no OpenAPI 3.1 document")
-    served = {method.get("operationId") for path in found["paths"].values() for method in path.values() if "operationId" in method}
+    require(
+        isinstance(found, dict) and str(found.get("openapi", "")).startswith("3.1"), "it is no OpenAPI 3.1 document"
+    )
+    served = {
+        method.get("operationId")
+        for path in found["paths"].values()
+        for method in path.values()
+        if "operationId" in method
+    }
     missing = {name for name, *_ in ROUTES} - served
     require(not missing, f"it lacks {', '.join(sorted(missing))}")
     require(response.headers.get("contract-version"), "the answer has no Contract-Version header")
@@ -70,7 +80,12 @@ def forbidden(desk: Desk) -> None:
 )
 def bad_json(desk: Desk) -> None:
     path = f"/executors/{desk.register()}/heartbeat"
-    for content in (b"", b"{", b'{"state": "active", "runs": [],}', b'{"state": "active", "state": "active", "runs": []}'):
+    for content in (
+        b"",
+        b"{",
+        b'{"state": "active", "runs": [],}',
+        b'{"state": "active", "state": "active", "runs": []}',
+    ):
         desk.refused(400, "malformed_json", "POST", path, content=content)
     desk.refused(400, "malformed_json", "POST", path, content=b'{"state": "active", "runs": NaN}')
     desk.refused(400, "invalid_encoding", "POST", path, content=b'{"state": "\xff", "runs": []}')
@@ -112,7 +127,10 @@ def unknown_members(desk: Desk) -> None:
 )
 def oversize(desk: Desk) -> None:
     executor_id = desk.register()
-    for path, limit in ((f"/executors/{executor_id}/heartbeat", BODY_BYTES), (f"/runs/{IDS['run_id']}/logs", LOG_BODY_BYTES)):
+    for path, limit in (
+        (f"/executors/{executor_id}/heartbeat", BODY_BYTES),
+        (f"/runs/{IDS['run_id']}/logs", LOG_BODY_BYTES),
+    ):
         desk.refused(413, "payload_too_large", "POST", path, content=b" " * (limit + 1))
     body = b'{"state": "active", "runs": []}'
     path = f"/executors/{executor_id}/heartbeat"

@@ -95,7 +95,9 @@ def artifact_repeat(desk: Desk) -> None:
     desk.refused(409, "artifact_conflict", "POST", f"{path}/artifacts", other)
     body = file_body(run, data := uuid4().bytes, "second.bin")
     ids = {desk.ok("POST", f"{path}/artifacts", body)["artifact_id"] for _ in range(2)}
-    require(len(ids) == 1 and answer["artifact_id"] not in ids, f"the same announcement of {len(data)} bytes got ids {ids}")
+    require(
+        len(ids) == 1 and answer["artifact_id"] not in ids, f"the same announcement of {len(data)} bytes got ids {ids}"
+    )
 
 
 @CASES.case(

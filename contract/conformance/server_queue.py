@@ -25,7 +25,9 @@ def register_twice(desk: Desk) -> None:
     path = f"/executors/{first['executor_id']}"
     for _ in range(2):
         left = desk.call("DELETE", path)
-        require(left.status_code == 204, f"leaveExecutor answered {left.status_code}; leaving twice is the same as once")
+        require(
+            left.status_code == 204, f"leaveExecutor answered {left.status_code}; leaving twice is the same as once"
+        )
     desk.refused(409, "executor_gone", "POST", "/executors", body)
     desk.refused(409, "executor_gone", "POST", f"{path}/claims", desk.wish())
     desk.refused(409, "executor_gone", "POST", f"{path}/heartbeat", {"state": "active", "runs": []})

@@ -43,26 +43,31 @@ class Trial:
         before = len(self.room.of("registerExecutor"))
         self.started.append(time.monotonic())
         self.subject.start()
-        return self.room.wait("a valid registerExecutor", lambda: self._registered(before), self.options.startup_seconds)
+        return self.room.wait(
+            "a valid registerExecutor", lambda: self._registered(before), self.options.startup_seconds
+        )
 
     def _registered(self, before: int) -> Call | None:
-        require(self.subject.running, f"the executor ended with exit code {self.subject.exit_code(0)} before it registered")
+        require(
+            self.subject.running, f"the executor ended with exit code {self.subject.exit_code(0)} before it registered"
+        )
         return next((call for call in self.room.of("registerExecutor")[before:] if call.status == 200), None)
 
     def claims(self, run: Run, seconds: float | None = None) -> None:
         """Wait until the run is claimed."""
         what = f"a claim of run {run.number}"
-        self.room.wait(what, lambda: run.executor_id, seconds or self.options.patience_seconds)
+        self.room.wait(what, lambda: run.executor_id or self.alive(), seconds or self.options.patience_seconds)
 
     def works(self, run: Run) -> None:
         """Wait until the run is at work: claimed, and its first line shipped."""
         self.claims(run)
-        self.room.wait(f"logs of run {run.number}", lambda: run.chunks, self.options.patience_seconds)
+        self.room.wait(f"logs of run {run.number}", lambda: run.chunks or self.alive(), self.options.patience_seconds)
 
     def reports(self, run: Run, outcome: str | None = "succeeded", seconds: float | None = None) -> Json:
         """Wait for the accepted report of the run's current epoch; it must have this outcome."""
         what = f"the report of run {run.number}"
-        body = self.room.wait(what, lambda: run.reported, seconds or self.options.patience_seconds)
+        body = self.room.wait(what, lambda: run.reported or self.alive(), seconds or self.options.patience_seconds)
+        assert body is not None
         told = f": {json.dumps(body['error'])[:600]}" if body.get("error") else ""
         require(outcome in (None, body["outcome"]), f"run {run.number} was reported as {body['outcome']}{told}")
         if body["outcome"] == "succeeded":
@@ -107,7 +112,9 @@ def _difference(bodies: Sequence[Json]) -> str:
     first = bodies[0]
     other = next((body for body in bodies if body != first), first)
     names = sorted(name for name in first.keys() | other.keys() if first.get(name) != other.get(name))
-    return "; ".join(f"{name}: {json.dumps(first.get(name))[:80]}, then {json.dumps(other.get(name))[:80]}" for name in names)
+    return "; ".join(
+        f"{name}: {json.dumps(first.get(name))[:80]}, then {json.dumps(other.get(name))[:80]}" for name in names
+    )
 
 
 @contextmanager

@@ -47,7 +47,9 @@ class Handler(BaseHTTPRequestHandler):
         raw = self._body()
         found = route(self.command, path)
         operation, parameters = found or ("unknown", {})
-        call = Call(time.monotonic(), operation, path, loose(raw), parameters.get("executor_id"), parameters.get("run_id"))
+        call = Call(
+            time.monotonic(), operation, path, loose(raw), parameters.get("executor_id"), parameters.get("run_id")
+        )
         fault = self.room.take_fault(call.verbs)
         call.fault = fault.how if fault else None
         with self.room.changing():
@@ -133,7 +135,9 @@ class Handler(BaseHTTPRequestHandler):
             signed = base64.b64encode(bytes.fromhex(artifact.body["sha256"])).decode()
             sent = (self.headers.get("x-amz-checksum-sha256"), self.headers.get("content-type"))
             if sent != (signed, artifact.body["media_type"]) or self.headers.get("if-none-match") != "*":
-                self.room.violations.append(f"PUT {artifact.body['name']}: not all headers of `upload` came as they were")
+                self.room.violations.append(
+                    f"PUT {artifact.body['name']}: not all headers of `upload` came as they were"
+                )
                 return 403, "SignatureDoesNotMatch"
             if artifact.data is not None:
                 return 412, "PreconditionFailed"
@@ -210,5 +214,3 @@ class Wire(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A connection that the executor ended is nobody's error."""
-
-

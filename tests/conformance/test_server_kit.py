@@ -78,7 +78,9 @@ def accepts_stale(request: httpx.Request, response: httpx.Response) -> httpx.Res
 def forgets_repeated(request: httpx.Request, response: httpx.Response) -> httpx.Response:
     content = response.content.replace(b'"repeated": true', b'"repeated": false')
     content = content.replace(b'"repeated":true', b'"repeated":false')
-    return httpx.Response(response.status_code, headers={"content-type": response.headers["content-type"]}, content=content)
+    return httpx.Response(
+        response.status_code, headers={"content-type": response.headers["content-type"]}, content=content
+    )
 
 
 def answers_plain_errors(request: httpx.Request, response: httpx.Response) -> httpx.Response:
