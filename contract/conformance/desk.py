@@ -62,7 +62,7 @@ class Desk:
         self, method: str, path: str, body: Any = None, *, token: str | None = "", **options: Any
     ) -> httpx.Response:
         """One request below the prefix. token: None for none, the executor's when left out; content: raw bytes."""
-        sent = self.server.token if token == "" else token  # noqa: S105 - "left out"
+        sent = self.server.token if token == "" else token
         headers = {"authorization": f"Bearer {sent}"} if sent else {}
         headers |= {"content-type": "application/json"} if body is not None or "content" in options else {}
         headers |= options.pop("headers", {})

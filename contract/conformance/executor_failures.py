@@ -28,8 +28,8 @@ def register_lost(trial: Trial) -> None:
 @CASES.case(
     "claim-lost",
     "asks again for a claim that got no answer",
-    "After a lost answer the same request_id and body are sent again (wait_seconds may differ): the runs claimed are in "
-    "the answer, and would be lost with a new request_id.",
+    "After a lost answer the same request_id and body are sent again (wait_seconds may differ): the runs claimed are "
+    "in the answer, and would be lost with a new request_id.",
 )
 def claim_lost(trial: Trial) -> None:
     room = trial.room
@@ -141,8 +141,8 @@ def logs_lost(trial: Trial) -> None:
 @CASES.case(
     "upload-lost",
     "repeats an upload that got no answer",
-    "After a refused connection and a lost answer of the PUT, and a lost answer of recordArtifact, the artifact is there "
-    "once. A PUT answered with 412 may have been its own: recordArtifact tells.",
+    "After a refused connection and a lost answer of the PUT, and a lost answer of recordArtifact, the artifact is "
+    "there once. A PUT answered with 412 may have been its own: recordArtifact tells.",
 )
 def upload_lost(trial: Trial) -> None:
     room = trial.room
@@ -160,8 +160,8 @@ def upload_lost(trial: Trial) -> None:
 @CASES.case(
     "outage",
     "lives through an outage of the server",
-    "While every connection ends for 4 s, with a run at work, nothing is given up: the run is reported once, its logs are "
-    "whole, and the executor goes on claiming.",
+    "While every connection ends for 4 s, with a run at work, nothing is given up: the run is reported once, its logs "
+    "are whole, and the executor goes on claiming.",
 )
 def outage(trial: Trial) -> str:
     room = trial.room
@@ -202,8 +202,8 @@ def answered_late(room: Room, run: Run) -> bool:
 @CASES.case(
     "claimed-twice",
     "does a run once that is handed out twice",
-    "A (run, epoch) that comes in a second answer, as a delayed duplicate does, is not done again and not reported with "
-    "another body.",
+    "A (run, epoch) that comes in a second answer, as a delayed duplicate does, is not done again and not reported "
+    "with another body.",
 )
 def claimed_twice(trial: Trial) -> None:
     room = trial.room

@@ -1,5 +1,7 @@
 """Cases of the executor kit: an executor's day when nothing goes wrong."""
 
+from itertools import pairwise
+
 from contract.conformance import workload
 from contract.conformance.room import Json, Run
 from contract.conformance.trial import Trial
@@ -25,7 +27,7 @@ def register(trial: Trial) -> str:
 @CASES.case(
     "run",
     "claims a run, does it, reports it once",
-    "A claim has a request_id of its own; the report carries the epoch of the claim, an idempotency_key and the result.",
+    "Each claim has a request_id of its own; the report carries its epoch, an idempotency_key and the result.",
 )
 def run(trial: Trial) -> str:
     first = trial.room.submit(lines=3)
@@ -59,8 +61,8 @@ def failure(trial: Trial) -> None:
 @CASES.case(
     "logs",
     "ships logs without gaps before it reports",
-    "Chunks of a stream count seq from 0 by 1; offset is the number of UTF-8 bytes before; all of it arrives before the "
-    "report, in order.",
+    "Chunks of a stream count seq from 0 by 1; offset is the number of UTF-8 bytes before; all of it arrives before "
+    "the report, in order.",
 )
 def logs(trial: Trial) -> str:
     trial.start()
@@ -127,7 +129,7 @@ def renewal(trial: Trial) -> str:
     trial.reports(done)
     ended = trial.room.report_bodies(done)[0][0]
     moments = [done.claimed_at, *(call.at for call in trial.room.beats(done) if call.at < ended), ended]
-    longest = max(later - earlier for earlier, later in zip(moments, moments[1:], strict=False))
+    longest = max(later - earlier for earlier, later in pairwise(moments))
     text = f"the longest pause between renewals was {longest:.1f} s of a lease of {lease:g} s"
     require(longest <= lease / 2 + SLACK_SECONDS / 4, f"{text}; a third is due, half is the limit")
     epochs = {member["epoch"] for call in trial.room.beats(done) for member in call.body["runs"]}

@@ -1,4 +1,4 @@
-"""The control room that the executor kit plays: runs, epochs, leases and artifacts in memory, and a record of each call."""
+"""The control room that the executor kit plays: runs, epochs and artifacts in memory, and a record of each call."""
 
 import hashlib
 import threading

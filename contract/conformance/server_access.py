@@ -25,7 +25,7 @@ def each_operation() -> list[tuple[str, str, str]]:
 @CASES.case(
     "document",
     "serves the document",
-    "GET /openapi.yaml answers an OpenAPI 3.1 document that has every operation of contract 1.0, with Contract-Version.",
+    "GET /openapi.yaml answers an OpenAPI 3.1 document with every operation of contract 1.0, and Contract-Version.",
 )
 def document(desk: Desk) -> str:
     response = desk.call("GET", "/openapi.yaml")
@@ -49,8 +49,8 @@ def document(desk: Desk) -> str:
 @CASES.case(
     "unauthenticated",
     "refuses callers without a valid token",
-    "Every operation answers 401 `unauthenticated` without a token and with an unknown one, before it looks at anything "
-    "else of the request.",
+    "Every operation answers 401 `unauthenticated` without a token and with an unknown one, before it looks at "
+    "anything else of the request.",
 )
 def unauthenticated(desk: Desk) -> str:
     for _, method, path in each_operation():
@@ -141,7 +141,7 @@ def oversize(desk: Desk) -> None:
 @CASES.case(
     "unknown-path",
     "refuses what the document does not have",
-    "404 `not_found` for an unknown path, 405 `method_not_allowed` for another method, 422 for a parameter that is no UUID.",
+    "404 `not_found` for an unknown path, 405 `method_not_allowed` for another method, 422 for an id that is no UUID.",
 )
 def unknown_path(desk: Desk) -> None:
     desk.refused(404, "not_found", "GET", "/no-such-thing")

@@ -12,8 +12,8 @@ CASES: Register[Desk] = Register()
 @CASES.case(
     "logs",
     "keeps chunks once, and shows gaps",
-    "A chunk sent twice is accepted; other text or another offset at its place is 409 `log_conflict` that names stream and "
-    "seq, and stores nothing of the request; `next` says where the stream goes on, in bytes of UTF-8.",
+    "A chunk sent twice is accepted; other text or another offset at its place is 409 `log_conflict` that names stream "
+    "and seq, and stores nothing of the request; `next` says where the stream goes on, in bytes of UTF-8.",
 )
 def logs(desk: Desk) -> None:
     _, (run,) = desk.working()
@@ -44,8 +44,8 @@ def begun(desk: Desk, data: bytes) -> tuple[Json, Json, str]:
 @CASES.case(
     "artifact-checksum",
     "takes only the bytes announced",
-    "The object store refuses a PUT of other bytes or of another length, recordArtifact says `upload_missing` until the "
-    "right ones are there, and then records them.",
+    "The object store refuses a PUT of other bytes or of another length, recordArtifact says `upload_missing` until "
+    "the right ones are there, and then records them.",
 )
 def artifact_checksum(desk: Desk) -> None:
     data = uuid4().bytes * 8
@@ -69,7 +69,7 @@ def artifact_checksum(desk: Desk) -> None:
 @CASES.case(
     "artifact-write-once",
     "never overwrites an object",
-    "A second PUT to the same place is 412: the signature holds If-None-Match: *; without that header it is refused too.",
+    "A second PUT to the same place is 412: the signature holds If-None-Match: *; without it it is refused too.",
 )
 def artifact_write_once(desk: Desk) -> None:
     data = uuid4().bytes * 8
@@ -87,7 +87,7 @@ def artifact_write_once(desk: Desk) -> None:
 @CASES.case(
     "artifact-repeat",
     "knows an artifact again",
-    "The same name and body in one attempt is the same artifact; other bytes under the name are 409 `artifact_conflict`.",
+    "The same name and body in one attempt is one artifact; other bytes under the name are 409 `artifact_conflict`.",
 )
 def artifact_repeat(desk: Desk) -> None:
     run, answer, path = begun(desk, uuid4().bytes)
@@ -135,8 +135,8 @@ def artifact_visible(desk: Desk) -> None:
 @CASES.case(
     "publication",
     "settles a publication once",
-    "A report with a publication is routed to `publish`; a commit of a stale epoch is 409 `lease_lost`, of another output "
-    "404 `publication_not_found`; the same settlement again is accepted, another is 409 `publication_conflict`.",
+    "A report with a publication is routed to `publish`; a commit of a stale epoch is 409 `lease_lost`, of another "
+    "output 404 `publication_not_found`; the same settlement again is accepted, another is 409 `publication_conflict`.",
 )
 def publication(desk: Desk) -> None:
     outputs = [{"name": "table", "format": "delta", "mode": "append", "path": "conformance/kit"}]

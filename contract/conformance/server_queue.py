@@ -36,8 +36,8 @@ def register_twice(desk: Desk) -> None:
 @CASES.case(
     "versions",
     "negotiates the contract version",
-    "An executor one version behind (0.9–1.0) or ahead (1.0–1.1) is answered 1.0; one that speaks only others (2.0–2.1, "
-    "0.8–0.9) gets 409 `contract_version_unsupported`.",
+    "An executor one version behind (0.9–1.0) or ahead (1.0–1.1) is answered 1.0; one that speaks only others "
+    "(2.0–2.1, 0.8–0.9) gets 409 `contract_version_unsupported`.",
 )
 def versions(desk: Desk) -> None:
     for low, high in (("1.0", "1.0"), ("0.9", "1.0"), ("1.0", "1.1"), ("0.9", "2.0")):
@@ -80,8 +80,8 @@ def claim_waits(desk: Desk) -> str:
 @CASES.case(
     "claim-repeat",
     "answers a repeated claim the same",
-    "The same request_id and body bring the same runs and epochs, also with another wait_seconds; a new request_id brings "
-    "none of them; another body is 409 `request_id_conflict`; what was reported since is left out.",
+    "The same request_id and body bring the same runs and epochs, also with another wait_seconds; a new request_id "
+    "brings none of them; another body is 409 `request_id_conflict`; what was reported since is left out.",
 )
 def claim_repeat(desk: Desk) -> None:
     executor_id = desk.register()
@@ -112,8 +112,8 @@ def claim_exclusive(desk: Desk) -> None:
 @CASES.case(
     "heartbeat",
     "renews leases",
-    "A heartbeat moves the deadline of each run named and says `continue`; a run that it does not know is `superseded`, "
-    "and fails nothing else.",
+    "A heartbeat moves the deadline of each run named and says `continue`; a run that it does not know is "
+    "`superseded`, and fails nothing else.",
 )
 def heartbeat(desk: Desk) -> None:
     executor_id, (run,) = desk.working()

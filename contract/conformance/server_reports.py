@@ -48,8 +48,8 @@ def uploaded(desk: Desk, run: Json) -> str:
 @CASES.case(
     "stale-epoch",
     "refuses a stale epoch on every verb",
-    "Logs, beginArtifact, recordArtifact and reports of an epoch that was requeued are 409 `lease_lost`, with both epochs "
-    "and the reason; a heartbeat says so by its directive; the holder is not disturbed.",
+    "Logs, beginArtifact, recordArtifact and reports of an epoch that was requeued are 409 `lease_lost`, with both "
+    "epochs and the reason; a heartbeat says so by its directive; the holder is not disturbed.",
 )
 def stale_epoch(desk: Desk) -> str:
     executor_id, (before,) = desk.working()
@@ -87,8 +87,8 @@ def foreign_epoch(desk: Desk) -> str:
 @CASES.case(
     "expired",
     "takes the lease of a silent holder, and fences it out",
-    "A run whose lease (10 s) is not renewed goes to another executor under a later epoch; from then on every verb of the "
-    "old epoch, the report and a publication's commit too, is 409 `lease_lost`.",
+    "A run whose lease (10 s) is not renewed goes to another executor under a later epoch; from then on every verb of "
+    "the old epoch, the report and a publication's commit too, is 409 `lease_lost`.",
 )
 def expired(desk: Desk) -> str:
     _, (silent,) = desk.working(template=f"{TEMPLATE}-lease", lease_seconds=LEASE_SECONDS)
@@ -110,8 +110,8 @@ def expired(desk: Desk) -> str:
 @CASES.case(
     "report-repeat",
     "answers a repeated report the same",
-    "The same body again is 200 with `repeated: true` and the same answer; so is another body of the same outcome, and the "
-    "first one stands.",
+    "The same body again is 200 with `repeated: true` and the same answer; so is another body of the same outcome, and "
+    "the first one stands.",
 )
 def report_repeat(desk: Desk) -> None:
     _, (run,) = desk.working()
@@ -191,8 +191,8 @@ def already_terminal(desk: Desk) -> None:
 @CASES.case(
     "exchange-stale",
     "fails only the stale member of an exchange",
-    "Of a stale report among good ones only that one has a problem (`lease_lost`); answers come in the order sent; sent "
-    "again with the same request_id, the good ones are answered as repeated.",
+    "Of a stale report among good ones only that one has a problem (`lease_lost`); answers come in the order sent; "
+    "sent again with the same request_id, the good ones are answered as repeated.",
 )
 def exchange_stale(desk: Desk) -> None:
     executor_id, (one, stale, two) = desk.working(3)

@@ -16,7 +16,7 @@ from contract.conformance.wire import Wire
 
 @dataclass(frozen=True)
 class Options:
-    """What is judged. command: starts the executor; startup_seconds: how long it may take to register; patience_seconds:
+    """What is judged. command: starts the executor; startup_seconds: it may take to register; patience_seconds:
     how long anything else that has no deadline of its own may take; bundle, entrypoint: of the runs, instead of the
     Python workload's."""
 

@@ -39,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._operation(path)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = _any
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = _any  # noqa: N815 - the names of http.server
 
     # The plane ------------------------------------------------------------------------------------------------------
 
@@ -142,10 +142,9 @@ class Handler(BaseHTTPRequestHandler):
             if artifact.data is not None:
                 return 412, "PreconditionFailed"
             if len(data) != artifact.body["size"] or hashlib.sha256(data).hexdigest() != artifact.body["sha256"]:
-                self.room.violations.append(
-                    f"PUT {artifact.body['name']}: {len(data)} bytes of sha256 {hashlib.sha256(data).hexdigest()[:12]}… "
-                    f"came, announced were {artifact.body['size']} of {artifact.body['sha256'][:12]}…"
-                )
+                came = f"{len(data)} bytes of sha256 {hashlib.sha256(data).hexdigest()[:12]}…"
+                due = f"{artifact.body['size']} of {artifact.body['sha256'][:12]}…"
+                self.room.violations.append(f"PUT {artifact.body['name']}: {came} came, announced were {due}")
                 return 400, "BadDigest"
             artifact.data = data
             return 200, ""

@@ -45,8 +45,8 @@ MORE: dict[str, tuple[str, Edits]] = {
         [
             (
                 "return await once(url, init);",
-                "return await once(url, { ...init, body: typeof init.body === 'string' ? "
-                'init.body.replace(/"finished_at":"[^"]*"/, `"finished_at":"${new Date().toISOString()}"`) : init.body });',
+                "return await once(url, { ...init, body: typeof init.body === 'string' ? init.body.replace("
+                '/"finished_at":"[^"]*"/, `"finished_at":"${new Date().toISOString()}"`) : init.body });',
             )
         ],
     ),
@@ -80,7 +80,8 @@ MORE: dict[str, tuple[str, Edits]] = {
         [
             (
                 'await this.send("/logs", { chunks: [chunk] })',
-                "await once(base + `/runs/${this.run.run_id}/logs`, { method: 'POST', headers: api, body: JSON.stringify({ epoch: this.run.epoch, chunks: [{ ...chunk, seq: this.seq++ }] }) })",
+                "await once(`${base}/runs/${this.run.run_id}/logs`, { method: 'POST', headers: api, body: "
+                "JSON.stringify({ epoch: this.run.epoch, chunks: [{ ...chunk, seq: this.seq++ }] }) })",
             )
         ],
     ),

@@ -51,6 +51,7 @@ def failures(results: dict[str, Result]) -> dict[str, str]:
     return {id_: result.detail for id_, result in results.items() if result.verdict == "fail"}
 
 
+@pytest.mark.slow
 async def test_our_server_passes_every_case_and_skips_none(
     pg18: Database, object_store: Seaweed, tmp_path: Path
 ) -> None:
@@ -58,6 +59,12 @@ async def test_our_server_passes_every_case_and_skips_none(
     assert failures(results) == {}
     assert {result.verdict for result in results.values()} == {"pass"}
     assert len(results) == len(server_kit.CASES)
+
+
+async def test_our_server_passes_the_quick_cases_too(pg18: Database, object_store: Seaweed, tmp_path: Path) -> None:
+    quick = ("document", "versions", "claim-repeat", "stale-epoch", "report-conflict", "exchange-stale", "publication")
+    results = await judge(pg18, object_store, tmp_path, *quick)
+    assert {id_: result.verdict for id_, result in results.items()} == dict.fromkeys(quick, "pass")
 
 
 async def test_without_a_way_to_get_runs_cases_are_skipped_with_the_reason(
