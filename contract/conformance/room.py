@@ -174,7 +174,7 @@ class Room:
             self.faults.clear()
             self.changed.notify_all()
 
-    def wait(self, what: str, condition: Callable[[], T], seconds: float) -> T:
+    def wait(self, what: str, condition: Callable[[], T | None], seconds: float) -> T:
         """The condition's first true value; Broken, naming `what`, when it stays away for so long."""
         end = time.monotonic() + seconds
         with self.changed:

@@ -3,15 +3,18 @@
 import json
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from contract.conformance import workload
 from contract.conformance.room import Call, Json, Room, Run
 from contract.conformance.subject import Subject
 from contract.conformance.verdict import require
 from contract.conformance.wire import Wire
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,18 +59,17 @@ class Trial:
     def claims(self, run: Run, seconds: float | None = None) -> None:
         """Wait until the run is claimed."""
         what = f"a claim of run {run.number}"
-        self.room.wait(what, lambda: run.executor_id or self.alive(), seconds or self.options.patience_seconds)
+        self._until(what, lambda: run.executor_id, seconds or self.options.patience_seconds)
 
     def works(self, run: Run) -> None:
         """Wait until the run is at work: claimed, and its first line shipped."""
         self.claims(run)
-        self.room.wait(f"logs of run {run.number}", lambda: run.chunks or self.alive(), self.options.patience_seconds)
+        self._until(f"logs of run {run.number}", lambda: run.chunks, self.options.patience_seconds)
 
     def reports(self, run: Run, outcome: str | None = "succeeded", seconds: float | None = None) -> Json:
         """Wait for the accepted report of the run's current epoch; it must have this outcome."""
         what = f"the report of run {run.number}"
-        body = self.room.wait(what, lambda: run.reported or self.alive(), seconds or self.options.patience_seconds)
-        assert body is not None
+        body = self._until(what, lambda: run.reported, seconds or self.options.patience_seconds)
         told = f": {json.dumps(body['error'])[:600]}" if body.get("error") else ""
         require(outcome in (None, body["outcome"]), f"run {run.number} was reported as {body['outcome']}{told}")
         if body["outcome"] == "succeeded":
@@ -75,6 +77,17 @@ class Trial:
             got = {name: body.get("result", {}).get(name) for name in wanted}
             require(got == wanted, f"the result of run {run.number} was {got}; the workload gives {wanted}")
         return body
+
+    def _until(self, what: str, condition: Callable[[], T | None], seconds: float) -> T:
+        """The condition's first true value; an executor that has ended gives none any more."""
+
+        def found() -> T | None:
+            value = condition()
+            if not value:
+                self.alive()
+            return value
+
+        return self.room.wait(what, found, seconds)
 
     def does(self, seconds: float | None = None, **params: object) -> Run:
         """Submit a run and see it done: the executor goes on claiming."""

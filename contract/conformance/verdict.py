@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 CONTRACT_VERSION = "1.0"
 T = TypeVar("T")
 Kit = Literal["server", "executor"]
+Verdict = Literal["pass", "fail", "skip"]
 
 
 class Broken(Exception):  # noqa: N818 - it says what happened
@@ -35,7 +36,7 @@ class Result:
     id: str
     title: str
     requirement: str
-    verdict: Literal["pass", "fail", "skip"]
+    verdict: Verdict
     seconds: float
     detail: str
 
@@ -76,15 +77,16 @@ def chosen(cases: Sequence[Case[T]], ids: Iterable[str]) -> list[Case[T]]:
 def judge(case: Case[T], subject: T, clock: Callable[[], float] = time.monotonic) -> Result:
     """Run one case. A defect of the kit itself is a failure that says so."""
     started = clock()
+    verdict: Verdict = "pass"
     try:
-        verdict, detail = "pass", case.body(subject) or ""
+        detail = case.body(subject) or ""
     except Broken as broken:
         verdict, detail = "fail", str(broken)
     except Skipped as skipped:
         verdict, detail = "skip", str(skipped)
     except Exception as error:  # what nobody foresaw must not hide the other cases
         verdict, detail = "fail", f"the case could not be judged: {type(error).__name__}: {error}"
-    return Result(case.id, case.title, case.requirement, verdict, round(clock() - started, 3), detail)  # type: ignore[arg-type]
+    return Result(case.id, case.title, case.requirement, verdict, round(clock() - started, 3), detail)
 
 
 def run_all(
