@@ -6,7 +6,7 @@ WEB := control_room/web
 WEB_SOURCES := $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/.next/*' -not -path '*/out/*' 2>/dev/null)
 NODE := infra/dev/with-node
 PYTEST := $(BIN)/python -m pytest
-FAST_TESTS := tests/unit tests/db tests/contract tests/executors
+FAST_TESTS := tests/unit tests/db tests/contract tests/executors tests/conformance
 STACK_TESTS := tests/acceptance tests/chaos tests/ui
 
 .PHONY: help demo up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full bench lock clean

@@ -12,6 +12,7 @@ import typer
 
 from control_room.commands import (
     artifacts,
+    conformance,
     context,
     demo,
     doctor,
@@ -87,6 +88,7 @@ app.command()(doctor.doctor)
 app.command()(platform.server)
 app.command()(platform.executor)
 app.add_typer(migrate.app, name="migrate")
+app.add_typer(conformance.app, name="conformance")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,0 +1,271 @@
+"""What the cases of the server kit work with: requests as an executor sends them, and runs to send them about."""
+
+import hashlib
+import os
+import secrets
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from contract import models
+from contract.conformance.plane import PREFIX, route
+from contract.conformance.verdict import Skipped, require
+from contract.errors import PROBLEM_MEDIA_TYPE, URN
+
+Json = dict[str, Any]
+OPERATOR_API = "/api/v1"
+TEMPLATE = "conformance-kit"
+LABELS = {"conformance": "kit"}
+ANSWERS: Mapping[str, Any] = {
+    **{"registerExecutor": models.Registration, "claimRuns": models.ClaimResponse, "exchange": models.ExchangeResponse},
+    **{"heartbeat": models.HeartbeatResponse, "appendLogs": models.LogsResponse, "recordArtifact": models.Artifact},
+    **{"beginArtifact": models.BeginArtifactResponse, "reportAttempt": models.ReportResponse},
+    **{"commitPublication": models.CommitPublicationResponse, "getArtifact": models.ArtifactDownload},
+    "getBundle": models.BundleDownload,
+}
+COMMAND_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """The server under test. token: of role executor; operator_token: to submit runs of a template of the kit's own, in
+    place of which submit_command, a shell command, may submit one run each time it is called; kind: of the runs."""
+
+    url: str
+    token: str
+    operator_token: str | None = None
+    submit_command: str | None = None
+    kind: str = "python"
+    patience_seconds: float = 20.0
+
+
+@dataclass
+class Desk:
+    """One executor's desk, at one server. Everything it sends and gets is held against the document."""
+
+    server: Server
+    http: httpx.Client
+    queue: str = field(default_factory=lambda: f"conformance-{secrets.token_hex(4)}")
+    held: dict[tuple[str, int], Json] = field(default_factory=dict)
+    executors: list[str] = field(default_factory=list)
+    prepared: set[str] = field(default_factory=set)
+
+    # Requests -------------------------------------------------------------------------------------------------------
+
+    def call(
+        self, method: str, path: str, body: Any = None, *, token: str | None = "", **options: Any
+    ) -> httpx.Response:
+        """One request below the prefix. token: None for none, the executor's when left out; content: raw bytes."""
+        sent = self.server.token if token == "" else token
+        headers = {"authorization": f"Bearer {sent}"} if sent else {}
+        headers |= {"content-type": "application/json"} if body is not None or "content" in options else {}
+        headers |= options.pop("headers", {})
+        given = {"json": body} if body is not None else {}
+        response = self.http.request(method, self.server.url + PREFIX + path, headers=headers, **given, **options)
+        self._check(method, path, response)
+        return response
+
+    def _check(self, method: str, path: str, response: httpx.Response) -> None:
+        place = f"{method} {path} answered {response.status_code}"
+        if response.status_code >= 400:
+            check_problem(response, place)
+            return
+        operation = (route(method, PREFIX + path) or ("", {}))[0]
+        if model := ANSWERS.get(operation):
+            try:
+                TypeAdapter(model).validate_json(response.content)
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                require(False, f"{place} with a body that breaks the document at {first['loc']}: {first['msg']}")
+
+    def ok(self, method: str, path: str, body: Any = None, **options: Any) -> Json:
+        """The JSON of a request that must be accepted."""
+        response = self.call(method, path, body, **options)
+        require(response.status_code == 200, f"{method} {path} answered {response.status_code}: {response.text[:500]}")
+        found: Json = response.json()
+        return found
+
+    def refused(self, status: int, code: str, method: str, path: str, body: Any = None, **options: Any) -> Json:
+        """The problem of a request that must be refused so."""
+        response = self.call(method, path, body, **options)
+        found = f"{response.status_code} {response.text[:300]}"
+        require(response.status_code == status, f"{method} {path}: {status} {code} was due, not {found}")
+        problem: Json = response.json()
+        require(problem["code"] == code, f"{method} {path}: code {code} was due, not {found}")
+        return problem
+
+    # An executor's verbs --------------------------------------------------------------------------------------------
+
+    def registration(self, **more: Any) -> Json:
+        return {
+            **{"instance_id": str(uuid4()), "name": "conformance", "kind": self.server.kind, "version": "1.0"},
+            **{"contract": {"min": "1.0", "max": "1.0"}, "labels": LABELS, "slots": 10},
+            **more,
+        }
+
+    def register(self, **more: Any) -> str:
+        """A new executor's id; it leaves at the end of the case."""
+        executor_id = str(self.ok("POST", "/executors", self.registration(**more))["executor_id"])
+        self.executors.append(executor_id)
+        return executor_id
+
+    def wish(self, max_runs: int = 1, wait_seconds: float = 0) -> Json:
+        """A claim's body: from the kit's own queue, so that no run of somebody else is touched."""
+        return {
+            **{"request_id": str(uuid4()), "max_runs": max_runs, "wait_seconds": wait_seconds},
+            "queues": [self.queue],
+        }
+
+    def claim(self, executor_id: str, body: Json | None = None) -> list[Json]:
+        """The runs of a claim, remembered until they are reported."""
+        wish = body or self.wish(wait_seconds=self.server.patience_seconds)
+        runs: list[Json] = self.ok("POST", f"/executors/{executor_id}/claims", wish)["runs"]
+        self.hold(runs)
+        return runs
+
+    def hold(self, runs: list[Json]) -> None:
+        self.held |= {(run["run_id"], run["epoch"]): run for run in runs}
+
+    def working(self, count: int = 1, **more: Any) -> tuple[str, list[Json]]:
+        """A new executor and so many runs that it holds."""
+        executor_id = self.register()
+        runs: list[Json] = []
+        for _ in range(count):
+            self.submit(**more)
+            (run,) = self.claim(executor_id) or [None]
+            require(run, f"no run was claimed within {self.server.patience_seconds:g} s of its submission")
+            runs.append(run or {})
+        return executor_id, runs
+
+    def stale(self) -> tuple[str, Json, Json]:
+        """An executor, a run as it held it, and the same run as it holds it now, under a later epoch."""
+        executor_id, (before,) = self.working()
+        self.report(before, outcome="failed", error=error_info("external"))
+        (now,) = self.claim(executor_id) or [None]
+        require(now, "a failed run that may be retried was not claimable again")
+        now = now or {}
+        require(
+            now["run_id"] == before["run_id"] and now["epoch"] > before["epoch"], "the epoch did not rise at the claim"
+        )
+        return executor_id, before, now
+
+    def report(self, run: Json, **more: Any) -> Json:
+        """An accepted report."""
+        answer = self.ok("POST", f"/runs/{run['run_id']}/report", report_body(run, **more))
+        self.held.pop((run["run_id"], run["epoch"]), None)
+        return answer
+
+    def beat(self, executor_id: str, *runs: Json) -> list[Json]:
+        """The directives of a heartbeat."""
+        members = [{"run_id": run["run_id"], "epoch": run["epoch"]} for run in runs]
+        answer = self.ok("POST", f"/executors/{executor_id}/heartbeat", {"state": "active", "runs": members})
+        directives: list[Json] = answer["runs"]
+        require(len(directives) == len(runs), f"{len(runs)} runs were sent, {len(directives)} directives came")
+        return directives
+
+    def put(self, upload: Json, data: bytes) -> httpx.Response:
+        """The presigned PUT."""
+        return self.http.request(upload["method"], upload["url"], headers=upload["headers"], content=data)
+
+    # Runs -----------------------------------------------------------------------------------------------------------
+
+    def operate(self, method: str, path: str, body: Json) -> Json:
+        """A request of the operator plane. Skipped without an operator's token."""
+        if self.server.operator_token is None:
+            raise Skipped("this needs an operator's token (--operator-token-file)")
+        headers = {"authorization": f"Bearer {self.server.operator_token}"}
+        answer = self.http.request(method, self.server.url + OPERATOR_API + path, json=body, headers=headers)
+        if answer.status_code not in (200, 201):
+            raise Skipped(f"the operator plane refused {method} {path}: {answer.status_code} {answer.text[:300]}")
+        found: Json = answer.json()
+        return found
+
+    def submit(self, template: str = TEMPLATE, **spec: Any) -> None:
+        """One more run in the kit's queue."""
+        if self.server.operator_token is not None:
+            if template not in self.prepared:
+                self.operate("PUT", f"/templates/{template}", template_body(template, self.server.kind) | spec)
+                self.prepared.add(template)
+            self.operate("POST", "/runs", {"template": template, "queue": self.queue})
+        elif self.server.submit_command and not spec:
+            self._command(self.server.submit_command)
+        else:
+            raise Skipped("runs are needed: give --operator-token-file, or --submit-command where that is enough")
+
+    def _command(self, command: str) -> None:
+        environment = os.environ | {"CONFORMANCE_QUEUE": self.queue, "CONFORMANCE_KIND": self.server.kind}
+        done = subprocess.run(  # noqa: S602 - a shell command is what the user gave
+            command, shell=True, env=environment, capture_output=True, timeout=COMMAND_SECONDS, check=False
+        )
+        said = (done.stderr or done.stdout).decode("utf-8", "replace")[-300:]
+        if done.returncode:
+            raise Skipped(f"the submit command ended with {done.returncode}: {said}")
+
+    def clear(self) -> None:
+        """Give back what the case still holds, and leave."""
+        for run in list(self.held.values()):
+            body = report_body(run, outcome="cancelled", reason="the conformance kit is done")
+            self.call("POST", f"/runs/{run['run_id']}/report", body)
+        for executor_id in self.executors:
+            self.call("DELETE", f"/executors/{executor_id}")
+        self.held.clear()
+        self.executors.clear()
+
+
+def check_problem(response: httpx.Response, place: str) -> None:
+    """A refusal must be an RFC 9457 problem as the document says."""
+    media_type = response.headers.get("content-type", "").partition(";")[0]
+    require(media_type == PROBLEM_MEDIA_TYPE, f"{place} as {media_type or 'no media type'}, not {PROBLEM_MEDIA_TYPE}")
+    try:
+        problem = models.Problem.model_validate_json(response.content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        require(False, f"{place} with a problem that breaks the document at {first['loc']}: {first['msg']}")
+        return
+    require(problem.status == response.status_code, f"{place}, but its problem says {problem.status}")
+    require(problem.type == URN + problem.code, f"{place}: type {problem.type} does not name code {problem.code}")
+    require("Traceback" not in response.text, f"{place} with a traceback")
+
+
+def template_body(name: str, kind: str) -> Json:
+    return {
+        **{"name": name, "kind": kind, "entrypoint": "main:run", "params_schema": {"type": "object"}},
+        **{
+            "requires": {"labels": LABELS},
+            "retry": {"max_attempts": 5, "backoff_seconds": 0, "on": ["external", "internal"]},
+        },
+        **{"lease_seconds": 60, "rerun": "safe", "description": "Runs of the conformance kit."},
+    }
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def error_info(failure_class: str = "user") -> Json:
+    return {"class": failure_class, "code": "conformance", "message": "the conformance kit says so"}
+
+
+def report_body(run: Json, **more: Any) -> Json:
+    return {
+        **{"epoch": run["epoch"], "outcome": "succeeded", "idempotency_key": f"{run['run_id']}/{run['epoch']}"},
+        **{"finished_at": now(), "usage": {"wall_seconds": 0.5}},
+        **more,
+    }
+
+
+def chunk(text: str, seq: int = 0, offset: int = 0) -> Json:
+    return {"stream": "stdout", "seq": seq, "offset": offset, "at": now(), "text": text}
+
+
+def file_body(run: Json, data: bytes, name: str = "conformance.bin") -> Json:
+    return {
+        **{"epoch": run["epoch"], "name": name, "kind": "file", "media_type": "application/octet-stream"},
+        **{"size": len(data), "sha256": hashlib.sha256(data).hexdigest()},
+    }

@@ -1,0 +1,168 @@
+"""Cases of the server kit: logs, artifacts and the object store behind them, publications."""
+
+import hashlib
+from uuid import uuid4
+
+from contract.conformance.desk import TEMPLATE, Desk, Json, chunk, error_info, file_body, report_body
+from contract.conformance.verdict import Register, require
+
+CASES: Register[Desk] = Register()
+
+
+@CASES.case(
+    "logs",
+    "keeps chunks once, and shows gaps",
+    "A chunk sent twice is accepted; other text or another offset at its place is 409 `log_conflict` that names stream "
+    "and seq, and stores nothing of the request; `next` says where the stream goes on, in bytes of UTF-8.",
+)
+def logs(desk: Desk) -> None:
+    _, (run,) = desk.working()
+    path, epoch = f"/runs/{run['run_id']}/logs", run["epoch"]
+    first = chunk("grüße\n")
+    for _ in range(2):
+        answer = desk.ok("POST", path, {"epoch": epoch, "chunks": [first]})
+        place = answer["next"].get("stdout")
+        require(place == {"seq": 1, "offset": 8}, f"after 8 bytes of UTF-8 in one chunk, next is {place}")
+    for wrong in (first | {"text": "other\n"}, first | {"offset": 3}):
+        body = {"epoch": epoch, "chunks": [chunk("next\n", 1, 8), wrong]}
+        problem = desk.refused(409, "log_conflict", "POST", path, body)
+        found = (problem.get("stream"), problem.get("seq"))
+        require(found == ("stdout", 0), f"the conflict names {found}")
+    answer = desk.ok("POST", path, {"epoch": epoch, "chunks": [chunk("next\n", 1, 8)]})
+    require(answer["log_bytes"] == 13, f"13 bytes are stored; log_bytes says {answer['log_bytes']}")
+
+
+def begun(desk: Desk, data: bytes) -> tuple[Json, Json, str]:
+    """A held run, beginArtifact's answer for these bytes, the path of the run."""
+    _, (run,) = desk.working()
+    path = f"/runs/{run['run_id']}"
+    answer = desk.ok("POST", f"{path}/artifacts", file_body(run, data))
+    require(answer["upload"] is not None, "no place to PUT new bytes was answered")
+    return run, answer, path
+
+
+@CASES.case(
+    "artifact-checksum",
+    "takes only the bytes announced",
+    "The object store refuses a PUT of other bytes or of another length, recordArtifact says `upload_missing` until "
+    "the right ones are there, and then records them.",
+)
+def artifact_checksum(desk: Desk) -> None:
+    data = uuid4().bytes * 8
+    run, answer, path = begun(desk, data)
+    record = f"{path}/artifacts/{answer['artifact_id']}/record"
+    other = bytes(len(data))
+    refused = desk.put(answer["upload"], other)
+    require(400 <= refused.status_code < 500, f"the store answered {refused.status_code} to other bytes")
+    desk.refused(409, "upload_missing", "POST", record, {"epoch": run["epoch"]})
+    headers = {**answer["upload"]["headers"], "content-length": str(len(data) + 1)}
+    longer = desk.put({**answer["upload"], "headers": headers}, data + b"!")
+    require(400 <= longer.status_code < 500, f"the store answered {longer.status_code} to one byte more")
+    stored = desk.put(answer["upload"], data)
+    require(stored.status_code < 300, f"the store answered {stored.status_code} to the right bytes")
+    for _ in range(2):
+        found = desk.ok("POST", record, {"epoch": run["epoch"]})
+        wanted = (len(data), hashlib.sha256(data).hexdigest(), "recorded")
+        require((found["size"], found["sha256"], found["state"]) == wanted, f"it was recorded as {found}")
+
+
+@CASES.case(
+    "artifact-write-once",
+    "never overwrites an object",
+    "A second PUT to the same place is 412: the signature holds If-None-Match: *; without it it is refused too.",
+)
+def artifact_write_once(desk: Desk) -> None:
+    data = uuid4().bytes * 8
+    _, answer, _ = begun(desk, data)
+    upload = answer["upload"]
+    require(upload["headers"].get("if-none-match") == "*", f"the signed headers are {sorted(upload['headers'])}")
+    require(desk.put(upload, data).status_code < 300, "the store refused the right bytes")
+    again = desk.put(upload, data)
+    require(again.status_code == 412, f"the second PUT was answered {again.status_code}")
+    bare = {name: value for name, value in upload["headers"].items() if name != "if-none-match"}
+    without = desk.put({**upload, "headers": bare}, data)
+    require(400 <= without.status_code < 500, f"a PUT without If-None-Match was answered {without.status_code}")
+
+
+@CASES.case(
+    "artifact-repeat",
+    "knows an artifact again",
+    "The same name and body in one attempt is one artifact; other bytes under the name are 409 `artifact_conflict`.",
+)
+def artifact_repeat(desk: Desk) -> None:
+    run, answer, path = begun(desk, uuid4().bytes)
+    other = file_body(run, uuid4().bytes)
+    desk.refused(409, "artifact_conflict", "POST", f"{path}/artifacts", other)
+    body = file_body(run, data := uuid4().bytes, "second.bin")
+    ids = {desk.ok("POST", f"{path}/artifacts", body)["artifact_id"] for _ in range(2)}
+    require(
+        len(ids) == 1 and answer["artifact_id"] not in ids, f"the same announcement of {len(data)} bytes got ids {ids}"
+    )
+
+
+@CASES.case(
+    "artifact-names",
+    "refuses names that lead elsewhere",
+    "422 `artifact_name_invalid` for absolute names, empty, `.` or `..` parts, backslashes, control characters.",
+)
+def artifact_names(desk: Desk) -> None:
+    _, (run,) = desk.working()
+    for name in ("../etc/passwd", "/etc/passwd", "a//b", "a/./b", "a\\b", "a\u0007b", " a", "a."):
+        body = file_body(run, b"x", name)
+        desk.refused(422, "artifact_name_invalid", "POST", f"/runs/{run['run_id']}/artifacts", body)
+
+
+@CASES.case(
+    "artifact-visible",
+    "shows artifacts with the accepted report",
+    "After the report another executor can read the artifact, and gets the bytes announced; an artifact of a failed "
+    "upload is not there.",
+)
+def artifact_visible(desk: Desk) -> None:
+    data = uuid4().bytes * 8
+    run, answer, path = begun(desk, data)
+    require(desk.put(answer["upload"], data).status_code < 300, "the store refused the right bytes")
+    desk.ok("POST", f"{path}/artifacts/{answer['artifact_id']}/record", {"epoch": run["epoch"]})
+    missing = desk.ok("POST", f"{path}/artifacts", file_body(run, uuid4().bytes, "missing.bin"))
+    desk.report(run)
+    found = desk.ok("GET", f"/artifacts/{answer['artifact_id']}")
+    require(found["state"] == "visible", f"the artifact is {found['state']}")
+    got = desk.http.get(found["url"], headers={"accept-encoding": "identity"})
+    require(got.content == data, f"the download was answered {got.status_code} with other bytes than were put")
+    desk.refused(404, "artifact_not_found", "GET", f"/artifacts/{missing['artifact_id']}")
+
+
+@CASES.case(
+    "publication",
+    "settles a publication once",
+    "A report with a publication is routed to `publish`; a commit of a stale epoch is 409 `lease_lost`, of another "
+    "output 404 `publication_not_found`; the same settlement again is accepted, another is 409 `publication_conflict`.",
+)
+def publication(desk: Desk) -> None:
+    outputs = [{"name": "table", "format": "delta", "mode": "append", "path": "conformance/kit"}]
+    _, (run,) = desk.working(template=f"{TEMPLATE}-output", outputs=outputs)
+    report = desk.report(run, publications=[staged(run)])
+    require(report["route"]["decision"] == "publish", f"it was routed to {report['route']['decision']}")
+    place = f"/runs/{run['run_id']}/publications"
+    failed = {"epoch": run["epoch"], "state": "failed", "error": error_info()}
+    stale = failed | {"epoch": run["epoch"] + 5}
+    desk.refused(409, "lease_lost", "POST", f"{place}/table/commit", stale)
+    desk.refused(404, "publication_not_found", "POST", f"{place}/other/commit", failed)
+    for _ in range(2):
+        settled = desk.ok("POST", f"{place}/table/commit", failed)
+        require(settled["state"] == "failed", f"the publication is {settled['state']}")
+    other = {"epoch": run["epoch"], "state": "committed", "table_version": 7, "rows": 0}
+    desk.refused(409, "publication_conflict", "POST", f"{place}/table/commit", other)
+    again = desk.ok("POST", f"/runs/{run['run_id']}/report", report_body(run, publications=[staged(run)]))
+    require(again["repeated"], "the report that was accepted is not repeated")
+
+
+def staged(run: Json) -> Json:
+    """A publication of a file that nobody wrote: it is settled as failed."""
+    field = {"name": "a", "type": "long", "nullable": True, "metadata": {}}
+    file = {"path": "part-0.parquet", "size": 10, "sha256": hashlib.sha256(b"none").hexdigest(), "rows": 1}
+    output = run["outputs"][0]
+    return {
+        **{"output": output["name"], "format": "delta", "mode": output["mode"], "uri": output["uri"]},
+        **{"files": [file], "schema": {"type": "struct", "fields": [field]}, "rows": 1},
+    }

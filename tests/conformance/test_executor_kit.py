@@ -1,0 +1,57 @@
+"""The executor kit: ours and the sample pass it, and each way to break the sample is caught by the case for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contract.conformance import executor_kit
+from tests.conformance.subjects import FAULTS, MORE, NAMED, OURS, SAMPLE, broken, failures, judge, node
+
+EVERY = [case.id for case in executor_kit.CASES]
+QUICK = ("register", "run", "failure", "logs", "artifact", "claim-lost", "report-lost", "upload-lost", "claimed-twice")
+
+
+def test_our_python_executor_passes_the_quick_cases() -> None:
+    assert failures(judge(OURS, *QUICK)) == {}
+
+
+def test_the_sample_passes_the_quick_cases() -> None:
+    assert failures(judge(node(SAMPLE), *QUICK)) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [id_ for id_ in EVERY if id_ not in QUICK])
+@pytest.mark.parametrize("command", [pytest.param(OURS, id="ours"), pytest.param(node(SAMPLE), id="sample")])
+def test_every_other_case_is_passed_too(command: tuple[str, ...], case: str) -> None:
+    assert failures(judge(command, case)) == {}
+
+
+@pytest.mark.parametrize("fault", NAMED)
+def test_a_broken_executor_is_caught_by_the_case_for_it(fault: str, tmp_path: Path) -> None:
+    case = FAULTS[fault][0]
+    assert judge(broken(fault, tmp_path), case)[case].verdict == "fail"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", MORE)
+def test_subtler_faults_are_caught_too(fault: str, tmp_path: Path) -> None:
+    case = FAULTS[fault][0]
+    assert judge(broken(fault, tmp_path), case)[case].verdict == "fail"
+
+
+def test_the_sample_stays_short_enough_to_read() -> None:
+    assert len(SAMPLE.read_text("utf-8").splitlines()) <= 150
+
+
+def test_an_executor_that_does_not_start_fails_with_what_it_wrote() -> None:
+    result = judge(("sh", "-c", "echo no such luck; exit 3"), "register")["register"]
+    assert result.verdict == "fail"
+    assert "exit code 3" in result.detail
+    assert "no such luck" in result.detail
+
+
+def test_an_unknown_case_is_named() -> None:
+    with pytest.raises(ValueError, match="there is no case nope"):
+        judge(OURS, "nope")
