@@ -26,7 +26,9 @@ def submit(room: World, seconds: float) -> str:
 
 def put_lease(room: World, lease_seconds: int) -> None:
     spec = room.call("get_template", room.operator, "light")
-    body = {name: spec[name] for name in ("name", "kind", "entrypoint", "bundle", "retry") if name in spec}
+    body = {
+        name: spec[name] for name in ("name", "kind", "entrypoint", "bundle", "retry", "params_schema") if name in spec
+    }
     room.call("put_template", room.operator, "light", body | {"lease_seconds": lease_seconds})
 
 
@@ -37,8 +39,8 @@ def put_lease(room: World, lease_seconds: int) -> None:
             10,
             marks=pytest.mark.xfail(
                 strict=True,
-                reason="twice a short lease is less than sweeper_gap_seconds (30), so the sweeper does not notice that it "
-                "was away, and takes the runs whose leases lapsed meanwhile",
+                reason="twice a short lease is less than sweeper_gap_seconds (30): the sweeper does not notice its own "
+                "absence, and takes the runs whose leases lapsed meanwhile",
             ),
         ),
         20,

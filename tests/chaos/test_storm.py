@@ -134,7 +134,7 @@ def test_the_books_are_right_after_a_storm(
     with capsys.disabled(), world(own_object_store, tmp_path, chance) as room:
         say(f"a storm of {SECONDS:g} s; the same again: OPS_SEED={seed} OPS_CHAOS_SECONDS={SECONDS:g}")
         load = Load(room)
-        wait_for("the first run to end", lambda: room.query("select 1 from ops.runs where state = 'succeeded'"), 90)
+        wait_for("the first run to end", lambda: room.query("select 1 from ops.runs where state = 'succeeded'"), 240)
         faults = storm(room, chance, SECONDS)
         load.stop()
         wait_for_the_end(room)

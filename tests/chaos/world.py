@@ -26,6 +26,7 @@ from tests.executors.room import ROOT, Executor, Json, Room, pack, wait_for
 from tests.support.postgres import TEMPLATE, Cluster, Database
 from tests.support.seaweed import Seaweed
 
+OPERATOR_PLANE = "/api/v1"
 SKEWS = (0, 600, -600)  # one executor each: seconds that its wall clock is ahead
 ROWS = 20
 TABLES = 3
@@ -117,7 +118,14 @@ class World(Room):
     def templates(self) -> None:
         """Two tasks: one that appends to a table and one that does not; and one that takes turns by a key."""
         retry = {"backoff_seconds": 0.2, "backoff_max_seconds": 1, "max_attempts": 100}
-        common: Json = {"kind": "python", "entrypoint": "task:main", "lease_seconds": 10, "retry": retry}
+        params = {"type": "object", "properties": {"seconds": {"type": "number"}, "table": {"type": "string"}}}
+        common: Json = {
+            "params_schema": params,
+            "kind": "python",
+            "entrypoint": "task:main",
+            "lease_seconds": 10,
+            "retry": retry,
+        }
         outputs = [{"name": "rows", "format": "delta", "mode": "append", "path": "chaos/{params.table}"}]
         append: Json = {"outputs": outputs, "connections": ["lakehouse"], "rerun": "safe", "bundle": self.bundle(TASK)}
         light: Json = {"bundle": self.bundle(LIGHT)}
@@ -144,10 +152,11 @@ class World(Room):
             params |= {"table": f"t{number % TABLES}", "seconds": 1.5}
         body = {"template": name, "params": params, "idempotency_key": f"load-{number}"}
         try:
-            answer = client.post(f"{self.url}/runs", json=body)
+            answer = client.post(f"{self.url}{OPERATOR_PLANE}/runs", json=body)
         except httpx.TransportError:
             return None
-        return str(answer.json()["run_id"]) if answer.status_code in (200, 201) else None
+        assert answer.status_code < 300 or answer.status_code >= 500, answer.text
+        return str(answer.json()["run_id"]) if answer.status_code < 300 else None
 
     def client(self) -> httpx.Client:
         """An operator's."""

@@ -1,7 +1,7 @@
 """Ways to break server and executor, each by a name, and the small set of tests that is to notice.
 
 A fault of SQL is a change of a function's source, as files hold it, put into the database of the tests; one of Python
-is a part of a module replaced in the test process. A fault that no longer fits its source is an error: it must be renewed.
+is a part of a module replaced in the test process. A fault that no longer fits its source is an error: renew it then.
 """
 
 from __future__ import annotations
