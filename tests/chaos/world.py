@@ -85,7 +85,7 @@ class World(Room):
         with (self.folder / "server.log").open("ab") as log:
             command = [sys.executable, "-m", "control_room.api.serve"]
             self.server = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
-        wait_for("the server to answer", self._answers, 60)
+        wait_for("the server to answer", self._answers, 240)
 
     def start_executors(self) -> None:
         for number, skew in enumerate(SKEWS):
@@ -123,7 +123,7 @@ class World(Room):
             "params_schema": params,
             "kind": "python",
             "entrypoint": "task:main",
-            "lease_seconds": 10,
+            "lease_seconds": 20,
             "retry": retry,
         }
         outputs = [{"name": "rows", "format": "delta", "mode": "append", "path": "chaos/{params.table}"}]
@@ -202,11 +202,11 @@ class World(Room):
     def kill_postmaster(self) -> bool:
         cluster = self.database.cluster
         cluster.stop(signal.SIGKILL)
-        wait_for("the postmaster to start again", lambda: start_again(cluster), 60)
+        wait_for("the postmaster to start again", lambda: start_again(cluster), 120)
         return True
 
     def await_database(self) -> None:
-        wait_for("the database to answer", self._database_answers, 60)
+        wait_for("the database to answer", self._database_answers, 120)
 
     def _database_answers(self) -> bool:
         try:

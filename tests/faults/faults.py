@@ -15,8 +15,8 @@ import psycopg
 
 FUNCTIONS = Path(__file__).parents[2] / "ops_schema" / "sql" / "functions"
 MACHINE = "tests/db/test_machine.py::test_any_order_of_verbs_leaves_what_the_model_says[pg18]"
-FENCING = "tests/db/test_core_fencing.py"
-PAIRS = "tests/db/test_race_pairs.py::test_two_verbs_that_meet_end_where_the_table_says"
+FENCING = "tests/db/test_core_fencing.py::test_every_verb_refuses_a_stale_epoch_with_the_holders_epoch_and_the_reason"
+RACES = "tests/db/test_race_core.py::test_"
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ FAULTS = (
     Fault(
         "heartbeat without epoch",
         "an old epoch renews the lease of the new holder",
-        (MACHINE, FENCING, "tests/db/test_core_flow.py"),
+        (MACHINE, FENCING, "tests/db/test_core_flow.py::test_a_heartbeat_with_strangers_still_renews_the_rest"),
         (
             Edit("renew_leases", "on s.run_id = l.run_id and s.epoch = l.epoch", "on s.run_id = l.run_id"),
             Edit("directives", "on l.run_id = s.run_id and l.epoch = s.epoch", "on l.run_id = s.run_id"),
@@ -118,20 +118,29 @@ FAULTS = (
     Fault(
         "logs and artifacts without epoch",
         "an attempt that lost its lease goes on writing",
-        (MACHINE, FENCING, "tests/db/test_edge_logs.py", "tests/db/test_edge_artifacts.py"),
+        (
+            MACHINE,
+            FENCING,
+            "tests/db/test_edge_logs.py::test_a_lost_lease_writes_no_logs",
+            "tests/db/test_edge_artifacts.py::test_a_lost_lease_begins_and_records_nothing",
+        ),
         (Edit("hold_lease", "l.run_id = p_run_id and l.epoch = p_epoch", "l.run_id = p_run_id"),),
     ),
     Fault(
         "report without epoch",
         "an attempt that lost its lease ends the run of another",
-        (MACHINE, FENCING, PAIRS + "[pg18-lapsed]"),
+        (MACHINE, FENCING),
         (Edit("report_one", EPOCH_OF_LEASE, "l.run_id = p_run_id"),),
         ("drop trigger attempts_transitions on ops.attempts",),
     ),
     Fault(
         "report accepted twice",
         "a second report is taken like a first",
-        (MACHINE, "tests/db/test_core_reports.py", "tests/db/test_race_core.py"),
+        (
+            MACHINE,
+            "tests/db/test_core_reports.py::test_a_report_sent_again_gets_the_recorded_answer",
+            RACES + "a_report_sent_twice_at_once_is_accepted_once",
+        ),
         (
             Edit("report_one", "if v_attempt.reported_at is not null then", "if false then"),
             Edit("report_one", f"not exists (select from ops.leases l where {EPOCH_OF_LEASE})", "false"),
@@ -141,38 +150,53 @@ FAULTS = (
     Fault(
         "sweeper revives",
         "a run whose success was accepted is taken away and run again",
-        (MACHINE, "tests/db/test_core_publications.py", PAIRS + "[pg18-publishing]"),
+        (
+            MACHINE,
+            "tests/db/test_core_publications.py",
+        ),
         (Edit("expire_leases", "l.lease_deadline < v_now and l.reported_at is null", "l.lease_deadline < v_now"),),
         ("drop trigger attempts_transitions on ops.attempts",),
     ),
     Fault(
         "sweeper reads, then writes",
         "a lease that is being renewed or reported is swept all the same",
-        (PAIRS + "[pg18-lapsed]", "tests/db/test_race_core.py"),
+        (
+            RACES + "the_sweeper_passes_over_a_run_that_is_being_reported",
+            RACES + "the_sweeper_passes_over_a_lease_that_is_being_renewed",
+        ),
         (Edit("expire_leases", " for update of r, l skip locked", ""),),
     ),
     Fault(
         "sweeper ignores its own outage",
         "after an outage all healthy runs are taken from their executors",
-        (MACHINE, "tests/db/test_core_retries.py"),
+        (
+            MACHINE,
+            "tests/db/test_core_retries.py::test_after_an_outage_of_its_own_the_sweeper_gives_each_lease_its_length",
+        ),
         (Edit("sweeper_resumed", "returning d.resumed_at into v_resumed;", "returning '-infinity' into v_resumed;"),),
     ),
     Fault(
         "epoch not raised at revocation",
         "the loser of a lease and nobody have the same epoch",
-        (MACHINE, "tests/db/test_core_retries.py", PAIRS + "[pg18-lapsed]"),
+        (MACHINE, RACES + "a_report_that_comes_while_the_sweeper_revokes_is_refused"),
         (Edit("expire_leases", "set epoch = r.epoch + 1, expirations", "set expirations"),),
     ),
     Fault(
         "NOTIFY missing",
         "waiting claims are not woken: polling hides it, so only time shows it",
-        ("tests/contract/test_claims.py", "tests/db/test_core_events.py"),
+        (
+            "tests/contract/test_claims.py::test_a_waiting_claim_is_woken_by_a_submit_before_it_would_look_for_itself",
+            "tests/db/test_core_events.py::test_waiters_are_told_once_and_only_when_something_became_claimable",
+        ),
         (Edit("notify_ready", "if cardinality(p_kinds) > 0 then", "if false then"),),
     ),
     Fault(
         "key counted unlocked",
         "two claims at once both see the last free slot of a concurrency key",
-        ("tests/db/test_race_core.py",),
+        (
+            RACES + "two_claims_at_once_keep_a_key_within_its_limit",
+            RACES + "many_claimers_never_hold_a_key_more_often_than_its_limit",
+        ),
         (
             Edit("lock_keys", " order by k.workspace, k.key for update skip locked", ""),
             Edit("lock_keys", " order by k.workspace, k.key for update", ""),
@@ -181,19 +205,19 @@ FAULTS = (
     Fault(
         "promoted into an old place",
         "a run that becomes ready gets no new ready sequence, and claims have gone past its place",
-        (MACHINE, "tests/db/test_core_flow.py"),
+        (MACHINE, "tests/db/test_core_flow.py::test_runs_are_claimed_by_priority_then_in_order"),
         (Edit("enqueue", "ready_seq = nextval('ops.ready_seq')", "ready_seq = 1"),),
     ),
     Fault(
         "siblings unlocked",
         "two siblings reporting at once leave their dependent waiting for ever",
-        ("tests/db/test_race_core.py",),
+        (RACES + "two_siblings_that_report_at_once_unblock_their_dependent",),
         (Edit("settle", "where r.run_id = any (v_below) and r.state = 'waiting'", "where false"),),
     ),
     Fault(
         "artifacts visible before the report",
         "what an attempt recorded is shown although the attempt may lose",
-        (MACHINE, "tests/db/test_edge_artifacts.py", "tests/db/test_core_reports.py"),
+        (MACHINE, "tests/db/test_edge_artifacts.py::test_an_artifact_is_begun_recorded_and_visible_with_the_report"),
         (
             Edit(
                 "record_artifact",
@@ -206,25 +230,29 @@ FAULTS = (
     Fault(
         "events not chained",
         "an event's hash covers the event alone",
-        (MACHINE, "tests/db/test_core_events.py"),
+        (MACHINE, "tests/db/test_core_events.py::test_the_chain_verifies_from_the_stored_bytes"),
         (Edit("append_events", "sha256(f.prev_hash || convert_to(", "sha256(convert_to("),),
     ),
     Fault(
         "claim forgotten",
         "a claim asked for again gives other runs, and the first are lost until their leases end",
-        (MACHINE, "tests/db/test_core_flow.py", "tests/db/test_race_core.py"),
+        (
+            MACHINE,
+            "tests/db/test_core_flow.py::test_a_claim_asked_for_again_gets_the_same_runs_minus_those_revoked",
+            RACES + "one_request_id_sent_twice_at_once_claims_once",
+        ),
         (Edit("carry_claims", "where c.repeated is null and c.ordinal in", "where false and c.ordinal in"),),
     ),
     Fault(
         "cancel not told",
         "the executor never hears that its run is cancelled",
-        (MACHINE, "tests/db/test_core_submit.py", "tests/db/test_race_core.py"),
+        (MACHINE, RACES + "a_cancel_that_comes_while_a_run_is_claimed_asks_it_to_stop"),
         (Edit("directives", "when r.cancel_requested_at is not null then 'cancel'", ""),),
     ),
     Fault(
         "terminal is not final",
         "a cancel reaches a run that has ended",
-        (MACHINE, "tests/db/test_core_submit.py"),
+        (MACHINE, "tests/db/test_core_submit.py::test_a_queued_run_is_cancelled_at_once_and_an_ended_one_not_at_all"),
         (
             Edit("check_cancel", "if p_run.state in ('succeeded', 'failed', 'skipped') then", "if false then"),
             Edit("cancel_each", "r.state in ('waiting', 'queued', 'running')", "r.state <> 'cancelled'"),
@@ -234,14 +262,21 @@ FAULTS = (
     Fault(
         "submit key forgotten",
         "a submit sent again makes a second run",
-        (MACHINE, "tests/db/test_core_submit.py", "tests/db/test_race_core.py"),
+        (
+            MACHINE,
+            "tests/db/test_core_submit.py::test_an_idempotency_key_makes_one_run",
+            RACES + "one_idempotency_key_submitted_twice_at_once_makes_one_run",
+        ),
         (Edit("repeated_submit", "if p_key is null then", "if true then"),),
         ("drop index ops.runs_idempotency",),
     ),
     Fault(
         "publish without check",
         "a publication committed before is committed again: rows twice",
-        ("tests/executors/test_publication_commit.py",),
+        (
+            "tests/executors/test_publication_commit.py::test_a_second_commit_finds_the_version_of_the_first_even_below_newer_ones",
+            "tests/executors/test_publication_commit.py::test_a_writer_paused_between_check_and_commit_looks_again",
+        ),
         python=publish_without_check,
     ),
     Fault(
