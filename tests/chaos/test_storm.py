@@ -74,6 +74,8 @@ def storm(room: World, chance: random.Random, seconds: float) -> Counter[str]:
             network = chance.choice(room.networks)
             network.disturb(kind, chance.randint(1, 6), chance.uniform(0.2, 4))
         time.sleep(chance.uniform(0, 1.5))  # the moments are the test
+    room.await_database()
+    room.await_server()
     for network in room.networks:
         network.calm()
         done.update({f"network {kind}": count for kind, count in network.counts.items()})

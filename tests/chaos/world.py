@@ -70,6 +70,14 @@ class World(Room):
         self._bootstrap("operator", self.operator_token)
 
     def start_server(self) -> None:
+        self.launch_server()
+        self.await_server()
+
+    def await_server(self) -> None:
+        wait_for("the server to answer", self._answers, 240)
+
+    def launch_server(self) -> None:
+        """Start it and go on at once."""
         environment = {n: v for n, v in os.environ.items() if not n.startswith(("OPS_", "AWS_", "PG"))}
         known = psycopg.conninfo.conninfo_to_dict(self.database.conninfo)
         environment |= {
@@ -85,7 +93,6 @@ class World(Room):
         with (self.folder / "server.log").open("ab") as log:
             command = [sys.executable, "-m", "control_room.api.serve"]
             self.server = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
-        wait_for("the server to answer", self._answers, 240)
 
     def start_executors(self) -> None:
         for number, skew in enumerate(SKEWS):
@@ -185,7 +192,7 @@ class World(Room):
 
     def kill_server(self) -> bool:
         self.stop_server(signal.SIGKILL)
-        self.start_server()
+        self.launch_server()
         return True
 
     def kill_backend(self) -> bool:
