@@ -3,64 +3,19 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.types.json import Jsonb
 
 from tests.support.core import Queue, Worker, publication, refused, report
 from tests.support.postgres import Database
+from tests.support.race import Session
 
 Json = dict[str, Any]
-
-
-class Session:
-    """A transaction of its own, in which statements run on a thread and so may block."""
-
-    def __init__(self, queue: Queue):
-        self.queue = queue
-        self.connection = queue.database.connect(autocommit=False)
-        self.pid = self.connection.info.backend_pid
-        self._thread = ThreadPoolExecutor(1)
-
-    def start(self, name: str, *arguments: Any) -> Future[Any]:
-        """Call ops.<name>; the transaction stays open."""
-        values = [Jsonb(a) if isinstance(a, dict | list) else a for a in arguments]
-        statement = f"select ops.{name}({', '.join(['%s'] * len(values))})"
-
-        def run() -> Any:
-            row = self.connection.execute(statement, values).fetchone()
-            return row[0] if row else None
-
-        return self._thread.submit(run)
-
-    def call(self, name: str, *arguments: Any) -> Any:
-        """Call ops.<name>, which must not block."""
-        return self.start(name, *arguments).result(timeout=30)
-
-    def blocked(self, waiting: Future[Any]) -> None:
-        """Wait until the statement waits for a lock."""
-        query = "select wait_event_type = 'Lock' from pg_stat_activity where pid = %s"
-        end = time.monotonic() + 30
-        while not self.queue.ops.value(query, self.pid):
-            assert not waiting.done(), f"was to wait for a lock, but ended: {waiting.result()}"
-            assert time.monotonic() < end, "was to wait for a lock"
-            time.sleep(0.005)
-
-    def commit(self) -> None:
-        self.connection.commit()
-
-    def rollback(self) -> None:
-        self.connection.rollback()
-
-    def close(self) -> None:
-        self._thread.shutdown(wait=True)
-        self.connection.close()
 
 
 @pytest.fixture

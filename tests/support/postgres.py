@@ -24,7 +24,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,8 @@ OPTIONS = {
     # A test that waits for itself fails soon, with the statement's name.
     "lock_timeout": "30s",
 }
+# Called with the conninfo of each template database once it holds the schema: how tests/faults breaks it.
+after_install: list[Callable[[str], None]] = []
 _clusters: dict[str, Cluster] = {}
 _numbers = itertools.count(1)
 
@@ -79,10 +81,11 @@ class Database:
 
 
 class Cluster:
-    """One running server with its data in a temporary folder."""
+    """One running server with its data in a temporary folder. options: settings beside or instead of OPTIONS."""
 
-    def __init__(self, version: str):
+    def __init__(self, version: str, **options: str):
         self.version = version
+        self.options = OPTIONS | options
         self.home = scratch.make(f"control-room-pg{version}-", _public_temporary_folder())
         self._process: subprocess.Popen[bytes] | None = None
         try:
@@ -102,7 +105,7 @@ class Cluster:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        settings = [word for name, value in OPTIONS.items() for word in ("-c", f"{name}={value}")]
+        settings = [word for name, value in self.options.items() for word in ("-c", f"{name}={value}")]
         command = [str(self.binaries / "postgres"), "-D", str(self.home / "data"), "-k", str(self.home), *settings]
         with (self.home / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -121,6 +124,12 @@ class Cluster:
                     log = (self.home / "log").read_text(errors="replace")[-2000:]
                     raise RuntimeError(f"PostgreSQL {self.version} did not start: {error}\n{log}") from error
             time.sleep(0.02)
+
+    @property
+    def pid(self) -> int:
+        """The postmaster's process id."""
+        assert self._process is not None
+        return self._process.pid
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End the server: SIGINT is its fast shutdown, SIGQUIT a crash."""
@@ -166,6 +175,8 @@ class Cluster:
         self.execute(sql.SQL("create database {} template template0").format(name))
         try:
             migrate.install_sources(self.conninfo(TEMPLATE))
+            for change in after_install:
+                change(self.conninfo(TEMPLATE))
         except BaseException:
             self.drop_database(TEMPLATE)
             raise

@@ -1,0 +1,289 @@
+"""Ways to break server and executor, each by a name, and the small set of tests that is to notice.
+
+A fault of SQL is a change of a function's source, as files hold it, put into the database of the tests; one of Python
+is a part of a module replaced in the test process. A fault that no longer fits its source is an error: renew it then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+FUNCTIONS = Path(__file__).parents[2] / "ops_schema" / "sql" / "functions"
+MACHINE = "tests/db/test_machine.py::test_any_order_of_verbs_leaves_what_the_model_says[pg18]"
+FENCING = "tests/db/test_core_fencing.py::test_every_verb_refuses_a_stale_epoch_with_the_holders_epoch_and_the_reason"
+RACES = "tests/db/test_race_core.py::test_"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """In the file of this function, `old` becomes `new`."""
+
+    function: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """breaks: what is wrong then, in words; edits and statements: of SQL; python: done in the test process."""
+
+    name: str
+    breaks: str
+    tests: tuple[str, ...]
+    edits: tuple[Edit, ...] = ()
+    statements: tuple[str, ...] = ()
+    python: Callable[[], None] | None = None
+
+    def apply_to(self, conninfo: str) -> None:
+        """Break the functions of a database."""
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            connection.execute("set check_function_bodies = off")
+            for function in dict.fromkeys(edit.function for edit in self.edits):
+                connection.execute(self.broken(function))  # type: ignore[call-overload]
+            for statement in self.statements:
+                connection.execute(statement)  # type: ignore[call-overload]
+
+    def broken(self, function: str) -> str:
+        """The source of a function with the fault in it. ValueError when the fault does not fit it any more."""
+        text = next(FUNCTIONS.glob(f"*/{function}.sql")).read_text("utf-8")
+        for edit in self.edits:
+            if edit.function == function:
+                if edit.old not in text:
+                    raise ValueError(f"fault {self.name}: {function}.sql no longer holds {edit.old!r}; renew the fault")
+                text = text.replace(edit.old, edit.new)
+        return text
+
+
+def replace(owner: Any, name: str, value: Any) -> None:
+    """Put a broken part in the place of one that must be there."""
+    assert hasattr(owner, name), f"{owner} has no {name}: renew the fault"
+    setattr(owner, name, value)
+
+
+def publish_without_check() -> None:
+    from executors.runtime.commit import Committer
+
+    class Blind:
+        """A table that never knows of an earlier commit."""
+
+        def __init__(self, table: Any) -> None:
+            self._table = table
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._table, name)
+
+        def transaction_version(self, app_id: str) -> None:
+            return None
+
+    seen = Committer._open
+
+    def opened(self: Committer) -> Any:
+        table = seen(self)
+        return None if table is None else Blind(table)
+
+    replace(Committer, "_open", opened)
+
+
+def batch_falls_together() -> None:
+    from contract.server import exchanger
+
+    async def send(self: exchanger.Exchanger, batch: list[Any]) -> None:
+        try:
+            answers = await self._statement(batch)
+        except Exception as error:
+            exchanger._fail(batch, error)
+        else:
+            for request, found in zip(batch, answers, strict=True):
+                request.done.set_result(found)
+
+    replace(exchanger.Exchanger, "_send", send)
+
+
+EPOCH_OF_LEASE = "l.run_id = p_run_id and l.epoch = v_epoch"
+FAULTS = (
+    Fault(
+        "heartbeat without epoch",
+        "an old epoch renews the lease of the new holder",
+        (MACHINE, FENCING, "tests/db/test_core_flow.py::test_a_heartbeat_with_strangers_still_renews_the_rest"),
+        (
+            Edit("renew_leases", "on s.run_id = l.run_id and s.epoch = l.epoch", "on s.run_id = l.run_id"),
+            Edit("directives", "on l.run_id = s.run_id and l.epoch = s.epoch", "on l.run_id = s.run_id"),
+        ),
+    ),
+    Fault(
+        "logs and artifacts without epoch",
+        "an attempt that lost its lease goes on writing",
+        (
+            MACHINE,
+            FENCING,
+            "tests/db/test_edge_logs.py::test_a_lost_lease_writes_no_logs",
+            "tests/db/test_edge_artifacts.py::test_a_lost_lease_begins_and_records_nothing",
+        ),
+        (Edit("hold_lease", "l.run_id = p_run_id and l.epoch = p_epoch", "l.run_id = p_run_id"),),
+    ),
+    Fault(
+        "report without epoch",
+        "an attempt that lost its lease ends the run of another",
+        (MACHINE, FENCING),
+        (Edit("report_one", EPOCH_OF_LEASE, "l.run_id = p_run_id"),),
+        ("drop trigger attempts_transitions on ops.attempts",),
+    ),
+    Fault(
+        "report accepted twice",
+        "a second report is taken like a first",
+        (
+            MACHINE,
+            "tests/db/test_core_reports.py::test_a_report_sent_again_gets_the_recorded_answer",
+            RACES + "a_report_sent_twice_at_once_is_accepted_once",
+        ),
+        (
+            Edit("report_one", "if v_attempt.reported_at is not null then", "if false then"),
+            Edit("report_one", f"not exists (select from ops.leases l where {EPOCH_OF_LEASE})", "false"),
+        ),
+        ("drop trigger attempts_transitions on ops.attempts", "drop trigger runs_transitions on ops.runs"),
+    ),
+    Fault(
+        "sweeper revives",
+        "a run whose success was accepted is taken away and run again",
+        (
+            MACHINE,
+            "tests/db/test_core_publications.py",
+        ),
+        (Edit("expire_leases", "l.lease_deadline < v_now and l.reported_at is null", "l.lease_deadline < v_now"),),
+        ("drop trigger attempts_transitions on ops.attempts",),
+    ),
+    Fault(
+        "sweeper reads, then writes",
+        "a lease that is being renewed or reported is swept all the same",
+        (
+            RACES + "the_sweeper_passes_over_a_run_that_is_being_reported",
+            RACES + "the_sweeper_passes_over_a_lease_that_is_being_renewed",
+        ),
+        (Edit("expire_leases", " for update of r, l skip locked", ""),),
+    ),
+    Fault(
+        "sweeper ignores its own outage",
+        "after an outage all healthy runs are taken from their executors",
+        (
+            MACHINE,
+            "tests/db/test_core_retries.py::test_after_an_outage_of_its_own_the_sweeper_gives_each_lease_its_length",
+        ),
+        (Edit("sweeper_resumed", "returning d.resumed_at into v_resumed;", "returning '-infinity' into v_resumed;"),),
+    ),
+    Fault(
+        "epoch not raised at revocation",
+        "the loser of a lease and nobody have the same epoch",
+        (MACHINE, RACES + "a_report_that_comes_while_the_sweeper_revokes_is_refused"),
+        (Edit("expire_leases", "set epoch = r.epoch + 1, expirations", "set expirations"),),
+    ),
+    Fault(
+        "NOTIFY missing",
+        "waiting claims are not woken: polling hides it, so only time shows it",
+        (
+            "tests/contract/test_claims.py::test_a_waiting_claim_is_woken_by_a_submit_before_it_would_look_for_itself",
+            "tests/db/test_core_events.py::test_waiters_are_told_once_and_only_when_something_became_claimable",
+        ),
+        (Edit("notify_ready", "if cardinality(p_kinds) > 0 then", "if false then"),),
+    ),
+    Fault(
+        "key counted unlocked",
+        "two claims at once both see the last free slot of a concurrency key",
+        (
+            RACES + "two_claims_at_once_keep_a_key_within_its_limit",
+            RACES + "many_claimers_never_hold_a_key_more_often_than_its_limit",
+        ),
+        (
+            Edit("lock_keys", " order by k.workspace, k.key for update skip locked", ""),
+            Edit("lock_keys", " order by k.workspace, k.key for update", ""),
+        ),
+    ),
+    Fault(
+        "promoted into an old place",
+        "a run that becomes ready gets no new ready sequence, and claims have gone past its place",
+        (MACHINE, "tests/db/test_core_flow.py::test_runs_are_claimed_by_priority_then_in_order"),
+        (Edit("enqueue", "ready_seq = nextval('ops.ready_seq')", "ready_seq = 1"),),
+    ),
+    Fault(
+        "siblings unlocked",
+        "two siblings reporting at once leave their dependent waiting for ever",
+        (RACES + "two_siblings_that_report_at_once_unblock_their_dependent",),
+        (Edit("settle", "where r.run_id = any (v_below) and r.state = 'waiting'", "where false"),),
+    ),
+    Fault(
+        "artifacts visible before the report",
+        "what an attempt recorded is shown although the attempt may lose",
+        (MACHINE, "tests/db/test_edge_artifacts.py::test_an_artifact_is_begun_recorded_and_visible_with_the_report"),
+        (
+            Edit(
+                "record_artifact",
+                "set state = 'recorded', recorded_at = ops.now()",
+                "set state = 'visible', recorded_at = ops.now(), visible_at = ops.now()",
+            ),
+        ),
+        ("drop trigger artifacts_transitions on ops.artifacts",),
+    ),
+    Fault(
+        "events not chained",
+        "an event's hash covers the event alone",
+        (MACHINE, "tests/db/test_core_events.py::test_the_chain_verifies_from_the_stored_bytes"),
+        (Edit("append_events", "sha256(f.prev_hash || convert_to(", "sha256(convert_to("),),
+    ),
+    Fault(
+        "claim forgotten",
+        "a claim asked for again gives other runs, and the first are lost until their leases end",
+        (
+            MACHINE,
+            "tests/db/test_core_flow.py::test_a_claim_asked_for_again_gets_the_same_runs_minus_those_revoked",
+            RACES + "one_request_id_sent_twice_at_once_claims_once",
+        ),
+        (Edit("carry_claims", "where c.repeated is null and c.ordinal in", "where false and c.ordinal in"),),
+    ),
+    Fault(
+        "cancel not told",
+        "the executor never hears that its run is cancelled",
+        (MACHINE, RACES + "a_cancel_that_comes_while_a_run_is_claimed_asks_it_to_stop"),
+        (Edit("directives", "when r.cancel_requested_at is not null then 'cancel'", ""),),
+    ),
+    Fault(
+        "terminal is not final",
+        "a cancel reaches a run that has ended",
+        (MACHINE, "tests/db/test_core_submit.py::test_a_queued_run_is_cancelled_at_once_and_an_ended_one_not_at_all"),
+        (
+            Edit("check_cancel", "if p_run.state in ('succeeded', 'failed', 'skipped') then", "if false then"),
+            Edit("cancel_each", "r.state in ('waiting', 'queued', 'running')", "r.state <> 'cancelled'"),
+        ),
+        ("drop trigger runs_transitions on ops.runs",),
+    ),
+    Fault(
+        "submit key forgotten",
+        "a submit sent again makes a second run",
+        (
+            MACHINE,
+            "tests/db/test_core_submit.py::test_an_idempotency_key_makes_one_run",
+            RACES + "one_idempotency_key_submitted_twice_at_once_makes_one_run",
+        ),
+        (Edit("repeated_submit", "if p_key is null then", "if true then"),),
+        ("drop index ops.runs_idempotency",),
+    ),
+    Fault(
+        "publish without check",
+        "a publication committed before is committed again: rows twice",
+        (
+            "tests/executors/test_publication_commit.py::test_a_second_commit_finds_the_version_of_the_first_even_below_newer_ones",
+            "tests/executors/test_publication_commit.py::test_a_writer_paused_between_check_and_commit_looks_again",
+        ),
+        python=publish_without_check,
+    ),
+    Fault(
+        "one bad request fails its batch",
+        "the server tells everybody whose request shared the statement",
+        ("tests/unit/test_exchanger.py",),
+        python=batch_falls_together,
+    ),
+)
+BY_NAME = {fault.name: fault for fault in FAULTS}

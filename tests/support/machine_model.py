@@ -1,0 +1,409 @@
+"""The queue in a few dicts: what each verb answers and leaves, said again in Python, without SQL and without locks.
+
+Times are seconds since the machine began. A verb returns what its answer is about, or raises Refusal with the SQLSTATE.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+TERMINAL = {"succeeded", "failed", "cancelled", "skipped"}
+RETRIED = {"external", "internal", "resources"}
+SWEEPER_GAP, CANCEL_GRACE, MAX_EXPIRATIONS = 30, 10, 2
+
+RETRY = {"backoff_seconds": 0, "max_attempts": 2}
+OUTPUTS = [{"name": n, "format": "delta", "mode": "append", "path": f"t/{n}"} for n in ("a", "b")]
+TASKS: dict[str, Json] = {
+    "a": {"template": "job"},
+    "b": {"template": "keyed"},
+    "both": {"template": "job", "depends_on": ["a", "b"]},
+    "rescue": {"template": "later", "depends_on": ["a", "b"], "condition": "at_least_one_failed"},
+    "after": {"template": "job", "depends_on": ["both", "rescue"], "condition": "all_done"},
+}
+TEMPLATES: dict[str, Json] = {
+    "job": {"retry": RETRY},
+    "later": {"retry": {"backoff_seconds": 30, "max_attempts": 3}},
+    "keyed": {"retry": RETRY | {"max_attempts": 9}, "concurrency": {"key": "k", "limit": 2}, "lease_seconds": 20},
+    "table": {"retry": RETRY, "outputs": OUTPUTS},
+    "unsafe": {"retry": RETRY, "rerun": "unsafe"},
+    "flow": {"kind": "pipeline", "tasks": TASKS},
+}
+
+
+class Refusal(Exception):  # noqa: N818 - it is no fault
+    """The verb is refused with this SQLSTATE."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass
+class Run:
+    """A run; `place` is its turn in the ready index while it is queued."""
+
+    run_id: str
+    template: str
+    priority: int = 0
+    not_before: float | None = None
+    deadline: float | None = None
+    parents: tuple[str, ...] = ()
+    condition: str = "all_success"
+    pipeline: str | None = None
+    state: str = "new"
+    reason: str | None = None
+    place: int | None = None
+    epoch: int = 0
+    attempt: int = 0
+    expirations: int = 0
+    cancel_at: float | None = None
+    differs: int = 0
+
+    @property
+    def spec(self) -> Json:
+        return TEMPLATES[self.template]
+
+    @property
+    def key(self) -> str | None:
+        return str(self.spec["concurrency"]["key"]) if "concurrency" in self.spec else None
+
+    @property
+    def lease_seconds(self) -> int:
+        return int(self.spec.get("lease_seconds", 60))
+
+    @property
+    def is_pipeline(self) -> bool:
+        return self.template == "flow"
+
+    @property
+    def ended(self) -> bool:
+        return self.state in TERMINAL
+
+
+@dataclass
+class Attempt:
+    """One claim. report: the body that was accepted."""
+
+    worker: int
+    outcome: str = "running"
+    report: Json | None = None
+    artifacts: dict[str, list[str]] = field(default_factory=dict)  # name: [content, state]
+    publications: dict[str, tuple[str, int | None]] = field(default_factory=dict)
+    logs: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass
+class Lease:
+    """Who holds a run."""
+
+    epoch: int
+    worker: int
+    deadline: float
+    reported: bool = False
+
+
+class Model:
+    """tokens: the token of each worker."""
+
+    def __init__(self, tokens: tuple[str, ...]) -> None:
+        self.tokens = tokens
+        self.now = 0.0
+        self.runs: dict[str, Run] = {}
+        self.attempts: dict[tuple[str, int], Attempt] = {}
+        self.leases: dict[str, Lease] = {}
+        self.claims: dict[tuple[int, str], tuple[Json, list[tuple[str, int]]]] = {}
+        self.keys: dict[str, tuple[Any, str]] = {}
+        self.ran_at = self.resumed_at = 0.0
+        self._places = itertools.count(1)
+
+    # Runs come, and what follows from what --------------------------------------------------------------------
+
+    def add(self, run: Run) -> None:
+        self.runs[run.run_id] = run
+        if run.is_pipeline:
+            run.state, run.reason = "waiting", "waiting_on_tasks"
+        elif run.parents:
+            run.state, run.reason = "waiting", "waiting_on_dependency"
+        elif run.not_before is not None and run.not_before > self.now:
+            run.state, run.reason = "waiting", "not_before"
+        else:
+            self.queue(run)
+
+    def queue(self, run: Run) -> None:
+        run.state, run.reason, run.place = "queued", None, next(self._places)
+
+    def finish(self, run: Run, state: str) -> None:
+        run.state, run.reason, run.place = state, None, None
+        self.leases.pop(run.run_id, None)
+
+    def settle(self) -> None:
+        """Children of what has ended, until nothing moves; then pipelines."""
+        while level := [run for _, run in sorted(self.runs.items()) if self.verdict(run) != "wait"]:
+            for run in [run for run in level if self.verdict(run) == "never"]:
+                self.finish(run, "skipped")
+            for run in [run for run in level if not run.ended]:
+                self.queue(run)
+        for run in self.runs.values():
+            if run.is_pipeline and not run.ended:
+                self.derive(run)
+
+    def verdict(self, run: Run) -> str:
+        if run.reason != "waiting_on_dependency":
+            return "wait"
+        states = [self.runs[parent].state for parent in run.parents]
+        done, failed = all(s in TERMINAL for s in states), [s in ("failed", "cancelled") for s in states]
+        if run.condition == "all_success":
+            return (
+                "ready"
+                if set(states) == {"succeeded"}
+                else "never"
+                if set(states) & (TERMINAL - {"succeeded"})
+                else "wait"
+            )
+        if not done:
+            return "wait"
+        return "ready" if run.condition == "all_done" or any(failed) else "never"
+
+    def derive(self, pipeline: Run) -> None:
+        tasks = [run for run in self.runs.values() if run.pipeline == pipeline.run_id]
+        states = {run.state for run in tasks}
+        if any(run.attempt for run in tasks):
+            pipeline.state, pipeline.reason = "running", None
+        if states <= TERMINAL:
+            self.finish(pipeline, next((s for s in ("failed", "cancelled") if s in states), "succeeded"))
+
+    # Claim ----------------------------------------------------------------------------------------------------
+
+    def repeated(self, worker: int, body: Json) -> list[tuple[str, int]] | None:
+        """What this request was answered before, less what is held no more. OPC06: it came with another body."""
+        known = self.claims.get((worker, body["request_id"]))
+        if known is None:
+            return None
+        if known[0] != body:
+            raise Refusal("OPC06")
+        return [(r, e) for r, e in known[1] if (held := self.leases.get(r)) and held.epoch == e and not held.reported]
+
+    def claim(self, worker: int, body: Json) -> list[tuple[str, int]]:
+        found = self.repeated(worker, body)
+        self.promote_ready()
+        return self.start(worker, body) if found is None else found
+
+    def start(self, worker: int, body: Json) -> list[tuple[str, int]]:
+        given: list[tuple[str, int]] = []
+        for run in sorted((r for r in self.runs.values() if r.place), key=lambda r: (-r.priority, r.place)):
+            if len(given) < body["max_runs"] and self.startable(run):
+                run.state, run.place, run.epoch, run.attempt = "running", None, run.epoch + 1, run.attempt + 1
+                self.attempts[run.run_id, run.epoch] = Attempt(worker)
+                self.leases[run.run_id] = Lease(run.epoch, worker, self.now + run.lease_seconds)
+                given.append((run.run_id, run.epoch))
+        if given:
+            self.claims[worker, body["request_id"]] = (body, given)
+        self.settle()
+        return given
+
+    def startable(self, run: Run) -> bool:
+        if run.deadline is not None and run.deadline <= self.now:
+            return False
+        limit = run.spec["concurrency"]["limit"] if run.key else 0
+        return not run.key or sum(self.runs[r].key == run.key for r in self.leases) < limit
+
+    # What an attempt sends ------------------------------------------------------------------------------------
+
+    def lost_reason(self, run_id: str, epoch: int) -> str:
+        attempt = self.attempts.get((run_id, epoch))
+        if attempt and attempt.report is not None:
+            return "terminal"
+        if attempt and attempt.outcome == "cancelled":
+            return "cancelled"
+        current = self.runs[run_id].epoch == epoch + 1
+        return "expired" if attempt and attempt.outcome == "expired" and current else "superseded"
+
+    def hold(self, worker: int, run_id: str, epoch: int, *, unreported: bool = False) -> Attempt:
+        """The attempt, when this worker's token has it and it holds the lease."""
+        self.own(worker, run_id, epoch)
+        lease = self.leases.get(run_id)
+        if lease is None or lease.epoch != epoch or (unreported and lease.reported):
+            raise Refusal("OPC01")
+        return self.attempts[run_id, epoch]
+
+    def own(self, worker: int, run_id: str, epoch: int) -> None:
+        attempt = self.attempts.get((run_id, epoch))
+        if attempt and self.tokens[attempt.worker] != self.tokens[worker]:
+            raise Refusal("OPU02")
+
+    def heartbeat(self, worker: int, members: list[tuple[str, int]]) -> list[str]:
+        """The directive for each."""
+        answers = []
+        for run_id, epoch in members:
+            run, lease = self.runs[run_id], self.leases.get(run_id)
+            if lease and lease.epoch == epoch and lease.worker == worker:
+                lease.deadline = self.now + run.lease_seconds
+                answers.append("cancel" if run.cancel_at is not None and not lease.reported else "continue")
+            else:
+                terminal = self.lost_reason(run_id, epoch) == "terminal"
+                answers.append("already_terminal" if terminal else "superseded")
+        return answers
+
+    def log(self, worker: int, run_id: str, epoch: int, seq: int, text: str) -> None:
+        logs = self.hold(worker, run_id, epoch).logs
+        if logs.setdefault(seq, text) != text:
+            raise Refusal("OPC10")
+
+    def begin(self, worker: int, run_id: str, epoch: int, name: str, content: str) -> None:
+        artifacts = self.hold(worker, run_id, epoch, unreported=True).artifacts
+        if artifacts.setdefault(name, [content, "begun"])[0] != content:
+            raise Refusal("OPC04")
+
+    def record(self, worker: int, run_id: str, epoch: int, name: str | None) -> None:
+        artifacts = self.hold(worker, run_id, epoch, unreported=True).artifacts
+        if name not in artifacts:
+            raise Refusal("OPN04")
+        artifacts[name][1] = "recorded"
+
+    def report(self, worker: int, run_id: str, body: Json) -> bool:
+        """Whether it was said before."""
+        run, epoch = self.runs[run_id], body["epoch"]
+        self.own(worker, run_id, epoch)
+        attempt = self.attempts.get((run_id, epoch))
+        if attempt and attempt.report is not None:
+            if attempt.outcome != body["outcome"]:
+                raise Refusal("OPC02")
+            run.differs += attempt.report != body
+            return True
+        attempt = self.hold(worker, run_id, epoch)
+        if self.key_used(attempt.worker, body["idempotency_key"]):
+            raise Refusal("OPC03")
+        attempt.outcome, attempt.report = body["outcome"], body
+        for artifact in attempt.artifacts.values():
+            artifact[1] = "visible" if artifact[1] == "recorded" else "orphaned"
+        attempt.publications = {p["output"]: ("recorded", None) for p in body.get("publications", [])}
+        if attempt.outcome != "succeeded":
+            self.route(run, attempt.outcome, (body.get("error") or {}).get("class", "internal"))
+        elif attempt.publications:
+            run.reason, self.leases[run_id].reported = "publishing", True
+        else:
+            self.finish(run, "succeeded")
+        return False
+
+    def key_used(self, worker: int, key: str) -> bool:
+        return any(
+            a.worker == worker and a.report and a.report["idempotency_key"] == key for a in self.attempts.values()
+        )
+
+    def route(self, run: Run, outcome: str, failure_class: str) -> None:
+        """After an attempt that did not succeed. A backoff's time is drawn by the database: None until read."""
+        if outcome == "cancelled" or run.cancel_at is not None:
+            self.finish(run, "cancelled")
+        elif (
+            failure_class not in RETRIED
+            or run.expirations >= MAX_EXPIRATIONS
+            or run.attempt >= run.spec["retry"]["max_attempts"]
+        ):
+            self.finish(run, "failed")
+        else:
+            self.leases.pop(run.run_id)
+            run.not_before = None
+            if run.spec.get("rerun") == "unsafe":
+                run.state, run.reason = "waiting", "rerun_unsafe"
+            elif run.spec["retry"]["backoff_seconds"]:
+                run.state, run.reason = "waiting", "retry_backoff"
+            else:
+                self.queue(run)
+
+    def commit(self, worker: int | None, run_id: str, epoch: int, output: str, state: str, version: int) -> None:
+        """worker None: the reactor."""
+        if worker is not None:
+            self.own(worker, run_id, epoch)
+        attempt, lease = self.attempts.get((run_id, epoch)), self.leases.get(run_id)
+        if attempt is None or output not in attempt.publications:
+            known = (attempt and attempt.report is not None) or (lease and lease.epoch == epoch)
+            raise Refusal("OPN05" if known else "OPC01")
+        now, at = attempt.publications[output]
+        if now != "recorded":
+            if now != state or (state == "committed" and at != version):
+                raise Refusal("OPC07")
+        elif state == "committed":
+            attempt.publications[output] = (state, version)
+            if all(p[0] == "committed" for p in attempt.publications.values()):
+                self.finish(self.runs[run_id], "succeeded")
+        else:
+            attempt.publications = {
+                name: p if p[0] == "committed" else ("failed", None) for name, p in attempt.publications.items()
+            }
+            self.finish(self.runs[run_id], "failed")
+        self.settle()
+
+    # What people and the reactor do ---------------------------------------------------------------------------
+
+    def cancel(self, run_id: str, *, force: bool) -> None:
+        run = self.runs[run_id]
+        if run.state in TERMINAL - {"cancelled"} or run.reason == "publishing":
+            raise Refusal("OPC05")
+        for one in [run] if not run.is_pipeline else [r for r in self.runs.values() if r.pipeline == run_id]:
+            if one.ended or one.reason == "publishing":
+                continue
+            one.cancel_at = self.now if one.cancel_at is None else one.cancel_at
+            if one.state != "running":
+                self.finish(one, "cancelled")
+            elif force:
+                self.revoke(one, "cancelled")
+                self.finish(one, "cancelled")
+        if run.is_pipeline and not run.ended and run.cancel_at is None:
+            run.cancel_at = self.now
+        self.settle()
+
+    def revoke(self, run: Run, outcome: str) -> None:
+        attempt = self.attempts[run.run_id, run.epoch]
+        attempt.outcome = outcome
+        for artifact in attempt.artifacts.values():
+            artifact[1] = "orphaned"
+        run.epoch += 1
+
+    def sweep(self, limit: int) -> list[tuple[str, int]]:
+        """The (run, epoch) that expired."""
+        if self.now - self.ran_at > SWEEPER_GAP:
+            self.resumed_at = self.now
+        self.ran_at = self.now
+        late = [
+            (run_id, lease.epoch)
+            for run_id, lease in sorted(self.leases.items())
+            if lease.deadline < self.now
+            and not lease.reported
+            and self.resumed_at + self.runs[run_id].lease_seconds <= self.now
+        ][:limit]
+        for run_id, _ in late:
+            run = self.runs[run_id]
+            self.revoke(run, "expired")
+            run.expirations += 1
+            self.route(run, "expired", "internal")
+        for run in [run for _, run in sorted(self.runs.items()) if self.disobeyed(run)][:limit]:
+            self.revoke(run, "cancelled")
+            self.finish(run, "cancelled")
+        self.settle()
+        return late
+
+    def disobeyed(self, run: Run) -> bool:
+        if run.state != "running" or run.is_pipeline or run.reason == "publishing" or run.cancel_at is None:
+            return False
+        return max(run.cancel_at, self.resumed_at) + run.lease_seconds + CANCEL_GRACE < self.now
+
+    def promote_ready(self) -> None:
+        due = [
+            r for r in self.runs.values() if r.reason in ("not_before", "retry_backoff") and r.not_before is not None
+        ]
+        for run in sorted((r for r in due if r.not_before <= self.now), key=lambda r: r.not_before or 0):
+            self.queue(run)
+
+    def promote_due(self) -> None:
+        self.promote_ready()
+        for run in self.runs.values():
+            late = run.deadline is not None and run.deadline <= self.now
+            if late and not run.ended and run.cancel_at is None and run.reason != "publishing":
+                if run.state == "running":
+                    run.cancel_at = self.now
+                else:
+                    self.finish(run, "failed")
+        self.settle()
