@@ -12,7 +12,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests.bench.queue import room
+from tests.bench.queue import cpu, room
 from tests.bench.queue.cluster import DurableCluster
 from tests.support.postgres import _step_down
 
@@ -80,8 +80,10 @@ def prepare(cluster: DurableCluster) -> None:
 
 def run(
     cluster: DurableCluster, folder: Path, *, batch: int, clients: int, queued: int, seconds: float, bare: bool
-) -> float:
-    """Finished runs a second on a fresh copy, after a short warm-up: until most of the queue is done, or for `seconds`.
+) -> tuple[float, float]:
+    """(finished runs a second, CPU µs a run of all processes) on a fresh copy, after a short warm-up.
+
+    It goes on until most of the queue is done, or for `seconds` where batches are of one.
 
     Raises RuntimeError when the queue ran dry: empty statements would have been counted.
     """
@@ -92,16 +94,18 @@ def run(
     each = int(queued * MOST / batch / clients)
     ends = ["-t", str(each)] if batch > 1 else ["-T", str(max(1, round(seconds)))]
     _pgbench(cluster, path, clients, ["-t", str(max(1, each // 20))])
-    rate = _pgbench(cluster, path, clients, ends)
+    before = cpu.seconds(os.getpid())
+    rate, transactions = _pgbench(cluster, path, clients, ends)
+    spent = cpu.seconds(os.getpid()) - before
     with cluster.connect("floor") as connection:
         left = connection.execute("select 1 from floor.runs where state = 'queued' limit 1").fetchone()
     if left is None:
         raise RuntimeError("the floor's queue ran dry")
-    return batch * rate
+    return batch * rate, 1e6 * spent / (batch * transactions)
 
 
-def _pgbench(cluster: DurableCluster, path: Path, clients: int, ends: list[str]) -> float:
-    """Transactions a second."""
+def _pgbench(cluster: DurableCluster, path: Path, clients: int, ends: list[str]) -> tuple[float, int]:
+    """(transactions a second, transactions)."""
     command = [str(cluster.binaries / "pgbench"), "-n", "-M", "prepared", "-D", "held={}", "-f", str(path)]
     command += ["-c", str(clients), "-j", str(min(clients, 2)), "-h", str(cluster.home), "-U", "postgres", *ends]
     done = subprocess.run(
@@ -110,9 +114,10 @@ def _pgbench(cluster: DurableCluster, path: Path, clients: int, ends: list[str])
         **_step_down(),
     )
     found = re.search(r"^tps = ([0-9.]+)", done.stdout, re.MULTILINE)
-    if done.returncode != 0 or found is None:
+    count = re.search(r"actually processed: (\d+)", done.stdout)
+    if done.returncode != 0 or found is None or count is None:
         raise RuntimeError(f"pgbench: {done.stderr[-2000:]}")
-    return float(found[1])
+    return float(found[1]), int(count[1])
 
 
 def version(cluster: DurableCluster) -> str:

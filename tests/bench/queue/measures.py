@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -49,6 +50,7 @@ class Bench:
     say: Callable[[str], None]
     figures: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    spent: float | None = None  # CPU µs a run of all processes together, in the window measured last
 
     def note(self, measure: str, contender: str, value: float) -> None:
         self.figures.setdefault(measure, {}).setdefault(contender, []).append(value)
@@ -58,7 +60,10 @@ class Bench:
         """Each contender in turn, `repeat` times."""
         for _ in range(self.sizes.repeat):
             for name, run in contenders.items():
+                self.spent = None
                 self.note(measure, name, run())
+                if self.spent is not None:
+                    self.note(f"CPU µs a run: {measure}", name, self.spent)
 
     @contextmanager
     def server(self, template: str = room.SEEDED, fresh: bool = True) -> Iterator[room.Server]:
@@ -71,11 +76,13 @@ class Bench:
     def rate(self, *workers: Worker, most: float = 1e12, warm: float | None = None) -> float:
         """Finished a second by running workers, between two samples after the warm-up."""
         time.sleep(self.sizes.warm if warm is None else warm)
-        first = [worker.sample() for worker in workers]
+        first, before = [worker.sample() for worker in workers], cpu.seconds(os.getpid())
         end = time.monotonic() + self.sizes.window
         while time.monotonic() < end and sum(w.sample()[1] for w in workers) < most:
             time.sleep(min(0.5, max(0.0, end - time.monotonic())))
-        last = [worker.sample() for worker in workers]
+        last, after = [worker.sample() for worker in workers], cpu.seconds(os.getpid())
+        counted = sum(n for _, n in last) - sum(n for _, n in first)
+        self.spent = 1e6 * (after - before) / counted if counted else None
         return sum((n1 - n0) / (t1 - t0) for (t0, n0), (t1, n1) in zip(first, last, strict=True))
 
     # Finished runs a second --------------------------------------------------------------------------------------
@@ -111,7 +118,10 @@ class Bench:
 
     def floor(self, batch: int, clients: int, bare: bool = False) -> float:
         how = {"batch": batch, "clients": clients, "bare": bare}
-        return floor.run(self.cluster, self.folder, **how, queued=self.sizes.queued, seconds=self.sizes.window)
+        found, self.spent = floor.run(
+            self.cluster, self.folder, **how, queued=self.sizes.queued, seconds=self.sizes.window
+        )
+        return found
 
 
 def finished_100(bench: Bench) -> None:
