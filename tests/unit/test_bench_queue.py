@@ -64,3 +64,26 @@ def test_the_whole_harness_runs_with_tiny_sizes(tmp_path: Path) -> None:
     assert {OURS, FLOOR, "Graphile Worker", "pg-boss", "pgqueuer", "Procrastinate"} <= told
     assert len(made["figures"]) >= len(MEASURES)
     assert (tmp_path / "queue.svg").read_text().startswith("<?xml")
+
+
+def test_figures_are_published_between_the_marks_and_nowhere_else(tmp_path: Path) -> None:
+    page, plotted = tmp_path / "docs" / "page.md", tmp_path / "queue.svg"
+    page.parent.mkdir()
+    page.write_text("before\n<!-- queue: figures -->\nold\n<!-- queue: end -->\nafter\n")
+    plotted.write_text("<svg/>")
+    report.publish("new\n", plotted, page)
+    report.publish("newer\n", plotted, page)
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "newer" in text
+    assert "old" not in text
+    assert (page.parent / "queue.svg").read_text() == "<svg/>"
+
+
+def test_the_documentation_has_a_place_for_the_figures(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text((ROOT / "spec" / "docs" / "explanation" / "performance.md").read_text())
+    (tmp_path / "queue.svg").write_text("<svg/>")
+    report.publish("| new |\n", tmp_path / "queue.svg", page)
+    assert "| new |" in page.read_text()

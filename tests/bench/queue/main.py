@@ -13,6 +13,8 @@ from tests.bench.queue import floor, install, profile, report, room
 from tests.bench.queue.cluster import DurableCluster
 from tests.bench.queue.measures import MEASURES, PEERS_NEEDED, QUICK, Bench, Sizes
 
+PAGE = install.ROOT / "spec" / "docs" / "explanation" / "performance.md"
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
@@ -24,6 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeat", type=int, help="how often each is repeated (3)")
     parser.add_argument("--out", type=Path, help="write queue.json, queue.md and queue.svg into this folder")
     parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--publish", action="store_true", help="put tables and plot into the documentation")
     parser.add_argument("--disk", type=Path, help="folder for the data of Postgres, on a real disk (.cache)")
 
 
@@ -53,7 +56,11 @@ def _measure(bench: Bench, chosen: argparse.Namespace) -> int:
         started = time.monotonic()
         MEASURES[name](bench)
         bench.say(f"-- {name}: {time.monotonic() - started:.0f} s")
-    print(report.write(bench, machine, chosen.json, chosen.out))
+    out = chosen.out or bench.folder / "out"
+    text = report.write(bench, machine, chosen.json, out)
+    if chosen.publish:
+        report.publish(text, out / "queue.svg", PAGE)
+    print(text)
     return 0
 
 

@@ -180,6 +180,18 @@ def _reach(row: Row) -> float:
     return float(min(3.0, 1 + (value - least) / (aim - least)))
 
 
+def publish(text: str, plotted: Path, page: Path) -> None:
+    """Put the tables between the marks of the documentation's page, and the plot beside it."""
+    begin, end = "<!-- queue: figures -->\n", "<!-- queue: end -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    if not rest or not after:
+        raise ValueError(f"{page} has no place for the figures: {begin.strip()} … {end}")
+    picture = f"![Finished runs a second, and each measure between its floor and its aim]({plotted.name})\n"
+    page.write_text(f"{before}{begin}{text}\n{picture}{end}{after}", encoding="utf-8")
+    (page.parent / plotted.name).write_bytes(plotted.read_bytes())
+
+
 def write(bench: Bench, machine: dict[str, str], json_file: Path | None, folder: Path | None) -> str:
     """Write what was asked for; answers the Markdown."""
     made = document(bench, machine)
