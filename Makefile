@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 FAST_TESTS := tests/unit tests/db tests/contract tests/executors tests/conformance
 STACK_TESTS := tests/acceptance tests/chaos tests/ui
 
-.PHONY: help demo up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full bench lock clean
+.PHONY: help demo up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full bench bench-lock lock clean
 
 help: ## show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -83,8 +83,14 @@ test-stack: .venv/.dev web
 test-full: setup ## the long suites
 	$(PYTEST) tests -m slow -q
 
+# The peers of the queue's benchmark are installed at bench time from locks/bench.lock and tests/bench/queue/peers-npm, into .cache.
 bench: .venv/.dev web ## measures, side by side, medians
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench queue --out .cache/bench
+
+bench-lock: .venv/.dev
+	$(BIN)/uv pip compile tests/bench/queue/requirements.in -c locks/dev.lock --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --quiet -o locks/bench.lock
 
 lock: .venv/.dev ## recompile the hashed locks
 	@locks/compile.sh

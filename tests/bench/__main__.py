@@ -1,6 +1,7 @@
 """Run the benchmarks one after another and print one table; `--json FILE` keeps the figures.
 
 The machine should be idle otherwise. Each measure is repeated and its median given, with the smallest and the largest.
+`queue` is a benchmark with a table of its own (tests/bench/queue/README.md): `python -m tests.bench queue --help`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.bench import pipeline, stack_start
+from tests.bench.queue import main as queue
 
 MEASURES: dict[str, Callable[[Path, int], dict[str, list[float]]]] = {
     "stack_start": stack_start.measure,
@@ -42,6 +44,10 @@ def row(name: str, values: list[float]) -> str:
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["queue"]:
+        parser = argparse.ArgumentParser(prog="python -m tests.bench queue", description=queue.__doc__)
+        queue.arguments(parser)
+        return queue.run(parser.parse_args(sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("measures", nargs="*", choices=[*MEASURES, []], help="which; all when none is named")
     parser.add_argument("--repeat", type=int, default=3, help="how often each is repeated (3)")
