@@ -42,17 +42,19 @@ async def list_dead_letters(
 async def replay(ctx: Ctx, caller: Operator, body: Annotated[models.Replay, Body()]) -> models.Replays:
     """A new run for each of the runs named, or of those that match. Each is answered on its own; what was retried
     already is not replayed again."""
-    refs = body.runs or await matching(ctx, caller, body)
+    refs = await named(ctx, caller, body)
     answers = await ctx.store.replay_each(caller.principal, refs) if refs else []
     items = [replayed(refs[answer.ordinal], answer) for answer in sorted(answers, key=lambda a: a.ordinal)]
     return models.Replays(items=items, replayed=sum(item.run is not None for item in items))
 
 
-async def matching(ctx: Context, caller: Caller, body: models.Replay) -> list[str]:
-    """The dead letters that a replay asks for. Raises invalid_request when it asks for none."""
-    if body.match is None or body.runs is not None:
-        message = "give runs, or match ({} for all)"
+async def named(ctx: Context, caller: Caller, body: models.Replay) -> list[str]:
+    """The runs that a replay is for. Raises invalid_request when it says neither or both which."""
+    if (body.runs is None) == (body.match is None):
+        message = "give either runs, or match ({} for all)"
         raise Invalid(message, members={"errors": [{"path": "/", "message": message}]})
+    if body.match is None:
+        return list(body.runs or ())
     filters = body.match.model_dump(mode="json", exclude_none=True) | {"limit": body.limit}
     found = await ctx.store.list_dead_letters(caller.principal, filters)
     return [str(item["number"]) for item in found["items"]]

@@ -1534,10 +1534,8 @@ $$;
 -- functions/core/close_gate.sql
 -- Lock: no claim is under way from here until the transaction ends; see ops.pass_gate. A verb's first lock.
 create or replace function ops.close_gate() returns void
-language sql volatile set search_path = ''
-as $$
-  select pg_advisory_xact_lock(hashtextextended('ops.claims', 0))
-$$;
+language sql volatile
+return pg_advisory_xact_lock(hashtextextended('ops.claims', 0));
 
 -- functions/core/commit_output.sql
 -- Mutate and emit: a publication is committed; with the last one its run has succeeded.
@@ -2421,9 +2419,11 @@ begin
   end if;
 
   perform ops.renew_leases(p_executor_id, v_runs);
-  update ops.executors set last_seen_at = ops.now(),
-      state = case when v_state = 'draining' then 'draining' else state end
-   where executor_id = p_executor_id returning * into v_executor;
+  update ops.executors set last_seen_at = ops.now() where executor_id = p_executor_id returning * into v_executor;
+  if v_state = 'draining' and v_executor.state <> 'draining' then  -- by itself: nobody's word any more
+    update ops.executors set state = 'draining', state_at = null, state_by = null, state_reason = null
+     where executor_id = p_executor_id returning * into v_executor;
+  end if;
 
   return jsonb_build_object(
     'directive', case v_executor.state when 'draining' then 'drain' else 'continue' end,
@@ -3005,10 +3005,8 @@ $$;
 -- Whoever pauses a queue or an executor closes the gate (ops.close_gate) and so waits for the claims under way; those
 -- that come later wait for the pause and then see it. Claims never wait for each other here.
 create or replace function ops.pass_gate() returns void
-language sql volatile set search_path = ''
-as $$
-  select pg_advisory_xact_lock_shared(hashtextextended('ops.claims', 0))
-$$;
+language sql volatile
+return pg_advisory_xact_lock_shared(hashtextextended('ops.claims', 0));
 
 -- functions/core/pause_executor.sql
 -- Pause an executor: it gets no new runs, finishes those it has and goes on beating.

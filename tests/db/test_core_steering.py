@@ -494,6 +494,8 @@ def test_a_paused_executor_that_drains_by_itself_is_draining(queue: Queue) -> No
     worker = Worker(queue)
     executor(queue, "pause", worker)
     assert worker.heartbeat(state="draining")["directive"] == "drain"
+    (item,) = queue.ops.call("list_executors", queue.operator)["items"]
+    assert (item["state"], item["state_by"]) == ("draining", None)
     with refused("OPC05") as refusal:
         executor(queue, "resume", worker)
     assert refusal.members == {"state": "draining"}

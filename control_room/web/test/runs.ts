@@ -21,6 +21,7 @@ export function wireRun(more: Partial<Schemas["Run"]> = {}): Schemas["Run"] {
     state_reason: null,
     priority: 0,
     queue: "default",
+    paused: false,
     epoch: 1,
     attempt: 1,
     max_attempts: 5,

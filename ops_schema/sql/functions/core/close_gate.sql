@@ -1,6 +1,4 @@
 -- Lock: no claim is under way from here until the transaction ends; see ops.pass_gate. A verb's first lock.
 create or replace function ops.close_gate() returns void
-language sql volatile set search_path = ''
-as $$
-  select pg_advisory_xact_lock(hashtextextended('ops.claims', 0))
-$$;
+language sql volatile
+return pg_advisory_xact_lock(hashtextextended('ops.claims', 0));

@@ -22,9 +22,11 @@ begin
   end if;
 
   perform ops.renew_leases(p_executor_id, v_runs);
-  update ops.executors set last_seen_at = ops.now(),
-      state = case when v_state = 'draining' then 'draining' else state end
-   where executor_id = p_executor_id returning * into v_executor;
+  update ops.executors set last_seen_at = ops.now() where executor_id = p_executor_id returning * into v_executor;
+  if v_state = 'draining' and v_executor.state <> 'draining' then  -- by itself: nobody's word any more
+    update ops.executors set state = 'draining', state_at = null, state_by = null, state_reason = null
+     where executor_id = p_executor_id returning * into v_executor;
+  end if;
 
   return jsonb_build_object(
     'directive', case v_executor.state when 'draining' then 'drain' else 'continue' end,
