@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from control_room.commands.context import say
 from control_room.commands.words import count_text
-from control_room.errors import MISUSE, ControlRoomError, interruptible
+from control_room.errors import MISUSE, UNAVAILABLE, ControlRoomError, interruptible
 
 if TYPE_CHECKING:
     from control_room.client import OperatorClient
@@ -62,7 +62,7 @@ def submit_file(client: OperatorClient, file: Path, prefix: str, *, quiet: bool)
                 _send(client, batch, file, tally)
             except ControlRoomError as error:
                 error.what = f"line {batch[0].number} and those after it are not known to be submitted: {error.what}"
-                error.next_step = again
+                error.next_step = again if error.exit_code == UNAVAILABLE else error.next_step
                 raise
             if not quiet:
                 say(tally.text(), quiet=True)

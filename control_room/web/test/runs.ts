@@ -25,6 +25,9 @@ export function wireRun(more: Partial<Schemas["Run"]> = {}): Schemas["Run"] {
     epoch: 1,
     attempt: 1,
     max_attempts: 5,
+    retry: null,
+    lease_seconds: 60,
+    condition: null,
     not_before: null,
     deadline: null,
     submitted_by: "operator",
@@ -45,6 +48,7 @@ export function wireRun(more: Partial<Schemas["Run"]> = {}): Schemas["Run"] {
     rows: 336776,
     artifact_count: 0,
     concurrency_key: null,
+    dedupe_key: null,
     lease_deadline: null,
     ...more,
   };

@@ -610,6 +610,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Submit Runs
+         * @description Submit up to 1,000 runs. Each is accepted or refused for itself; give each an idempotency_key, and the same
+         *     request again answers with the same runs.
+         */
+        post: operations["submitRuns"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/templates": {
         parameters: {
             query?: never;
@@ -772,6 +793,46 @@ export interface components {
             usage: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * BulkAnswer
+         * @description One item for each request, in their order.
+         */
+        BulkAnswer: {
+            /** Accepted */
+            accepted: number;
+            /** Items */
+            items: components["schemas"]["BulkItem"][];
+            /** Refused */
+            refused: number;
+        };
+        /**
+         * BulkItem
+         * @description What became of the request at this place of the list: a run, or a problem.
+         */
+        BulkItem: {
+            /** Number */
+            number: number | null;
+            /** Ordinal */
+            ordinal: number;
+            problem: components["schemas"]["Problem"] | null;
+            /**
+             * Repeated
+             * @description The run was on record: idempotency_key, or dedupe_key.
+             */
+            repeated: boolean | null;
+            /** Run Id */
+            run_id: string | null;
+            /** State */
+            state: ("waiting" | "queued" | "running" | "succeeded" | "failed" | "cancelled" | "skipped") | null;
+        };
+        /**
+         * BulkSubmit
+         * @description Requests for many runs. Each stands for itself: one that is refused takes no other with it.
+         */
+        BulkSubmit: {
+            /** Runs */
+            runs: components["schemas"]["SubmitRun"][];
         };
         /**
          * BundleBegun
@@ -980,6 +1041,21 @@ export interface components {
             task_key: string | null;
             /** Template Name */
             template_name: string;
+        };
+        /**
+         * DependsOn
+         * @description A run to wait for, by run_id or number.
+         */
+        DependsOn: {
+            /**
+             * Inputs
+             * @description Input of this run -> output of that one.
+             */
+            inputs?: {
+                [key: string]: string;
+            };
+            /** Run */
+            run: number | string;
         };
         /**
          * Executor
@@ -1373,6 +1449,21 @@ export interface components {
             reason?: string | null;
         };
         /**
+         * RetryPolicy
+         * @description Instead of the template's, field by field. Of each pause a random part between a half and the whole is taken.
+         */
+        RetryPolicy: {
+            /** Backoff Max Seconds */
+            backoff_max_seconds?: number | null;
+            /** Backoff Seconds */
+            backoff_seconds?: number | null;
+            /**
+             * On
+             * @description Failure classes that are tried again.
+             */
+            on?: ("user" | "external" | "internal" | "resources")[] | null;
+        };
+        /**
          * RetryRun
          * @description Make a new run of the same definition and parameters.
          */
@@ -1408,8 +1499,15 @@ export interface components {
             };
             /** Concurrency Key */
             concurrency_key: string | null;
+            /**
+             * Condition
+             * @description Of a run that depends on others.
+             */
+            condition: ("all_success" | "all_done" | "at_least_one_success" | "none_failed" | "at_least_one_failed" | "all_failed") | null;
             /** Deadline */
             deadline: string | null;
+            /** Dedupe Key */
+            dedupe_key: string | null;
             /** Epoch */
             epoch: number;
             error: components["schemas"]["RunError"] | null;
@@ -1429,6 +1527,8 @@ export interface components {
             };
             /** Lease Deadline */
             lease_deadline: string | null;
+            /** Lease Seconds */
+            lease_seconds: number;
             /** Max Attempts */
             max_attempts: number;
             /** Not Before */
@@ -1461,6 +1561,13 @@ export interface components {
             queued_at: string | null;
             /** Result */
             result: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Retry
+             * @description What its submit said instead of the template's retry policy.
+             */
+            retry: {
                 [key: string]: unknown;
             } | null;
             /** Retry Of */
@@ -1543,9 +1650,16 @@ export interface components {
             children: components["schemas"]["Run"][];
             /** Concurrency Key */
             concurrency_key: string | null;
+            /**
+             * Condition
+             * @description Of a run that depends on others.
+             */
+            condition: ("all_success" | "all_done" | "at_least_one_success" | "none_failed" | "at_least_one_failed" | "all_failed") | null;
             counts: components["schemas"]["RunCounts"];
             /** Deadline */
             deadline: string | null;
+            /** Dedupe Key */
+            dedupe_key: string | null;
             /** Depends On */
             depends_on: components["schemas"]["Dependency"][];
             /** Epoch */
@@ -1567,6 +1681,8 @@ export interface components {
             };
             /** Lease Deadline */
             lease_deadline: string | null;
+            /** Lease Seconds */
+            lease_seconds: number;
             /** Max Attempts */
             max_attempts: number;
             /** Not Before */
@@ -1601,6 +1717,13 @@ export interface components {
             queued_at: string | null;
             /** Result */
             result: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Retry
+             * @description What its submit said instead of the template's retry policy.
+             */
+            retry: {
                 [key: string]: unknown;
             } | null;
             /** Retry Of */
@@ -1797,18 +1920,39 @@ export interface components {
             } | null;
             /** Concurrency Key */
             concurrency_key?: string | null;
+            /** Concurrency Limit */
+            concurrency_limit?: number | null;
+            /**
+             * Condition
+             * @description What must hold of depends_on; all_success if not said.
+             */
+            condition?: ("all_success" | "all_done" | "at_least_one_success" | "none_failed" | "at_least_one_failed" | "all_failed") | null;
             /** Deadline */
             deadline?: string | null;
+            /**
+             * Dedupe Key
+             * @description At most one run of the workspace that has not ended holds it.
+             */
+            dedupe_key?: string | null;
+            /** Depends On */
+            depends_on?: components["schemas"]["DependsOn"][] | null;
             /** Idempotency Key */
             idempotency_key?: string | null;
             /** Labels */
             labels?: {
                 [key: string]: string;
             } | null;
+            /** Lease Seconds */
+            lease_seconds?: number | null;
             /** Max Attempts */
             max_attempts?: number | null;
             /** Not Before */
             not_before?: string | null;
+            /**
+             * On Conflict
+             * @description When a run holds the dedupe_key: 409 (the default), answer with it, or cancel it unless it runs.
+             */
+            on_conflict?: ("error" | "return" | "replace") | null;
             /** Params */
             params?: {
                 [key: string]: unknown;
@@ -1817,6 +1961,7 @@ export interface components {
             priority?: number | null;
             /** Queue */
             queue?: string | null;
+            retry?: components["schemas"]["RetryPolicy"] | null;
             /** Template */
             template: string;
             /** Template Version */
@@ -3588,7 +3733,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The idempotency_key was seen with the same body. */
+            /** @description It was on record: the idempotency_key, or the dedupe_key. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4667,6 +4812,93 @@ export interface operations {
             };
             /** @description There is no such thing. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    submitRuns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkSubmit"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkAnswer"];
+                };
+            };
+            /** @description The body is not JSON, or not UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON by its media type. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
