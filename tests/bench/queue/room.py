@@ -23,6 +23,7 @@ from ops_schema import migrate
 from tests.bench.queue import cpu, install
 from tests.bench.queue.cluster import DurableCluster
 from tests.bench.queue.worker import Worker
+from tests.support.postgres import _die_with_the_tests
 
 LOGIN = "control_room"
 TOKENS = {
@@ -141,11 +142,13 @@ class Server:
         environment |= {"OPS_S3_CREDENTIALS_FILE": str(key), "OPS_ENVIRONMENT": "embedded"}
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "control_room.api.serve"]
-            self._process = subprocess.Popen(command, env=environment, cwd=install.ROOT, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command, env=environment, cwd=install.ROOT, stdout=log, stderr=log, preexec_fn=_die_with_the_tests
+            )
         self._wait()
 
     def _wait(self) -> None:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while time.monotonic() < end:
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=2):

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.bench.queue import cpu, install
+from tests.support.postgres import _die_with_the_tests
 
 Json = dict[str, Any]
 
@@ -33,6 +34,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
+                preexec_fn=_die_with_the_tests,
             )
         self._rest = b""
 
