@@ -1,6 +1,5 @@
 -- Mutate and emit: the plain submits of a batch (see ops.is_plain_submit) in one statement: one insert for the runs,
--- one for their events. The rest is left alone, and so is what another request with its idempotency key was faster
--- with.
+-- one for their events. The rest is left alone, as is what another request with its idempotency key was faster with.
 -- Returns their answers, and in which queues they stand ready, which the caller announces.
 --
 -- Members of one kin have token, workspace, template and asked version in common, and whether they wait for their time:
