@@ -138,18 +138,18 @@ class Desk:
         runs: list[Json] = []
         for _ in range(count):
             self.submit(**more)
-            (run,) = self.claim(executor_id) or [None]
-            require(run, f"no run was claimed within {self.server.patience_seconds:g} s of its submission")
-            runs.append(run or {})
+            found = self.claim(executor_id)
+            require(found, f"no run was claimed within {self.server.patience_seconds:g} s of its submission")
+            runs += found[:1]
         return executor_id, runs
 
     def stale(self) -> tuple[str, Json, Json]:
         """An executor, a run as it held it, and the same run as it holds it now, under a later epoch."""
         executor_id, (before,) = self.working()
         self.report(before, outcome="failed", error=error_info("external"))
-        (now,) = self.claim(executor_id) or [None]
-        require(now, "a failed run that may be retried was not claimable again")
-        now = now or {}
+        found = self.claim(executor_id)
+        require(found, "a failed run that may be retried was not claimable again")
+        now = found[0]
         require(
             now["run_id"] == before["run_id"] and now["epoch"] > before["epoch"], "the epoch did not rise at the claim"
         )

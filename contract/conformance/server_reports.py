@@ -93,7 +93,8 @@ def foreign_epoch(desk: Desk) -> str:
 def expired(desk: Desk) -> str:
     _, (silent,) = desk.working(template=f"{TEMPLATE}-lease", lease_seconds=LEASE_SECONDS)
     begun = uploaded(desk, silent)
-    other, found = desk.register(), []
+    other = desk.register()
+    found: list[Json] = []
     end = time.monotonic() + EXPIRY_SECONDS
     while not found and time.monotonic() < end:
         found = desk.claim(other)
