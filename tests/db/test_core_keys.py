@@ -54,7 +54,7 @@ def test_runs_behind_a_full_key_are_found(queue: Queue) -> None:
 def test_a_key_counts_runs_whose_publications_are_pending(queue: Queue) -> None:
     for _ in range(3):
         queue.submit("keyed", params={"t": "a"})
-    worker = Worker(queue)
+    worker = Worker(queue, slots=5)
     one, _two = worker.claim(3)
     worker.report(one, publications=[publication(one)])
     waiting = queue.ops.value("select jsonb_build_object('run_id', run_id) from ops.runs where state = 'queued'")
