@@ -60,7 +60,7 @@ insert into ops.settings (key, value) values
   ('log_chunk_bytes', '65536'),                  -- told to executors at registration
   ('cancel_grace_seconds', '10'),                -- from the cancel directive to SIGKILL
   ('executor_alive_seconds', '60'),              -- silent longer than this: not alive
-  ('sweeper_gap_seconds', '30'),                 -- a sweeper pause longer than this counts as an outage
+  ('sweeper_gap_seconds', '3'),                  -- a sweeper pause longer than this is remembered
   ('max_expirations', '5'),                      -- a run whose lease lapsed this often is poison
   ('claim_floor_seconds', '1'),                  -- how often a claim floor is moved
   ('claim_floor_rescan_seconds', '10'),          -- how often it is computed from the very start
@@ -69,10 +69,16 @@ insert into ops.settings (key, value) values
 
 -- Duties of the reactor: when each last ran, so that an outage is noticed by whoever comes next.
 create table ops.duties (
-  name       text        not null,
-  ran_at     timestamptz not null,
-  resumed_at timestamptz not null,               -- the end of the last outage: each lease has its full length from here
+  name   text        not null,
+  ran_at timestamptz not null,
   constraint duties_pkey primary key (name)
+);
+
+-- Pauses of the sweeper, as long as they matter: who could not renew a lease because nobody answered is not to blame.
+create table ops.sweeper_gaps (
+  ended_at timestamptz not null,
+  seconds  numeric     not null,
+  constraint sweeper_gaps_pkey primary key (ended_at)
 );
 
 -- One leader per duty, held for a while and renewed.
@@ -1999,7 +2005,7 @@ $$;
 -- functions/core/enforce_cancels.sql
 -- Mutate and emit: runs whose cancellation was asked for longer ago than a lease and the grace, and whose executor has
 -- not obeyed: the lease is revoked and the run cancelled. Returns them; the caller settles.
-create or replace function ops.enforce_cancels(p_limit int, p_resumed timestamptz) returns uuid[]
+create or replace function ops.enforce_cancels(p_limit int) returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$
 declare
@@ -2012,7 +2018,7 @@ begin
     select r.* from ops.runs r
      where r.state = 'running' and r.cancel_requested_at is not null and r.kind <> 'pipeline'
        and r.state_reason is distinct from 'publishing'
-       and greatest(r.cancel_requested_at, p_resumed) + ops.seconds(r.lease_seconds) + v_grace < v_now
+       and greatest(r.cancel_requested_at, ops.sweeper_back(r.lease_seconds)) + ops.seconds(r.lease_seconds) + v_grace < v_now
      order by r.run_id limit p_limit for update skip locked
   loop
     perform ops.revoke(v_run, 'reactor');
@@ -2130,26 +2136,26 @@ return coalesce('executor:' || (select e.name from ops.executors e where e.execu
 -- nobody obeyed within a lease and the grace. Never touches a run whose report was accepted.
 --
 -- One statement selects with SKIP LOCKED, raises the epoch and ends the attempt; a renewal or a report that is under
--- way keeps its run. After an outage of the sweeper's own, each lease gets its whole length from the sweeper's
--- return.
--- Returns {expired: [{run_id, epoch, decision}], resumed_at}.
+-- way keeps its run. After a pause of the sweeper's own that is longer than the time between two renewals, a
+-- lease has its whole length from the sweeper's return.
+-- Returns {expired: [{run_id, epoch, decision}]}.
 create or replace function ops.expire_leases(p_limit int) returns jsonb
 language plpgsql volatile security definer set search_path = ''
 as $$
 declare
   v_now     timestamptz := ops.now();
-  v_resumed timestamptz := ops.sweeper_resumed();
   v_lost    record;
   v_route   jsonb;
   v_ended   uuid[] := '{}';
   v_expired jsonb  := '[]';
 begin
+  perform ops.sweeper_resumed();
   for v_lost in
     with late as materialized (
       select l.run_id, l.epoch, l.executor_id, l.lease_deadline
         from ops.leases l join ops.runs r on r.run_id = l.run_id
        where l.lease_deadline < v_now and l.reported_at is null
-         and v_resumed + ops.seconds(l.lease_seconds) <= v_now
+         and ops.sweeper_back(l.lease_seconds) + ops.seconds(l.lease_seconds) <= v_now
        order by l.run_id limit p_limit for update of r, l skip locked
     ), ended as (
       update ops.attempts a set outcome = 'expired', finished_at = v_now, error = ops.expired_error(e.lease_deadline)
@@ -2172,11 +2178,11 @@ begin
     v_expired := v_expired || jsonb_build_object('run_id', v_lost.run_id, 'epoch', v_lost.epoch,
                                                    'decision', v_route -> 'decision');
   end loop;
-  v_ended := v_ended || ops.enforce_cancels(p_limit, v_resumed);
+  v_ended := v_ended || ops.enforce_cancels(p_limit);
   perform ops.settle(v_ended, 'reactor');
   delete from ops.claim_requests
    where created_at < v_now - make_interval(hours => ops.setting_number('claim_request_hours')::int);
-  return jsonb_build_object('expired', v_expired, 'resumed_at', ops.iso(v_resumed));
+  return jsonb_build_object('expired', v_expired);
 end
 $$;
 
@@ -5078,23 +5084,34 @@ begin
 end
 $$;
 
+-- functions/core/sweeper_back.sql
+-- When the sweeper came back from the last pause that counts for a lease of this length: one longer than the time
+-- between two renewals. Such a lease has its whole length from then. Long ago when there was none.
+create or replace function ops.sweeper_back(p_lease_seconds int) returns timestamptz
+language sql stable set search_path = ''
+as $$
+  select coalesce(max(g.ended_at), '-infinity') from ops.sweeper_gaps g where g.seconds > p_lease_seconds / 3.0
+$$;
+
 -- functions/core/sweeper_resumed.sql
--- Mutate: note that the sweeper runs now; returns when its last outage ended. A gap longer than the setting
--- sweeper_gap_seconds, or no run before, counts as an outage that ends now. Sweepers take turns by this row's lock.
-create or replace function ops.sweeper_resumed() returns timestamptz
+-- Mutate: note that the sweeper runs now; a pause longer than the setting sweeper_gap_seconds is remembered, and the
+-- first run ever ends one without a beginning. Sweepers take turns by the duty's row lock.
+create or replace function ops.sweeper_resumed() returns void
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_now     timestamptz := ops.now();
-  v_resumed timestamptz;
+  v_now timestamptz := ops.now();
+  v_ran timestamptz;
 begin
-  insert into ops.duties as d (name, ran_at, resumed_at) values ('expire_leases', v_now, v_now)
-  on conflict (name) do update set
-    resumed_at = case when v_now - d.ran_at > ops.seconds(ops.setting_number('sweeper_gap_seconds')) then v_now
-                      else d.resumed_at end,
-    ran_at = greatest(v_now, d.ran_at)
-  returning d.resumed_at into v_resumed;
-  return v_resumed;
+  insert into ops.duties (name, ran_at) values ('expire_leases', '-infinity') on conflict do nothing;
+  select u.ran_at into v_ran from ops.duties u where u.name = 'expire_leases' for update;
+  if v_ran = '-infinity' or v_now - v_ran > ops.seconds(ops.setting_number('sweeper_gap_seconds')) then
+    delete from ops.sweeper_gaps where ended_at < v_now - interval '3 hours';
+    insert into ops.sweeper_gaps (ended_at, seconds)
+    values (v_now, case when v_ran = '-infinity' then 'infinity' else extract(epoch from v_now - v_ran) end)
+    on conflict do nothing;
+  end if;
+  update ops.duties set ran_at = greatest(v_now, v_ran) where name = 'expire_leases';
 end
 $$;
 

@@ -228,14 +228,10 @@ class QueueMachine(MachineRoom):
     def exchange_order(self, reports: list[tuple[int, str, Json]]) -> list[int]:
         """Plain successes go first, as one statement; then the rest by run."""
         plain = [n for n, member in enumerate(reports) if self.is_plain(*member)]
-        first_of_run = {run: n for n, (_, run, _) in reversed(list(enumerate(reports))) if n in plain}
-        by_key: dict[str, list[tuple[str, int]]] = {}
-        for n in plain:
-            by_key.setdefault(reports[n][2]["idempotency_key"], []).append((reports[n][1], n))
-        ahead = [
-            n for n in plain if n in first_of_run.values() and min(by_key[reports[n][2]["idempotency_key"]])[1] == n
-        ]
-        ahead = [n for n in ahead if self.goes_plainly(*reports[n])]
+        first_of_run = {run: n for n, (_, run, _) in reversed(list(enumerate(reports)))}
+        first_of_key = {body["idempotency_key"]: n for n, (_, _, body) in reversed(list(enumerate(reports)))}
+        firsts = {*first_of_run.values()} & {*first_of_key.values()}
+        ahead = [n for n in plain if n in firsts and self.goes_plainly(*reports[n])]
         rest = [n for n in range(len(reports)) if n not in ahead]
         return ahead + sorted(rest, key=lambda n: (reports[n][1], n))
 
@@ -255,7 +251,7 @@ class QueueMachine(MachineRoom):
         for ordinal, member in enumerate([*sent, *asked]):
             member["ordinal"] = ordinal
         rows = self.ops.server.execute(
-            "select * from ops.exchange_each(%s, %s)", [Jsonb(sent), Jsonb(asked)]
+            "select * from ops.exchange_each(%s, %s) where ordinal >= 0", [Jsonb(sent), Jsonb(asked)]
         ).fetchall()
         assert sorted(row[0] for row in rows) == list(range(len(sent) + len(asked)))
         return {ordinal: (code, json.loads(detail)) for ordinal, code, detail in rows}

@@ -173,7 +173,7 @@ FAULTS = (
             MACHINE,
             "tests/db/test_core_retries.py::test_after_an_outage_of_its_own_the_sweeper_gives_each_lease_its_length",
         ),
-        (Edit("sweeper_resumed", "returning d.resumed_at into v_resumed;", "returning '-infinity' into v_resumed;"),),
+        (Edit("sweeper_back", "coalesce(max(g.ended_at), '-infinity')", "'-infinity'::timestamptz"),),
     ),
     Fault(
         "epoch not raised at revocation",

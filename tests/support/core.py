@@ -125,8 +125,8 @@ class Queue:
     def forward(self, seconds: float, *, sweeping: bool = False) -> list[Json]:
         """Move the clock on. sweeping: a sweeper keeps looking, so that no outage is seen; its finds are answered."""
         end, found = self.elapsed + seconds, []
-        while sweeping and self.elapsed + 20 < end:
-            self._set(self.elapsed + 20)
+        while sweeping and self.elapsed + 3 < end:
+            self._set(self.elapsed + 3)
             found += self.sweep()
         self._set(end)
         return found

@@ -12,7 +12,7 @@ from typing import Any
 Json = dict[str, Any]
 TERMINAL = {"succeeded", "failed", "cancelled", "skipped"}
 RETRIED = {"external", "internal", "resources"}
-SWEEPER_GAP, CANCEL_GRACE, MAX_EXPIRATIONS = 30, 10, 2
+SWEEPER_GAP, CANCEL_GRACE, MAX_EXPIRATIONS = 3, 10, 2
 
 RETRY = {"backoff_seconds": 0, "max_attempts": 2}
 OUTPUTS = [{"name": n, "format": "delta", "mode": "append", "path": f"t/{n}"} for n in ("a", "b")]
@@ -116,7 +116,8 @@ class Model:
         self.leases: dict[str, Lease] = {}
         self.claims: dict[tuple[int, str], tuple[Json, list[tuple[str, int]]]] = {}
         self.keys: dict[str, tuple[Any, str]] = {}
-        self.ran_at = self.resumed_at = 0.0
+        self.ran_at = 0.0
+        self.gaps = [(0.0, float("inf"))]
         self._places = itertools.count(1)
 
     # Runs come, and what follows from what --------------------------------------------------------------------
@@ -365,14 +366,14 @@ class Model:
     def sweep(self, limit: int) -> list[tuple[str, int]]:
         """The (run, epoch) that expired."""
         if self.now - self.ran_at > SWEEPER_GAP:
-            self.resumed_at = self.now
+            self.gaps.append((self.now, self.now - self.ran_at))
         self.ran_at = self.now
         late = [
             (run_id, lease.epoch)
             for run_id, lease in sorted(self.leases.items())
             if lease.deadline < self.now
             and not lease.reported
-            and self.resumed_at + self.runs[run_id].lease_seconds <= self.now
+            and self.back(self.runs[run_id]) + self.runs[run_id].lease_seconds <= self.now
         ][:limit]
         for run_id, _ in late:
             run = self.runs[run_id]
@@ -385,10 +386,14 @@ class Model:
         self.settle()
         return late
 
+    def back(self, run: Run) -> float:
+        """When the sweeper came back from the last pause that counts for the run's lease."""
+        return max(ended for ended, seconds in self.gaps if seconds > run.lease_seconds / 3)
+
     def disobeyed(self, run: Run) -> bool:
         if run.state != "running" or run.is_pipeline or run.reason == "publishing" or run.cancel_at is None:
             return False
-        return max(run.cancel_at, self.resumed_at) + run.lease_seconds + CANCEL_GRACE < self.now
+        return max(run.cancel_at, self.back(run)) + run.lease_seconds + CANCEL_GRACE < self.now
 
     def promote_ready(self) -> None:
         due = [

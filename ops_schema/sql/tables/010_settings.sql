@@ -14,7 +14,7 @@ insert into ops.settings (key, value) values
   ('log_chunk_bytes', '65536'),                  -- told to executors at registration
   ('cancel_grace_seconds', '10'),                -- from the cancel directive to SIGKILL
   ('executor_alive_seconds', '60'),              -- silent longer than this: not alive
-  ('sweeper_gap_seconds', '30'),                 -- a sweeper pause longer than this counts as an outage
+  ('sweeper_gap_seconds', '3'),                  -- a sweeper pause longer than this is remembered
   ('max_expirations', '5'),                      -- a run whose lease lapsed this often is poison
   ('claim_floor_seconds', '1'),                  -- how often a claim floor is moved
   ('claim_floor_rescan_seconds', '10'),          -- how often it is computed from the very start
@@ -23,10 +23,16 @@ insert into ops.settings (key, value) values
 
 -- Duties of the reactor: when each last ran, so that an outage is noticed by whoever comes next.
 create table ops.duties (
-  name       text        not null,
-  ran_at     timestamptz not null,
-  resumed_at timestamptz not null,               -- the end of the last outage: each lease has its full length from here
+  name   text        not null,
+  ran_at timestamptz not null,
   constraint duties_pkey primary key (name)
+);
+
+-- Pauses of the sweeper, as long as they matter: who could not renew a lease because nobody answered is not to blame.
+create table ops.sweeper_gaps (
+  ended_at timestamptz not null,
+  seconds  numeric     not null,
+  constraint sweeper_gaps_pkey primary key (ended_at)
 );
 
 -- One leader per duty, held for a while and renewed.

@@ -1,6 +1,6 @@
 -- Mutate and emit: runs whose cancellation was asked for longer ago than a lease and the grace, and whose executor has
 -- not obeyed: the lease is revoked and the run cancelled. Returns them; the caller settles.
-create or replace function ops.enforce_cancels(p_limit int, p_resumed timestamptz) returns uuid[]
+create or replace function ops.enforce_cancels(p_limit int) returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$
 declare
@@ -13,7 +13,7 @@ begin
     select r.* from ops.runs r
      where r.state = 'running' and r.cancel_requested_at is not null and r.kind <> 'pipeline'
        and r.state_reason is distinct from 'publishing'
-       and greatest(r.cancel_requested_at, p_resumed) + ops.seconds(r.lease_seconds) + v_grace < v_now
+       and greatest(r.cancel_requested_at, ops.sweeper_back(r.lease_seconds)) + ops.seconds(r.lease_seconds) + v_grace < v_now
      order by r.run_id limit p_limit for update skip locked
   loop
     perform ops.revoke(v_run, 'reactor');

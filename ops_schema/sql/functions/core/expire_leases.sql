@@ -2,26 +2,26 @@
 -- nobody obeyed within a lease and the grace. Never touches a run whose report was accepted.
 --
 -- One statement selects with SKIP LOCKED, raises the epoch and ends the attempt; a renewal or a report that is under
--- way keeps its run. After an outage of the sweeper's own, each lease gets its whole length from the sweeper's
--- return.
--- Returns {expired: [{run_id, epoch, decision}], resumed_at}.
+-- way keeps its run. After a pause of the sweeper's own that is longer than the time between two renewals, a
+-- lease has its whole length from the sweeper's return.
+-- Returns {expired: [{run_id, epoch, decision}]}.
 create or replace function ops.expire_leases(p_limit int) returns jsonb
 language plpgsql volatile security definer set search_path = ''
 as $$
 declare
   v_now     timestamptz := ops.now();
-  v_resumed timestamptz := ops.sweeper_resumed();
   v_lost    record;
   v_route   jsonb;
   v_ended   uuid[] := '{}';
   v_expired jsonb  := '[]';
 begin
+  perform ops.sweeper_resumed();
   for v_lost in
     with late as materialized (
       select l.run_id, l.epoch, l.executor_id, l.lease_deadline
         from ops.leases l join ops.runs r on r.run_id = l.run_id
        where l.lease_deadline < v_now and l.reported_at is null
-         and v_resumed + ops.seconds(l.lease_seconds) <= v_now
+         and ops.sweeper_back(l.lease_seconds) + ops.seconds(l.lease_seconds) <= v_now
        order by l.run_id limit p_limit for update of r, l skip locked
     ), ended as (
       update ops.attempts a set outcome = 'expired', finished_at = v_now, error = ops.expired_error(e.lease_deadline)
@@ -44,10 +44,10 @@ begin
     v_expired := v_expired || jsonb_build_object('run_id', v_lost.run_id, 'epoch', v_lost.epoch,
                                                    'decision', v_route -> 'decision');
   end loop;
-  v_ended := v_ended || ops.enforce_cancels(p_limit, v_resumed);
+  v_ended := v_ended || ops.enforce_cancels(p_limit);
   perform ops.settle(v_ended, 'reactor');
   delete from ops.claim_requests
    where created_at < v_now - make_interval(hours => ops.setting_number('claim_request_hours')::int);
-  return jsonb_build_object('expired', v_expired, 'resumed_at', ops.iso(v_resumed));
+  return jsonb_build_object('expired', v_expired);
 end
 $$;

@@ -1,18 +1,20 @@
--- Mutate: note that the sweeper runs now; returns when its last outage ended. A gap longer than the setting
--- sweeper_gap_seconds, or no run before, counts as an outage that ends now. Sweepers take turns by this row's lock.
-create or replace function ops.sweeper_resumed() returns timestamptz
+-- Mutate: note that the sweeper runs now; a pause longer than the setting sweeper_gap_seconds is remembered, and the
+-- first run ever ends one without a beginning. Sweepers take turns by the duty's row lock.
+create or replace function ops.sweeper_resumed() returns void
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_now     timestamptz := ops.now();
-  v_resumed timestamptz;
+  v_now timestamptz := ops.now();
+  v_ran timestamptz;
 begin
-  insert into ops.duties as d (name, ran_at, resumed_at) values ('expire_leases', v_now, v_now)
-  on conflict (name) do update set
-    resumed_at = case when v_now - d.ran_at > ops.seconds(ops.setting_number('sweeper_gap_seconds')) then v_now
-                      else d.resumed_at end,
-    ran_at = greatest(v_now, d.ran_at)
-  returning d.resumed_at into v_resumed;
-  return v_resumed;
+  insert into ops.duties (name, ran_at) values ('expire_leases', '-infinity') on conflict do nothing;
+  select u.ran_at into v_ran from ops.duties u where u.name = 'expire_leases' for update;
+  if v_ran = '-infinity' or v_now - v_ran > ops.seconds(ops.setting_number('sweeper_gap_seconds')) then
+    delete from ops.sweeper_gaps where ended_at < v_now - interval '3 hours';
+    insert into ops.sweeper_gaps (ended_at, seconds)
+    values (v_now, case when v_ran = '-infinity' then 'infinity' else extract(epoch from v_now - v_ran) end)
+    on conflict do nothing;
+  end if;
+  update ops.duties set ran_at = greatest(v_now, v_ran) where name = 'expire_leases';
 end
 $$;
