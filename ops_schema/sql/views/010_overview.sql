@@ -38,9 +38,9 @@ select l.entry_id, l.run_id, l.epoch, l.layer, l.cap, l."limit", l.observed, l.o
 -- Failed runs that nobody has retried. A pipeline's tasks are told by the pipeline, which is what can be retried.
 -- state_reason: why there was no other attempt.
 create or replace view ops.dead_letters with (security_barrier) as
-select r.run_id, r.number, r.workspace, r.template_name, r.template_version, r.kind, r.queue, r.labels, r.state_reason,
-       r.attempt, r.max_attempts, r.expirations, r.submitted_by, r.submitted_at, r.started_at, r.finished_at, r.retry_of,
-       r.error ->> 'class' as error_class, r.error - 'trace' as error
+select r.run_id, r.number, r.workspace, r.template_name, r.template_version, r.kind, r.queue, r.labels,
+       r.state_reason, r.attempt, r.max_attempts, r.expirations, r.submitted_by, r.submitted_at, r.started_at,
+       r.finished_at, r.retry_of, r.error ->> 'class' as error_class, r.error - 'trace' as error
   from ops.runs r
  where r.state = 'failed' and r.pipeline_run_id is null
    and not exists (select from ops.runs n where n.retry_of = r.run_id);
