@@ -26,9 +26,10 @@ COMMANDS = (
     "runs pause", "runs resume", "runs priority", "runs start-after", "runs requeue", "runs dead", "runs replay",
     "queues ls", "queues pause", "queues resume", "executors pause", "executors resume", "executors drain",
     "migrate apply", "migrate status", "migrate token", "migrate revoke", "workspaces ls",
+    "conformance server", "conformance executor",
 )  # fmt: skip
 WITHOUT_JSON = ("server", "executor")
-GROUPS = {"", "runs", "queues", "artifacts", "templates", "executors", "workspaces", "migrate"}
+GROUPS = {"", "conformance", "runs", "queues", "artifacts", "templates", "executors", "workspaces", "migrate"}
 ROOT = Path(__file__).parents[2]
 
 

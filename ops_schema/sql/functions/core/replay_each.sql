@@ -30,7 +30,8 @@ begin
     exception when others then
       get stacked diagnostics v_code = returned_sqlstate, v_message = message_text, v_members = pg_exception_detail,
                               v_hint = pg_exception_hint;
-      return next row(v_member.ordinal, v_code, ops.refusal(v_code, v_message, v_members, v_hint))::ops.member_answer;
+      return query select v_member.ordinal, r.p_code, r.detail
+                     from ops.refusal(v_code, v_message, v_members, v_hint) r;
     end;
   end loop;
 end

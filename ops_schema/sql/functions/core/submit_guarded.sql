@@ -16,12 +16,7 @@ begin
 exception when others then
   get stacked diagnostics code = returned_sqlstate, v_message = message_text, v_members = pg_exception_detail,
                           v_hint = pg_exception_hint;
-  if code like '22%' then
-    code := 'OPV01';
-    v_message := 'a value has the wrong form: ' || v_message;
-    v_members := '{}';
-  end if;
-  detail := ops.refusal(code, v_message, v_members, v_hint);
+  select r.p_code, r.detail into code, detail from ops.refusal(code, v_message, v_members, v_hint) r;
   made := '{}';
 end
 $$;
