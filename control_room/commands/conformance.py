@@ -89,7 +89,7 @@ def executor(
     if not command:
         raise ControlRoomError(
             "no executor to judge",
-            next_step="say what starts it, for instance: control-room conformance executor -- node executor.mjs",
+            next_step="say what starts it, for instance: `control-room conformance executor -- node executor.mjs`",
             exit_code=MISUSE,
         )
     if shutil.which(command[0]) is None:
