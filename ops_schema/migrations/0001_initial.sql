@@ -412,6 +412,9 @@ create type ops.member_claim as (
 -- A run that was started for a member.
 create type ops.member_start as (ordinal int, executor_id uuid, run_id uuid);
 
+-- Where so many new runs stand ready.
+create type ops.ready_place as (queue text, kind text, priority int, runs bigint);
+
 -- tables/057_queues.sql
 -- Queues that an operator has paused: claims pass over them. A queue needs no row of its own to exist.
 create table ops.queue_pauses (
@@ -703,8 +706,8 @@ $$;
 
 -- functions/core/announce_all.sql
 -- Emit: new runs can be found by claims and are announced to waiting ones: those of p_run_ids that are ready, and those
--- of which is only known where they stand (p_ready: queue, kind, priority). At most one notification.
-create or replace function ops.announce_all(p_run_ids uuid[], p_ready ops.queue_floors[]) returns void
+-- of which is only known where and how many stand (p_ready). At most one notification.
+create or replace function ops.announce_all(p_run_ids uuid[], p_ready ops.ready_place[]) returns void
 language plpgsql volatile set search_path = ''
 as $$
 declare
@@ -714,12 +717,12 @@ begin
     perform ops.ensure_floors(v_ready);
   end if;
   insert into ops.queue_floors (queue, kind, priority, moved_at, rescanned_at)
-  select n.queue, n.kind, n.priority, n.moved_at, n.rescanned_at from unnest(p_ready) n
+  select n.queue, n.kind, n.priority, ops.now(), ops.now() from unnest(p_ready) n
    where not exists (select from ops.queue_floors f
                       where (f.queue, f.kind, f.priority) = (n.queue, n.kind, n.priority))
    order by 1, 2, 3
   on conflict do nothing;
-  perform ops.notify_ready(array(select n.kind from unnest(p_ready) n)
+  perform ops.notify_ready(array(select n.kind from unnest(p_ready) n cross join lateral generate_series(1, n.runs))
                            || array(select r.kind from ops.runs r where r.run_id = any (v_ready)));
 end
 $$;
@@ -4796,7 +4799,7 @@ $$;
 -- what follows from these is read once, and the canonical event is printed once, with a mark where the run_id and the
 -- digest of the parameters go.
 create or replace function ops.submit_plain(
-  p_members jsonb, out answers ops.member_answer[], out ready ops.queue_floors[])
+  p_members jsonb, out answers ops.member_answer[], out ready ops.ready_place[])
 language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
   set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
 as $$
@@ -4877,8 +4880,8 @@ begin
   )
   select coalesce(array_agg(row(h.ordinal, null,
            ops.submitted_answer(m.run_id, m.number, m.state, false))::ops.member_answer), '{}'),
-         coalesce((select array_agg(row(r.queue, r.kind, r.priority, 0, null, null, v_now, v_now)::ops.queue_floors)
-                     from (select distinct queue, kind, priority from made where state = 'queued') r), '{}')
+         array(select row(r.queue, r.kind, r.priority, count(*))::ops.ready_place from made r
+                where r.state = 'queued' group by r.queue, r.kind, r.priority)
     into answers, ready from made m join hashed h on h.run_id = m.run_id;
 end
 $$;
@@ -4887,7 +4890,7 @@ $$;
 -- ops.submit_plain; when one member's value breaks the statement for all (a time that is none), nothing of it remains,
 -- and all are left to the one-by-one way, where that member fails alone.
 create or replace function ops.submit_plain_guarded(
-  p_members jsonb, out answers ops.member_answer[], out ready ops.queue_floors[])
+  p_members jsonb, out answers ops.member_answer[], out ready ops.ready_place[])
 language plpgsql volatile set search_path = ''
 as $$
 begin
@@ -4924,7 +4927,7 @@ $$;
 -- functions/core/submit_singly.sql
 -- Mutate and emit: the submits of a batch that are not plain, one by one, each refusal its member's own. Then all that
 -- became ready is announced once: these runs, and what stands ready in p_ready.
-create or replace function ops.submit_singly(p_members jsonb, p_ready ops.queue_floors[])
+create or replace function ops.submit_singly(p_members jsonb, p_ready ops.ready_place[])
 returns ops.member_answer[]
 language plpgsql volatile set search_path = ''
 as $$

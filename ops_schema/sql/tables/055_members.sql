@@ -13,3 +13,6 @@ create type ops.member_claim as (
 
 -- A run that was started for a member.
 create type ops.member_start as (ordinal int, executor_id uuid, run_id uuid);
+
+-- Where so many new runs stand ready.
+create type ops.ready_place as (queue text, kind text, priority int, runs bigint);

@@ -1,6 +1,6 @@
 -- Emit: new runs can be found by claims and are announced to waiting ones: those of p_run_ids that are ready, and those
--- of which is only known where they stand (p_ready: queue, kind, priority). At most one notification.
-create or replace function ops.announce_all(p_run_ids uuid[], p_ready ops.queue_floors[]) returns void
+-- of which is only known where and how many stand (p_ready). At most one notification.
+create or replace function ops.announce_all(p_run_ids uuid[], p_ready ops.ready_place[]) returns void
 language plpgsql volatile set search_path = ''
 as $$
 declare
@@ -10,12 +10,12 @@ begin
     perform ops.ensure_floors(v_ready);
   end if;
   insert into ops.queue_floors (queue, kind, priority, moved_at, rescanned_at)
-  select n.queue, n.kind, n.priority, n.moved_at, n.rescanned_at from unnest(p_ready) n
+  select n.queue, n.kind, n.priority, ops.now(), ops.now() from unnest(p_ready) n
    where not exists (select from ops.queue_floors f
                       where (f.queue, f.kind, f.priority) = (n.queue, n.kind, n.priority))
    order by 1, 2, 3
   on conflict do nothing;
-  perform ops.notify_ready(array(select n.kind from unnest(p_ready) n)
+  perform ops.notify_ready(array(select n.kind from unnest(p_ready) n cross join lateral generate_series(1, n.runs))
                            || array(select r.kind from ops.runs r where r.run_id = any (v_ready)));
 end
 $$;

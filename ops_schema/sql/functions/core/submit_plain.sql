@@ -6,7 +6,7 @@
 -- what follows from these is read once, and the canonical event is printed once, with a mark where the run_id and the
 -- digest of the parameters go.
 create or replace function ops.submit_plain(
-  p_members jsonb, out answers ops.member_answer[], out ready ops.queue_floors[])
+  p_members jsonb, out answers ops.member_answer[], out ready ops.ready_place[])
 language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
   set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
 as $$
@@ -87,8 +87,8 @@ begin
   )
   select coalesce(array_agg(row(h.ordinal, null,
            ops.submitted_answer(m.run_id, m.number, m.state, false))::ops.member_answer), '{}'),
-         coalesce((select array_agg(row(r.queue, r.kind, r.priority, 0, null, null, v_now, v_now)::ops.queue_floors)
-                     from (select distinct queue, kind, priority from made where state = 'queued') r), '{}')
+         array(select row(r.queue, r.kind, r.priority, count(*))::ops.ready_place from made r
+                where r.state = 'queued' group by r.queue, r.kind, r.priority)
     into answers, ready from made m join hashed h on h.run_id = m.run_id;
 end
 $$;

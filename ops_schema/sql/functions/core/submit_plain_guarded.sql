@@ -1,7 +1,7 @@
 -- ops.submit_plain; when one member's value breaks the statement for all (a time that is none), nothing of it remains,
 -- and all are left to the one-by-one way, where that member fails alone.
 create or replace function ops.submit_plain_guarded(
-  p_members jsonb, out answers ops.member_answer[], out ready ops.queue_floors[])
+  p_members jsonb, out answers ops.member_answer[], out ready ops.ready_place[])
 language plpgsql volatile set search_path = ''
 as $$
 begin

@@ -1,6 +1,6 @@
 -- Mutate and emit: the submits of a batch that are not plain, one by one, each refusal its member's own. Then all that
 -- became ready is announced once: these runs, and what stands ready in p_ready.
-create or replace function ops.submit_singly(p_members jsonb, p_ready ops.queue_floors[])
+create or replace function ops.submit_singly(p_members jsonb, p_ready ops.ready_place[])
 returns ops.member_answer[]
 language plpgsql volatile set search_path = ''
 as $$
