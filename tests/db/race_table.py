@@ -115,7 +115,8 @@ TABLE: dict[str, str] = {
         claim_each | passes | running/1! | cancel
         claim_each | passes | cancelled/2 | force_cancel
         claim_each | passes | queued/2 | expire_leases
-        claim_again | passes | running/1 | claim claim_each heartbeat append_logs promote_due record_artifact
+        claim_again | passes | running/1 | claim claim_each append_logs promote_due record_artifact
+        claim_again | waits | running/1 | heartbeat
         claim_again | passes | running/1 | begin_artifact commit commit_as_reactor retry
         claim_again | waits | running/1 | claim_again
         claim_again | passes | succeeded/1 | report_attempt report_each
@@ -212,7 +213,8 @@ TABLE: dict[str, str] = {
         claim | passes | queued/1 | report_failed
         claim | passes | running/1! | cancel promote_due
         claim | passes | cancelled/2 | force_cancel
-        claim_again | passes | running/1 | claim heartbeat append_logs expire_leases
+        claim_again | passes | running/1 | claim append_logs expire_leases
+        claim_again | waits | running/1 | heartbeat
         claim_again | waits | running/1 | claim_again
         claim_again | passes | succeeded/1 | report_attempt report_each
         claim_again | passes | queued/1 | report_failed
@@ -275,14 +277,16 @@ TABLE: dict[str, str] = {
         claim | passes | running:publishing/1 | begin_artifact
         claim | passes | succeeded/1 | commit commit_as_reactor
         claim | passes | failed/1 | commit_failed
-        claim_again | passes | running:publishing/1 | claim heartbeat append_logs expire_leases promote_due retry
+        claim_again | passes | running:publishing/1 | claim append_logs expire_leases promote_due retry
+        claim_again | waits | running:publishing/1 | heartbeat
         claim_again | passes | running:publishing/1 | report_attempt report_each report_failed cancel force_cancel
         claim_again | passes | running:publishing/1 | begin_artifact
         claim_again | waits | running:publishing/1 | claim_again
         claim_again | passes | succeeded/1 | commit commit_as_reactor
         claim_again | passes | failed/1 | commit_failed
         heartbeat | passes | running:publishing/1 | claim claim_again append_logs expire_leases promote_due retry
-        heartbeat | passes | running:publishing/1 | report_attempt report_each report_failed cancel force_cancel
+        heartbeat | waits | running:publishing/1 | report_attempt report_each report_failed
+        heartbeat | passes | running:publishing/1 | cancel force_cancel
         heartbeat | passes | running:publishing/1 | begin_artifact
         heartbeat | waits | running:publishing/1 | heartbeat
         heartbeat | waits | succeeded/1 | commit commit_as_reactor
@@ -308,12 +312,14 @@ TABLE: dict[str, str] = {
         retry | passes | running:publishing/1 | begin_artifact
         retry | passes | succeeded/1 | commit commit_as_reactor
         retry | passes | failed/1 | commit_failed
-        report_attempt | passes | running:publishing/1 | claim claim_again heartbeat expire_leases promote_due
+        report_attempt | passes | running:publishing/1 | claim claim_again expire_leases promote_due
+        report_attempt | waits | running:publishing/1 | heartbeat
         report_attempt | waits | running:publishing/1 | append_logs retry report_attempt report_each report_failed
         report_attempt | waits | running:publishing/1 | cancel force_cancel begin_artifact
         report_attempt | waits | succeeded/1 | commit commit_as_reactor
         report_attempt | waits | failed/1 | commit_failed
-        report_each | passes | running:publishing/1 | claim claim_again heartbeat expire_leases promote_due
+        report_each | passes | running:publishing/1 | claim claim_again expire_leases promote_due
+        report_each | waits | running:publishing/1 | heartbeat
         report_each | waits | running:publishing/1 | append_logs retry report_attempt report_each report_failed
         report_each | waits | running:publishing/1 | cancel force_cancel begin_artifact
         report_each | waits | succeeded/1 | commit commit_as_reactor
