@@ -226,7 +226,7 @@ def test_the_sweeper_revokes_what_does_not_obey(queue: Queue) -> None:
     run = worker.claim_one()
     queue.cancel(run)
     for _ in range(4):  # it renews, and works on
-        queue.forward(20)
+        queue.forward(20, sweeping=True)
         queue.sweep()
         if queue.state(run) == "running":
             assert worker.directive(run) == "cancel"

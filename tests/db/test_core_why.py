@@ -164,7 +164,7 @@ def test_a_cancelled_run_says_how_its_attempt_was_stopped(queue: Queue) -> None:
     assert reasons(queue, obeyed)["cancelled"]["detail"]["how"] == "obeyed"
     assert reasons(queue, forced)["cancelled"]["detail"]["how"] == "forced"
     for _ in range(20):
-        queue.forward(20)
+        queue.forward(20, sweeping=True)
         worker.heartbeat(deaf)
         queue.sweep()
     assert reasons(queue, deaf)["cancelled"]["detail"]["how"] == "not_obeyed"
