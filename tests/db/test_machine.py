@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.db.machine import QueueMachine
-from tests.support.postgres import TEMPLATE, VERSIONS, Database, cluster
+from tests.support.postgres import NEWEST, TEMPLATE, VERSIONS, Database, cluster
 
 COMMON: dict[str, Any] = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 # Under a seeded fault it is enough to know that there is a counterexample: none is made smaller.
@@ -19,6 +19,10 @@ PHASES = [Phase.explicit, Phase.generate] if os.environ.get("OPS_SEEDED_FAULT") 
 QUICK = settings(phases=PHASES, max_examples=20, stateful_step_count=40, derandomize=True, **COMMON)
 EXAMPLES, STEPS = int(os.environ.get("OPS_MACHINE_EXAMPLES", "150")), int(os.environ.get("OPS_MACHINE_STEPS", "80"))
 LONG = settings(max_examples=EXAMPLES, stateful_step_count=STEPS, print_blob=True, **COMMON)
+
+
+# The older versions take their turn with the long suites.
+BY_TURN = [pytest.param(v, marks=() if v == NEWEST else pytest.mark.slow, id=f"pg{v}") for v in VERSIONS]
 
 
 def machine_on(version: str) -> Any:
@@ -32,7 +36,7 @@ def machine_on(version: str) -> Any:
     return make
 
 
-@pytest.mark.parametrize("version", VERSIONS, ids=lambda version: f"pg{version}")
+@pytest.mark.parametrize("version", BY_TURN)
 def test_any_order_of_verbs_leaves_what_the_model_says(version: str) -> None:
     run_state_machine_as_test(machine_on(version), settings=QUICK)
 

@@ -18,7 +18,7 @@ from tests.db.race_table import CANNOT_MEET, TABLE
 from tests.db.race_verbs import Scene, Stage, Verb
 from tests.support.core import Queue
 from tests.support.invariants import violations
-from tests.support.postgres import TEMPLATE, VERSIONS, Database, cluster
+from tests.support.postgres import NEWEST, TEMPLATE, VERSIONS, Database, cluster
 from tests.support.race import Outcome, Session, outcome
 
 FINDERS = {"claim", "claim_each", "expire_leases", "promote_due"}
@@ -37,7 +37,11 @@ def expected_of(situation: str) -> Expected:
     return found
 
 
-@pytest.fixture(params=VERSIONS, ids=lambda version: f"pg{version}", scope="module")
+# The older versions take their turn with the long suites: minutes each.
+BY_TURN = [pytest.param(v, marks=() if v == NEWEST else pytest.mark.slow, id=f"pg{v}") for v in VERSIONS]
+
+
+@pytest.fixture(params=BY_TURN, scope="module")
 def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     server = cluster(request.param)
     name = server.create_database(TEMPLATE)
