@@ -33,6 +33,9 @@ class Changed(httpx.BaseTransport):
         response.read()
         return self.change(request, response)
 
+    def close(self) -> None:
+        self.inner.close()
+
 
 async def judge(
     database: Database, store: Seaweed, folder: Path, *ids: str, change: Change | None = None, operator: bool = True
