@@ -8,8 +8,10 @@ NODE := infra/dev/with-node
 PYTEST := $(BIN)/python -m pytest
 FAST_TESTS := tests/unit tests/db tests/contract tests/executors tests/conformance
 STACK_TESTS := tests/acceptance tests/chaos tests/ui
+PROVING := tests/chaos/test_storm.py tests/chaos/test_outage.py tests/faults tests/conformance \
+    tests/unit/test_bench_queue.py tests/db/test_machine.py tests/db/test_race_pairs.py
 
-.PHONY: help demo up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full bench bench-lock lock clean
+.PHONY: help demo up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full test-proving bench bench-lock lock clean
 
 help: ## show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -81,7 +83,11 @@ test-stack: .venv/.dev web
 	$(PYTEST) $(STACK_TESTS) -m "not slow" -q
 
 test-full: setup ## the long suites
-	$(PYTEST) tests -m slow -q
+	@echo "not among them yet, since they have not run to their end on an idle machine: make test-proving (spec/tasks.md)"
+	$(PYTEST) tests -m slow -q $(PROVING:%=--ignore=%)
+
+test-proving: setup ## long suites that are still being proved
+	$(PYTEST) $(PROVING) -m slow -q
 
 # The peers of the queue's benchmark are installed at bench time from locks/bench.lock and tests/bench/queue/peers-npm, into .cache.
 bench: .venv/.dev web ## measures, side by side, medians
