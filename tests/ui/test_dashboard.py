@@ -44,7 +44,7 @@ def test_there_is_a_suite_for_each_part_of_the_dashboard() -> None:
     assert SUITES == ["login.ui.ts", "looks.ui.ts", "outage.ui.ts", "run.ui.ts", "runs.ui.ts"]
 
 
-# A known defect, listed in spec/tasks.md: an open list does not show a run that another page submits in this suite's way.
+# A known defect, listed in spec/tasks.md: an open list does not show a run that another page submits for tomorrow.
 OPEN = pytest.mark.xfail(strict=False, reason="outage.ui.ts: the open list does not show the run submitted meanwhile")
 PARTS = [pytest.param(suite, marks=OPEN if suite == "outage.ui.ts" else ()) for suite in SUITES]
 
