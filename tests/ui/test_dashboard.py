@@ -44,13 +44,8 @@ def test_there_is_a_suite_for_each_part_of_the_dashboard() -> None:
     assert SUITES == ["login.ui.ts", "looks.ui.ts", "outage.ui.ts", "run.ui.ts", "runs.ui.ts"]
 
 
-# A known defect, listed in spec/tasks.md: an open list does not show a run that another page submits for tomorrow.
-OPEN = pytest.mark.xfail(strict=False, reason="outage.ui.ts: the open list does not show the run submitted meanwhile")
-PARTS = [pytest.param(suite, marks=OPEN if suite == "outage.ui.ts" else ()) for suite in SUITES]
-
-
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("suite", PARTS)
+@pytest.mark.parametrize("suite", SUITES)
 def test_the_dashboard_holds_in_a_browser(demo: DemoRun, chromium: str, suite: str) -> None:
     done = run_suite(demo, chromium, suite)
     passed = re.search(r"Tests\s+(\d+) passed \((\d+)\)", done.stdout)

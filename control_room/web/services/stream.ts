@@ -36,8 +36,8 @@ type Listeners = {
 
 /**
  * Follows the event stream until closed. The browser reconnects and resumes by Last-Event-ID by itself; after an
- * answer it gives up on (a restart, a lost session) a new source is opened with back-off, and `onGap` says that
- * events may have been missed.
+ * answer it gives up on (a restart, a lost session) a new source is opened with back-off. `onGap` says, as each source
+ * begins, that events may have been missed: at the first one, what came after the page had read its data.
  */
 export function follow(listeners: Listeners, open: OpenSource = (url) => new EventSource(url)): () => void {
   let source: Source;
@@ -50,9 +50,11 @@ export function follow(listeners: Listeners, open: OpenSource = (url) => new Eve
     if (event) listeners.onEvent(event);
   };
   const connect = () => {
+    let begun = false;
     source = open(buildUrl("/events/stream"));
     source.addEventListener("open", () => {
-      if (failures > 0) listeners.onGap();
+      if (!begun) listeners.onGap();
+      begun = true;
       failures = 0;
       listeners.onStatus("live");
     });
