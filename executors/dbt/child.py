@@ -11,12 +11,11 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from dbt.adapters.factory import FACTORY
 from dbt.cli.main import dbtRunner
 
 from executors.dbt import delta_plugin
@@ -44,16 +43,17 @@ def body(context: Context) -> dict[str, Any]:
     project = Project(folder, context.work_dir, config, memory)
     quiet_environment(context.work_dir)
     project.write_profile()
-    with interrupted_by_sigterm(context):
-        return DbtRun(context, project).execute()
+    run = DbtRun(context, project)
+    with interrupted_by_sigterm(context, run.session):
+        return run.execute()
 
 
 class DbtRun:
-    """One run of a project. Attributes: ``summary``, the run's result as far as it has come."""
+    """One run of a project. Attributes: ``summary``, the run's result so far; ``session``, its database's."""
 
     def __init__(self, context: Context, project: Project) -> None:
         self._context, self._project = context, project
-        self._session = delta_plugin.Session(context.job, (), project.config.sources, self._announce)
+        self.session = delta_plugin.Session(context.job, (), project.config.sources, self._announce)
         self.summary: dict[str, Any] = {"command": project.config.command, "nodes": [], "totals": {}}
 
     def execute(self) -> dict[str, Any]:
@@ -79,8 +79,8 @@ class DbtRun:
         self._announce("parsing the project")
         manifest = self._dbt(self._project.arguments("parse")).result
         published_nodes(manifest, self._project.config.publish)
-        self._session.relations = relations(manifest, self._context.inputs)
-        delta_plugin.begin(self._session)
+        self.session.relations = relations(manifest, self._context.inputs)
+        delta_plugin.begin(self.session)
         return manifest
 
     def _run(self, manifest: Any) -> None:
@@ -88,11 +88,11 @@ class DbtRun:
         outcome = self._dbt(self._project.main_arguments(), manifest, progress)
         close_database()
         results = list(getattr(outcome.result, "results", None) or [])
-        rows = Warehouse(self._project, self._session).count_rows(result.node for result in results)
+        rows = Warehouse(self._project, self.session).count_rows(result.node for result in results)
         nodes = node_records(results, rows)
         self.summary |= {"nodes": nodes, "totals": totals(nodes)}
         if any(node["status"] in FAILED for node in nodes):
-            raise self._session.failure or failure_of_nodes(nodes)
+            raise self.session.failure or failure_of_nodes(nodes)
         if not outcome.success:
             raise TaskError("user", "dbt_failed", "dbt ended without success and named no node; see dbt.log")
 
@@ -102,7 +102,7 @@ class DbtRun:
         if self._context.is_cancelled():
             raise Cancelled("dbt was interrupted")
         if outcome.exception is not None:
-            raise self._session.failure or failure_of_exception(outcome.exception, self._project.folder)
+            raise self.session.failure or failure_of_exception(outcome.exception, self._project.folder)
         return outcome
 
     def _write_catalog(self, manifest: Any) -> None:
@@ -129,7 +129,7 @@ class DbtRun:
             self._context.artifact(path.name, path, kind, media_type)
 
     def _publish(self, models: Mapping[str, Any]) -> dict[str, int]:
-        warehouse = Warehouse(self._project, self._session)
+        warehouse = Warehouse(self._project, self.session)
         self._check_built(models)
         rows = {}
         for done, (output, model) in enumerate(models.items()):
@@ -163,7 +163,7 @@ def close_database() -> None:
 
 
 @contextmanager
-def interrupted_by_sigterm(context: Context) -> Iterator[None]:
+def interrupted_by_sigterm(context: Context, session: delta_plugin.Session) -> Iterator[None]:
     """dbt winds down on KeyboardInterrupt; the context still learns of the signal first."""
     context.is_cancelled()  # from now on this process asks: Cancelled must not be raised somewhere inside dbt
     inner, ended = signal.getsignal(signal.SIGTERM), threading.Event()
@@ -171,7 +171,7 @@ def interrupted_by_sigterm(context: Context) -> Iterator[None]:
     def interrupt(number: int, frame: Any) -> None:
         if callable(inner):
             inner(number, frame)
-        threading.Thread(target=interrupt_queries, args=(ended,), daemon=True).start()
+        threading.Thread(target=interrupt_queries, args=(session, ended), daemon=True).start()
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
@@ -184,13 +184,10 @@ def interrupted_by_sigterm(context: Context) -> Iterator[None]:
         signal.signal(signal.SIGTERM, inner)
 
 
-def interrupt_queries(ended: threading.Event) -> None:
+def interrupt_queries(session: delta_plugin.Session, ended: threading.Event) -> None:
     """Interrupt again and again: dbt does it once, and a query that starts a moment later would run to its end."""
     while not ended.wait(0.2):
-        for adapter in list(FACTORY.adapters.values()):
-            for connection in list(adapter.connections.thread_connections.values()):
-                with suppress(Exception):  # not open yet, or closed by now
-                    connection.handle.cursor().interrupt()
+        session.interrupt()
 
 
 if __name__ == "__main__":

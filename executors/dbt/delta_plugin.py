@@ -8,7 +8,9 @@ in a profile or a source's meta they would end up in manifest.json and in logs.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +50,7 @@ class Session:
     failure: Exception | None = None
     loaded: set[str] = field(default_factory=set)
     datasets: dict[str, Any] = field(default_factory=dict)
+    cursors: weakref.WeakSet[Any] = field(default_factory=weakref.WeakSet)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def load_all(self, connection: Any) -> None:
@@ -79,6 +82,16 @@ class Session:
         for name, dataset in self.datasets.items():
             connection.register(name, dataset)
 
+    def interrupt(self) -> None:
+        """Interrupt what runs on any cursor of dbt's threads.
+
+        They are kept here since asking dbt for a connection's handle opens one where none is open yet: a thread that
+        opens its own at that moment then works on a cursor that dbt has lost sight of.
+        """
+        for cursor in list(self.cursors):
+            with suppress(Exception):  # closed by now
+                cursor.interrupt()
+
 
 class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb ships no types
     """Loaded by dbt-duckdb from the generated profile; :data:`session` is set before dbt starts."""
@@ -90,6 +103,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb ships no types
 
     def configure_cursor(self, cursor: Any) -> None:
         if session is not None:
+            session.cursors.add(cursor)
             session.register_views(cursor)
 
 

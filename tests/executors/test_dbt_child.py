@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import queue
+import threading
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 import yaml
 
+from executors.dbt import delta_plugin
 from executors.runtime.commit import publish
 from tests.executors.child_harness import ChildRun, run_child, start_child
 from tests.executors.lake import Lake
@@ -226,6 +230,30 @@ def test_a_cancelled_run_stops_its_query_and_publishes_nothing(shop: Shop) -> No
     run = child.end(30)
     assert [message["type"] for message in run.messages][-1] == "cancelled"
     assert (run.code, run.of("publication"), run.of("result")) == (143, [], [])
+
+
+def test_an_interrupt_reaches_every_cursor_that_dbt_opened_and_did_not_keep() -> None:
+    session = delta_plugin.Session({}, ())
+    delta_plugin.begin(session)
+    plugin, database = delta_plugin.Plugin("inputs", {}), duckdb.connect()
+    forgotten, kept = database.cursor(), database.cursor()
+    for cursor in (forgotten, kept):
+        plugin.configure_cursor(cursor)
+    failures: queue.Queue[duckdb.Error] = queue.Queue()
+    worker = threading.Thread(target=count_for_ever, args=(forgotten, failures), daemon=True)
+    worker.start()
+    while failures.empty():  # an interrupt before the query has begun is lost, so it comes again, as in a run
+        session.interrupt()
+        worker.join(0.05)
+    assert isinstance(failures.get(), duckdb.InterruptException)
+    assert kept.execute("select 1").fetchall() == [(1,)]
+
+
+def count_for_ever(cursor: duckdb.DuckDBPyConnection, failures: queue.Queue[duckdb.Error]) -> None:
+    try:
+        cursor.execute("select count(*) from range(1e12::bigint) t(i), range(9)").fetchall()
+    except duckdb.Error as error:
+        failures.put(error)
 
 
 def test_a_store_that_is_down_is_an_external_failure(own_object_store: Seaweed, tmp_path: Path) -> None:  # noqa: F811
