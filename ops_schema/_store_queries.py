@@ -22,12 +22,13 @@ QUERIES: Final[dict[str, str]] = {
     "record_artifact": "select ops.record_artifact(%s, %s, %s, %s)",
     "get_artifact": "select ops.get_artifact(%s, %s)",
     "get_bundle": "select ops.get_bundle(%s, %s)",
-    "exchange_each": "select ordinal, code, detail from ops.exchange_each(%s, %s, %s)",
+    "exchange_each": "select ordinal, code, detail from ops.exchange_each(%s, %s, %s, true)",
+    "tell_ready": "select ops.tell_ready(%s, %s)",
     "claim_profile": "select ops.claim_profile(%s, %s)",
     "commit_publication": "select ops.commit_publication(%s, %s, %s, %s)",
     # operator plane
     "submit_run": "select ops.submit_run(%s, %s)",
-    "submit_each": "select ordinal, code, detail from ops.submit_each(%s)",
+    "submit_each": "select ordinal, code, detail from ops.submit_each(%s, %s, true)",
     "get_run": "select ops.get_run(%s, %s)",
     "list_runs": "select ops.list_runs(%s, %s)",
     "cancel_run": "select ops.cancel_run(%s, %s, %s)",
@@ -73,7 +74,7 @@ QUERIES: Final[dict[str, str]] = {
 """name -> statement. Each answers one row of one column (jsonb, a boolean, or null); an `_each`, a row a member."""
 
 CHANNELS: Final[tuple[str, ...]] = ("ops_ready",)
-"""NOTIFY channels: work became claimable (payload: kinds, comma-separated). Events are looked for, never notified."""
+"""NOTIFY channels: work became claimable (payload "kind:count,…", with ";who" of a server that tells). Events are looked for, never notified."""
 
 EVENT_WRITERS: Final[frozenset[str]] = frozenset(
     {

@@ -63,6 +63,7 @@ class Store(Steers, Protocol):
     async def get_artifact(self, p: Principal, artifact_id: Id) -> Json: ...
     async def get_bundle(self, p: Principal, sha256: str) -> Json: ...
     async def exchange_each(self, reports: Sequence[Body], claims: Sequence[Body]) -> list[MemberAnswer]: ...
+    async def tell_ready(self, ready: str, teller: str) -> None: ...
     async def claim_profile(self, p: Principal, executor_id: Id) -> Json | None: ...
     async def commit_publication(self, p: Principal, run_id: Id, output: str, body: Body) -> Json: ...
 
@@ -211,10 +212,15 @@ class PostgresStore(SteeringQueries):
     async def exchange_each(self, reports: Sequence[Body], claims: Sequence[Body]) -> list[MemberAnswer]:
         """Reports {ordinal, token_id, run_id, body} and claims {ordinal, token_id, executor_id, body} of many callers,
         in one transaction; an answer for each ordinal. A member's refusal is its own. Ordinal -1: the seconds after
-        which runs that wait for their time make another look worth while; -2: the server's time. StoreBusy when a
-        lock was not to be had within a second."""
+        which runs that wait for their time make another look worth while; -2: the server's time; -3: what became
+        claimable, "kind:count,…", for the caller to tell (tell_ready). StoreBusy when a lock was not to be had within
+        a second."""
         rows = await self._rows("exchange_each", Jsonb(list(reports)), Jsonb(list(claims)), PATIENCE_MS)
         return [MemberAnswer(*row) for row in rows]
+
+    async def tell_ready(self, ready: str, teller: str) -> None:
+        """Notify every listener that runs became claimable: "kind:count,…", with who tells it."""
+        await self._value("tell_ready", ready, teller)
 
     async def claim_profile(self, p: Principal, executor_id: Id) -> Json | None:
         """{kind, filter} of an executor's claims; None when the caller registered no such executor."""
@@ -233,8 +239,9 @@ class PostgresStore(SteeringQueries):
 
     async def submit_each(self, members: Sequence[Body]) -> list[MemberAnswer]:
         """Submits {ordinal, token_id, body, whole?} of many callers, in one transaction; an answer for each ordinal:
-        {run_id, number, state, repeated}, with `whole` the Run. A member's refusal is its own."""
-        return [MemberAnswer(*row) for row in await self._rows("submit_each", Jsonb(members))]
+        {run_id, number, state, repeated}, with `whole` the Run. A member's refusal is its own. Ordinal -3 and StoreBusy
+        as of exchange_each."""
+        return [MemberAnswer(*row) for row in await self._rows("submit_each", Jsonb(list(members)), PATIENCE_MS)]
 
     async def get_run(self, p: Principal, ref: str) -> Json:
         """Run with attempts, children, depends_on and publications. ref: run_id or number."""

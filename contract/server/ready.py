@@ -33,12 +33,16 @@ class Waiter:
 
 
 class ReadyBroker:
-    """Fans out the notifications of the store. `running()` must be entered; `close()` lets every waiting claim go."""
+    """Fans out the notifications of the store. `running()` must be entered; `close()` lets every waiting claim go.
+
+    name: by which this process signs what it notifies; its own word comes back to it, and was heeded before.
+    """
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._waiting: dict[Waiter, None] = {}
         self._due: asyncio.TimerHandle | None = None
+        self.name: str | None = None
         self.closing = False
         self.listening = False
 
@@ -131,8 +135,9 @@ class ReadyBroker:
 
     def _notify(self, channel: str, payload: str) -> None:
         self.listening = channel != LOST
-        if channel == READY:
-            runs = counted(payload)
+        runs_text, _, teller = payload.partition(";")
+        if channel == READY and (not teller or teller != self.name):
+            runs = counted(runs_text)
             if runs:
                 self.wake_for(runs)
             else:

@@ -11,26 +11,29 @@ from contract.server.object_store import ObjectStore
 from contract.server.principals import Principals
 from contract.server.profiles import Profiles
 from contract.server.ready import ReadyBroker
+from contract.server.teller import ReadyTeller
 from ops_schema.store import Store
 
 
 @dataclass(frozen=True)
 class Services:
     """store: the database; object_store: bytes; ready: who wakes waiting claims; claim_poll: the fallback's pause;
-    exchanger: carries reports and claims together; principals: who calls; profiles: what
-    executors can have."""
+    teller: tells what became claimable; exchanger: carries reports and claims together; principals: who calls;
+    profiles: what executors can have."""
 
     store: Store
     object_store: ObjectStore
     ready: ReadyBroker
     claim_poll: timedelta = timedelta(seconds=2)
+    teller: ReadyTeller = field(init=False)
     exchanger: Exchanger = field(init=False)
     principals: Principals = field(init=False)
     profiles: Profiles = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "principals", Principals(self.store))
-        object.__setattr__(self, "exchanger", Exchanger(self.store, self.ready.wake_in))
+        object.__setattr__(self, "teller", ReadyTeller(self.store, self.ready))
+        object.__setattr__(self, "exchanger", Exchanger(self.store, self.ready.wake_in, self.teller.tell))
         object.__setattr__(self, "profiles", Profiles(self.store))
 
 

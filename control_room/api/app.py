@@ -51,7 +51,7 @@ def create_app(
     objects = object_store or ObjectStore.from_settings(settings)
     services = make_services(door, objects, settings)
     dashboard = Dashboard(settings.web_dir or BUILT_DASHBOARD)
-    ctx = Context(settings, door, objects, EventHub(door), dashboard, Submitter(door))
+    ctx = Context(settings, door, objects, EventHub(door), dashboard, Submitter(door, services.teller.tell))
     duties = [ctx.hub.run] + ([lambda: react(door, settings.connections_file)] if reactor else [])
 
     @asynccontextmanager

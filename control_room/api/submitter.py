@@ -1,16 +1,15 @@
-"""Submits of all requests, carried together: what arrives while a statement runs goes into the next one."""
+"""Submits of all requests, carried together (:mod:`contract.server.lanes`)."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from contract.errors import ContractError
+from contract.server.exchanger import MADE_READY
+from contract.server.lanes import IN_FLIGHT, Lanes
 from contract.server.problems import from_ops_error
 from ops_schema.errors import OpsError, StoreUnavailable
 from ops_schema.store import MemberAnswer, Principal, Store
@@ -18,37 +17,30 @@ from ops_schema.store import MemberAnswer, Principal, Store
 Json = dict[str, Any]
 Found = Json | ContractError
 log = logging.getLogger("control_room.api")
-IN_FLIGHT = 2
 MOST_MEMBERS = 1000
 # These may wait for a lock of somebody else's, and so go alone: nobody shall wait with them.
 MAY_WAIT = frozenset({"depends_on", "dedupe_key", "concurrency_key", "concurrency_limit"})
 
 
-@dataclass(slots=True)
-class _Request:
-    members: list[Json]
-    done: asyncio.Future[list[Found]] = field(repr=False)
-
-
 class Submitter:
-    """Carries submits to the store, at most `in_flight` statements at a time.
+    """Carries submits to the store. tell_ready: told what a statement made claimable, "kind:count,…"."""
 
-    A request stays whole. When a statement fails for a reason that is no member's refusal, it has changed nothing, and
-    its members go again one by one, so that a bad one takes nobody with it.
-    """
-
-    def __init__(self, store: Store, in_flight: int = IN_FLIGHT, most_members: int = MOST_MEMBERS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        tell_ready: Callable[[str], None] = lambda _: None,
+        in_flight: int = IN_FLIGHT,
+        most_members: int = MOST_MEMBERS,
+    ) -> None:
         self._store = store
-        self._free = in_flight
-        self._most = most_members
-        self._waiting: deque[_Request] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tell_ready = tell_ready
+        self._lanes: Lanes[list[Json], list[Found]] = Lanes(self._statement, len, most_members, in_flight)
 
     async def submit(self, caller: Principal, body: Mapping[str, Any]) -> Json:
         """The Run, with `repeated` when it was on record. Raises ContractError, StoreUnavailable, OpsError."""
         if body.keys() & MAY_WAIT:
             return await self._store.submit_run(caller, body)
-        (found,) = await self._carry([_member(caller, body) | {"whole": True}])
+        (found,) = await self._lanes.carry([_member(caller, body) | {"whole": True}])
         if isinstance(found, ContractError):
             raise found
         return found
@@ -56,69 +48,29 @@ class Submitter:
     async def submit_each(self, caller: Principal, bodies: Sequence[Mapping[str, Any]]) -> list[Found]:
         """For each body {run_id, number, state, repeated}, or what refused it. Raises StoreUnavailable: then nothing
         is known, and the same bodies with their idempotency keys find out."""
-        return await self._carry([_member(caller, body) for body in bodies]) if bodies else []
+        return await self._lanes.carry([_member(caller, body) for body in bodies]) if bodies else []
 
-    async def _carry(self, members: list[Json]) -> list[Found]:
-        request = _Request(members, asyncio.get_running_loop().create_future())
-        self._waiting.append(request)
-        if len(self._waiting) == 1:
-            # At the end of this round of the loop, so that what came with it goes with it.
-            asyncio.get_running_loop().call_soon(self._start)
-        return await request.done
+    async def _statement(self, batch: Sequence[list[Json]]) -> list[list[Found]]:
+        found = iter(await self._found([member for members in batch for member in members], whole=len(batch) > 1))
+        return [[next(found) for _ in members] for members in batch]
 
-    def _start(self) -> None:
-        while self._free and self._waiting:
-            batch = self._take()
-            if not batch:
-                return
-            self._free -= 1
-            task = asyncio.create_task(self._run(batch))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    def _take(self) -> list[_Request]:
-        batch: list[_Request] = []
-        room = self._most
-        while self._waiting and (not batch or len(self._waiting[0].members) <= room):
-            request = self._waiting.popleft()
-            if not request.done.done():  # the caller has not gone meanwhile
-                batch.append(request)
-                room -= len(request.members)
-        return batch
-
-    async def _run(self, batch: list[_Request]) -> None:
+    async def _found(self, members: Sequence[Json], whole: bool) -> list[Found]:
+        """whole: a failure is everybody's. Else, of one request, the members go one by one after it."""
         try:
-            await self._send(batch)
-        except Exception as error:
-            for request in batch:
-                if not request.done.done():
-                    request.done.set_exception(error)
-        finally:
-            self._free += 1
-            self._start()
-
-    async def _send(self, batch: list[_Request]) -> None:
-        members = [member for request in batch for member in request.members]
-        found = iter(await self._found(members))
-        for request in batch:
-            answers = [next(found) for _ in request.members]
-            if not request.done.done():
-                request.done.set_result(answers)
-
-    async def _found(self, members: Sequence[Json]) -> list[Found]:
-        try:
-            return await self._statement(members)
+            return await self._submitted(members)
         except StoreUnavailable:
             raise
         except Exception as error:
-            if len(members) == 1:
+            if whole or len(members) == 1:
                 raise
-            log.warning("action=batch_failed members=%d the submits go one by one: %s", len(members), error)
-        return [found for member in members for found in await self._found([member])]
+            log.warning("action=bulk_failed members=%d the submits go one by one: %s", len(members), error)
+        return [found for member in members for found in await self._submitted([member])]
 
-    async def _statement(self, members: Sequence[Json]) -> list[Found]:
+    async def _submitted(self, members: Sequence[Json]) -> list[Found]:
         sent = [member | {"ordinal": ordinal} for ordinal, member in enumerate(members)]
         rows = {row.ordinal: row for row in await self._store.submit_each(sent)}
+        if MADE_READY in rows:
+            self._tell_ready(rows[MADE_READY].detail)
         return [_found(rows[ordinal]) for ordinal in range(len(members))]
 
 

@@ -2088,7 +2088,9 @@ $$;
 -- the first run, also for the claims, which pick after the reports: what a report frees, a claim of the same exchange
 -- can have.
 -- p_patience_ms: how long to wait for a lock; then 55P03, and nothing has changed. Null: as long as the session does.
-create or replace function ops.exchange_each(p_reports jsonb, p_claims jsonb, p_patience_ms int default null)
+-- p_gather: ordinal -3, detail "kind:count,…", holds what became claimable, which is then not notified.
+create or replace function ops.exchange_each(
+  p_reports jsonb, p_claims jsonb, p_patience_ms int default null, p_gather boolean default false)
 returns setof ops.member_answer
 language plpgsql volatile security definer set search_path = ''
   set plan_cache_mode = force_generic_plan set enable_seqscan = off
@@ -2102,6 +2104,7 @@ begin
   if p_patience_ms is not null then
     perform set_config('lock_timeout', p_patience_ms::text, true);
   end if;
+  perform ops.gather_ready(p_gather);
   if jsonb_array_length(p_claims) > 0 then
     perform ops.pass_gate();
   end if;
@@ -2125,6 +2128,7 @@ begin
   end if;
   return query select r.* from unnest(v_checked.refusals) r;
   return query select -2, null::text, ops.iso(ops.now());
+  return query select -3, null::text, told from ops.gathered_ready() told where told is not null;
 end
 $$;
 
@@ -2372,6 +2376,32 @@ begin
   end if;
   return array(select r.run_id from ops.runs r
                 where r.pipeline_run_id = p_pipeline_run_id and r.state_reason = 'waiting_on_pipeline' order by r.run_id);
+end
+$$;
+
+-- functions/core/gather_ready.sql
+-- Mutate this transaction: with true, what becomes claimable is gathered instead of notified, since a commit that
+-- notifies waits for all others that do. The caller gives it out (ops.gathered_ready), and its caller tells it: to the
+-- claims that wait in its own process, and to other processes by ops.tell_ready.
+create or replace function ops.gather_ready(p_gather boolean) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  perform set_config('ops.gather', case when p_gather then 'on' else 'off' end, true),
+          set_config('ops.gathered', '', true);
+end
+$$;
+
+-- functions/core/gathered_ready.sql
+-- What became claimable since ops.gather_ready(true), "kind:count,…", or null; the gathering ends.
+create or replace function ops.gathered_ready() returns text
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_told text := nullif(current_setting('ops.gathered', true), '');
+begin
+  perform ops.gather_ready(false);
+  return v_told;
 end
 $$;
 
@@ -2927,15 +2957,23 @@ $$;
 
 -- functions/core/notify_ready.sql
 -- Emit: so many runs of these kinds became claimable; p_kinds names the kind of each. The payload is "kind:count,…".
--- At most one notification per statement of a verb.
+-- At most one notification per statement of a verb; none while the caller gathers (ops.gather_ready).
 create or replace function ops.notify_ready(p_kinds text[]) returns void
 language plpgsql volatile set search_path = ''
 as $$
+declare
+  v_told   text;
+  v_before text := nullif(current_setting('ops.gathered', true), '');
 begin
-  if cardinality(p_kinds) > 0 then
-    perform pg_notify('ops_ready', (
-      select string_agg(k.kind || ':' || k.runs, ',' order by k.kind)
-        from (select kind, count(*) as runs from unnest(p_kinds) kind group by kind) k));
+  if cardinality(p_kinds) = 0 then
+    return;
+  end if;
+  v_told := (select string_agg(k.kind || ':' || k.runs, ',' order by k.kind)
+               from (select kind, count(*) as runs from unnest(p_kinds) kind group by kind) k);
+  if current_setting('ops.gather', true) = 'on' then
+    perform set_config('ops.gathered', concat_ws(',', v_before, v_told), true);
+  else
+    perform pg_notify('ops_ready', v_told);
   end if;
 end
 $$;
@@ -4680,7 +4718,11 @@ $$;
 --
 -- Three ways, each for what the one before left: keys that are on record, plain runs in one statement, the rest one by
 -- one. Lock order: idempotency keys of workspaces, then as ops.submit_one.
-create or replace function ops.submit_each(p_members jsonb) returns setof ops.member_answer
+-- p_patience_ms: how long to wait for a lock; then 55P03, and nothing has changed. Null: as long as the session does.
+-- p_gather: ordinal -3, detail "kind:count,…", holds what became claimable, which is then not notified.
+create or replace function ops.submit_each(
+  p_members jsonb, p_patience_ms int default null, p_gather boolean default false)
+returns setof ops.member_answer
 language plpgsql volatile security definer set search_path = '' set plan_cache_mode = force_generic_plan
   set enable_seqscan = off set enable_bitmapscan = off
 as $$
@@ -4689,6 +4731,10 @@ declare
   v_left    jsonb;
   v_plain   record;
 begin
+  if p_patience_ms is not null then
+    perform set_config('lock_timeout', p_patience_ms::text, true);
+  end if;
+  perform ops.gather_ready(p_gather);
   perform ops.lock_request_keys(w.workspace, false) from (
     select distinct coalesce(m #>> '{body,workspace}', 'default') as workspace from jsonb_array_elements(p_members) m
      where m #>> '{body,idempotency_key}' is not null order by 1) w;
@@ -4702,6 +4748,7 @@ begin
       from unnest(v_answers) a
       join (select (m ->> 'ordinal')::int as ordinal, coalesce((m ->> 'whole')::boolean, false) as whole
               from jsonb_array_elements(p_members) m) x on x.ordinal = a.ordinal;
+  return query select -3, null::text, told from ops.gathered_ready() told where told is not null;
 end
 $$;
 
@@ -5218,6 +5265,18 @@ begin
     perform ops.fail('OPV05', format('task %s: a pipeline cannot be a task of a pipeline', p_key));
   end if;
   return v_template;
+end
+$$;
+
+-- functions/core/tell_ready.sql
+-- Notify other processes of runs that became claimable, gathered over several transactions that have committed.
+--   p_ready "kind:count,…", as ops.exchange_each and ops.submit_each give it; p_from who tells, so that the teller knows
+--   its own word
+create or replace function ops.tell_ready(p_ready text, p_from text) returns void
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  perform pg_notify('ops_ready', p_ready || ';' || p_from);
 end
 $$;
 
@@ -7801,7 +7860,8 @@ declare
     'revoke_token',
     -- executor plane
     'register_executor', 'leave_executor', 'claim_runs', 'heartbeat', 'append_logs', 'begin_artifact',
-    'record_artifact', 'get_artifact', 'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile', 'commit_publication',
+    'record_artifact', 'get_artifact', 'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile', 'tell_ready',
+    'commit_publication',
     -- operator plane
     'submit_run', 'submit_each', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'pause_run',
     'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',

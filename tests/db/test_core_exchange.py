@@ -306,6 +306,21 @@ def test_a_child_that_ends_in_a_batch_lets_its_dependent_start_in_the_same_excha
     assert queue.state(pipeline) == "succeeded"
 
 
+def test_what_a_report_makes_claimable_is_gathered_for_the_caller_to_tell(queue: Queue) -> None:
+    queue.template("a")
+    queue.submit("a")
+    worker = Worker(queue)
+    run = worker.claim_one()
+    queue.submit("a", depends_on=[{"run": str(run["number"])}])
+    listener = queue.ops.admin
+    listener.execute("listen ops_ready")
+    sent = Jsonb([{**reporting(worker, run), "ordinal": 0}])
+    query = "select ordinal, detail from ops.exchange_each(%s, '[]', null, true) where ordinal = -3"
+    assert queue.ops.server.execute(query, (sent,)).fetchall() == [(-3, "python:1")]
+    listener.execute("select 1")
+    assert list(listener.notifies(timeout=0)) == []
+
+
 def test_claims_of_like_executors_share_what_is_ready_in_their_order(queue: Queue) -> None:
     queue.template()
     workers = [Worker(queue) for _ in range(3)]

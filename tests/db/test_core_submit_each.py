@@ -227,6 +227,20 @@ def test_a_batch_notifies_once_and_only_when_something_became_claimable(queue: Q
     assert [n.payload for n in listener.notifies(timeout=0)] == ["python:5", "python:1"]
 
 
+def test_a_caller_that_gathers_is_told_what_became_claimable_and_nobody_is_notified(queue: Queue) -> None:
+    listener = queue.ops.admin
+    listener.execute("listen ops_ready")
+    query = "select ordinal, code, detail from ops.submit_each(%s, null, true) order by ordinal"
+    rows = queue.ops.server.execute(query, (Jsonb(members(queue, {}, {}, {})),)).fetchall()
+    assert rows[0] == (-3, None, "python:3")
+    assert len(rows) == 4
+    listener.execute("select 1")
+    assert list(listener.notifies(timeout=0)) == []
+    queue.submit("out")
+    listener.execute("select 1")
+    assert [n.payload for n in listener.notifies(timeout=0)] == ["python:1"]
+
+
 def test_two_batches_with_the_same_keys_at_once_make_each_run_once(queue: Queue, one: Session, two: Session) -> None:
     keys = [{"idempotency_key": f"k{n}"} for n in range(4)]
     one.call("submit_each", members(queue, *keys))

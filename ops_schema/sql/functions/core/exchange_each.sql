@@ -11,7 +11,9 @@
 -- the first run, also for the claims, which pick after the reports: what a report frees, a claim of the same exchange
 -- can have.
 -- p_patience_ms: how long to wait for a lock; then 55P03, and nothing has changed. Null: as long as the session does.
-create or replace function ops.exchange_each(p_reports jsonb, p_claims jsonb, p_patience_ms int default null)
+-- p_gather: ordinal -3, detail "kind:count,…", holds what became claimable, which is then not notified.
+create or replace function ops.exchange_each(
+  p_reports jsonb, p_claims jsonb, p_patience_ms int default null, p_gather boolean default false)
 returns setof ops.member_answer
 language plpgsql volatile security definer set search_path = ''
   set plan_cache_mode = force_generic_plan set enable_seqscan = off
@@ -25,6 +27,7 @@ begin
   if p_patience_ms is not null then
     perform set_config('lock_timeout', p_patience_ms::text, true);
   end if;
+  perform ops.gather_ready(p_gather);
   if jsonb_array_length(p_claims) > 0 then
     perform ops.pass_gate();
   end if;
@@ -48,5 +51,6 @@ begin
   end if;
   return query select r.* from unnest(v_checked.refusals) r;
   return query select -2, null::text, ops.iso(ops.now());
+  return query select -3, null::text, told from ops.gathered_ready() told where told is not null;
 end
 $$;

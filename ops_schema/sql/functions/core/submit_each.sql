@@ -6,7 +6,11 @@
 --
 -- Three ways, each for what the one before left: keys that are on record, plain runs in one statement, the rest one by
 -- one. Lock order: idempotency keys of workspaces, then as ops.submit_one.
-create or replace function ops.submit_each(p_members jsonb) returns setof ops.member_answer
+-- p_patience_ms: how long to wait for a lock; then 55P03, and nothing has changed. Null: as long as the session does.
+-- p_gather: ordinal -3, detail "kind:count,…", holds what became claimable, which is then not notified.
+create or replace function ops.submit_each(
+  p_members jsonb, p_patience_ms int default null, p_gather boolean default false)
+returns setof ops.member_answer
 language plpgsql volatile security definer set search_path = '' set plan_cache_mode = force_generic_plan
   set enable_seqscan = off set enable_bitmapscan = off
 as $$
@@ -15,6 +19,10 @@ declare
   v_left    jsonb;
   v_plain   record;
 begin
+  if p_patience_ms is not null then
+    perform set_config('lock_timeout', p_patience_ms::text, true);
+  end if;
+  perform ops.gather_ready(p_gather);
   perform ops.lock_request_keys(w.workspace, false) from (
     select distinct coalesce(m #>> '{body,workspace}', 'default') as workspace from jsonb_array_elements(p_members) m
      where m #>> '{body,idempotency_key}' is not null order by 1) w;
@@ -28,5 +36,6 @@ begin
       from unnest(v_answers) a
       join (select (m ->> 'ordinal')::int as ordinal, coalesce((m ->> 'whole')::boolean, false) as whole
               from jsonb_array_elements(p_members) m) x on x.ordinal = a.ordinal;
+  return query select -3, null::text, told from ops.gathered_ready() told where told is not null;
 end
 $$;
