@@ -44,7 +44,9 @@ class ReadyTeller:
         while self._untold:
             told, self._untold = self._untold, Counter()
             try:
-                await self._store.tell_ready(",".join(f"{kind}:{count}" for kind, count in sorted(told.items())), self.name)
+                await self._store.tell_ready(
+                    ",".join(f"{kind}:{count}" for kind, count in sorted(told.items())), self.name
+                )
             except (StoreUnavailable, OpsError) as error:
                 log.warning("action=tell_ready_failed other servers' claims look for themselves: %s", error)
             await asyncio.sleep(self._gather)
