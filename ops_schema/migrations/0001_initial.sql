@@ -71,6 +71,7 @@ insert into ops.settings (key, value) values
 create table ops.duties (
   name   text        not null,
   ran_at timestamptz not null,
+  place  text,                                   -- of one that goes on from call to call: where
   constraint duties_pkey primary key (name)
 );
 
@@ -253,6 +254,7 @@ create table ops.runs (
   lease_seconds       int         not null default 60,
   requires            jsonb,                               -- {"capabilities", "labels"} to be offered; null: any
   concurrency_key     text,
+  concurrency_limit   int,                                 -- the key's, as its submit or its template gave it
   condition           text        not null default 'all_success',
   deadline            timestamptz,
   idempotency_key     text,
@@ -325,9 +327,9 @@ create table ops.runs (
 
 -- Ready rows alone.
 create index runs_ready on ops.runs (queue, kind, priority desc, ready_seq) where state = 'queued' and not paused;
--- Ready rows that wait for a concurrency key: who is announced when one becomes free.
-create index runs_ready_key on ops.runs (workspace, concurrency_key) where state = 'queued'
-    and concurrency_key is not null;
+-- Who is announced when a concurrency key becomes free, and whether a key is in use at all.
+create index runs_key on ops.runs (workspace, concurrency_key, state, kind)
+  where concurrency_key is not null and state in ('waiting', 'queued', 'running');
 -- Waiting rows that a clock will wake.
 create index runs_due on ops.runs (not_before) where state = 'waiting' and not_before is not null;
 -- Waiting rows that somebody looks at again: the sweeper's re-check of dependencies.
@@ -370,7 +372,8 @@ create table ops.run_dependencies (
 );
 create index run_dependencies_parent on ops.run_dependencies (depends_on);
 
--- Concurrency keys: the row is the lock. How many hold it is counted from leases, never kept.
+-- Concurrency keys: the row is the lock. How many hold it is counted from leases, never kept. Claims lock it for no key
+-- update; a submit holds it with a key share lock until its run is there, so that no sweeper drops it meanwhile.
 create table ops.concurrency_keys (
   workspace  text        not null,
   key        text        not null,
@@ -728,17 +731,25 @@ end
 $$;
 
 -- functions/core/announce_freed.sql
--- Emit: these concurrency keys (ops.key_of) have a slot again; the kinds of the runs that queue for them are announced.
+-- Emit: these concurrency keys (ops.key_of) have a slot again, one for each time that a key is named; of every kind as
+-- many runs that queue for a key are announced as can start. One index probe for each key and kind.
 create or replace function ops.announce_freed(p_keys text[]) returns void
 language plpgsql volatile set search_path = ''
 as $$
 begin
-  if cardinality(p_keys) > 0 then
-    perform ops.notify_ready(array(
-      select distinct r.kind from unnest(p_keys) k
-        join ops.runs r on r.state = 'queued' and r.concurrency_key = substr(k, strpos(k, chr(31)) + 1)
-                       and r.workspace = split_part(k, chr(31), 1)));
+  if coalesce(cardinality(p_keys), 0) = 0 then
+    return;
   end if;
+  perform ops.notify_ready(array(
+    select q.kind from (select k.key, count(*) as freed from unnest(p_keys) k (key) group by k.key) n
+     cross join lateral ops.split_keys(array[n.key]) s
+      join ops.free_slots(p_keys, '{}') f on f.key = n.key and f.free > 0
+     cross join (select distinct x.kind from ops.queue_floors x) e
+     cross join lateral (
+       select r.kind from ops.runs r
+        where r.workspace = s.workspace and r.concurrency_key = s.key and r.state = 'queued' and r.kind = e.kind
+          and not r.paused
+        limit least(n.freed, f.free)) q));
 end
 $$;
 
@@ -825,6 +836,27 @@ begin
 end
 $$;
 
+-- functions/core/cancel_family.sql
+-- Mutate and emit: cancel a run, of a pipeline all its tasks; what follows is settled. The caller has locked the family
+-- (ops.lock_family) and checked the run (ops.check_cancel).
+create or replace function ops.cancel_family(p_run ops.runs, p_reason text, p_force boolean, p_actor text) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_ended uuid[];
+begin
+  v_ended := ops.cancel_each(
+    array(select r.run_id from ops.runs r
+           where (r.run_id = p_run.run_id and r.kind <> 'pipeline') or r.pipeline_run_id = p_run.run_id order by r.run_id),
+    p_reason, p_force, p_actor);
+  if p_run.kind = 'pipeline' and p_run.cancel_requested_at is null and not ops.is_terminal(p_run.state) then
+    update ops.runs set cancel_requested_at = ops.now(), cancel_reason = p_reason where run_id = p_run.run_id;
+    perform ops.emit(p_run.run_id, 'run.cancel_requested', null, p_actor, jsonb_build_object('reason', p_reason));
+  end if;
+  perform ops.settle(v_ended, p_actor);
+end
+$$;
+
 -- functions/core/cancel_run.sql
 -- Cancel a run, or a pipeline with all its children. What does not run yet is cancelled at once; what runs is asked to
 -- stop by its next heartbeat, or loses its lease at once with force. Cancelling a cancelled run again is no error.
@@ -839,26 +871,16 @@ declare
   v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
   v_reason text       := coalesce(nullif(p_body ->> 'reason', ''), 'cancelled by ' || v_token.name);
   v_run    ops.runs;
-  v_ended  uuid[];
 begin
   if length(v_reason) > 1000 or jsonb_typeof(p_body -> 'force') not in ('boolean', 'null') then
     perform ops.invalid('/', 'reason must be at most 1000 characters, force true or false');
   end if;
-  -- children in run-id order, then the pipeline: the lock order of the schema
-  perform from ops.runs r where r.pipeline_run_id = v_run_id order by r.run_id for update;
-  select * into v_run from ops.runs r where r.run_id = v_run_id for update;
+  v_run := ops.lock_family(v_run_id);
   perform ops.check_cancel(v_run);
 
-  v_ended := ops.cancel_each(
-    array(select r.run_id from ops.runs r
-           where (r.run_id = v_run_id and r.kind <> 'pipeline') or r.pipeline_run_id = v_run_id order by r.run_id),
-    v_reason, coalesce((p_body ->> 'force')::boolean, false), 'operator:' || v_token.name);
-  if v_run.kind = 'pipeline' and v_run.cancel_requested_at is null and not ops.is_terminal(v_run.state) then
-    update ops.runs set cancel_requested_at = ops.now(), cancel_reason = v_reason where run_id = v_run_id;
-    perform ops.emit(v_run_id, 'run.cancel_requested', null, 'operator:' || v_token.name,
-        jsonb_build_object('reason', v_reason));
-  end if;
-  perform ops.settle(v_ended, 'operator:' || v_token.name);
+  perform ops.gather_ready(true);
+  perform ops.cancel_family(v_run, v_reason, coalesce((p_body ->> 'force')::boolean, false), 'operator:' || v_token.name);
+  perform ops.notify_gathered();
   return ops.run_json(v_run_id);
 end
 $$;
@@ -1615,7 +1637,7 @@ end;
 --   p_body    the submit body (params, priority, queue, not_before, deadline, labels, caps, max_attempts, retry,
 --             lease_seconds, concurrency_key, concurrency_limit, condition, traceparent, idempotency_key, dedupe_key)
 --   p_place   what the caller knows: {run_id, workspace, submitted_by, pipeline_run_id, task_key, retry_of, inputs,
---             held: true for a task whose pipeline waits for other runs}
+--             held: true for a task whose pipeline waits for other runs, rerun: true when a key keeps its limit}
 --   p_depends [{depends_on, inputs: {name: output}}]; a run with parents waits for them. They are locked here, so that
 --             none ends unseen before this transaction does; the caller then looks at them with ops.unblock.
 -- The run is ready at once unless it waits for parents, for its time, or is a pipeline. Returns its run_id.
@@ -1628,7 +1650,6 @@ as $$
 declare
   v_run    ops.runs;
   v_spec   jsonb := p_template.spec;
-  v_key    jsonb := v_spec -> 'concurrency';
 begin
   v_run.run_id := coalesce((p_place ->> 'run_id')::uuid, ops.uuid7());
   v_run.workspace := p_place ->> 'workspace';
@@ -1637,8 +1658,8 @@ begin
   v_run.labels := coalesce(v_spec -> 'labels', '{}') || coalesce(nullif(p_body -> 'labels', 'null'), '{}');
   v_run.caps := ops.tighten_caps(v_run.workspace, p_template.name, v_spec -> 'caps', nullif(p_body -> 'caps', 'null'));
   v_run.not_before := (p_body ->> 'not_before')::timestamptz;
-  v_run.concurrency_key := coalesce(p_body ->> 'concurrency_key',
-                                    ops.substitute(v_key -> 'key', v_run.params, '/concurrency/key') #>> '{}');
+  v_run.concurrency_key := ops.planned_key(v_spec, p_body, v_run.params);
+  v_run.concurrency_limit := ops.planned_limit(v_spec, p_body);
   v_run.max_attempts := coalesce((p_body ->> 'max_attempts')::int, (v_spec #>> '{retry,max_attempts}')::int, 3);
   v_run.retry := nullif(p_body -> 'retry', 'null');
   v_run.lease_seconds := coalesce((p_body ->> 'lease_seconds')::int, (v_spec ->> 'lease_seconds')::int,
@@ -1657,8 +1678,7 @@ begin
     v_run.queued_at := ops.now();
   end if;
   if v_run.concurrency_key is not null then
-    perform ops.declare_key(v_run.workspace, v_run.concurrency_key,
-                            coalesce((p_body ->> 'concurrency_limit')::int, (v_key ->> 'limit')::int, 1));
+    perform ops.declare_key(v_run.workspace, v_run.concurrency_key, v_run.concurrency_limit, p_place ? 'rerun');
   end if;
   if p_depends <> '[]' then
     perform from ops.runs r where r.run_id in (select (d ->> 'depends_on')::uuid from jsonb_array_elements(p_depends) d)
@@ -1667,15 +1687,15 @@ begin
 
   insert into ops.runs (
     run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of,
-    params, inputs, outputs, labels, caps, max_attempts, retry, lease_seconds, requires, concurrency_key, condition, deadline,
-    idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at,
+    params, inputs, outputs, labels, caps, max_attempts, retry, lease_seconds, requires, concurrency_key,
+    concurrency_limit, condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at,
     priority, queue, not_before, ready_seq, queued_at, state, state_reason)
   values (
     v_run.run_id, v_run.workspace, p_template.template_id, p_template.name, p_template.version, p_template.kind,
     p_place ->> 'task_key', (p_place ->> 'pipeline_run_id')::uuid, (p_place ->> 'retry_of')::uuid,
     v_run.params, coalesce(p_place -> 'inputs', '[]'), v_run.outputs, v_run.labels, v_run.caps,
     v_run.max_attempts, v_run.retry, v_run.lease_seconds, nullif(v_spec -> 'requires', 'null'), v_run.concurrency_key,
-    v_run.condition,
+    case when v_run.concurrency_key is not null then v_run.concurrency_limit end, v_run.condition,
     (p_body ->> 'deadline')::timestamptz, p_body ->> 'idempotency_key', decode(p_place ->> 'digest', 'hex'),
     p_body ->> 'dedupe_key', p_body ->> 'traceparent', p_place ->> 'submitted_by', ops.now(),
     coalesce((p_body ->> 'priority')::int, (v_spec ->> 'priority')::int, 0),
@@ -1742,19 +1762,23 @@ end
 $$;
 
 -- functions/core/declare_key.sql
--- Mutate: a concurrency key exists and has the limit that the newest submit gives it.
-create or replace function ops.declare_key(p_workspace text, p_key text, p_limit int) returns void
+-- Mutate and lock: a concurrency key exists and has the limit that the newest submit gives it, and is not dropped until
+-- the transaction ends. p_keep: a key that is there keeps its limit.
+create or replace function ops.declare_key(
+  p_workspace text, p_key text, p_limit int, p_keep boolean default false)
+returns void
 language plpgsql volatile set search_path = ''
 as $$
 begin
-  if exists (select from ops.concurrency_keys k
-              where k.workspace = p_workspace and k.key = p_key and k."limit" = p_limit) then
+  perform from ops.concurrency_keys k
+    where k.workspace = p_workspace and k.key = p_key and (p_keep or k."limit" = p_limit) for key share;
+  if found then
     return;
   end if;
   insert into ops.concurrency_keys as k (workspace, key, "limit", updated_at)
   values (p_workspace, p_key, p_limit, ops.now())
   on conflict (workspace, key) do update set "limit" = excluded."limit", updated_at = excluded.updated_at
-   where k."limit" <> excluded."limit";
+   where k."limit" <> excluded."limit" and not p_keep;
 end
 $$;
 
@@ -1944,6 +1968,44 @@ begin
 end
 $$;
 
+-- functions/core/drop_idle_keys.sql
+-- Sweep: forget concurrency keys that no unfinished run has. Looks at p_limit keys at a time, once in ten seconds, and
+-- goes on from there at the next call.
+--
+-- A submit holds its key with a key share lock from the moment it declares it (ops.declare_key) until its run is there;
+-- such a key is passed over, and the runs are looked for in a statement after the one that locked the key. A submit
+-- that comes later waits, and declares the key anew. The caller's last act: it waits for nobody while it holds keys.
+create or replace function ops.drop_idle_keys(p_limit int) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_duty  record;
+  v_after text;
+  v_seen  text[];
+  v_idle  text[];
+begin
+  select * into v_duty from ops.take_duty('drop_idle_keys', 10);
+  if not v_duty.due then
+    return;
+  end if;
+  v_after := coalesce(v_duty.place, '');
+  v_seen := array(
+    select ops.key_of(k.workspace, k.key) from ops.concurrency_keys k
+     where (k.workspace, k.key) > (split_part(v_after, chr(31), 1), substr(v_after, strpos(v_after, chr(31)) + 1))
+     order by k.workspace, k.key limit p_limit);
+  update ops.duties set place = case when cardinality(v_seen) = p_limit then v_seen[p_limit] end
+   where name = 'drop_idle_keys';
+
+  v_idle := array(
+    select ops.key_of(k.workspace, k.key) from ops.split_keys(v_seen) s
+     cross join lateral (select c.workspace, c.key from ops.concurrency_keys c
+                          where c.workspace = s.workspace and c.key = s.key
+                            and not ops.key_is_used(c.workspace, c.key) offset 0 for update skip locked) k);
+  delete from ops.concurrency_keys k using ops.split_keys(v_idle) s
+   where k.workspace = s.workspace and k.key = s.key and not ops.key_is_used(k.workspace, k.key);
+end
+$$;
+
 -- functions/core/effective_caps.sql
 -- The caps in force: for each cap the least of p_own (the run's or the template's own) and of what the platform, the
 -- workspace and the template are given. Returns {cap: limit}; numbers.
@@ -2086,7 +2148,8 @@ $$;
 --
 -- Lock order: the claims' gate, request ids, concurrency keys, runs, their leases, pipelines. So keys are locked before
 -- the first run, also for the claims, which pick after the reports: what a report frees, a claim of the same exchange
--- can have.
+-- can have. Waiting runs whose time has come are locked, without waiting for them, after all that reports lock: theirs
+-- is an order of its own.
 -- p_patience_ms: how long to wait for a lock; then 55P03, and nothing has changed. Null: as long as the session does.
 -- p_gather: ordinal -3, detail "kind:count,…", holds what became claimable, which is then not notified.
 create or replace function ops.exchange_each(
@@ -2104,14 +2167,13 @@ begin
   if p_patience_ms is not null then
     perform set_config('lock_timeout', p_patience_ms::text, true);
   end if;
-  perform ops.gather_ready(p_gather);
+  perform ops.gather_ready(true);
   if jsonb_array_length(p_claims) > 0 then
     perform ops.pass_gate();
   end if;
   select c.claims, c.refusals into v_checked from ops.checked_claims(p_claims) c;
   if cardinality(v_checked.claims) > 0 then
     perform ops.lock_keys_ahead(v_checked.claims);
-    perform ops.promote_ready(100, 'claim');
   end if;
   if jsonb_array_length(p_reports) > 0 then
     select r.answers, r.ended into v_report from ops.report_each(p_reports) r;
@@ -2119,6 +2181,7 @@ begin
     return query select a.* from unnest(v_report.answers) a;
   end if;
   if cardinality(v_checked.claims) > 0 then
+    perform ops.promote_ready(100, 'claim');
     v_claims := ops.carry_claims(v_checked.claims);
     return query select a.* from unnest(v_claims) a;
     if exists (select from unnest(v_claims) a where a.detail like '{"runs": []%') then
@@ -2128,7 +2191,11 @@ begin
   end if;
   return query select r.* from unnest(v_checked.refusals) r;
   return query select -2, null::text, ops.iso(ops.now());
-  return query select -3, null::text, told from ops.gathered_ready() told where told is not null;
+  if p_gather then
+    return query select -3, null::text, told from ops.gathered_ready() told where told is not null;
+  else
+    perform ops.notify_gathered();
+  end if;
 end
 $$;
 
@@ -2156,6 +2223,7 @@ declare
   v_ended   uuid[] := '{}';
   v_expired jsonb  := '[]';
 begin
+  perform ops.gather_ready(true);
   perform ops.sweeper_resumed();
   for v_lost in
     with late as materialized (
@@ -2189,6 +2257,8 @@ begin
   perform ops.settle(v_ended, 'reactor');
   delete from ops.claim_requests
    where created_at < v_now - make_interval(hours => ops.setting_number('claim_request_hours')::int);
+  perform ops.notify_gathered();
+  perform ops.drop_idle_keys(1000);
   return jsonb_build_object('expired', v_expired);
 end
 $$;
@@ -2241,6 +2311,34 @@ as $$
                             order by p.output), '[]')
     from ops.publications p
    where p.run_id = (p_run).run_id and p.epoch = (p_run).epoch and p.state = 'failed'
+$$;
+
+-- functions/core/find_executor.sql
+-- Guard: the executor behind a reference (executor_id or number), one that the operator may steer: all its workspaces
+-- must be open to the token. Locks nothing. Raises OPN03, OPU02, OPC09 (it has left).
+create or replace function ops.find_executor(p_token ops.tokens, p_ref text) returns ops.executors
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_executor ops.executors;
+begin
+  if p_ref ~ '^[0-9]{1,18}$' then
+    select * into v_executor from ops.executors e where e.number = p_ref::bigint;
+  elsif p_ref ~* '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' then
+    select * into v_executor from ops.executors e where e.executor_id = p_ref::uuid;
+  end if;
+  if v_executor.executor_id is null then
+    perform ops.fail('OPN03', format('there is no executor %s', left(p_ref, 80)), '{}',
+                     'Give an executor_id or a number, as `executors ls` shows them.');
+  elsif p_token.workspaces is not null and not coalesce(v_executor.workspaces <@ p_token.workspaces, false) then
+    perform ops.fail('OPU02', format('executor %s works in workspaces that token %s does not open', v_executor.number,
+        p_token.name), jsonb_build_object('workspaces', p_token.workspaces), 'Use a token that opens them all.');
+  elsif v_executor.state = 'left' then
+    perform ops.fail('OPC09', format('executor %s has left', v_executor.number),
+                     jsonb_build_object('left_at', ops.iso(v_executor.left_at)), 'See `control-room executors ls`.');
+  end if;
+  return v_executor;
+end
 $$;
 
 -- functions/core/find_parent.sql
@@ -2347,13 +2445,17 @@ create or replace function ops.free_slots(p_keys text[], p_picked uuid[]) return
 language plpgsql stable set search_path = ''
 as $$
 begin
+  if cardinality(p_keys) = 0 then
+    return;
+  end if;
   return query select ops.key_of(k.workspace, k.key),
          k."limit"
          - (select count(*) from ops.leases l where l.workspace = k.workspace and l.concurrency_key = k.key)
          - (select count(*) from ops.runs r where r.run_id = any (p_picked) and r.workspace = k.workspace
              and r.concurrency_key = k.key)
-    from ops.concurrency_keys k
-   where ops.key_of(k.workspace, k.key) = any (p_keys);
+    from ops.split_keys(p_keys) s
+   cross join lateral (select c.workspace, c.key, c."limit" from ops.concurrency_keys c
+                        where c.workspace = s.workspace and c.key = s.key offset 0) k;
 end
 $$;
 
@@ -2393,7 +2495,7 @@ end
 $$;
 
 -- functions/core/gathered_ready.sql
--- What became claimable since ops.gather_ready(true), "kind:count,…", or null; the gathering ends.
+-- What became claimable since ops.gather_ready(true), "kind:count,…", each kind once, or null; the gathering ends.
 create or replace function ops.gathered_ready() returns text
 language plpgsql volatile set search_path = ''
 as $$
@@ -2401,7 +2503,10 @@ declare
   v_told text := nullif(current_setting('ops.gathered', true), '');
 begin
   perform ops.gather_ready(false);
-  return v_told;
+  return (
+    select string_agg(k.kind || ':' || k.runs, ',' order by k.kind)
+      from (select split_part(part, ':', 1) as kind, sum(split_part(part, ':', 2)::bigint) as runs
+              from unnest(string_to_array(v_told, ',')) part group by 1) k);
 end
 $$;
 
@@ -2411,15 +2516,12 @@ create or replace function ops.give_way(p_token ops.tokens, p_run_id uuid) retur
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_state text;
+  v_run ops.runs := ops.lock_family(p_run_id);
 begin
-  -- children in run-id order, then the pipeline, as ops.cancel_run locks them
-  perform from ops.runs r where r.pipeline_run_id = p_run_id order by r.run_id for update;
-  select r.state into v_state from ops.runs r where r.run_id = p_run_id for update;
-  if v_state in ('waiting', 'queued') then
-    perform ops.cancel_run(p_token.token_id, p_run_id::text, '{"reason": "replaced by a new submit with its dedupe key"}');
+  if v_run.state in ('waiting', 'queued') then
+    perform ops.cancel_family(v_run, 'replaced by a new submit with its dedupe key', false, 'operator:' || p_token.name);
   end if;
-  return v_state <> 'running';
+  return v_run.state <> 'running';
 end
 $$;
 
@@ -2582,6 +2684,15 @@ create or replace function ops.iso(p_at timestamptz) returns text
 language sql stable parallel safe
 return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 
+-- functions/core/key_is_used.sql
+-- Whether a run that has not ended has this concurrency key.
+create or replace function ops.key_is_used(p_workspace text, p_key text) returns boolean
+language sql stable set search_path = ''
+as $$
+  select exists (select from ops.runs r where r.workspace = p_workspace and r.concurrency_key = p_key
+                    and r.state in ('waiting', 'queued', 'running'))
+$$;
+
 -- functions/core/key_of.sql
 -- A concurrency key with its workspace as one text, for sets of keys; null for a run without a key.
 create or replace function ops.key_of(p_workspace text, p_key text) returns text
@@ -2618,6 +2729,34 @@ begin
                 or ops.key_of(r.workspace, r.concurrency_key) = any (p_open))
          order by r.ready_seq limit 200) ahead
        where ahead.key <> all (p_known || v_keys));
+  end loop;
+  return v_keys;
+end
+$$;
+
+-- functions/core/keys_of_submits.sql
+-- The concurrency keys that the submits of a batch bring; see ops.planned_keys. A member that is refused has none here
+-- and is refused again, in its turn.
+create or replace function ops.keys_of_submits(p_members jsonb) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_member record;
+  v_keys   jsonb := '[]';
+begin
+  for v_member in
+    select (m ->> 'token_id')::uuid as token_id, m -> 'body' as body,
+           coalesce(m #>> '{body,workspace}', 'default') as workspace
+      from jsonb_array_elements(p_members) m where jsonb_typeof(m -> 'body') = 'object'
+  loop
+    begin
+      perform ops.check_workspace(ops.require(v_member.token_id, array['operator']), v_member.workspace);
+      v_keys := v_keys || ops.planned_keys(
+        ops.find_template(v_member.workspace, v_member.body ->> 'template',
+                          (v_member.body ->> 'template_version')::int), v_member.body);
+    exception when others then
+      perform ops.refusal(sqlstate, sqlerrm, null, null);  -- raises again what is no refusal
+    end;
   end loop;
   return v_keys;
 end
@@ -2704,30 +2843,16 @@ end
 $$;
 
 -- functions/core/lock_executor.sql
--- Guard and lock: the executor behind a reference (executor_id or number), one that the operator may steer: all its
--- workspaces must be open to the token. Raises OPN03, OPU02, OPC09 (it has left).
+-- Guard and lock: the executor behind a reference, one that the operator may steer; see ops.find_executor. What the
+-- token may not steer is never locked. Raises OPN03, OPU02, OPC09 (it has left).
 create or replace function ops.lock_executor(p_token ops.tokens, p_ref text) returns ops.executors
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_executor ops.executors;
+  v_executor ops.executors := ops.find_executor(p_token, p_ref);
 begin
-  if p_ref ~ '^[0-9]{1,18}$' then
-    select * into v_executor from ops.executors e where e.number = p_ref::bigint for update;
-  elsif p_ref ~* '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' then
-    select * into v_executor from ops.executors e where e.executor_id = p_ref::uuid for update;
-  end if;
-  if v_executor.executor_id is null then
-    perform ops.fail('OPN03', format('there is no executor %s', left(p_ref, 80)), '{}',
-                     'Give an executor_id or a number, as `executors ls` shows them.');
-  elsif p_token.workspaces is not null and not coalesce(v_executor.workspaces <@ p_token.workspaces, false) then
-    perform ops.fail('OPU02', format('executor %s works in workspaces that token %s does not open', v_executor.number,
-        p_token.name), jsonb_build_object('workspaces', p_token.workspaces), 'Use a token that opens them all.');
-  elsif v_executor.state = 'left' then
-    perform ops.fail('OPC09', format('executor %s has left', v_executor.number),
-                     jsonb_build_object('left_at', ops.iso(v_executor.left_at)), 'See `control-room executors ls`.');
-  end if;
-  return v_executor;
+  perform from ops.executors e where e.executor_id = v_executor.executor_id for update;
+  return ops.find_executor(p_token, p_ref);  -- as it stands now
 end
 $$;
 
@@ -2747,6 +2872,7 @@ $$;
 
 -- functions/core/lock_keys.sql
 -- Lock these concurrency keys in key order; returns those locked. p_wait false: what another claim holds is left out.
+-- One index probe for each (`offset 0` keeps it so), whatever number of keys there is.
 create or replace function ops.lock_keys(p_keys text[], p_wait boolean) returns text[]
 language plpgsql volatile set search_path = ''
 as $$
@@ -2754,11 +2880,15 @@ begin
   if cardinality(p_keys) = 0 then
     return '{}';
   elsif p_wait then
-    return array(select ops.key_of(k.workspace, k.key) from ops.concurrency_keys k
-                  where ops.key_of(k.workspace, k.key) = any (p_keys) order by k.workspace, k.key for update);
+    return array(
+      select ops.key_of(k.workspace, k.key) from ops.split_keys(p_keys) s
+       cross join lateral (select c.workspace, c.key from ops.concurrency_keys c
+                            where c.workspace = s.workspace and c.key = s.key offset 0 for no key update) k);
   end if;
-  return array(select ops.key_of(k.workspace, k.key) from ops.concurrency_keys k
-                where ops.key_of(k.workspace, k.key) = any (p_keys) order by k.workspace, k.key for update skip locked);
+  return array(
+    select ops.key_of(k.workspace, k.key) from ops.split_keys(p_keys) s
+     cross join lateral (select c.workspace, c.key from ops.concurrency_keys c
+                          where c.workspace = s.workspace and c.key = s.key offset 0 for no key update skip locked) k);
 end
 $$;
 
@@ -2782,6 +2912,31 @@ begin
     v_keys := v_keys || ops.keys_ahead(v_executor, v_first.queues, '{}', '{}');
   end loop;
   perform ops.lock_keys(v_keys, true);
+end
+$$;
+
+-- functions/core/lock_planned_keys.sql
+-- Lock, in key order, the concurrency keys [{workspace, key, limit}] of several new runs before the first is made, so
+-- that two submits that bring the same keys in another order take turns. Keys that are not there are made; a limit that
+-- changes is left to ops.declare_key, which then waits for nobody. p_keep: as there.
+create or replace function ops.lock_planned_keys(p_keys jsonb, p_keep boolean) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_key record;
+begin
+  for v_key in
+    select k ->> 'workspace' as workspace, k ->> 'key' as key, array_agg((k ->> 'limit')::int) as limits
+      from jsonb_array_elements(p_keys) k where k ->> 'key' is not null group by 1, 2 order by 1, 2
+  loop
+    perform from ops.concurrency_keys k
+      where k.workspace = v_key.workspace and k.key = v_key.key and (p_keep or k."limit" = all (v_key.limits))
+      for key share;
+    continue when found;
+    insert into ops.concurrency_keys as k (workspace, key, "limit", updated_at)
+    values (v_key.workspace, v_key.key, v_key.limits[1], ops.now())
+    on conflict (workspace, key) do update set "limit" = k."limit" where false;  -- locked all the same
+  end loop;
 end
 $$;
 
@@ -2849,7 +3004,7 @@ return (
 -- does it; others go on with the floor they have.
 --
 -- Safe because (1) every enqueuer has a transaction id before it draws its ready_seq, (2) a candidate is adopted only
--- when all transactions that were open at its computation have ended, and (3) is then lowered to the least ready_seq
+-- when all transactions that were open at its computation had ended before this search began, and (3) is then lowered to the least ready_seq
 -- that is visible. Every claim_floor_rescan_seconds the search starts from the very beginning all the same.
 create or replace function ops.move_floor(p_queue text, p_kind text, p_priority int) returns bigint
 language plpgsql volatile set search_path = ''
@@ -2860,12 +3015,15 @@ declare
   v_last   bigint;
   v_least  bigint;
   v_rescan boolean;
+  v_ended  xid8;
 begin
   select * into v_floor from ops.queue_floors f
    where f.queue = p_queue and f.kind = p_kind and f.priority = p_priority for update skip locked;
   if v_floor.queue is null then
     return 9223372036854775807;  -- somebody else is at it
   end if;
+  -- before the search: a submit that ends between the two is then still open to the one and not missed by the other
+  v_ended := pg_snapshot_xmin(pg_current_snapshot());
   select s.last_value into v_last from ops.ready_seq s;
   v_rescan := v_floor.rescanned_at <= v_now - ops.seconds(ops.setting_number('claim_floor_rescan_seconds'));
   select min(r.ready_seq) into v_least from ops.runs r
@@ -2875,7 +3033,7 @@ begin
 
   if v_least < v_floor.floor_seq then
     v_floor.floor_seq := v_least;
-  elsif pg_snapshot_xmin(pg_current_snapshot()) >= v_floor.candidate_xmax then
+  elsif v_ended >= v_floor.candidate_xmax then
     v_floor.floor_seq := least(v_floor.candidate_seq, v_least);
   end if;
   update ops.queue_floors f set
@@ -2955,9 +3113,24 @@ begin
 end
 $$;
 
+-- functions/core/notify_gathered.sql
+-- Emit: what became claimable since ops.gather_ready(true), in one notification. A verb's last act but its answer.
+create or replace function ops.notify_gathered() returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_told text := ops.gathered_ready();
+begin
+  if v_told is not null then
+    perform pg_notify('ops_ready', v_told);
+  end if;
+end
+$$;
+
 -- functions/core/notify_ready.sql
 -- Emit: so many runs of these kinds became claimable; p_kinds names the kind of each. The payload is "kind:count,…".
--- At most one notification per statement of a verb; none while the caller gathers (ops.gather_ready).
+-- Null: nobody counted, and every claim that waits looks; the payload is empty. Verbs gather what their parts tell
+-- (ops.gather_ready) and notify once: Postgres gives a payload that one transaction notifies twice only once.
 create or replace function ops.notify_ready(p_kinds text[]) returns void
 language plpgsql volatile set search_path = ''
 as $$
@@ -2970,10 +3143,10 @@ begin
   end if;
   v_told := (select string_agg(k.kind || ':' || k.runs, ',' order by k.kind)
                from (select kind, count(*) as runs from unnest(p_kinds) kind group by kind) k);
-  if current_setting('ops.gather', true) = 'on' then
+  if p_kinds is not null and current_setting('ops.gather', true) = 'on' then
     perform set_config('ops.gathered', concat_ws(',', v_before, v_told), true);
   else
-    perform pg_notify('ops_ready', v_told);
+    perform pg_notify('ops_ready', coalesce(v_told, ''));
   end if;
 end
 $$;
@@ -3276,6 +3449,53 @@ begin
 end
 $$;
 
+-- functions/core/planned_key.sql
+-- The concurrency key of a new run, or null: its submit's, else what the template's says with these parameters.
+create or replace function ops.planned_key(p_spec jsonb, p_body jsonb, p_params jsonb) returns text
+language sql stable set search_path = ''
+as $$
+  select coalesce(p_body ->> 'concurrency_key',
+                  ops.substitute(p_spec #> '{concurrency,key}', p_params, '/concurrency/key') #>> '{}')
+$$;
+
+-- functions/core/planned_keys.sql
+-- The concurrency keys of a new run of this template, of a pipeline those of its tasks: [{workspace, key, limit}].
+-- p_templates: the template versions that tasks are pinned to. Changes and locks nothing. Raises as ops.create_run does.
+create or replace function ops.planned_keys(p_template ops.templates, p_body jsonb, p_templates jsonb default '{}')
+returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_spec   jsonb := p_template.spec;
+  v_keys   jsonb := '[]';
+  v_params jsonb;
+  v_task   record;
+begin
+  if p_template.kind <> 'pipeline' and coalesce(v_spec -> 'concurrency', 'null') = 'null'
+     and p_body ->> 'concurrency_key' is null then
+    return '[]';
+  end if;
+  v_params := ops.checked_params(v_spec -> 'params_schema', p_body -> 'params');
+  if p_template.kind <> 'pipeline' then
+    return jsonb_build_array(jsonb_build_object('workspace', p_template.workspace,
+      'key', ops.planned_key(v_spec, p_body, v_params), 'limit', ops.planned_limit(v_spec, p_body)));
+  end if;
+  for v_task in select t.key, t.value as task from jsonb_each(v_spec -> 'tasks') t loop
+    v_keys := v_keys || ops.planned_keys(
+      ops.task_template(p_template.workspace, v_task.key, v_task.task, p_templates ->> v_task.key),
+      jsonb_build_object('params', ops.substitute(coalesce(nullif(v_task.task -> 'params', 'null'), '{}'), v_params,
+                                                  '/tasks/' || v_task.key || '/params')));
+  end loop;
+  return v_keys;
+end
+$$;
+
+-- functions/core/planned_limit.sql
+-- The limit of a new run's concurrency key.
+create or replace function ops.planned_limit(p_spec jsonb, p_body jsonb) returns int
+language sql immutable parallel safe
+return coalesce((p_body ->> 'concurrency_limit')::int, (p_spec #>> '{concurrency,limit}')::int, 1);
+
 -- functions/core/planned_outputs.sql
 -- The outputs of a run, fixed at submit: [{name, format, mode, uri}] with uri = lakehouse_root + '/' + path. A
 -- parameter may be part of the path but cannot lead out of the root. Raises OPV02.
@@ -3310,11 +3530,16 @@ create or replace function ops.promote_due(p_limit int) returns jsonb
 language plpgsql volatile security definer set search_path = ''
 as $$
 declare
-  v_promoted int := ops.promote_ready(p_limit, 'reactor');
-  v_late     int := ops.end_late_runs(p_limit, 'reactor');
+  v_promoted  int;
+  v_late      int;
+  v_unblocked boolean;
 begin
-  return jsonb_build_object('promoted', v_promoted, 'deadlines', v_late,
-                            'unblocked', ops.recheck_blocked(p_limit, 'reactor'));
+  perform ops.gather_ready(true);
+  v_promoted := ops.promote_ready(p_limit, 'reactor');
+  v_late := ops.end_late_runs(p_limit, 'reactor');
+  v_unblocked := ops.recheck_blocked(p_limit, 'reactor');
+  perform ops.notify_gathered();
+  return jsonb_build_object('promoted', v_promoted, 'deadlines', v_late, 'unblocked', v_unblocked);
 end
 $$;
 
@@ -3363,6 +3588,7 @@ begin
   select * into v_found from ops.publications p
    where p.run_id = p_run_id and p.epoch = v_epoch and p.output = p_output;
 
+  perform ops.gather_ready(true);
   if v_found.run_id is null then
     perform ops.no_publication(p_run_id, v_epoch, p_output);
   elsif v_found.state = 'recorded' and p_body ->> 'state' = 'committed' then
@@ -3374,6 +3600,7 @@ begin
         coalesce(', table version ' || v_found.table_version, '')),
       jsonb_build_object('state', v_found.state, 'table_version', v_found.table_version), 'What is on record stands.');
   end if;
+  perform ops.notify_gathered();
   return (select jsonb_build_object('run_id', p.run_id, 'output', p.output, 'state', p.state,
                                     'table_version', p.table_version, 'run_state', r.state)
             from ops.publications p join ops.runs r on r.run_id = p.run_id
@@ -3749,6 +3976,7 @@ as $$
 declare
   v_token   ops.tokens := ops.require(p_token_id, array['operator']);
   v_refs    text[]     := ops.text_array(p_refs, 'runs');
+  v_runs    uuid[];
   v_member  record;
   v_new     uuid;
   v_code    text;
@@ -3759,10 +3987,18 @@ begin
   if coalesce(cardinality(v_refs), 0) not between 1 and 500 then
     perform ops.invalid('/runs', 'must name 1 to 500 runs');
   end if;
-  perform from ops.runs r
-    where r.run_id = any (array(select f::uuid from unnest(v_refs) f where f ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'))
-       or r.number = any (array(select f::bigint from unnest(v_refs) f where f ~ '^[0-9]{1,18}$'))
-    order by r.run_id for update;
+  v_runs := array(
+    select r.run_id from ops.runs r
+     where (r.run_id = any (array(select f::uuid from unnest(v_refs) f
+                                   where f ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'))
+            or r.number = any (array(select f::bigint from unnest(v_refs) f where f ~ '^[0-9]{1,18}$')))
+       and (v_token.workspaces is null or r.workspace = any (v_token.workspaces)));
+  perform ops.gather_ready(true);
+  perform ops.lock_planned_keys((
+    select jsonb_agg(jsonb_build_object('workspace', r.workspace, 'key', r.concurrency_key, 'limit', r.concurrency_limit))
+      from ops.runs r where r.concurrency_key is not null and (r.run_id = any (v_runs)
+        or r.pipeline_run_id = any (v_runs))), true);
+  perform from ops.runs r where r.run_id = any (v_runs) order by r.run_id for update;
   for v_member in select t.ref, (t.n - 1)::int as ordinal from unnest(v_refs) with ordinality t (ref, n) order by t.n loop
     begin
       v_new := ops.replay_one(v_token, ops.resolve_run(p_token_id, v_member.ref));
@@ -3774,6 +4010,7 @@ begin
                      from ops.refusal(v_code, v_message, v_members, v_hint) r;
     end;
   end loop;
+  perform ops.notify_gathered();
 end
 $$;
 
@@ -3993,7 +4230,7 @@ begin
   )
   select coalesce(array_agg(row(h.ordinal, null, ops.plain_answer(h.run_id, h.epoch, h.attempt))::ops.member_answer),
                   '{}'),
-         coalesce(array_agg(h.run_id), '{}'), array_agg(distinct h.freed_key) filter (where h.freed_key is not null)
+         coalesce(array_agg(h.run_id), '{}'), array_agg(h.freed_key) filter (where h.freed_key is not null)
     into answers, ended, v_freed from hashed h;
   perform ops.announce_freed(v_freed);
 end
@@ -4054,7 +4291,9 @@ begin
       jsonb_build_object('state', v_run.state, 'epoch', v_run.epoch), 'Only a run that an executor holds can be requeued.');
   end if;
 
+  perform ops.gather_ready(true);
   perform ops.take_back(v_run, v_reason, 'operator:' || v_token.name);
+  perform ops.notify_gathered();
   return ops.run_json(v_run_id);
 end
 $$;
@@ -4083,8 +4322,8 @@ $$;
 
 -- functions/core/rerun.sql
 -- Mutate and emit: a new run from an ended one; see ops.retry_run. What it waited for, it waits for again: the same
--- runs, which stay as they ended, so that it finds the same inputs, or is skipped again. p_failed_only: of a pipeline,
--- the tasks that succeeded are not run again.
+-- runs, which stay as they ended, so that it finds the same inputs, or is skipped again. A concurrency key keeps the
+-- limit that newer submits gave it. p_failed_only: of a pipeline, the tasks that succeeded are not run again.
 create or replace function ops.rerun(p_run ops.runs, p_key text, p_place jsonb, p_failed_only boolean default true)
 returns uuid
 language plpgsql volatile set search_path = ''
@@ -4094,6 +4333,7 @@ declare
   v_body     jsonb := jsonb_build_object('params', p_run.params, 'labels', p_run.labels, 'priority', p_run.priority,
     'queue', p_run.queue, 'max_attempts', p_run.max_attempts, 'retry', p_run.retry,
     'lease_seconds', p_run.lease_seconds, 'condition', p_run.condition, 'concurrency_key', p_run.concurrency_key,
+    'concurrency_limit', p_run.concurrency_limit,
     'traceparent', p_run.traceparent, 'idempotency_key', p_key);
   v_parents  jsonb := (select coalesce(jsonb_agg(jsonb_build_object('depends_on', d.depends_on, 'inputs', d.inputs)
                                                order by d.depends_on), '[]')
@@ -4102,6 +4342,7 @@ declare
   v_pinned   jsonb;
   v_new      uuid;
 begin
+  p_place := p_place || '{"rerun": true}';
   select * into v_template from ops.templates t where t.template_id = p_run.template_id;
   -- what platform caps allowed then may be above what they allow now: the tighter holds
   v_body := v_body || jsonb_build_object('caps', ops.effective_caps(p_run.workspace, p_run.template_name, p_run.caps));
@@ -4177,11 +4418,13 @@ declare
   v_reason   text       := ops.checked_reason(p_body);
   v_schedule jsonb      := ops.checked_schedule(p_body);
 begin
+  perform ops.gather_ready(true);
   perform ops.check_reschedule(ops.lock_family(v_run_id), v_schedule);
 
   perform ops.reschedule_each(
     array(select r.run_id from ops.runs r where r.run_id = v_run_id or r.pipeline_run_id = v_run_id),
     v_schedule, v_reason, 'operator:' || v_token.name);
+  perform ops.notify_gathered();
   return ops.run_json(v_run_id);
 end
 $$;
@@ -4285,7 +4528,7 @@ declare
 begin
   delete from ops.queue_pauses where queue = p_queue;
   if found then
-    perform ops.notify_ready(array(select distinct f.kind from ops.queue_floors f where f.queue = p_queue));
+    perform ops.notify_ready(null);
   end if;
   return ops.queue_json(p_queue, v_token.workspaces);
 end
@@ -4306,6 +4549,7 @@ declare
   v_reason  text       := ops.checked_reason(p_body);
   v_resumed uuid[];
 begin
+  perform ops.gather_ready(true);
   perform ops.check_steerable(ops.lock_family(v_run_id));
 
   v_resumed := ops.set_paused(
@@ -4315,6 +4559,7 @@ begin
                                 where r.run_id = any (v_resumed) and r.state = 'queued' order by r.ready_seq));
   perform ops.enqueue(array(select r.run_id from ops.runs r where r.run_id = any (v_resumed) and ops.is_due(r)
                              order by r.not_before), 'operator:' || v_token.name);
+  perform ops.notify_gathered();
   return ops.run_json(v_run_id);
 end
 $$;
@@ -4352,6 +4597,7 @@ declare
   v_run    ops.runs;
   v_found  uuid;
 begin
+  perform ops.gather_ready(true);
   if jsonb_typeof(p_body -> 'failed_only') not in ('boolean', 'null') then
     perform ops.invalid('/failed_only', 'must be true or false');
   end if;
@@ -4366,6 +4612,7 @@ begin
     insert into ops.retry_requests (workspace, idempotency_key, request_digest, run_id, created_at)
     select v_run.workspace, p_body ->> 'idempotency_key', v_digest, v_run_id, ops.now()
      where p_body ->> 'idempotency_key' is not null;
+    perform ops.notify_gathered();
     return ops.run_json(v_run_id);
   elsif not ops.is_terminal(v_run.state) then
     perform ops.fail('OPC05', format('run %s is %s', v_run.number, v_run.state),
@@ -4375,6 +4622,7 @@ begin
   v_found := ops.rerun(v_run, p_body ->> 'idempotency_key', jsonb_build_object(
     'workspace', v_run.workspace, 'submitted_by', v_token.name, 'retry_of', v_run_id,
     'digest', encode(v_digest, 'hex')), coalesce((p_body ->> 'failed_only')::boolean, true));
+  perform ops.notify_gathered();
   return ops.run_json(v_found);  -- a statement of its own, which sees the new run
 end
 $$;
@@ -4619,6 +4867,14 @@ begin
 end
 $$;
 
+-- functions/core/split_keys.sql
+-- Texts of ops.key_of as workspace and key again, in key order, each once: the order in which keys are locked.
+create or replace function ops.split_keys(p_keys text[]) returns table (workspace text, key text)
+language sql immutable parallel safe set search_path = ''
+as $$
+  select distinct split_part(k, chr(31), 1), substr(k, strpos(k, chr(31)) + 1) from unnest(p_keys) k order by 1, 2
+$$;
+
 -- functions/core/start_pipelines.sql
 -- Mutate and emit: the pipelines of runs that have started are running too. Once for all of a statement: pipelines are
 -- locked after all other runs, in one go.
@@ -4692,6 +4948,7 @@ declare
   v_executor ops.executors;
 begin
   if p_state <> 'active' then
+    perform ops.find_executor(v_token, p_ref);  -- the gate closes for nobody who may not
     perform ops.close_gate();
   end if;
   v_executor := ops.lock_executor(v_token, p_ref);
@@ -4702,7 +4959,7 @@ begin
     update ops.executors set state = p_state, state_at = ops.now(), state_by = v_token.name, state_reason = v_reason
      where executor_id = v_executor.executor_id returning * into v_executor;
     if p_state = 'active' then
-      perform ops.notify_ready(array[v_executor.kind]);
+      perform ops.notify_ready(null);  -- which of the claims that wait is its own, nobody here knows
     end if;
   end if;
   return ops.executor_json(v_executor);
@@ -4734,7 +4991,7 @@ begin
   if p_patience_ms is not null then
     perform set_config('lock_timeout', p_patience_ms::text, true);
   end if;
-  perform ops.gather_ready(p_gather);
+  perform ops.gather_ready(true);
   perform ops.lock_request_keys(w.workspace, false) from (
     select distinct coalesce(m #>> '{body,workspace}', 'default') as workspace from jsonb_array_elements(p_members) m
      where m #>> '{body,idempotency_key}' is not null order by 1) w;
@@ -4748,7 +5005,11 @@ begin
       from unnest(v_answers) a
       join (select (m ->> 'ordinal')::int as ordinal, coalesce((m ->> 'whole')::boolean, false) as whole
               from jsonb_array_elements(p_members) m) x on x.ordinal = a.ordinal;
-  return query select -3, null::text, told from ops.gathered_ready() told where told is not null;
+  if p_gather then
+    return query select -3, null::text, told from ops.gathered_ready() told where told is not null;
+  else
+    perform ops.notify_gathered();
+  end if;
 end
 $$;
 
@@ -4963,10 +5224,12 @@ as $$
 declare
   v_made record;
 begin
+  perform ops.gather_ready(true);
   select * into v_made from ops.submit_one(ops.require(p_token_id, array['operator']), p_body);
   if not v_made.repeated then
     perform ops.announce(array[v_made.run_id]);
   end if;
+  perform ops.notify_gathered();
   return ops.run_json(v_made.run_id) || case when v_made.repeated then '{"repeated": true}'::jsonb else '{}' end;
 end
 $$;
@@ -4984,6 +5247,9 @@ declare
   v_answers ops.member_answer[] := '{}';
   v_made    uuid[] := '{}';
 begin
+  if jsonb_array_length(p_members) > 1 then
+    perform ops.lock_planned_keys(ops.keys_of_submits(p_members), false);
+  end if;
   for v_member in select m from jsonb_array_elements(p_members) m order by (m ->> 'ordinal')::int loop
     v_one := ops.submit_guarded((v_member ->> 'token_id')::uuid, v_member -> 'body');
     v_answers := v_answers || row((v_member ->> 'ordinal')::int, v_one.code, v_one.detail)::ops.member_answer;
@@ -5005,9 +5271,13 @@ returns uuid
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_run_id uuid := ops.create_run(p_template, p_body, p_place, p_depends);
+  v_run_id uuid;
   v_actor  text := 'operator:' || (p_place ->> 'submitted_by');
 begin
+  if p_template.kind = 'pipeline' then
+    perform ops.lock_planned_keys(ops.planned_keys(p_template, p_body, p_templates), p_place ? 'rerun');
+  end if;
+  v_run_id := ops.create_run(p_template, p_body, p_place, p_depends);
   if p_template.kind = 'pipeline' then
     perform ops.create_tasks(v_run_id, p_template.spec -> 'tasks', p_body, p_place, p_keep, p_templates);
   end if;
@@ -5185,6 +5455,23 @@ begin
     'executor_id', v_lease.executor_id, 'lease_deadline', ops.iso(v_lease.lease_deadline), 'reason', p_reason));
   if (ops.route_run(p_run.run_id, 'expired', v_error, p_actor, null, null, true) ->> 'ended')::boolean then
     perform ops.settle(array[p_run.run_id], p_actor);
+  end if;
+end
+$$;
+
+-- functions/core/take_duty.sql
+-- Mutate: whether a duty of the sweeper is due, which is so when it last ran p_seconds ago and nobody is at it; it has
+-- run now, then. `place` is where it left off. Locks the duty until the transaction ends.
+create or replace function ops.take_duty(p_name text, p_seconds numeric, out due boolean, out place text)
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  insert into ops.duties (name, ran_at) values (p_name, '-infinity') on conflict do nothing;
+  select u.place into place from ops.duties u
+   where u.name = p_name and u.ran_at <= ops.now() - ops.seconds(p_seconds) for update skip locked;
+  due := found;
+  if due then
+    update ops.duties set ran_at = ops.now() where name = p_name;
   end if;
 end
 $$;
@@ -5897,15 +6184,19 @@ $$;
 create or replace function ops.within_slots(p_picked uuid[], p_candidates uuid[]) returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$
+declare
+  v_keys text[] := array(select distinct ops.key_of(r.workspace, r.concurrency_key) from ops.runs r
+                          where r.run_id = any (p_candidates) and r.concurrency_key is not null);
 begin
+  if cardinality(v_keys) = 0 then
+    return p_candidates;
+  end if;
   return array(
     select c.run_id from (
       select t.run_id, t.n, ops.key_of(r.workspace, r.concurrency_key) as key,
              row_number() over (partition by r.workspace, r.concurrency_key order by t.n) as place
         from unnest(p_candidates) with ordinality t (run_id, n) join ops.runs r on r.run_id = t.run_id) c
-      left join ops.free_slots(
-        array(select distinct ops.key_of(r.workspace, r.concurrency_key) from ops.runs r
-               where r.run_id = any (p_candidates) and r.concurrency_key is not null), p_picked) s on s.key = c.key
+      left join ops.free_slots(v_keys, p_picked) s on s.key = c.key
      where c.key is null or c.place <= s.free
      order by c.n);
 end
@@ -5945,8 +6236,8 @@ $$;
 
 create or replace trigger runs_definition before update of
   run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of, params,
-  inputs, outputs, labels, caps, max_attempts, retry, lease_seconds, requires, concurrency_key, condition, deadline,
-  idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at
+  inputs, outputs, labels, caps, max_attempts, retry, lease_seconds, requires, concurrency_key, concurrency_limit, condition,
+  deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at
   on ops.runs for each row execute function ops.refuse_redefinition();
 
 create or replace trigger templates_frozen before update on ops.templates

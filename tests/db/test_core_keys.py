@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.support.core import EXTERNAL, Json, Queue, Worker, publication, report
+from tests.support.core import EXTERNAL, USER, Json, Queue, Worker, publication, report
 from tests.support.postgres import Database
 
 
@@ -116,3 +117,77 @@ def test_who_waits_for_runs_of_a_key_is_told_when_it_is_free(queue: Queue, way: 
         lets_go(queue, worker, run, way)
         assert [n.payload for n in listener.notifies(timeout=0.5)] == ["dbt:1"]
     assert len(Worker(queue, "dbt").claim(1)) == 1
+
+
+def limit_of(queue: Queue, key: str) -> int | None:
+    found: int | None = queue.ops.value('select "limit" from ops.concurrency_keys where key = %s', key)
+    return found
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+def test_a_retry_leaves_its_key_the_limit_that_its_submit_gave(queue: Queue, dropped: bool) -> None:
+    run = queue.submit(concurrency_key="k", concurrency_limit=3)
+    worker = Worker(queue)
+    worker.report(worker.claim_one(), "failed", error=USER)
+    if dropped:
+        queue.sweep_keys()
+        assert limit_of(queue, "k") is None
+    queue.retry(run)
+    assert limit_of(queue, "k") == 3
+
+
+def test_a_replay_does_not_take_back_the_limit_that_a_newer_submit_gave(queue: Queue) -> None:
+    run = queue.submit(concurrency_key="k", concurrency_limit=3)
+    worker = Worker(queue)
+    worker.report(worker.claim_one(), "failed", error=USER)
+    queue.submit(concurrency_key="k", concurrency_limit=5)
+    queue.ops.call("replay_each", queue.operator, [run["run_id"]])
+    assert limit_of(queue, "k") == 5
+
+
+def test_keys_that_no_unfinished_run_has_are_forgotten(queue: Queue) -> None:
+    for t in ("waits", "runs", "queues"):
+        queue.submit("keyed", params={"t": t})
+    worker = Worker(queue)
+    waits, _runs = worker.claim(2)
+    worker.report(waits, "failed", error=EXTERNAL)
+    queue.cancel(queue.submit(concurrency_key="ended"))
+    queue.sweep_keys()
+    rows = queue.ops.admin.execute("select key from ops.concurrency_keys order by key").fetchall()
+    assert [key for (key,) in rows] == ["t/queues", "t/runs", "t/waits"]
+
+
+def test_idle_keys_are_looked_at_a_part_at_a_time_and_in_turn(queue: Queue) -> None:
+    for n in range(7):
+        queue.submit(concurrency_key=f"used-{n}")
+    fill(queue, 13)
+    left = []
+    for _ in range(5):
+        queue.forward(11)
+        queue.ops.admin.execute("select ops.drop_idle_keys(6)")
+        left.append(queue.ops.value("select count(*) from ops.concurrency_keys"))
+    assert left == [14, 8, 7, 7, 7]  # 6, 6, 1 idle ones, then used ones
+
+
+def fill(queue: Queue, keys: int) -> None:
+    """Keys that no run has."""
+    queue.ops.admin.execute(
+        "insert into ops.concurrency_keys select 'default', 'idle/' || n, 1, now() from generate_series(1, %s) n", (keys,)
+    )
+
+
+def test_what_a_claim_reads_does_not_grow_with_the_keys_ever_used(queue: Queue) -> None:
+    for t in "aabbc":
+        queue.submit("keyed", params={"t": t})
+    queue.submit()
+    worker = Worker(queue)
+    fill(queue, 50_000)
+    body = {"request_id": str(uuid.uuid4()), "max_runs": 10, "queues": None}
+    with queue.ops.admin.transaction():
+        answer = queue.ops.call_on(queue.ops.admin, "claim_runs", worker.token, worker.id, body)
+        read = queue.ops.value(
+            "select pg_stat_get_xact_tuples_returned('ops.concurrency_keys'::regclass)"
+            " + pg_stat_get_xact_tuples_returned('ops.concurrency_keys_pkey'::regclass)"
+        )
+    assert len(answer["runs"]) == 6
+    assert 0 < read < 100

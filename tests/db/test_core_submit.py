@@ -271,6 +271,7 @@ DEFINITION = {
     "lease_seconds",
     "requires",
     "concurrency_key",
+    "concurrency_limit",
     "condition",
     "deadline",
     "idempotency_key",

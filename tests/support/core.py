@@ -114,6 +114,11 @@ class Queue:
         expired: list[Json] = self.ops.call("expire_leases", limit)["expired"]
         return expired
 
+    def sweep_keys(self) -> None:
+        """Move on until the sweeper looks for idle keys and floors again, and let it."""
+        self.forward(11, sweeping=True)
+        self.sweep()
+
     def promote(self) -> Json:
         answer: Json = self.ops.call("promote_due", 100)
         return answer

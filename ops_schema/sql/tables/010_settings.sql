@@ -25,6 +25,7 @@ insert into ops.settings (key, value) values
 create table ops.duties (
   name   text        not null,
   ran_at timestamptz not null,
+  place  text,                                   -- of one that goes on from call to call: where
   constraint duties_pkey primary key (name)
 );
 

@@ -26,6 +26,7 @@ create table ops.runs (
   lease_seconds       int         not null default 60,
   requires            jsonb,                               -- {"capabilities", "labels"} to be offered; null: any
   concurrency_key     text,
+  concurrency_limit   int,                                 -- the key's, as its submit or its template gave it
   condition           text        not null default 'all_success',
   deadline            timestamptz,
   idempotency_key     text,
@@ -98,9 +99,9 @@ create table ops.runs (
 
 -- Ready rows alone.
 create index runs_ready on ops.runs (queue, kind, priority desc, ready_seq) where state = 'queued' and not paused;
--- Ready rows that wait for a concurrency key: who is announced when one becomes free.
-create index runs_ready_key on ops.runs (workspace, concurrency_key) where state = 'queued'
-    and concurrency_key is not null;
+-- Who is announced when a concurrency key becomes free, and whether a key is in use at all.
+create index runs_key on ops.runs (workspace, concurrency_key, state, kind)
+  where concurrency_key is not null and state in ('waiting', 'queued', 'running');
 -- Waiting rows that a clock will wake.
 create index runs_due on ops.runs (not_before) where state = 'waiting' and not_before is not null;
 -- Waiting rows that somebody looks at again: the sweeper's re-check of dependencies.
@@ -143,7 +144,8 @@ create table ops.run_dependencies (
 );
 create index run_dependencies_parent on ops.run_dependencies (depends_on);
 
--- Concurrency keys: the row is the lock. How many hold it is counted from leases, never kept.
+-- Concurrency keys: the row is the lock. How many hold it is counted from leases, never kept. Claims lock it for no key
+-- update; a submit holds it with a key share lock until its run is there, so that no sweeper drops it meanwhile.
 create table ops.concurrency_keys (
   workspace  text        not null,
   key        text        not null,

@@ -2,7 +2,7 @@
 --   p_body    the submit body (params, priority, queue, not_before, deadline, labels, caps, max_attempts, retry,
 --             lease_seconds, concurrency_key, concurrency_limit, condition, traceparent, idempotency_key, dedupe_key)
 --   p_place   what the caller knows: {run_id, workspace, submitted_by, pipeline_run_id, task_key, retry_of, inputs,
---             held: true for a task whose pipeline waits for other runs}
+--             held: true for a task whose pipeline waits for other runs, rerun: true when a key keeps its limit}
 --   p_depends [{depends_on, inputs: {name: output}}]; a run with parents waits for them. They are locked here, so that
 --             none ends unseen before this transaction does; the caller then looks at them with ops.unblock.
 -- The run is ready at once unless it waits for parents, for its time, or is a pipeline. Returns its run_id.
@@ -15,7 +15,6 @@ as $$
 declare
   v_run    ops.runs;
   v_spec   jsonb := p_template.spec;
-  v_key    jsonb := v_spec -> 'concurrency';
 begin
   v_run.run_id := coalesce((p_place ->> 'run_id')::uuid, ops.uuid7());
   v_run.workspace := p_place ->> 'workspace';
@@ -24,8 +23,8 @@ begin
   v_run.labels := coalesce(v_spec -> 'labels', '{}') || coalesce(nullif(p_body -> 'labels', 'null'), '{}');
   v_run.caps := ops.tighten_caps(v_run.workspace, p_template.name, v_spec -> 'caps', nullif(p_body -> 'caps', 'null'));
   v_run.not_before := (p_body ->> 'not_before')::timestamptz;
-  v_run.concurrency_key := coalesce(p_body ->> 'concurrency_key',
-                                    ops.substitute(v_key -> 'key', v_run.params, '/concurrency/key') #>> '{}');
+  v_run.concurrency_key := ops.planned_key(v_spec, p_body, v_run.params);
+  v_run.concurrency_limit := ops.planned_limit(v_spec, p_body);
   v_run.max_attempts := coalesce((p_body ->> 'max_attempts')::int, (v_spec #>> '{retry,max_attempts}')::int, 3);
   v_run.retry := nullif(p_body -> 'retry', 'null');
   v_run.lease_seconds := coalesce((p_body ->> 'lease_seconds')::int, (v_spec ->> 'lease_seconds')::int,
@@ -44,8 +43,7 @@ begin
     v_run.queued_at := ops.now();
   end if;
   if v_run.concurrency_key is not null then
-    perform ops.declare_key(v_run.workspace, v_run.concurrency_key,
-                            coalesce((p_body ->> 'concurrency_limit')::int, (v_key ->> 'limit')::int, 1));
+    perform ops.declare_key(v_run.workspace, v_run.concurrency_key, v_run.concurrency_limit, p_place ? 'rerun');
   end if;
   if p_depends <> '[]' then
     perform from ops.runs r where r.run_id in (select (d ->> 'depends_on')::uuid from jsonb_array_elements(p_depends) d)
@@ -54,15 +52,15 @@ begin
 
   insert into ops.runs (
     run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of,
-    params, inputs, outputs, labels, caps, max_attempts, retry, lease_seconds, requires, concurrency_key, condition, deadline,
-    idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at,
+    params, inputs, outputs, labels, caps, max_attempts, retry, lease_seconds, requires, concurrency_key,
+    concurrency_limit, condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at,
     priority, queue, not_before, ready_seq, queued_at, state, state_reason)
   values (
     v_run.run_id, v_run.workspace, p_template.template_id, p_template.name, p_template.version, p_template.kind,
     p_place ->> 'task_key', (p_place ->> 'pipeline_run_id')::uuid, (p_place ->> 'retry_of')::uuid,
     v_run.params, coalesce(p_place -> 'inputs', '[]'), v_run.outputs, v_run.labels, v_run.caps,
     v_run.max_attempts, v_run.retry, v_run.lease_seconds, nullif(v_spec -> 'requires', 'null'), v_run.concurrency_key,
-    v_run.condition,
+    case when v_run.concurrency_key is not null then v_run.concurrency_limit end, v_run.condition,
     (p_body ->> 'deadline')::timestamptz, p_body ->> 'idempotency_key', decode(p_place ->> 'digest', 'hex'),
     p_body ->> 'dedupe_key', p_body ->> 'traceparent', p_place ->> 'submitted_by', ops.now(),
     coalesce((p_body ->> 'priority')::int, (v_spec ->> 'priority')::int, 0),

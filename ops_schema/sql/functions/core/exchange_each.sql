@@ -9,7 +9,8 @@
 --
 -- Lock order: the claims' gate, request ids, concurrency keys, runs, their leases, pipelines. So keys are locked before
 -- the first run, also for the claims, which pick after the reports: what a report frees, a claim of the same exchange
--- can have.
+-- can have. Waiting runs whose time has come are locked, without waiting for them, after all that reports lock: theirs
+-- is an order of its own.
 -- p_patience_ms: how long to wait for a lock; then 55P03, and nothing has changed. Null: as long as the session does.
 -- p_gather: ordinal -3, detail "kind:count,…", holds what became claimable, which is then not notified.
 create or replace function ops.exchange_each(
@@ -27,14 +28,13 @@ begin
   if p_patience_ms is not null then
     perform set_config('lock_timeout', p_patience_ms::text, true);
   end if;
-  perform ops.gather_ready(p_gather);
+  perform ops.gather_ready(true);
   if jsonb_array_length(p_claims) > 0 then
     perform ops.pass_gate();
   end if;
   select c.claims, c.refusals into v_checked from ops.checked_claims(p_claims) c;
   if cardinality(v_checked.claims) > 0 then
     perform ops.lock_keys_ahead(v_checked.claims);
-    perform ops.promote_ready(100, 'claim');
   end if;
   if jsonb_array_length(p_reports) > 0 then
     select r.answers, r.ended into v_report from ops.report_each(p_reports) r;
@@ -42,6 +42,7 @@ begin
     return query select a.* from unnest(v_report.answers) a;
   end if;
   if cardinality(v_checked.claims) > 0 then
+    perform ops.promote_ready(100, 'claim');
     v_claims := ops.carry_claims(v_checked.claims);
     return query select a.* from unnest(v_claims) a;
     if exists (select from unnest(v_claims) a where a.detail like '{"runs": []%') then
@@ -51,6 +52,10 @@ begin
   end if;
   return query select r.* from unnest(v_checked.refusals) r;
   return query select -2, null::text, ops.iso(ops.now());
-  return query select -3, null::text, told from ops.gathered_ready() told where told is not null;
+  if p_gather then
+    return query select -3, null::text, told from ops.gathered_ready() told where told is not null;
+  else
+    perform ops.notify_gathered();
+  end if;
 end
 $$;

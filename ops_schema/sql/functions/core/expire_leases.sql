@@ -15,6 +15,7 @@ declare
   v_ended   uuid[] := '{}';
   v_expired jsonb  := '[]';
 begin
+  perform ops.gather_ready(true);
   perform ops.sweeper_resumed();
   for v_lost in
     with late as materialized (
@@ -48,6 +49,8 @@ begin
   perform ops.settle(v_ended, 'reactor');
   delete from ops.claim_requests
    where created_at < v_now - make_interval(hours => ops.setting_number('claim_request_hours')::int);
+  perform ops.notify_gathered();
+  perform ops.drop_idle_keys(1000);
   return jsonb_build_object('expired', v_expired);
 end
 $$;

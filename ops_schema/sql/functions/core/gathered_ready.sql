@@ -1,4 +1,4 @@
--- What became claimable since ops.gather_ready(true), "kind:count,…", or null; the gathering ends.
+-- What became claimable since ops.gather_ready(true), "kind:count,…", each kind once, or null; the gathering ends.
 create or replace function ops.gathered_ready() returns text
 language plpgsql volatile set search_path = ''
 as $$
@@ -6,6 +6,9 @@ declare
   v_told text := nullif(current_setting('ops.gathered', true), '');
 begin
   perform ops.gather_ready(false);
-  return v_told;
+  return (
+    select string_agg(k.kind || ':' || k.runs, ',' order by k.kind)
+      from (select split_part(part, ':', 1) as kind, sum(split_part(part, ':', 2)::bigint) as runs
+              from unnest(string_to_array(v_told, ',')) part group by 1) k);
 end
 $$;

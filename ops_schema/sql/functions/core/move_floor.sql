@@ -2,7 +2,7 @@
 -- does it; others go on with the floor they have.
 --
 -- Safe because (1) every enqueuer has a transaction id before it draws its ready_seq, (2) a candidate is adopted only
--- when all transactions that were open at its computation have ended, and (3) is then lowered to the least ready_seq
+-- when all transactions that were open at its computation had ended before this search began, and (3) is then lowered to the least ready_seq
 -- that is visible. Every claim_floor_rescan_seconds the search starts from the very beginning all the same.
 create or replace function ops.move_floor(p_queue text, p_kind text, p_priority int) returns bigint
 language plpgsql volatile set search_path = ''
@@ -13,12 +13,15 @@ declare
   v_last   bigint;
   v_least  bigint;
   v_rescan boolean;
+  v_ended  xid8;
 begin
   select * into v_floor from ops.queue_floors f
    where f.queue = p_queue and f.kind = p_kind and f.priority = p_priority for update skip locked;
   if v_floor.queue is null then
     return 9223372036854775807;  -- somebody else is at it
   end if;
+  -- before the search: a submit that ends between the two is then still open to the one and not missed by the other
+  v_ended := pg_snapshot_xmin(pg_current_snapshot());
   select s.last_value into v_last from ops.ready_seq s;
   v_rescan := v_floor.rescanned_at <= v_now - ops.seconds(ops.setting_number('claim_floor_rescan_seconds'));
   select min(r.ready_seq) into v_least from ops.runs r
@@ -28,7 +31,7 @@ begin
 
   if v_least < v_floor.floor_seq then
     v_floor.floor_seq := v_least;
-  elsif pg_snapshot_xmin(pg_current_snapshot()) >= v_floor.candidate_xmax then
+  elsif v_ended >= v_floor.candidate_xmax then
     v_floor.floor_seq := least(v_floor.candidate_seq, v_least);
   end if;
   update ops.queue_floors f set

@@ -1,5 +1,6 @@
 -- Emit: so many runs of these kinds became claimable; p_kinds names the kind of each. The payload is "kind:count,…".
--- At most one notification per statement of a verb; none while the caller gathers (ops.gather_ready).
+-- Null: nobody counted, and every claim that waits looks; the payload is empty. Verbs gather what their parts tell
+-- (ops.gather_ready) and notify once: Postgres gives a payload that one transaction notifies twice only once.
 create or replace function ops.notify_ready(p_kinds text[]) returns void
 language plpgsql volatile set search_path = ''
 as $$
@@ -12,10 +13,10 @@ begin
   end if;
   v_told := (select string_agg(k.kind || ':' || k.runs, ',' order by k.kind)
                from (select kind, count(*) as runs from unnest(p_kinds) kind group by kind) k);
-  if current_setting('ops.gather', true) = 'on' then
+  if p_kinds is not null and current_setting('ops.gather', true) = 'on' then
     perform set_config('ops.gathered', concat_ws(',', v_before, v_told), true);
   else
-    perform pg_notify('ops_ready', v_told);
+    perform pg_notify('ops_ready', coalesce(v_told, ''));
   end if;
 end
 $$;

@@ -5,10 +5,15 @@ create or replace function ops.promote_due(p_limit int) returns jsonb
 language plpgsql volatile security definer set search_path = ''
 as $$
 declare
-  v_promoted int := ops.promote_ready(p_limit, 'reactor');
-  v_late     int := ops.end_late_runs(p_limit, 'reactor');
+  v_promoted  int;
+  v_late      int;
+  v_unblocked boolean;
 begin
-  return jsonb_build_object('promoted', v_promoted, 'deadlines', v_late,
-                            'unblocked', ops.recheck_blocked(p_limit, 'reactor'));
+  perform ops.gather_ready(true);
+  v_promoted := ops.promote_ready(p_limit, 'reactor');
+  v_late := ops.end_late_runs(p_limit, 'reactor');
+  v_unblocked := ops.recheck_blocked(p_limit, 'reactor');
+  perform ops.notify_gathered();
+  return jsonb_build_object('promoted', v_promoted, 'deadlines', v_late, 'unblocked', v_unblocked);
 end
 $$;

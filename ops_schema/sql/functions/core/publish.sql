@@ -23,6 +23,7 @@ begin
   select * into v_found from ops.publications p
    where p.run_id = p_run_id and p.epoch = v_epoch and p.output = p_output;
 
+  perform ops.gather_ready(true);
   if v_found.run_id is null then
     perform ops.no_publication(p_run_id, v_epoch, p_output);
   elsif v_found.state = 'recorded' and p_body ->> 'state' = 'committed' then
@@ -34,6 +35,7 @@ begin
         coalesce(', table version ' || v_found.table_version, '')),
       jsonb_build_object('state', v_found.state, 'table_version', v_found.table_version), 'What is on record stands.');
   end if;
+  perform ops.notify_gathered();
   return (select jsonb_build_object('run_id', p.run_id, 'output', p.output, 'state', p.state,
                                     'table_version', p.table_version, 'run_state', r.state)
             from ops.publications p join ops.runs r on r.run_id = p.run_id

@@ -60,7 +60,7 @@ begin
   )
   select coalesce(array_agg(row(h.ordinal, null, ops.plain_answer(h.run_id, h.epoch, h.attempt))::ops.member_answer),
                   '{}'),
-         coalesce(array_agg(h.run_id), '{}'), array_agg(distinct h.freed_key) filter (where h.freed_key is not null)
+         coalesce(array_agg(h.run_id), '{}'), array_agg(h.freed_key) filter (where h.freed_key is not null)
     into answers, ended, v_freed from hashed h;
   perform ops.announce_freed(v_freed);
 end

@@ -29,7 +29,9 @@ begin
       jsonb_build_object('state', v_run.state, 'epoch', v_run.epoch), 'Only a run that an executor holds can be requeued.');
   end if;
 
+  perform ops.gather_ready(true);
   perform ops.take_back(v_run, v_reason, 'operator:' || v_token.name);
+  perform ops.notify_gathered();
   return ops.run_json(v_run_id);
 end
 $$;

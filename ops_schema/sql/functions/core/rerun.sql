@@ -1,6 +1,6 @@
 -- Mutate and emit: a new run from an ended one; see ops.retry_run. What it waited for, it waits for again: the same
--- runs, which stay as they ended, so that it finds the same inputs, or is skipped again. p_failed_only: of a pipeline,
--- the tasks that succeeded are not run again.
+-- runs, which stay as they ended, so that it finds the same inputs, or is skipped again. A concurrency key keeps the
+-- limit that newer submits gave it. p_failed_only: of a pipeline, the tasks that succeeded are not run again.
 create or replace function ops.rerun(p_run ops.runs, p_key text, p_place jsonb, p_failed_only boolean default true)
 returns uuid
 language plpgsql volatile set search_path = ''
@@ -10,6 +10,7 @@ declare
   v_body     jsonb := jsonb_build_object('params', p_run.params, 'labels', p_run.labels, 'priority', p_run.priority,
     'queue', p_run.queue, 'max_attempts', p_run.max_attempts, 'retry', p_run.retry,
     'lease_seconds', p_run.lease_seconds, 'condition', p_run.condition, 'concurrency_key', p_run.concurrency_key,
+    'concurrency_limit', p_run.concurrency_limit,
     'traceparent', p_run.traceparent, 'idempotency_key', p_key);
   v_parents  jsonb := (select coalesce(jsonb_agg(jsonb_build_object('depends_on', d.depends_on, 'inputs', d.inputs)
                                                order by d.depends_on), '[]')
@@ -18,6 +19,7 @@ declare
   v_pinned   jsonb;
   v_new      uuid;
 begin
+  p_place := p_place || '{"rerun": true}';
   select * into v_template from ops.templates t where t.template_id = p_run.template_id;
   -- what platform caps allowed then may be above what they allow now: the tighter holds
   v_body := v_body || jsonb_build_object('caps', ops.effective_caps(p_run.workspace, p_run.template_name, p_run.caps));

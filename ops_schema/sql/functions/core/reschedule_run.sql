@@ -12,11 +12,13 @@ declare
   v_reason   text       := ops.checked_reason(p_body);
   v_schedule jsonb      := ops.checked_schedule(p_body);
 begin
+  perform ops.gather_ready(true);
   perform ops.check_reschedule(ops.lock_family(v_run_id), v_schedule);
 
   perform ops.reschedule_each(
     array(select r.run_id from ops.runs r where r.run_id = v_run_id or r.pipeline_run_id = v_run_id),
     v_schedule, v_reason, 'operator:' || v_token.name);
+  perform ops.notify_gathered();
   return ops.run_json(v_run_id);
 end
 $$;

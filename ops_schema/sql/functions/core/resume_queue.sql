@@ -8,7 +8,7 @@ declare
 begin
   delete from ops.queue_pauses where queue = p_queue;
   if found then
-    perform ops.notify_ready(array(select distinct f.kind from ops.queue_floors f where f.queue = p_queue));
+    perform ops.notify_ready(null);
   end if;
   return ops.queue_json(p_queue, v_token.workspaces);
 end

@@ -12,6 +12,7 @@ declare
   v_reason  text       := ops.checked_reason(p_body);
   v_resumed uuid[];
 begin
+  perform ops.gather_ready(true);
   perform ops.check_steerable(ops.lock_family(v_run_id));
 
   v_resumed := ops.set_paused(
@@ -21,6 +22,7 @@ begin
                                 where r.run_id = any (v_resumed) and r.state = 'queued' order by r.ready_seq));
   perform ops.enqueue(array(select r.run_id from ops.runs r where r.run_id = any (v_resumed) and ops.is_due(r)
                              order by r.not_before), 'operator:' || v_token.name);
+  perform ops.notify_gathered();
   return ops.run_json(v_run_id);
 end
 $$;

@@ -15,6 +15,7 @@ declare
   v_run    ops.runs;
   v_found  uuid;
 begin
+  perform ops.gather_ready(true);
   if jsonb_typeof(p_body -> 'failed_only') not in ('boolean', 'null') then
     perform ops.invalid('/failed_only', 'must be true or false');
   end if;
@@ -29,6 +30,7 @@ begin
     insert into ops.retry_requests (workspace, idempotency_key, request_digest, run_id, created_at)
     select v_run.workspace, p_body ->> 'idempotency_key', v_digest, v_run_id, ops.now()
      where p_body ->> 'idempotency_key' is not null;
+    perform ops.notify_gathered();
     return ops.run_json(v_run_id);
   elsif not ops.is_terminal(v_run.state) then
     perform ops.fail('OPC05', format('run %s is %s', v_run.number, v_run.state),
@@ -38,6 +40,7 @@ begin
   v_found := ops.rerun(v_run, p_body ->> 'idempotency_key', jsonb_build_object(
     'workspace', v_run.workspace, 'submitted_by', v_token.name, 'retry_of', v_run_id,
     'digest', encode(v_digest, 'hex')), coalesce((p_body ->> 'failed_only')::boolean, true));
+  perform ops.notify_gathered();
   return ops.run_json(v_found);  -- a statement of its own, which sees the new run
 end
 $$;

@@ -10,6 +10,7 @@ declare
   v_executor ops.executors;
 begin
   if p_state <> 'active' then
+    perform ops.find_executor(v_token, p_ref);  -- the gate closes for nobody who may not
     perform ops.close_gate();
   end if;
   v_executor := ops.lock_executor(v_token, p_ref);
@@ -20,7 +21,7 @@ begin
     update ops.executors set state = p_state, state_at = ops.now(), state_by = v_token.name, state_reason = v_reason
      where executor_id = v_executor.executor_id returning * into v_executor;
     if p_state = 'active' then
-      perform ops.notify_ready(array[v_executor.kind]);
+      perform ops.notify_ready(null);  -- which of the claims that wait is its own, nobody here knows
     end if;
   end if;
   return ops.executor_json(v_executor);

@@ -22,7 +22,7 @@ begin
   if p_patience_ms is not null then
     perform set_config('lock_timeout', p_patience_ms::text, true);
   end if;
-  perform ops.gather_ready(p_gather);
+  perform ops.gather_ready(true);
   perform ops.lock_request_keys(w.workspace, false) from (
     select distinct coalesce(m #>> '{body,workspace}', 'default') as workspace from jsonb_array_elements(p_members) m
      where m #>> '{body,idempotency_key}' is not null order by 1) w;
@@ -36,6 +36,10 @@ begin
       from unnest(v_answers) a
       join (select (m ->> 'ordinal')::int as ordinal, coalesce((m ->> 'whole')::boolean, false) as whole
               from jsonb_array_elements(p_members) m) x on x.ordinal = a.ordinal;
-  return query select -3, null::text, told from ops.gathered_ready() told where told is not null;
+  if p_gather then
+    return query select -3, null::text, told from ops.gathered_ready() told where told is not null;
+  else
+    perform ops.notify_gathered();
+  end if;
 end
 $$;

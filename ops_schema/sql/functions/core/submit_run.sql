@@ -12,10 +12,12 @@ as $$
 declare
   v_made record;
 begin
+  perform ops.gather_ready(true);
   select * into v_made from ops.submit_one(ops.require(p_token_id, array['operator']), p_body);
   if not v_made.repeated then
     perform ops.announce(array[v_made.run_id]);
   end if;
+  perform ops.notify_gathered();
   return ops.run_json(v_made.run_id) || case when v_made.repeated then '{"repeated": true}'::jsonb else '{}' end;
 end
 $$;

@@ -10,6 +10,9 @@ declare
   v_answers ops.member_answer[] := '{}';
   v_made    uuid[] := '{}';
 begin
+  if jsonb_array_length(p_members) > 1 then
+    perform ops.lock_planned_keys(ops.keys_of_submits(p_members), false);
+  end if;
   for v_member in select m from jsonb_array_elements(p_members) m order by (m ->> 'ordinal')::int loop
     v_one := ops.submit_guarded((v_member ->> 'token_id')::uuid, v_member -> 'body');
     v_answers := v_answers || row((v_member ->> 'ordinal')::int, v_one.code, v_one.detail)::ops.member_answer;

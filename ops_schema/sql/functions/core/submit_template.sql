@@ -8,9 +8,13 @@ returns uuid
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_run_id uuid := ops.create_run(p_template, p_body, p_place, p_depends);
+  v_run_id uuid;
   v_actor  text := 'operator:' || (p_place ->> 'submitted_by');
 begin
+  if p_template.kind = 'pipeline' then
+    perform ops.lock_planned_keys(ops.planned_keys(p_template, p_body, p_templates), p_place ? 'rerun');
+  end if;
+  v_run_id := ops.create_run(p_template, p_body, p_place, p_depends);
   if p_template.kind = 'pipeline' then
     perform ops.create_tasks(v_run_id, p_template.spec -> 'tasks', p_body, p_place, p_keep, p_templates);
   end if;

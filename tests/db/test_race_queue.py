@@ -1,0 +1,196 @@
+"""Submits, claims and sweeps that meet: on concurrency keys, on claim floors, on a pipeline's tasks."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.core import EXTERNAL, Json, Queue, Worker, report
+from tests.support.postgres import Database
+from tests.support.race import Session
+
+
+@pytest.fixture
+def queue(pg: Database) -> Iterator[Queue]:
+    made = Queue(pg)
+    made.template(retry={"backoff_seconds": 30})
+    made.template("keyed", concurrency={"key": "{params.k}"})
+    yield made
+    made.ops.close()
+
+
+@pytest.fixture
+def one(queue: Queue) -> Iterator[Session]:
+    session = Session(queue)
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def two(queue: Queue) -> Iterator[Session]:
+    session = Session(queue)
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def three(queue: Queue) -> Iterator[Session]:
+    session = Session(queue)
+    yield session
+    session.close()
+
+
+def submitting(queue: Queue, *keys: str) -> tuple[Any, ...]:
+    bodies = [{"template": "keyed", "params": {"k": key}} for key in keys]
+    return "submit_each", [
+        {"ordinal": n, "token_id": str(queue.operator), "body": body} for n, body in enumerate(bodies)
+    ]
+
+
+def test_batches_that_bring_the_same_new_keys_in_another_order_take_turns(
+    queue: Queue, one: Session, two: Session
+) -> None:
+    one.call(*submitting(queue, "a"))
+    other = two.start(*submitting(queue, "b", "a"))
+    two.blocked(other)
+    one.call(*submitting(queue, "b"))
+    one.commit()
+    other.result(timeout=30)
+    two.commit()
+    assert queue.ops.value("select count(*) from ops.runs") == 4
+
+
+def test_pipelines_that_bring_the_same_new_keys_in_another_order_take_turns(
+    queue: Queue, one: Session, two: Session
+) -> None:
+    tasks = {name: {"template": "keyed", "params": {"k": key}} for name, key in (("t1", "b"), ("t2", "a"))}
+    queue.template("flow", kind="pipeline", tasks=tasks)
+    one.call(*submitting(queue, "a"))
+    other = two.start("submit_run", queue.operator, {"template": "flow", "params": {}})
+    two.blocked(other)
+    one.call(*submitting(queue, "b"))
+    one.commit()
+    other.result(timeout=30)
+    two.commit()
+    assert queue.ops.value("select count(*) from ops.runs") == 5
+
+
+def keys(queue: Queue) -> list[str]:
+    return [k for (k,) in queue.ops.admin.execute("select key from ops.concurrency_keys order by key").fetchall()]
+
+
+def test_a_key_is_not_dropped_under_a_submit_that_is_still_open(queue: Queue, one: Session) -> None:
+    queue.cancel(queue.submit("keyed", params={"k": "a"}))
+    one.call(*submitting(queue, "a"))
+    queue.sweep_keys()
+    assert keys(queue) == ["a"]
+    one.commit()
+    assert len(Worker(queue).claim(1)) == 1
+
+
+def test_a_submit_declares_a_key_anew_that_is_dropped_in_this_moment(queue: Queue, one: Session, two: Session) -> None:
+    queue.cancel(queue.submit("keyed", params={"k": "a"}))
+    queue.forward(11)
+    one.call("drop_idle_keys", 10)
+    other = two.start(*submitting(queue, "a"))
+    two.blocked(other)
+    one.commit()
+    other.result(timeout=30)
+    two.commit()
+    assert keys(queue) == ["a"]
+    assert len(Worker(queue).claim(1)) == 1
+
+
+def test_a_claim_does_not_wait_for_a_submit_with_the_same_key(queue: Queue, one: Session) -> None:
+    queue.submit("keyed", params={"k": "a"})
+    one.call(*submitting(queue, "a"))
+    assert len(Worker(queue).claim(5)) == 1
+    one.commit()
+
+
+def in_backoff(queue: Queue, worker: Worker) -> tuple[Json, Json]:
+    """Of a pipeline a task that runs, and a later one whose time to be tried again has come."""
+    queue.template("flow", kind="pipeline", tasks={"a": {"template": "job"}, "b": {"template": "job"}})
+    whole = queue.submit("flow")
+    a, b = worker.claim(2)
+    worker.report(b, "failed", error=EXTERNAL)
+    queue.forward(31)
+    return whole, a
+
+
+def test_an_exchange_and_the_cancel_of_a_pipeline_take_turns(
+    queue: Queue, one: Session, two: Session, three: Session
+) -> None:
+    worker = Worker(queue)
+    whole, a = in_backoff(queue, worker)
+    one.connection.execute("select from ops.runs where run_id = %s for update", (a["run_id"],))
+    cancel = two.start("cancel_run", queue.operator, whole["run_id"], {})
+    two.blocked(cancel)
+    member = {"ordinal": 0, "token_id": str(worker.token), "run_id": a["run_id"], "body": report(a)}
+    body = {"request_id": str(uuid.uuid4()), "max_runs": 5, "queues": None}
+    claim = {"ordinal": 1, "token_id": str(worker.token), "executor_id": str(worker.id), "body": body}
+    exchange = three.start("exchange_each", [member], [claim])
+    three.blocked(exchange)
+    one.commit()
+    cancel.result(timeout=30)
+    two.commit()
+    exchange.result(timeout=30)
+    three.commit()
+    assert queue.states(whole)["b"] == "cancelled"
+
+
+def test_a_due_run_and_one_that_a_report_lets_go_are_claimed_in_the_same_exchange(queue: Queue, one: Session) -> None:
+    queue.template("flow", kind="pipeline", tasks={"a": {"template": "job"},
+                                                   "z": {"template": "job", "depends_on": ["a"]}})
+    whole, later = queue.submit("flow"), queue.submit(not_before="2030-01-01T00:00:00Z")
+    worker = Worker(queue)
+    a = worker.claim_one()
+    queue.ops.admin.execute("update ops.runs set not_before = now() where run_id = %s", (later["run_id"],))
+    member = {"ordinal": 0, "token_id": str(worker.token), "run_id": a["run_id"], "body": report(a)}
+    body = {"request_id": str(uuid.uuid4()), "max_runs": 5, "queues": None}
+    claim = {"ordinal": 1, "token_id": str(worker.token), "executor_id": str(worker.id), "body": body}
+    one.call("exchange_each", [member], [claim])
+    one.commit()
+    assert queue.states(whole)["z"] == "running"
+    assert queue.state(later) == "running"
+
+
+PAUSE = """
+create function public.pause_here() returns boolean language plpgsql as $$
+begin
+  perform pg_advisory_lock_shared(77);
+  perform pg_advisory_unlock_shared(77);
+  return true;
+end $$;
+create policy pause_here on ops.runs using (public.pause_here());
+alter table ops.runs enable row level security;
+alter table ops.runs force row level security;
+"""
+
+
+def test_a_submit_that_commits_while_the_floor_is_computed_is_not_passed(
+    queue: Queue, one: Session, two: Session
+) -> None:
+    queue.cancel(queue.submit())  # the floor is there
+    # the policy holds a search up while it reads, after its snapshot was taken
+    queue.ops.admin.execute(PAUSE)
+    for session in (one, two):
+        session.connection.execute("set role ops_owner")
+        session.commit()
+    body = {"template": "job", "params": {}}
+    early = one.call("submit_run", queue.operator, body)
+    queue.submit()
+    two.call("move_floor", "default", "python", 0)  # the candidate: the second run
+    two.commit()
+    queue.ops.admin.execute("select pg_advisory_lock(77)")
+    moving = two.start("move_floor", "default", "python", 0)
+    two.blocked(moving)
+    one.commit()
+    queue.ops.admin.execute("select pg_advisory_unlock(77)")
+    moving.result(timeout=30)
+    two.commit()
+    queue.ops.admin.execute("alter table ops.runs disable row level security")
+    assert Worker(queue).claim_one()["run_id"] == early["run_id"]
