@@ -64,6 +64,7 @@ insert into ops.settings (key, value) values
   ('max_expirations', '5'),                      -- a run whose lease lapsed this often is poison
   ('claim_floor_seconds', '1'),                  -- how often a claim floor is moved
   ('claim_floor_rescan_seconds', '10'),          -- how often it is computed from the very start
+  ('claim_floor_empty_seconds', '3600'),         -- a claim floor that is empty for so long is dropped
   ('claim_request_hours', '24'),                 -- how long a claim's answer can be asked for again
   ('partitions_ahead', '3');                     -- months of event and log partitions made in advance
 
@@ -281,7 +282,6 @@ create table ops.runs (
   finished_at         timestamptz,
   cancel_requested_at timestamptz,
   cancel_reason       text,
-  revoked_reason      text,                                -- why the last epoch was taken away
   result              jsonb,
   error               jsonb,
   progress            jsonb,
@@ -331,7 +331,8 @@ create index runs_ready on ops.runs (queue, kind, priority desc, ready_seq) wher
 create index runs_key on ops.runs (workspace, concurrency_key, state, kind)
   where concurrency_key is not null and state in ('waiting', 'queued', 'running');
 -- Waiting rows that a clock will wake.
-create index runs_due on ops.runs (not_before) where state = 'waiting' and not_before is not null;
+create index runs_due on ops.runs (not_before) where state = 'waiting' and not_before is not null
+    and state_reason in ('not_before', 'retry_backoff') and not paused;
 -- Waiting rows that somebody looks at again: the sweeper's re-check of dependencies.
 create index runs_blocked on ops.runs (run_id) where state = 'waiting' and state_reason = 'waiting_on_dependency';
 -- Runs that the sweeper ends: a deadline that passed, a cancellation that nobody obeyed.
@@ -385,7 +386,8 @@ create table ops.concurrency_keys (
 
 -- Claim floors: no queued row of (queue, kind, priority) has a ready_seq below floor_seq, so a claim seeks from there
 -- instead of walking over dead entries. `candidate` becomes the floor when every transaction that was open while it
--- was computed has ended. Also the list of priorities that exist.
+-- was computed has ended. Also the list of priorities that exist. One that has been empty for long is dropped, and made
+-- again when a run stands there.
 create table ops.queue_floors (
   queue          text        not null,
   kind           text        not null,
@@ -395,6 +397,7 @@ create table ops.queue_floors (
   candidate_xmax xid8,
   moved_at       timestamptz not null,
   rescanned_at   timestamptz not null,
+  empty_since    timestamptz,
   constraint queue_floors_pkey primary key (queue, kind, priority)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 
@@ -719,12 +722,7 @@ begin
   if cardinality(v_ready) > 0 then
     perform ops.ensure_floors(v_ready);
   end if;
-  insert into ops.queue_floors (queue, kind, priority, moved_at, rescanned_at)
-  select n.queue, n.kind, n.priority, ops.now(), ops.now() from unnest(p_ready) n
-   where not exists (select from ops.queue_floors f
-                      where (f.queue, f.kind, f.priority) = (n.queue, n.kind, n.priority))
-   order by 1, 2, 3
-  on conflict do nothing;
+  perform ops.ensure_places(p_ready);
   perform ops.notify_ready(array(select n.kind from unnest(p_ready) n cross join lateral generate_series(1, n.runs))
                            || array(select r.kind from ops.runs r where r.run_id = any (v_ready)));
 end
@@ -1782,6 +1780,13 @@ begin
 end
 $$;
 
+-- functions/core/dedupe_lock.sql
+-- The advisory lock of a submit's dedupe key.
+create or replace function ops.dedupe_lock(p_body jsonb) returns bigint
+language sql immutable parallel safe
+return hashtextextended('ops.dedupe:' || coalesce(p_body ->> 'workspace', 'default') || '/' ||
+                        (p_body ->> 'dedupe_key'), 0);
+
 -- functions/core/deduplicated.sql
 -- The run on record that a submit is answered with because it holds the submit's dedupe key; null when a new run is to
 -- be made, which with on_conflict `replace` may mean that the holder was cancelled just now. The caller has locked the
@@ -1968,6 +1973,52 @@ begin
 end
 $$;
 
+-- functions/core/drop_empty_floors.sql
+-- Sweep: forget claim floors that have been empty for `claim_floor_empty_seconds`: every claim probes each floor, and
+-- names of queues are free. Looks at p_limit floors at a time, once in ten seconds, and goes on from there.
+--
+-- Who makes a run ready holds the floor's advisory lock, shared, from before it looks for the floor until it commits
+-- (ops.ensure_places). A floor is dropped under that lock alone, after a look that is no older than the lock: so a run is
+-- either seen here or makes the floor again. Waits for no lock, and is its caller's last act.
+create or replace function ops.drop_empty_floors(p_limit int) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now   timestamptz := ops.now();
+  v_after text[];
+  v_last  text[];
+  v_seen  int         := 0;
+  v_duty  record;
+  v_floor ops.queue_floors;
+begin
+  select * into v_duty from ops.take_duty('drop_empty_floors', 10);
+  if not v_duty.due then
+    return;
+  end if;
+  v_after := coalesce(string_to_array(v_duty.place, chr(31)), array['', '', '0']);
+  for v_floor in
+    select * from ops.queue_floors f where (f.queue, f.kind, f.priority) > (v_after[1], v_after[2], v_after[3]::int)
+     order by f.queue, f.kind, f.priority limit p_limit for update skip locked
+  loop
+    v_seen := v_seen + 1;
+    v_last := array[v_floor.queue, v_floor.kind, v_floor.priority::text];
+    if not ops.floor_is_empty(v_floor) then
+      update ops.queue_floors f set empty_since = null
+       where (f.queue, f.kind, f.priority) = (v_floor.queue, v_floor.kind, v_floor.priority) and f.empty_since is not null;
+    elsif v_floor.empty_since is null then
+      update ops.queue_floors f set empty_since = v_now
+       where (f.queue, f.kind, f.priority) = (v_floor.queue, v_floor.kind, v_floor.priority);
+    elsif v_floor.empty_since <= v_now - ops.seconds(ops.setting_number('claim_floor_empty_seconds'))
+          and pg_try_advisory_xact_lock(ops.floor_lock(v_floor.queue, v_floor.kind, v_floor.priority)) then
+      delete from ops.queue_floors f
+       where (f.queue, f.kind, f.priority) = (v_floor.queue, v_floor.kind, v_floor.priority) and ops.floor_is_empty(f);
+    end if;
+  end loop;
+  update ops.duties set place = case when v_seen = p_limit then array_to_string(v_last, chr(31)) end
+   where name = 'drop_empty_floors';
+end
+$$;
+
 -- functions/core/drop_idle_keys.sql
 -- Sweep: forget concurrency keys that no unfinished run has. Looks at p_limit keys at a time, once in ten seconds, and
 -- goes on from there at the next call.
@@ -2033,63 +2084,43 @@ begin
 end
 $$;
 
+-- functions/core/end_late_one.sql
+-- Mutate and emit: a step of the sweep (ops.sweep_each): a run's deadline has passed. One that does not run yet fails;
+-- one that runs is asked to stop. Answers {ended}.
+create or replace function ops.end_late_one(p_run_id uuid, p_actor text) returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run ops.runs;
+begin
+  select * into v_run from ops.runs r where r.run_id = p_run_id;
+  if v_run.state = 'running' then
+    update ops.runs set cancel_requested_at = ops.now(), cancel_reason = 'the deadline has passed' where run_id = p_run_id;
+    perform ops.emit(p_run_id, 'run.cancel_requested', null, p_actor, '{"reason": "the deadline has passed"}');
+    return '{"ended": []}';
+  end if;
+  perform ops.finish_run(p_run_id, 'failed', 'deadline_passed', p_actor, jsonb_build_object(
+    'class', 'external', 'code', 'deadline_passed',
+    'message', format('not started by its deadline %s', ops.iso(v_run.deadline))));
+  return jsonb_build_object('ended', jsonb_build_array(p_run_id));
+end
+$$;
+
 -- functions/core/end_late_runs.sql
 -- Mutate and emit: runs whose deadline has passed. Those that do not run yet fail; those that run are asked to stop.
--- Returns how many.
+-- Returns how many. One that raises is passed over.
 create or replace function ops.end_late_runs(p_limit int, p_actor text) returns int
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_run   record;
-  v_ended uuid[] := '{}';
-  v_count int := 0;
+  v_late uuid[];
 begin
-  for v_run in
-    select r.run_id, r.state, r.deadline from ops.runs r
+  v_late := array(
+    select r.run_id from ops.runs r
      where r.deadline <= ops.now() and r.state in ('waiting', 'queued', 'running') and r.kind <> 'pipeline'
        and r.cancel_requested_at is null and r.state_reason is distinct from 'publishing'
-     order by r.run_id limit p_limit for update skip locked
-  loop
-    v_count := v_count + 1;
-    if v_run.state = 'running' then
-      update ops.runs set cancel_requested_at = ops.now(), cancel_reason = 'the deadline has passed'
-       where run_id = v_run.run_id;
-      perform ops.emit(v_run.run_id, 'run.cancel_requested', null, p_actor, '{"reason": "the deadline has passed"}');
-    else
-      perform ops.finish_run(v_run.run_id, 'failed', 'deadline_passed', p_actor, jsonb_build_object(
-        'class', 'external', 'code', 'deadline_passed',
-        'message', format('not started by its deadline %s', ops.iso(v_run.deadline))));
-      v_ended := v_ended || v_run.run_id;
-    end if;
-  end loop;
-  perform ops.settle(v_ended, p_actor);
-  return v_count;
-end
-$$;
-
--- functions/core/enforce_cancels.sql
--- Mutate and emit: runs whose cancellation was asked for longer ago than a lease and the grace, and whose executor has
--- not obeyed: the lease is revoked and the run cancelled. Returns them; the caller settles.
-create or replace function ops.enforce_cancels(p_limit int) returns uuid[]
-language plpgsql volatile set search_path = ''
-as $$
-declare
-  v_now   timestamptz := ops.now();
-  v_grace interval    := ops.seconds(ops.setting_number('cancel_grace_seconds'));
-  v_run   ops.runs;
-  v_ended uuid[] := '{}';
-begin
-  for v_run in
-    select r.* from ops.runs r
-     where r.state = 'running' and r.cancel_requested_at is not null and r.kind <> 'pipeline'
-       and r.state_reason is distinct from 'publishing'
-       and greatest(r.cancel_requested_at, ops.sweeper_back(r.lease_seconds)) + ops.seconds(r.lease_seconds) + v_grace < v_now
-     order by r.run_id limit p_limit for update skip locked
-  loop
-    perform ops.revoke(v_run, 'reactor');
-    v_ended := v_ended || v_run.run_id;
-  end loop;
-  return v_ended;
+     order by r.run_id limit p_limit for update skip locked);
+  return jsonb_array_length(ops.sweep_each(array_fill('end_late_one'::text, array[cardinality(v_late)]), v_late, p_actor));
 end
 $$;
 
@@ -2120,17 +2151,41 @@ begin
 end
 $$;
 
+-- functions/core/enqueue_one.sql
+-- Mutate and emit: a step of the sweep (ops.sweep_each): ops.enqueue of one run. Answers {ended}.
+create or replace function ops.enqueue_one(p_run_id uuid, p_actor text) returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  perform ops.enqueue(array[p_run_id], p_actor);
+  return '{"ended": []}';
+end
+$$;
+
 -- functions/core/ensure_floors.sql
 -- A claim floor for every (queue, kind, priority) in which these runs stand ready; claims find priorities through it.
 create or replace function ops.ensure_floors(p_run_ids uuid[]) returns void
 language plpgsql volatile set search_path = ''
 as $$
 begin
+  perform ops.ensure_places(array(select row(r.queue, r.kind, r.priority, count(*))::ops.ready_place from ops.runs r
+                                   where r.run_id = any (p_run_ids) group by r.queue, r.kind, r.priority));
+end
+$$;
+
+-- functions/core/ensure_places.sql
+-- Lock and mutate: each of these places has a claim floor, and none is dropped until the transaction ends: the locks
+-- are taken, shared, before a statement of its own looks which floors there are. See ops.drop_empty_floors.
+create or replace function ops.ensure_places(p_places ops.ready_place[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  perform pg_advisory_xact_lock_shared(l.lock)
+     from (select distinct ops.floor_lock(n.queue, n.kind, n.priority) as lock from unnest(p_places) n) l;
   insert into ops.queue_floors (queue, kind, priority, moved_at, rescanned_at)
-  select distinct r.queue, r.kind, r.priority, ops.now(), ops.now() from ops.runs r
-   where r.run_id = any (p_run_ids)
-     and not exists (select from ops.queue_floors f
-                      where (f.queue, f.kind, f.priority) = (r.queue, r.kind, r.priority))
+  select distinct n.queue, n.kind, n.priority, ops.now(), ops.now() from unnest(p_places) n
+   where not exists (select from ops.queue_floors f
+                      where (f.queue, f.kind, f.priority) = (n.queue, n.kind, n.priority))
    order by 1, 2, 3
   on conflict do nothing;
 end
@@ -2209,57 +2264,63 @@ return coalesce('executor:' || (select e.name from ops.executors e where e.execu
 -- Sweep: revoke leases past their deadline, at most p_limit, and route their runs; then end the runs whose cancellation
 -- nobody obeyed within a lease and the grace. Never touches a run whose report was accepted.
 --
--- One statement selects with SKIP LOCKED, raises the epoch and ends the attempt; a renewal or a report that is under
--- way keeps its run. After a pause of the sweeper's own that is longer than the time between two renewals, a
--- lease has its whole length from the sweeper's return.
+-- One statement selects and locks with SKIP LOCKED, and what it found is revoked under those locks; a renewal or a report
+-- that is under way keeps its run. After a pause of the sweeper's own that is longer than the time between two renewals,
+-- a lease has its whole length from the sweeper's return. A run that raises is passed over (ops.sweep_each).
 -- Returns {expired: [{run_id, epoch, decision}]}.
 create or replace function ops.expire_leases(p_limit int) returns jsonb
 language plpgsql volatile security definer set search_path = ''
 as $$
 declare
-  v_now     timestamptz := ops.now();
-  v_lost    record;
-  v_route   jsonb;
-  v_ended   uuid[] := '{}';
-  v_expired jsonb  := '[]';
+  v_now    timestamptz := ops.now();
+  v_late   uuid[];
+  v_cancel uuid[];
+  v_done   jsonb;
 begin
   perform ops.gather_ready(true);
   perform ops.sweeper_resumed();
-  for v_lost in
-    with late as materialized (
-      select l.run_id, l.epoch, l.executor_id, l.lease_deadline
-        from ops.leases l join ops.runs r on r.run_id = l.run_id
-       where l.lease_deadline < v_now and l.reported_at is null
-         and ops.sweeper_back(l.lease_seconds) + ops.seconds(l.lease_seconds) <= v_now
-       order by l.run_id limit p_limit for update of r, l skip locked
-    ), ended as (
-      update ops.attempts a set outcome = 'expired', finished_at = v_now, error = ops.expired_error(e.lease_deadline)
-        from late e where a.run_id = e.run_id and a.epoch = e.epoch
-    ), orphaned as (
-      update ops.artifacts f set state = 'orphaned', orphaned_at = v_now
-        from late e where f.run_id = e.run_id and f.epoch = e.epoch and f.state in ('begun', 'recorded')
-    ), revoked as (
-      update ops.runs r set epoch = r.epoch + 1, expirations = r.expirations + 1, revoked_reason = 'expired'
-        from late e where r.run_id = e.run_id
-    )
-    select * from late order by run_id
-  loop
-    perform ops.emit(v_lost.run_id, 'attempt.expired', v_lost.epoch, 'reactor', jsonb_build_object(
-      'executor_id', v_lost.executor_id, 'lease_deadline', ops.iso(v_lost.lease_deadline)));
-    v_route := ops.route_run(v_lost.run_id, 'expired', ops.expired_error(v_lost.lease_deadline), 'reactor');
-    if (v_route ->> 'ended')::boolean then
-      v_ended := v_ended || v_lost.run_id;
-    end if;
-    v_expired := v_expired || jsonb_build_object('run_id', v_lost.run_id, 'epoch', v_lost.epoch,
-                                                   'decision', v_route -> 'decision');
-  end loop;
-  v_ended := v_ended || ops.enforce_cancels(p_limit);
-  perform ops.settle(v_ended, 'reactor');
+  v_late := array(
+    select l.run_id from ops.leases l join ops.runs r on r.run_id = l.run_id
+     where l.lease_deadline < v_now and l.reported_at is null
+       and ops.sweeper_back(l.lease_seconds) + ops.seconds(l.lease_seconds) <= v_now
+     order by l.run_id limit p_limit for update of r, l skip locked);
+  v_cancel := ops.unheeded_cancels(p_limit, v_late);
+  v_done := ops.sweep_each(array_fill('expire_one'::text, array[cardinality(v_late)])
+                           || array_fill('revoke_one'::text, array[cardinality(v_cancel)]), v_late || v_cancel, 'reactor');
   delete from ops.claim_requests
    where created_at < v_now - make_interval(hours => ops.setting_number('claim_request_hours')::int);
   perform ops.notify_gathered();
   perform ops.drop_idle_keys(1000);
-  return jsonb_build_object('expired', v_expired);
+  perform ops.drop_empty_floors(1000);
+  return jsonb_build_object('expired', (select coalesce(jsonb_agg(d - 'ended'), '[]') from jsonb_array_elements(v_done) d
+                                         where d ? 'decision'));
+end
+$$;
+
+-- functions/core/expire_one.sql
+-- Mutate and emit: a step of the sweep (ops.sweep_each): a lease is past its deadline; the epoch rises, the attempt is
+-- expired, the run is routed. The caller holds run and lease. Answers {ended, epoch, decision}.
+create or replace function ops.expire_one(p_run_id uuid, p_actor text) returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_lost  ops.leases;
+  v_error jsonb;
+  v_route jsonb;
+begin
+  select * into v_lost from ops.leases l where l.run_id = p_run_id;
+  v_error := ops.expired_error(v_lost.lease_deadline);
+  update ops.attempts a set outcome = 'expired', finished_at = ops.now(), error = v_error
+   where a.run_id = p_run_id and a.epoch = v_lost.epoch;
+  update ops.artifacts f set state = 'orphaned', orphaned_at = ops.now()
+   where f.run_id = p_run_id and f.epoch = v_lost.epoch and f.state in ('begun', 'recorded');
+  update ops.runs r set epoch = r.epoch + 1, expirations = r.expirations + 1 where r.run_id = p_run_id;
+
+  perform ops.emit(p_run_id, 'attempt.expired', v_lost.epoch, p_actor, jsonb_build_object(
+    'executor_id', v_lost.executor_id, 'lease_deadline', ops.iso(v_lost.lease_deadline)));
+  v_route := ops.route_run(p_run_id, 'expired', v_error, p_actor);
+  return jsonb_build_object('epoch', v_lost.epoch, 'decision', v_route -> 'decision',
+    'ended', case when (v_route ->> 'ended')::boolean then jsonb_build_array(p_run_id) else '[]' end);
 end
 $$;
 
@@ -2410,6 +2471,23 @@ begin
                                   else jsonb_build_object('error', p_error - 'trace') end);
 end
 $$;
+
+-- functions/core/floor_is_empty.sql
+-- Whether no run that may be claimed stands there.
+create or replace function ops.floor_is_empty(p_floor ops.queue_floors) returns boolean
+language sql stable set search_path = ''
+as $$
+  select not exists (select from ops.runs r where r.state = 'queued' and not r.paused and r.queue = (p_floor).queue
+                        and r.kind = (p_floor).kind and r.priority = (p_floor).priority)
+$$;
+
+-- functions/core/floor_lock.sql
+-- The advisory lock under which a claim floor is made and dropped: one of 64, so that a batch with thousands of queues
+-- takes no more.
+create or replace function ops.floor_lock(p_queue text, p_kind text, p_priority int) returns bigint
+language sql immutable parallel safe
+return hashtextextended('ops.floors:' ||
+  (hashtextextended(concat_ws(chr(31), p_queue, p_kind, p_priority), 0) & 63), 0);
 
 -- functions/core/follow_report.sql
 -- Mutate and emit: what an accepted report does to its run. A report that ends the run is told by the event of that
@@ -2684,6 +2762,12 @@ create or replace function ops.iso(p_at timestamptz) returns text
 language sql stable parallel safe
 return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 
+-- functions/core/keeps_key_alone.sql
+-- Whether a submit may use up an idempotency key without making a run (see ops.deduplicated).
+create or replace function ops.keeps_key_alone(p_body jsonb) returns boolean
+language sql immutable parallel safe
+return coalesce(p_body ->> 'on_conflict' = 'return' and p_body ->> 'idempotency_key' is not null, false);
+
 -- functions/core/key_is_used.sql
 -- Whether a run that has not ended has this concurrency key.
 create or replace function ops.key_is_used(p_workspace text, p_key text) returns boolean
@@ -2829,7 +2913,7 @@ end
 $$;
 
 -- functions/core/list_queues.sql
--- The queues that runs have stood in or that are paused, by name. Returns {items: [Queue]}. Raises OPU01, OPU02.
+-- The queues that runs have stood in lately (claim_floor_empty_seconds) or that are paused, by name. Returns {items: [Queue]}. Raises OPU01, OPU02.
 create or replace function ops.list_queues(p_token_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -3039,7 +3123,7 @@ begin
   update ops.queue_floors f set
     floor_seq = v_floor.floor_seq, moved_at = v_now,
     rescanned_at = case when v_rescan then v_now else f.rescanned_at end,
-    candidate_seq = v_least, candidate_xmax = pg_snapshot_xmax(pg_current_snapshot())
+    empty_since = case when v_least > v_last then f.empty_since end, candidate_seq = v_least, candidate_xmax = pg_snapshot_xmax(pg_current_snapshot())
    where f.queue = p_queue and f.kind = p_kind and f.priority = p_priority;
   return v_floor.floor_seq;
 end
@@ -3227,6 +3311,20 @@ $$;
 create or replace function ops.pass_gate() returns void
 language sql volatile
 return pg_advisory_xact_lock_shared(hashtextextended('ops.claims', 0));
+
+-- functions/core/pass_over.sql
+-- What a sweep does about a member that raised: it is logged, and the sweep goes on without it. What is not the member's
+-- (a lock, a deadlock, a resource, a shutdown) is raised again.
+create or replace function ops.pass_over(p_code text, p_message text, p_what text) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  if p_code ~ '^(40|53|55|57|58)' then
+    raise exception using errcode = p_code, message = p_message;
+  end if;
+  raise warning using errcode = p_code, message = format('action=swept_past %s: %s', p_what, p_message);
+end
+$$;
 
 -- functions/core/pause_executor.sql
 -- Pause an executor: it gets no new runs, finishes those it has and goes on beating.
@@ -3545,7 +3643,8 @@ $$;
 
 -- functions/core/promote_ready.sql
 -- Mutate and emit: runs whose time has come enter the ready index, at most p_limit, in the order of their times.
--- Returns how many. Rows that another transaction holds are left to the next call.
+-- Returns how many. Rows that another transaction holds are left to the next call; one that raises is passed
+-- over.
 create or replace function ops.promote_ready(p_limit int, p_actor text) returns int
 language plpgsql volatile set search_path = ''
 as $$
@@ -3557,8 +3656,17 @@ begin
                   where r.state = 'waiting' and r.not_before is not null and r.not_before <= v_now
                     and r.state_reason in ('not_before', 'retry_backoff') and not r.paused
                   order by r.not_before limit p_limit for update skip locked);
-  perform ops.enqueue(v_due, p_actor);
-  return cardinality(v_due);
+  if cardinality(v_due) = 0 then
+    return 0;
+  end if;
+  begin
+    perform ops.enqueue(v_due, p_actor);
+    return cardinality(v_due);
+  exception when others then
+    perform ops.pass_over(sqlstate, sqlerrm, 'a promotion; each run is tried alone');
+  end;
+  return jsonb_array_length(ops.steps_guarded(array_fill('enqueue_one'::text, array[cardinality(v_due)]), v_due, p_actor,
+                                              false));
 end
 $$;
 
@@ -3675,21 +3783,34 @@ return jsonb_build_object('code', p_code, 'message', p_message, 'detail', p_deta
 
 -- functions/core/recheck_blocked.sql
 -- Mutate and emit: look again at runs that wait for parents and should not any more. Returns whether there were any.
+-- A backstop, since whoever ends a run unblocks its dependents: once in ten seconds, p_limit waiting runs in run-id order,
+-- from where the last look ended. A run that raises is passed over.
 create or replace function ops.recheck_blocked(p_limit int, p_actor text) returns boolean
 language plpgsql volatile set search_path = ''
 as $$
 declare
+  v_duty  record;
+  v_seen  uuid[];
   v_stuck uuid[];
 begin
-  v_stuck := array(select r.run_id from ops.runs r
-                    where r.state = 'waiting' and r.state_reason = 'waiting_on_dependency'
-                      and ops.run_verdict(r.run_id, r.condition) <> 'wait'
-                    order by r.run_id limit p_limit for update skip locked);
-  if cardinality(v_stuck) = 0 then
+  select * into v_duty from ops.take_duty('recheck_blocked', 10);
+  if not v_duty.due then
     return false;
   end if;
-  perform ops.settle(ops.unblock(v_stuck, p_actor), p_actor);
-  return true;
+  v_seen := array(
+    select r.run_id from ops.runs r
+     where r.state = 'waiting' and r.state_reason = 'waiting_on_dependency'
+       and r.run_id > coalesce(v_duty.place::uuid, '00000000-0000-0000-0000-000000000000')
+     order by r.run_id limit p_limit);
+  update ops.duties set place = case when cardinality(v_seen) = p_limit then v_seen[p_limit]::text end
+   where name = 'recheck_blocked';
+  v_stuck := array(
+    select r.run_id from ops.runs r
+     where r.run_id = any (v_seen) and r.state = 'waiting' and r.state_reason = 'waiting_on_dependency'
+       and ops.run_verdict(r.run_id, r.condition) <> 'wait'
+     order by r.run_id for update skip locked);
+  perform ops.sweep_each(array_fill('unblock_one'::text, array[cardinality(v_stuck)]), v_stuck, p_actor);
+  return cardinality(v_stuck) > 0;
 end
 $$;
 
@@ -4063,7 +4184,7 @@ $$;
 -- Report many attempts: one statement for the plain successes, one by one for the rest; a refusal is its member's own.
 --   p_reports [{ordinal, token_id, run_id, body, artifacts?}]; ordinals differ; body as for ops.report_attempt
 -- Returns the answers, in no order, and the runs that ended, which the caller settles once for all.
--- All runs are locked first, in run-id order, then their leases. Raises only what no member is to blame for.
+-- All runs are locked first, in run-id order, then their leases, then idempotency keys. Raises only what no member is to blame for.
 create or replace function ops.report_each(
   p_reports jsonb, out answers ops.member_answer[], out ended uuid[])
 language plpgsql volatile set search_path = ''
@@ -4092,6 +4213,10 @@ begin
   end if;
 
   v_done := array(select a.ordinal from unnest(answers) a);
+  -- in one order, so that two batches with the same keys take turns
+  perform pg_advisory_xact_lock(k.lock)
+     from (select distinct ops.report_lock((m ->> 'run_id')::uuid, m -> 'body') as lock
+             from jsonb_array_elements(p_reports) m where (m ->> 'ordinal')::int <> all (v_done) order by 1) k;
   for v_member in
     select (m ->> 'ordinal')::int as ordinal, (m ->> 'token_id')::uuid as token_id, (m ->> 'run_id')::uuid as run_id,
            m -> 'body' as body,
@@ -4130,6 +4255,17 @@ exception when others then
 end
 $$;
 
+-- functions/core/report_lock.sql
+-- The advisory lock of a report's idempotency key, which is its executor's own; null for a report that is refused.
+create or replace function ops.report_lock(p_run_id uuid, p_body jsonb) returns bigint
+language sql stable set search_path = ''
+as $$
+  select hashtextextended(concat_ws('/', 'ops.report:', a.executor_id, p_body ->> 'idempotency_key'), 0)
+    from ops.attempts a
+   where a.run_id = p_run_id
+     and a.epoch = case when p_body ->> 'epoch' ~ '^[0-9]{1,18}$' then (p_body ->> 'epoch')::bigint end
+$$;
+
 -- functions/core/report_one.sql
 -- One report, all kinds: {detail: the answer, ended: whether the run reached a final state}. The caller settles it.
 -- Raises as ops.report_attempt does.
@@ -4147,7 +4283,7 @@ declare
 begin
   perform ops.check_report(p_body);
   v_epoch := ops.body_epoch(p_body);
-  perform pg_advisory_xact_lock(hashtextextended('ops.report:' || (p_body ->> 'idempotency_key'), 0));
+  perform pg_advisory_xact_lock(ops.report_lock(p_run_id, p_body));  -- ops.report_each has it already
   perform from ops.runs r where r.run_id = p_run_id for update;
 
   perform ops.check_attempt_owner(v_token, p_run_id, v_epoch);
@@ -4638,8 +4774,22 @@ begin
    where run_id = p_run.run_id and epoch = p_run.epoch and outcome = 'running';
   update ops.artifacts set state = 'orphaned', orphaned_at = ops.now()
    where run_id = p_run.run_id and epoch = p_run.epoch and state in ('begun', 'recorded');
-  update ops.runs set epoch = epoch + 1, revoked_reason = 'cancelled' where run_id = p_run.run_id;
+  update ops.runs set epoch = epoch + 1 where run_id = p_run.run_id;
   perform ops.finish_run(p_run.run_id, 'cancelled', 'revoked', p_actor);
+end
+$$;
+
+-- functions/core/revoke_one.sql
+-- Mutate and emit: a step of the sweep (ops.sweep_each): nobody obeyed the run's cancellation. Answers {ended}.
+create or replace function ops.revoke_one(p_run_id uuid, p_actor text) returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run ops.runs;
+begin
+  select * into v_run from ops.runs r where r.run_id = p_run_id;
+  perform ops.revoke(v_run, p_actor);
+  return jsonb_build_object('ended', jsonb_build_array(p_run_id));
 end
 $$;
 
@@ -4966,6 +5116,33 @@ begin
 end
 $$;
 
+-- functions/core/steps_guarded.sql
+-- See ops.sweep_each. p_settle: each step settles what it ended.
+create or replace function ops.steps_guarded(p_steps text[], p_run_ids uuid[], p_actor text, p_settle boolean)
+returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_step record;
+  v_one  jsonb;
+  v_done jsonb := '[]';
+begin
+  for v_step in select t.name, t.run_id from unnest(p_steps, p_run_ids) with ordinality t (name, run_id, n) order by t.n
+  loop
+    begin
+      execute format('select ops.%I($1, $2)', v_step.name) into v_one using v_step.run_id, p_actor;
+      if p_settle then
+        perform ops.settle(array(select jsonb_array_elements_text(v_one -> 'ended')::uuid), p_actor);
+      end if;
+      v_done := v_done || (v_one || jsonb_build_object('run_id', v_step.run_id));
+    exception when others then
+      perform ops.pass_over(sqlstate, sqlerrm, format('%s run_id=%s', v_step.name, v_step.run_id));
+    end;
+  end loop;
+  return v_done;
+end
+$$;
+
 -- functions/core/submit_each.sql
 -- Submit many runs of many callers, in one transaction: what every submit of the operator plane becomes.
 --   p_members [{ordinal, token_id, body, whole?}]; ordinals differ; body as for ops.submit_run
@@ -4992,9 +5169,10 @@ begin
     perform set_config('lock_timeout', p_patience_ms::text, true);
   end if;
   perform ops.gather_ready(true);
-  perform ops.lock_request_keys(w.workspace, false) from (
-    select distinct coalesce(m #>> '{body,workspace}', 'default') as workspace from jsonb_array_elements(p_members) m
-     where m #>> '{body,idempotency_key}' is not null order by 1) w;
+  perform ops.lock_request_keys(w.workspace, w.alone) from (
+    select coalesce(m #>> '{body,workspace}', 'default') as workspace, bool_or(ops.keeps_key_alone(m -> 'body')) as alone
+      from jsonb_array_elements(p_members) m
+     where m #>> '{body,idempotency_key}' is not null group by 1 order by 1) w;
   v_answers := ops.submits_on_record(p_members);
   v_left := ops.unanswered(p_members, v_answers);
   select * into v_plain from ops.submit_plain_guarded(v_left);
@@ -5059,7 +5237,9 @@ $$;
 -- Claims are not told: the caller announces what became ready.
 --
 -- Two submits with one idempotency key at once: the index lets one through, and the other finds it. Requests that use
--- keys without making a run take turns with all of these (see ops.repeated_submit).
+-- keys without making a run take turns with all of these (see ops.repeated_submit); a submit that may do so too, since it
+-- may be answered with the holder of its dedupe key, takes its idempotency key alone.
+-- Lock order: idempotency keys of the workspace, dedupe key, concurrency keys, runs.
 create or replace function ops.submit_one(p_token ops.tokens, p_body jsonb, out run_id uuid, out repeated boolean)
 language plpgsql volatile set search_path = ''
 as $$
@@ -5070,8 +5250,11 @@ declare
 begin
   perform ops.check_submit(p_body);
   perform ops.check_workspace(p_token, v_workspace);
+  if p_body ->> 'idempotency_key' is not null then
+    perform ops.lock_request_keys(v_workspace, ops.keeps_key_alone(p_body));
+  end if;
   if p_body ->> 'dedupe_key' is not null then
-    perform pg_advisory_xact_lock(hashtextextended('ops.dedupe:' || v_workspace || '/' || (p_body ->> 'dedupe_key'), 0));
+    perform pg_advisory_xact_lock(ops.dedupe_lock(p_body));
   end if;
   loop
     run_id := ops.repeated_submit(v_workspace, p_body ->> 'idempotency_key', v_digest, false);
@@ -5248,6 +5431,9 @@ declare
   v_made    uuid[] := '{}';
 begin
   if jsonb_array_length(p_members) > 1 then
+    perform pg_advisory_xact_lock(k.lock) from (
+      select distinct ops.dedupe_lock(m -> 'body') as lock from jsonb_array_elements(p_members) m
+       where m #>> '{body,dedupe_key}' is not null order by 1) k;
     perform ops.lock_planned_keys(ops.keys_of_submits(p_members), false);
   end if;
   for v_member in select m from jsonb_array_elements(p_members) m order by (m ->> 'ordinal')::int loop
@@ -5400,6 +5586,33 @@ begin
 end
 $$;
 
+-- functions/core/sweep_each.sql
+-- Mutate and emit: a sweep's steps, each of a locked run: p_steps[n] names the function that is done to p_run_ids[n].
+-- A step is ops.<name>(run_id uuid, actor text) and answers {ended: [run_id], …}; runs that ended are settled, once for
+-- all. A step that raises changes nothing and is passed over (ops.pass_over); if what follows from the ends raises, every
+-- step is taken again with its own consequences, so that one run's do not undo the others'.
+-- Returns the answers of the steps done, with run_id added.
+create or replace function ops.sweep_each(p_steps text[], p_run_ids uuid[], p_actor text) returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_done jsonb;
+begin
+  if cardinality(p_run_ids) = 0 then
+    return '[]';
+  end if;
+  begin
+    v_done := ops.steps_guarded(p_steps, p_run_ids, p_actor, false);
+    perform ops.settle(array(select e::uuid from jsonb_array_elements(v_done) d
+                               cross join jsonb_array_elements_text(d -> 'ended') e), p_actor);
+    return v_done;
+  exception when others then
+    perform ops.pass_over(sqlstate, sqlerrm, 'what follows from the ends of a sweep');
+  end;
+  return ops.steps_guarded(p_steps, p_run_ids, p_actor, true);
+end
+$$;
+
 -- functions/core/sweeper_back.sql
 -- When the sweeper came back from the last pause that counts for a lease of this length: one longer than the time
 -- between two renewals. Such a lease has its whole length from then. Long ago when there was none.
@@ -5448,8 +5661,7 @@ begin
    where run_id = p_run.run_id and epoch = p_run.epoch;
   update ops.artifacts set state = 'orphaned', orphaned_at = ops.now()
    where run_id = p_run.run_id and epoch = p_run.epoch and state in ('begun', 'recorded');
-  update ops.runs set epoch = epoch + 1, expirations = expirations + 1, revoked_reason = 'requeued'
-   where run_id = p_run.run_id;
+  update ops.runs set epoch = epoch + 1, expirations = expirations + 1 where run_id = p_run.run_id;
 
   perform ops.emit(p_run.run_id, 'attempt.expired', p_run.epoch, p_actor, jsonb_build_object(
     'executor_id', v_lease.executor_id, 'lease_deadline', ops.iso(v_lease.lease_deadline), 'reason', p_reason));
@@ -5695,6 +5907,35 @@ begin
 
   perform ops.enqueue(v_ready, p_actor);
   return v_ended;
+end
+$$;
+
+-- functions/core/unblock_one.sql
+-- Mutate and emit: a step of the sweep (ops.sweep_each): ops.unblock of one run. Answers {ended}.
+create or replace function ops.unblock_one(p_run_id uuid, p_actor text) returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  return jsonb_build_object('ended', to_jsonb(ops.unblock(array[p_run_id], p_actor)));
+end
+$$;
+
+-- functions/core/unheeded_cancels.sql
+-- Lock: runs whose cancellation was asked for longer ago than a lease and the grace, and whose executor has not obeyed,
+-- without waiting and but p_but.
+create or replace function ops.unheeded_cancels(p_limit int, p_but uuid[]) returns uuid[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now   timestamptz := ops.now();
+  v_grace interval    := ops.seconds(ops.setting_number('cancel_grace_seconds'));
+begin
+  return array(
+    select r.run_id from ops.runs r
+     where r.state = 'running' and r.cancel_requested_at is not null and r.kind <> 'pipeline'
+       and r.state_reason is distinct from 'publishing' and r.run_id <> all (p_but)
+       and greatest(r.cancel_requested_at, ops.sweeper_back(r.lease_seconds)) + ops.seconds(r.lease_seconds) + v_grace < v_now
+     order by r.run_id limit p_limit for update skip locked);
 end
 $$;
 

@@ -172,7 +172,8 @@ def test_idle_keys_are_looked_at_a_part_at_a_time_and_in_turn(queue: Queue) -> N
 def fill(queue: Queue, keys: int) -> None:
     """Keys that no run has."""
     queue.ops.admin.execute(
-        "insert into ops.concurrency_keys select 'default', 'idle/' || n, 1, now() from generate_series(1, %s) n", (keys,)
+        "insert into ops.concurrency_keys select 'default', 'idle/' || n, 1, now() from generate_series(1, %s) n",
+        (keys,),
     )
 
 

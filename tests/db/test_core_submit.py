@@ -299,7 +299,6 @@ MOVING = {
     "finished_at",
     "cancel_requested_at",
     "cancel_reason",
-    "revoked_reason",
     "result",
     "error",
     "progress",

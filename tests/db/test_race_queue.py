@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.core import EXTERNAL, Json, Queue, Worker, report
 from tests.support.postgres import Database
-from tests.support.race import Session
+from tests.support.race import Session, outcome
 
 
 @pytest.fixture
@@ -143,8 +143,9 @@ def test_an_exchange_and_the_cancel_of_a_pipeline_take_turns(
 
 
 def test_a_due_run_and_one_that_a_report_lets_go_are_claimed_in_the_same_exchange(queue: Queue, one: Session) -> None:
-    queue.template("flow", kind="pipeline", tasks={"a": {"template": "job"},
-                                                   "z": {"template": "job", "depends_on": ["a"]}})
+    queue.template(
+        "flow", kind="pipeline", tasks={"a": {"template": "job"}, "z": {"template": "job", "depends_on": ["a"]}}
+    )
     whole, later = queue.submit("flow"), queue.submit(not_before="2030-01-01T00:00:00Z")
     worker = Worker(queue)
     a = worker.claim_one()
@@ -194,3 +195,111 @@ def test_a_submit_that_commits_while_the_floor_is_computed_is_not_passed(
     two.commit()
     queue.ops.admin.execute("alter table ops.runs disable row level security")
     assert Worker(queue).claim_one()["run_id"] == early["run_id"]
+
+
+def forgotten(queue: Queue) -> None:
+    """A claim floor that the next look would drop."""
+    queue.cancel(queue.submit())
+    queue.sweep_keys()
+    queue.forward(3601)
+
+
+def test_a_floor_is_not_dropped_under_a_submit_that_is_still_open(queue: Queue, one: Session) -> None:
+    forgotten(queue)
+    one.call("submit_run", queue.operator, {"template": "job", "params": {}})
+    queue.ops.admin.execute("select ops.drop_empty_floors(10)")
+    one.commit()
+    assert len(Worker(queue).claim(1)) == 1
+
+
+def test_a_submit_makes_a_floor_anew_that_is_dropped_in_this_moment(queue: Queue, one: Session, two: Session) -> None:
+    forgotten(queue)
+    one.call("drop_empty_floors", 10)
+    other = two.start("submit_run", queue.operator, {"template": "job", "params": {}})
+    two.blocked(other)
+    one.commit()
+    other.result(timeout=30)
+    two.commit()
+    assert len(Worker(queue).claim(1)) == 1
+
+
+def failing(worker: Worker, *members: tuple[Json, str]) -> tuple[Any, ...]:
+    """An exchange that reports runs as failed, each with its key."""
+    return (
+        "exchange_each",
+        [
+            {
+                "ordinal": n,
+                "token_id": str(worker.token),
+                "run_id": run["run_id"],
+                "body": report(run, "failed", idempotency_key=key),
+            }
+            for n, (run, key) in enumerate(members)
+        ],
+        [],
+    )
+
+
+def test_a_report_key_is_its_executors_own(queue: Queue, one: Session, two: Session) -> None:
+    queue.submit()
+    queue.submit()
+    first, second = Worker(queue), Worker(queue)
+    one.call(*failing(first, (first.claim_one(), "k")))
+    assert not two.waits(two.start(*failing(second, (second.claim_one(), "k"))))
+    one.commit()
+    two.commit()
+
+
+def test_batches_with_the_same_report_keys_in_another_order_take_turns(
+    queue: Queue, one: Session, two: Session
+) -> None:
+    for _ in range(4):
+        queue.submit()
+    worker = Worker(queue)
+    a, b, c, d = worker.claim(4)
+    lock = "select hashtextextended(concat_ws('/', 'ops.report:', %s::text, %s::text), 0)"
+    low, high = sorted("xy", key=lambda key: queue.ops.value(lock, str(worker.id), key))
+    one.call(*failing(worker, (a, low)))
+    other = two.start(*failing(worker, (b, high), (c, low)))
+    two.blocked(other)
+    one.call(*failing(worker, (d, high)))
+    one.commit()
+    other.result(timeout=30)
+    two.commit()
+    assert queue.ops.value("select count(*) from ops.leases") == 2  # their keys had been used
+
+
+@pytest.mark.parametrize("later", [{}, {"dedupe_key": "d2", "on_conflict": "return"}])
+def test_an_idempotency_key_is_on_record_once(queue: Queue, one: Session, two: Session, later: Json) -> None:
+    queue.submit(dedupe_key="d1")
+    queue.submit(dedupe_key="d2")
+    body = {"template": "job", "params": {}, "idempotency_key": "k"}
+    one.call("submit_run", queue.operator, body | {"dedupe_key": "d1", "on_conflict": "return"})
+    other = two.start("submit_run", queue.operator, body | later)
+    two.blocked(other)
+    one.commit()
+    assert outcome(other)[0] == "OPC03"
+    two.rollback()
+    assert queue.ops.value("select count(*) from ops.runs") == 2
+
+
+def test_batches_with_the_same_dedupe_keys_in_another_order_take_turns(
+    queue: Queue, one: Session, two: Session
+) -> None:
+    lock = "select hashtextextended('ops.dedupe:default/' || %s::text, 0)"
+    low, high = sorted("xy", key=lambda key: queue.ops.value(lock, key))
+
+    def batch(*keys: str) -> tuple[Any, ...]:
+        bodies = [{"template": "job", "params": {}, "dedupe_key": key} for key in keys]
+        return "submit_each", [
+            {"ordinal": n, "token_id": str(queue.operator), "body": body} for n, body in enumerate(bodies)
+        ]
+
+    one.call(*batch(low))
+    other = two.start(*batch(high, low))
+    two.blocked(other)
+    one.call(*batch(high))
+    one.commit()
+    other.result(timeout=30)
+    two.commit()
+    assert queue.ops.value("select count(*) from ops.runs") == 2

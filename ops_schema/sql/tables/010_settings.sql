@@ -18,6 +18,7 @@ insert into ops.settings (key, value) values
   ('max_expirations', '5'),                      -- a run whose lease lapsed this often is poison
   ('claim_floor_seconds', '1'),                  -- how often a claim floor is moved
   ('claim_floor_rescan_seconds', '10'),          -- how often it is computed from the very start
+  ('claim_floor_empty_seconds', '3600'),         -- a claim floor that is empty for so long is dropped
   ('claim_request_hours', '24'),                 -- how long a claim's answer can be asked for again
   ('partitions_ahead', '3');                     -- months of event and log partitions made in advance
 

@@ -53,7 +53,6 @@ create table ops.runs (
   finished_at         timestamptz,
   cancel_requested_at timestamptz,
   cancel_reason       text,
-  revoked_reason      text,                                -- why the last epoch was taken away
   result              jsonb,
   error               jsonb,
   progress            jsonb,
@@ -103,7 +102,8 @@ create index runs_ready on ops.runs (queue, kind, priority desc, ready_seq) wher
 create index runs_key on ops.runs (workspace, concurrency_key, state, kind)
   where concurrency_key is not null and state in ('waiting', 'queued', 'running');
 -- Waiting rows that a clock will wake.
-create index runs_due on ops.runs (not_before) where state = 'waiting' and not_before is not null;
+create index runs_due on ops.runs (not_before) where state = 'waiting' and not_before is not null
+    and state_reason in ('not_before', 'retry_backoff') and not paused;
 -- Waiting rows that somebody looks at again: the sweeper's re-check of dependencies.
 create index runs_blocked on ops.runs (run_id) where state = 'waiting' and state_reason = 'waiting_on_dependency';
 -- Runs that the sweeper ends: a deadline that passed, a cancellation that nobody obeyed.
@@ -157,7 +157,8 @@ create table ops.concurrency_keys (
 
 -- Claim floors: no queued row of (queue, kind, priority) has a ready_seq below floor_seq, so a claim seeks from there
 -- instead of walking over dead entries. `candidate` becomes the floor when every transaction that was open while it
--- was computed has ended. Also the list of priorities that exist.
+-- was computed has ended. Also the list of priorities that exist. One that has been empty for long is dropped, and made
+-- again when a run stands there.
 create table ops.queue_floors (
   queue          text        not null,
   kind           text        not null,
@@ -167,5 +168,6 @@ create table ops.queue_floors (
   candidate_xmax xid8,
   moved_at       timestamptz not null,
   rescanned_at   timestamptz not null,
+  empty_since    timestamptz,
   constraint queue_floors_pkey primary key (queue, kind, priority)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);

@@ -9,12 +9,7 @@ begin
   if cardinality(v_ready) > 0 then
     perform ops.ensure_floors(v_ready);
   end if;
-  insert into ops.queue_floors (queue, kind, priority, moved_at, rescanned_at)
-  select n.queue, n.kind, n.priority, ops.now(), ops.now() from unnest(p_ready) n
-   where not exists (select from ops.queue_floors f
-                      where (f.queue, f.kind, f.priority) = (n.queue, n.kind, n.priority))
-   order by 1, 2, 3
-  on conflict do nothing;
+  perform ops.ensure_places(p_ready);
   perform ops.notify_ready(array(select n.kind from unnest(p_ready) n cross join lateral generate_series(1, n.runs))
                            || array(select r.kind from ops.runs r where r.run_id = any (v_ready)));
 end

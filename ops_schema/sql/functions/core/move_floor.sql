@@ -37,7 +37,7 @@ begin
   update ops.queue_floors f set
     floor_seq = v_floor.floor_seq, moved_at = v_now,
     rescanned_at = case when v_rescan then v_now else f.rescanned_at end,
-    candidate_seq = v_least, candidate_xmax = pg_snapshot_xmax(pg_current_snapshot())
+    empty_since = case when v_least > v_last then f.empty_since end, candidate_seq = v_least, candidate_xmax = pg_snapshot_xmax(pg_current_snapshot())
    where f.queue = p_queue and f.kind = p_kind and f.priority = p_priority;
   return v_floor.floor_seq;
 end

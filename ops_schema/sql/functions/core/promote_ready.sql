@@ -1,5 +1,6 @@
 -- Mutate and emit: runs whose time has come enter the ready index, at most p_limit, in the order of their times.
--- Returns how many. Rows that another transaction holds are left to the next call.
+-- Returns how many. Rows that another transaction holds are left to the next call; one that raises is passed
+-- over.
 create or replace function ops.promote_ready(p_limit int, p_actor text) returns int
 language plpgsql volatile set search_path = ''
 as $$
@@ -11,7 +12,16 @@ begin
                   where r.state = 'waiting' and r.not_before is not null and r.not_before <= v_now
                     and r.state_reason in ('not_before', 'retry_backoff') and not r.paused
                   order by r.not_before limit p_limit for update skip locked);
-  perform ops.enqueue(v_due, p_actor);
-  return cardinality(v_due);
+  if cardinality(v_due) = 0 then
+    return 0;
+  end if;
+  begin
+    perform ops.enqueue(v_due, p_actor);
+    return cardinality(v_due);
+  exception when others then
+    perform ops.pass_over(sqlstate, sqlerrm, 'a promotion; each run is tried alone');
+  end;
+  return jsonb_array_length(ops.steps_guarded(array_fill('enqueue_one'::text, array[cardinality(v_due)]), v_due, p_actor,
+                                              false));
 end
 $$;

@@ -1,7 +1,7 @@
 -- Report many attempts: one statement for the plain successes, one by one for the rest; a refusal is its member's own.
 --   p_reports [{ordinal, token_id, run_id, body, artifacts?}]; ordinals differ; body as for ops.report_attempt
 -- Returns the answers, in no order, and the runs that ended, which the caller settles once for all.
--- All runs are locked first, in run-id order, then their leases. Raises only what no member is to blame for.
+-- All runs are locked first, in run-id order, then their leases, then idempotency keys. Raises only what no member is to blame for.
 create or replace function ops.report_each(
   p_reports jsonb, out answers ops.member_answer[], out ended uuid[])
 language plpgsql volatile set search_path = ''
@@ -30,6 +30,10 @@ begin
   end if;
 
   v_done := array(select a.ordinal from unnest(answers) a);
+  -- in one order, so that two batches with the same keys take turns
+  perform pg_advisory_xact_lock(k.lock)
+     from (select distinct ops.report_lock((m ->> 'run_id')::uuid, m -> 'body') as lock
+             from jsonb_array_elements(p_reports) m where (m ->> 'ordinal')::int <> all (v_done) order by 1) k;
   for v_member in
     select (m ->> 'ordinal')::int as ordinal, (m ->> 'token_id')::uuid as token_id, (m ->> 'run_id')::uuid as run_id,
            m -> 'body' as body,

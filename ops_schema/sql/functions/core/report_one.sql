@@ -14,7 +14,7 @@ declare
 begin
   perform ops.check_report(p_body);
   v_epoch := ops.body_epoch(p_body);
-  perform pg_advisory_xact_lock(hashtextextended('ops.report:' || (p_body ->> 'idempotency_key'), 0));
+  perform pg_advisory_xact_lock(ops.report_lock(p_run_id, p_body));  -- ops.report_each has it already
   perform from ops.runs r where r.run_id = p_run_id for update;
 
   perform ops.check_attempt_owner(v_token, p_run_id, v_epoch);

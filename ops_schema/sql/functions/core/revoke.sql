@@ -8,7 +8,7 @@ begin
    where run_id = p_run.run_id and epoch = p_run.epoch and outcome = 'running';
   update ops.artifacts set state = 'orphaned', orphaned_at = ops.now()
    where run_id = p_run.run_id and epoch = p_run.epoch and state in ('begun', 'recorded');
-  update ops.runs set epoch = epoch + 1, revoked_reason = 'cancelled' where run_id = p_run.run_id;
+  update ops.runs set epoch = epoch + 1 where run_id = p_run.run_id;
   perform ops.finish_run(p_run.run_id, 'cancelled', 'revoked', p_actor);
 end
 $$;

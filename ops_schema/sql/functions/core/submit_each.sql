@@ -23,9 +23,10 @@ begin
     perform set_config('lock_timeout', p_patience_ms::text, true);
   end if;
   perform ops.gather_ready(true);
-  perform ops.lock_request_keys(w.workspace, false) from (
-    select distinct coalesce(m #>> '{body,workspace}', 'default') as workspace from jsonb_array_elements(p_members) m
-     where m #>> '{body,idempotency_key}' is not null order by 1) w;
+  perform ops.lock_request_keys(w.workspace, w.alone) from (
+    select coalesce(m #>> '{body,workspace}', 'default') as workspace, bool_or(ops.keeps_key_alone(m -> 'body')) as alone
+      from jsonb_array_elements(p_members) m
+     where m #>> '{body,idempotency_key}' is not null group by 1 order by 1) w;
   v_answers := ops.submits_on_record(p_members);
   v_left := ops.unanswered(p_members, v_answers);
   select * into v_plain from ops.submit_plain_guarded(v_left);

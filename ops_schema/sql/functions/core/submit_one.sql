@@ -2,7 +2,9 @@
 -- Claims are not told: the caller announces what became ready.
 --
 -- Two submits with one idempotency key at once: the index lets one through, and the other finds it. Requests that use
--- keys without making a run take turns with all of these (see ops.repeated_submit).
+-- keys without making a run take turns with all of these (see ops.repeated_submit); a submit that may do so too, since it
+-- may be answered with the holder of its dedupe key, takes its idempotency key alone.
+-- Lock order: idempotency keys of the workspace, dedupe key, concurrency keys, runs.
 create or replace function ops.submit_one(p_token ops.tokens, p_body jsonb, out run_id uuid, out repeated boolean)
 language plpgsql volatile set search_path = ''
 as $$
@@ -13,8 +15,11 @@ declare
 begin
   perform ops.check_submit(p_body);
   perform ops.check_workspace(p_token, v_workspace);
+  if p_body ->> 'idempotency_key' is not null then
+    perform ops.lock_request_keys(v_workspace, ops.keeps_key_alone(p_body));
+  end if;
   if p_body ->> 'dedupe_key' is not null then
-    perform pg_advisory_xact_lock(hashtextextended('ops.dedupe:' || v_workspace || '/' || (p_body ->> 'dedupe_key'), 0));
+    perform pg_advisory_xact_lock(ops.dedupe_lock(p_body));
   end if;
   loop
     run_id := ops.repeated_submit(v_workspace, p_body ->> 'idempotency_key', v_digest, false);

@@ -11,6 +11,9 @@ declare
   v_made    uuid[] := '{}';
 begin
   if jsonb_array_length(p_members) > 1 then
+    perform pg_advisory_xact_lock(k.lock) from (
+      select distinct ops.dedupe_lock(m -> 'body') as lock from jsonb_array_elements(p_members) m
+       where m #>> '{body,dedupe_key}' is not null order by 1) k;
     perform ops.lock_planned_keys(ops.keys_of_submits(p_members), false);
   end if;
   for v_member in select m from jsonb_array_elements(p_members) m order by (m ->> 'ordinal')::int loop

@@ -14,8 +14,7 @@ begin
    where run_id = p_run.run_id and epoch = p_run.epoch;
   update ops.artifacts set state = 'orphaned', orphaned_at = ops.now()
    where run_id = p_run.run_id and epoch = p_run.epoch and state in ('begun', 'recorded');
-  update ops.runs set epoch = epoch + 1, expirations = expirations + 1, revoked_reason = 'requeued'
-   where run_id = p_run.run_id;
+  update ops.runs set epoch = epoch + 1, expirations = expirations + 1 where run_id = p_run.run_id;
 
   perform ops.emit(p_run.run_id, 'attempt.expired', p_run.epoch, p_actor, jsonb_build_object(
     'executor_id', v_lease.executor_id, 'lease_deadline', ops.iso(v_lease.lease_deadline), 'reason', p_reason));
