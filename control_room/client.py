@@ -85,7 +85,10 @@ class OperatorClient:
         return self._call("POST", f"/runs/{_quoted(ref)}/retry", json=body, repeat=False)
 
     def steer_run(self, verb: str, ref: str, **body: Any) -> Json:
-        """verb: pause, resume, reschedule or requeue; body: as the API takes it. Repeating one changes nothing."""
+        """verb: pause, resume, reschedule or requeue; body: as the API takes it, of a requeue {force: true, epoch}.
+
+        Repeating one changes nothing.
+        """
         return self._call("POST", f"/runs/{_quoted(ref)}/{verb}", json=body)
 
     def dead_letters(self, **filters: Any) -> Json:

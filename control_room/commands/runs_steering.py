@@ -79,8 +79,9 @@ def requeue(
         held = client.run(run)
         if not force:
             raise unforced(held)
-        epoch = {"epoch": held["epoch"]} if held["state"] == "running" and held["epoch"] else {}
-        found = client.steer_run("requeue", run, force=True, **epoch, **told(reason))
+        if held["state"] != "running" or not held["epoch"]:
+            raise unheld(held)
+        found = client.steer_run("requeue", run, force=True, epoch=held["epoch"], **told(reason))
     after = f" ({found['state_reason']})" if found["state_reason"] else ""
     answer(found, as_json, f"run {found['number']} is {found['state']}{after}; epoch {found['epoch']}")
 
@@ -93,6 +94,16 @@ def unforced(run: Json) -> ControlRoomError:
         where=f"run {run['number']}",
         next_step="add --force when its executor is lost; see `control-room executors ls --all`",
         exit_code=MISUSE,
+    )
+
+
+def unheld(run: Json) -> ControlRoomError:
+    """That nobody holds the run."""
+    what = "pipeline run" if run["kind"] == "pipeline" else "run"
+    return ControlRoomError(
+        f"{what} {run['number']} is {run['state']}; only a run that an executor holds can be requeued",
+        where=f"{what} {run['number']}",
+        next_step=f"see `control-room runs why {run['number']}`",
     )
 
 

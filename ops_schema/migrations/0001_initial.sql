@@ -76,6 +76,9 @@ create table ops.duties (
   constraint duties_pkey primary key (name)
 );
 
+insert into ops.duties (name, ran_at) values
+  ('drop_empty_floors', '-infinity'), ('drop_idle_keys', '-infinity'), ('recheck_blocked', '-infinity');
+
 -- Pauses of the sweeper, as long as they matter: who could not renew a lease because nobody answered is not to blame.
 create table ops.sweeper_gaps (
   ended_at timestamptz not null,
@@ -1489,12 +1492,17 @@ return sha256(convert_to(concat_ws(chr(10), p_executor.kind, p_executor.workspac
 
 -- functions/core/claim_profile.sql
 -- What decides which runs an executor's claims can have: {kind, filter}; claims of one filter are alike but for their
--- queues. Null when this token registered no such executor.
+-- queues. Null when this token registered no such executor. Raises OPU01, OPU02.
 create or replace function ops.claim_profile(p_token_id uuid, p_executor_id uuid) returns jsonb
-language sql stable security definer set search_path = ''
+language plpgsql stable security definer set search_path = ''
 as $$
-  select jsonb_build_object('kind', e.kind, 'filter', encode(ops.claim_filter(e, '{}'), 'hex'))
-    from ops.executors e where e.executor_id = p_executor_id and e.token_id = p_token_id
+declare
+  v_token ops.tokens := ops.require(p_token_id, array['executor']);
+begin
+  return (
+    select jsonb_build_object('kind', e.kind, 'filter', encode(ops.claim_filter(e, '{}'), 'hex'))
+      from ops.executors e where e.executor_id = p_executor_id and e.token_id = v_token.token_id);
+end
 $$;
 
 -- functions/core/claim_queues.sql
@@ -2391,7 +2399,7 @@ begin
   if v_executor.executor_id is null then
     perform ops.fail('OPN03', format('there is no executor %s', left(p_ref, 80)), '{}',
                      'Give an executor_id or a number, as `executors ls` shows them.');
-  elsif p_token.workspaces is not null and not coalesce(v_executor.workspaces <@ p_token.workspaces, false) then
+  elsif not ops.opens_executor(p_token.workspaces, v_executor) then
     perform ops.fail('OPU02', format('executor %s works in workspaces that token %s does not open', v_executor.number,
         p_token.name), jsonb_build_object('workspaces', p_token.workspaces), 'Use a token that opens them all.');
   elsif v_executor.state = 'left' then
@@ -2714,6 +2722,16 @@ language sql stable set search_path = ''
 as $$
   select (p_run).state = 'waiting' and (p_run).state_reason in ('not_before', 'retry_backoff') and not (p_run).paused
          and (p_run).not_before <= ops.now()
+$$;
+
+-- functions/core/is_noted.sql
+-- Whether the events of an attempt tell already that this body came for it again, or tell of ten others.
+create or replace function ops.is_noted(p_attempt ops.attempts, p_digest bytea) returns boolean
+language sql stable set search_path = ''
+as $$
+  select count(*) >= 10 or coalesce(bool_or(e.canonical::jsonb #>> '{data,digest_sent}' = encode(p_digest, 'hex')), false)
+    from ops.events e
+   where e.run_id = (p_attempt).run_id and e.type = 'report.differs' and e.epoch = (p_attempt).epoch
 $$;
 
 -- functions/core/is_plain_report.sql
@@ -3261,6 +3279,12 @@ begin
 end
 $$;
 
+-- functions/core/opens_executor.sql
+-- Whether who may see these workspaces (null: all) may steer an executor: all that it works in must be among them.
+create or replace function ops.opens_executor(p_workspaces text[], p_executor ops.executors) returns boolean
+language sql immutable parallel safe
+return p_workspaces is null or coalesce((p_executor).workspaces <@ p_workspaces, false);
+
 -- functions/core/own_executor.sql
 -- Guard: the executor, when the caller's token registered it. Raises OPU01, OPU02, OPN03, OPC09 (it has left).
 create or replace function ops.own_executor(p_token_id uuid, p_executor_id uuid) returns ops.executors
@@ -3759,8 +3783,9 @@ as $$
 $$;
 
 -- functions/core/queue_position.sql
--- Where a queued run stands: 1 is next of its queue and kind.
-create or replace function ops.queue_position(p_run ops.runs) returns jsonb
+-- Where a queued run stands: 1 is next of its queue and kind. Counts the runs that the caller may see (p_workspaces, null:
+-- all), and says so when there may be others.
+create or replace function ops.queue_position(p_run ops.runs, p_workspaces text[]) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
@@ -3768,9 +3793,10 @@ declare
 begin
   select count(*) into v_ahead from ops.runs r
    where r.state = 'queued' and not r.paused and r.queue = p_run.queue and r.kind = p_run.kind
-     and (r.priority > p_run.priority or (r.priority = p_run.priority and r.ready_seq < p_run.ready_seq));
-  return ops.reason('position_in_queue', format('number %s in queue %s for kind %s',
-                           v_ahead + 1, p_run.queue, p_run.kind),
+     and (r.priority > p_run.priority or (r.priority = p_run.priority and r.ready_seq < p_run.ready_seq))
+     and (p_workspaces is null or r.workspace = any (p_workspaces));
+  return ops.reason('position_in_queue', format('number %s in queue %s for kind %s%s', v_ahead + 1, p_run.queue, p_run.kind,
+                           case when p_workspaces is null then '' else ', of the runs that you may see' end),
                     jsonb_build_object('position', v_ahead + 1, 'queue', p_run.queue, 'kind', p_run.kind));
 end
 $$;
@@ -4032,18 +4058,22 @@ $$;
 -- functions/core/repeated_report.sql
 -- The answer to a report of an attempt that has been reported: what was answered then, with repeated = true, when the
 -- outcome is the same. Raises OPC02 with what is on record when it is another.
+-- A body that differs is noted once, of each attempt the first ten.
 create or replace function ops.repeated_report(p_attempt ops.attempts, p_body jsonb) returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
+declare
+  v_digest bytea := ops.digest(p_body);
 begin
   if p_attempt.outcome <> p_body ->> 'outcome' then
     perform ops.fail('OPC02', format('epoch %s was reported as %s', p_attempt.epoch, p_attempt.outcome),
       jsonb_build_object('outcome', p_attempt.outcome, 'reported_at', ops.iso(p_attempt.reported_at)),
       'The first report stands; do not send another outcome.');
   end if;
-  if p_attempt.report_digest <> ops.digest(p_body) then
-    perform ops.emit(p_attempt.run_id, 'report.differs', p_attempt.epoch, 'executor', jsonb_build_object(
-      'digest_on_record', encode(p_attempt.report_digest, 'hex'), 'digest_sent', encode(ops.digest(p_body), 'hex')));
+  if p_attempt.report_digest <> v_digest and not ops.is_noted(p_attempt, v_digest) then
+    perform ops.emit(p_attempt.run_id, 'report.differs', p_attempt.epoch, ops.executor_actor(p_attempt.executor_id),
+      jsonb_build_object('digest_on_record', encode(p_attempt.report_digest, 'hex'),
+                         'digest_sent', encode(v_digest, 'hex')));
   end if;
   return coalesce(p_attempt.answer, ops.plain_answer(p_attempt.run_id, p_attempt.epoch, p_attempt.attempt)::jsonb)
          || '{"repeated": true}';
@@ -4400,7 +4430,8 @@ $$;
 -- would do then. The epoch rises, the attempt is expired and its run routed: back to the queue without a backoff, or
 -- failed when that was its last attempt, or waiting for a person when a rerun is unsafe. What the old executor still
 -- sends is refused. An operator's word, so `force` must be true.
---   p_body {force, epoch?, reason?}; epoch: the one to revoke. The same epoch again is no error.
+--   p_body {force, epoch, reason?}; epoch: the one to revoke, so that a request that is sent again takes the run from
+--   nobody else. The same epoch again is no error.
 -- Returns the Run. Raises OPU01, OPU02, OPN01, OPC05 with {state, epoch} (it does not run, or in another epoch), OPV01.
 create or replace function ops.requeue_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
@@ -4409,12 +4440,16 @@ declare
   v_token  ops.tokens := ops.require(p_token_id, array['operator']);
   v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
   v_reason text       := ops.checked_reason(p_body);
-  v_epoch  bigint     := case when p_body ->> 'epoch' is not null then ops.body_epoch(p_body) end;
+  v_epoch  bigint;
   v_run    ops.runs;
 begin
   if p_body -> 'force' is distinct from 'true' then
     perform ops.invalid('/force', 'must be true', 'The executor may still be at work; what it does is then thrown away.');
   end if;
+  if coalesce(p_body -> 'epoch', 'null') = 'null' then
+    perform ops.invalid('/epoch', 'is required', 'Send the epoch to revoke, as the run shows it: a later one stays.');
+  end if;
+  v_epoch := ops.body_epoch(p_body);
   select * into v_run from ops.runs r where r.run_id = v_run_id for update;
   if v_run.epoch <> v_epoch and exists (select from ops.attempts a where a.run_id = v_run_id and a.epoch = v_epoch
                                            and a.outcome = 'expired') then
@@ -5112,7 +5147,7 @@ begin
       perform ops.notify_ready(null);  -- which of the claims that wait is its own, nobody here knows
     end if;
   end if;
-  return ops.executor_json(v_executor);
+  return ops.executor_json(v_executor, v_token.workspaces);
 end
 $$;
 
@@ -5678,7 +5713,6 @@ create or replace function ops.take_duty(p_name text, p_seconds numeric, out due
 language plpgsql volatile set search_path = ''
 as $$
 begin
-  insert into ops.duties (name, ran_at) values (p_name, '-infinity') on conflict do nothing;
   select u.place into place from ops.duties u
    where u.name = p_name and u.ran_at <= ops.now() - ops.seconds(p_seconds) for update skip locked;
   due := found;
@@ -6237,7 +6271,7 @@ $$;
 -- functions/core/why_queued.sql
 -- The reasons of a queued run: paused, queue_paused, deadline_passed, why no executor takes it (ops.why_no_executor),
 -- concurrency_key_held, and unless it is paused itself position_in_queue.
-create or replace function ops.why_queued(p_run ops.runs) returns jsonb
+create or replace function ops.why_queued(p_run ops.runs, p_workspaces text[]) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
@@ -6248,7 +6282,7 @@ begin
         ops.iso(p_run.deadline)));
   end if;
   v_reasons := v_reasons || ops.why_no_executor(p_run) || ops.why_key_held(p_run);
-  return case when p_run.paused then v_reasons else v_reasons || ops.queue_position(p_run) end;
+  return case when p_run.paused then v_reasons else v_reasons || ops.queue_position(p_run, p_workspaces) end;
 end
 $$;
 
@@ -6278,7 +6312,7 @@ begin
   select * into v_run from ops.runs r where r.run_id = ops.resolve_run(v_token.token_id, p_ref);
   return jsonb_build_object('run_id', v_run.run_id, 'state', v_run.state, 'reasons',
     case v_run.state when 'waiting' then ops.why_waiting(v_run)
-                     when 'queued' then ops.why_queued(v_run)
+                     when 'queued' then ops.why_queued(v_run, v_token.workspaces)
                      when 'running' then ops.why_running(v_run)
                      when 'succeeded' then ops.why_succeeded(v_run)
                      when 'failed' then ops.why_failed(v_run)
@@ -7221,8 +7255,9 @@ end
 $$;
 
 -- functions/edge/executor_json.sql
--- An executor with the runs it holds.
-create or replace function ops.executor_json(p_executor ops.executors) returns jsonb
+-- An executor with the runs it holds, as a caller who may see p_workspaces (null: all) is told of it: of these the runs and
+-- the names; where its process is (host, pid), only who may steer it, since all its workspaces are open to them.
+create or replace function ops.executor_json(p_executor ops.executors, p_workspaces text[]) returns jsonb
 language sql stable set search_path = ''
 as $$
   select jsonb_build_object(
@@ -7234,10 +7269,11 @@ as $$
     'contract_version', (p_executor).contract_version,
     'capabilities', (p_executor).capabilities,
     'labels', (p_executor).labels,
-    'workspaces', (p_executor).workspaces,
+    'workspaces', case when (p_executor).workspaces is not null then array(select w from unnest((p_executor).workspaces) with ordinality t (w, n)
+                         where p_workspaces is null or w = any (p_workspaces) order by n) end,
     'slots', (p_executor).slots,
-    'host', (p_executor).host,
-    'pid', (p_executor).pid,
+    'host', case when ops.opens_executor(p_workspaces, p_executor) then (p_executor).host end,
+    'pid', case when ops.opens_executor(p_workspaces, p_executor) then (p_executor).pid end,
     'state', ops.executor_state(p_executor),
     'state_at', ops.iso((p_executor).state_at),
     'state_by', (p_executor).state_by,
@@ -7248,7 +7284,8 @@ as $$
     'running', (select coalesce(jsonb_agg(
                          jsonb_build_object('run_id', r.run_id, 'number', r.number) order by r.number), '[]')
                   from ops.leases l join ops.runs r on r.run_id = l.run_id
-                 where l.executor_id = (p_executor).executor_id))
+                 where l.executor_id = (p_executor).executor_id
+                   and (p_workspaces is null or r.workspace = any (p_workspaces))))
 $$;
 
 -- functions/edge/executor_state.sql
@@ -7501,15 +7538,18 @@ end
 $$;
 
 -- functions/edge/list_executors.sql
--- The executors seen lately (a week), most recent first, with what each is running.
+-- The executors seen lately (a week) that may work in a workspace of the caller's, most recent first, each as
+-- ops.executor_json tells it. Returns {items: [Executor]}. Raises OPU01, OPU02.
 create or replace function ops.list_executors(p_token_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
 begin
-  perform ops.require(p_token_id, array['operator', 'viewer']);
   return jsonb_build_object('items', coalesce((
-    select jsonb_agg(ops.executor_json(e) order by e.last_seen_at desc, e.number desc)
+    select jsonb_agg(ops.executor_json(e, v_caller.workspaces) order by e.last_seen_at desc, e.number desc)
       from (select * from ops.executors x where x.last_seen_at > ops.now() - interval '7 days'
+               and (v_caller.workspaces is null or x.workspaces is null or x.workspaces && v_caller.workspaces)
              order by x.last_seen_at desc limit 500) e),
     '[]'));
 end

@@ -314,12 +314,15 @@ def test_a_requeue_needs_force_and_a_run_that_somebody_holds(queue: Queue) -> No
     with refused("OPV01"):
         steer(queue, "requeue", run)
     with refused("OPV01"):
-        steer(queue, "requeue", run, force=False)
-    with refused("OPC05") as queued:
+        steer(queue, "requeue", run, force=False, epoch=1)
+    with refused("OPV01") as bare:
         steer(queue, "requeue", run, force=True)
+    assert bare.members["errors"][0]["path"] == "/epoch"
+    with refused("OPC05") as queued:
+        steer(queue, "requeue", run, force=True, epoch=1)
     assert queued.members["state"] == "queued"
     with refused("OPC05"):
-        steer(queue, "requeue", flow(queue), force=True)
+        steer(queue, "requeue", flow(queue), force=True, epoch=1)
 
 
 @pytest.mark.parametrize("rerun", ["unsafe", "checked"])
@@ -327,7 +330,7 @@ def test_a_requeued_run_whose_rerun_is_unsafe_waits_for_a_person(queue: Queue, r
     queue.template(rerun=rerun)
     run = queue.submit()
     Worker(queue).claim_one()
-    found = steer(queue, "requeue", run, force=True)
+    found = steer(queue, "requeue", run, force=True, epoch=1)
     assert (found["state"], found["state_reason"], found["epoch"]) == ("waiting", "rerun_unsafe", 2)
 
 
@@ -336,7 +339,7 @@ def test_a_requeue_of_the_last_attempt_fails_the_run_and_its_pipeline(queue: Que
     queue.template("flow", kind="pipeline", tasks={"a": {"template": "job"}})
     whole = queue.submit("flow")
     run = Worker(queue).claim_one()
-    found = steer(queue, "requeue", run, force=True, reason="gone")
+    found = steer(queue, "requeue", run, force=True, epoch=1, reason="gone")
     assert (found["state"], found["state_reason"]) == ("failed", "attempts_exhausted")
     assert "operator:olga took the run back" in found["error"]["message"]
     assert queue.state(whole) == "failed"
@@ -348,9 +351,9 @@ def test_requeues_count_as_expirations_so_that_a_poison_run_ends(queue: Queue) -
     run = queue.submit()
     worker = Worker(queue)
     worker.claim_one()
-    assert steer(queue, "requeue", run, force=True)["state"] == "queued"
+    assert steer(queue, "requeue", run, force=True, epoch=1)["state"] == "queued"
     worker.claim_one()
-    assert steer(queue, "requeue", run, force=True)["state_reason"] == "expirations_exhausted"
+    assert steer(queue, "requeue", run, force=True, epoch=3)["state_reason"] == "expirations_exhausted"
 
 
 def test_a_requeue_of_a_run_that_was_to_be_cancelled_cancels_it(queue: Queue) -> None:
@@ -358,7 +361,7 @@ def test_a_requeue_of_a_run_that_was_to_be_cancelled_cancels_it(queue: Queue) ->
     run = queue.submit()
     Worker(queue).claim_one()
     queue.cancel(run)
-    assert steer(queue, "requeue", run, force=True)["state"] == "cancelled"
+    assert steer(queue, "requeue", run, force=True, epoch=1)["state"] == "cancelled"
 
 
 # Terminal is final ---------------------------------------------------------------------------------------------------
@@ -367,7 +370,7 @@ STEERING: dict[str, Json] = {
     "pause": {},
     "resume": {},
     "reschedule": {"priority": 3},
-    "requeue": {"force": True},
+    "requeue": {"force": True, "epoch": 1},
 }
 
 

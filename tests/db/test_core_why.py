@@ -255,3 +255,27 @@ def test_a_run_names_its_pipeline_and_the_run_it_retries_by_number(queue: Queue)
     assert (again["retry_of"], again["retry_of_number"]) == (whole["run_id"], whole["number"])
     listed = queue.ops.call("list_runs", queue.operator, {"pipeline": whole["run_id"]})["items"]
     assert {item["pipeline_run_number"] for item in listed} == {whole["number"]}
+
+
+def test_a_place_in_the_queue_counts_the_runs_that_the_caller_may_see(queue: Queue) -> None:
+    queue.template()
+    queue.ops.admin.execute("insert into ops.workspaces (workspace) values ('theirs')")
+    queue.template("other", workspace="theirs")
+    for _ in range(3):
+        queue.submit("other", workspace="theirs")
+    queue.submit()
+    run = queue.submit()
+    viewer = queue.ops.token("viewer", workspaces=["default"])
+    (found,) = (
+        r for r in queue.ops.call("why_run", viewer, run["run_id"])["reasons"] if r["code"] == "position_in_queue"
+    )
+    assert (found["detail"]["position"], found["message"]) == (
+        2,
+        "number 2 in queue default for kind python, of the runs that you may see",
+    )
+    (whole,) = (
+        r
+        for r in queue.ops.call("why_run", queue.operator, run["run_id"])["reasons"]
+        if r["code"] == "position_in_queue"
+    )
+    assert whole["detail"]["position"] == 5

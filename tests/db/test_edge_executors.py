@@ -84,3 +84,28 @@ def test_executors_are_shown_active_then_lost_or_left(ops):
     assert state() == "lost"
     ops.call("leave_executor", token, executor_id)
     assert state() == "left"
+
+
+def test_a_token_of_one_workspace_sees_executors_that_may_work_in_it_and_its_own_runs_there(ops):
+    for name in ("mine", "theirs"):
+        ops.admin.execute("insert into ops.workspaces (workspace) values (%s)", (name,))
+    operator, executor, viewer = ops.token("operator"), ops.token("executor"), ops.token("viewer", workspaces=["mine"])
+    for name in ("mine", "theirs"):
+        ops.template(operator, "job", workspace=name)
+    scopes = {"all": None, "both": ["mine", "theirs"], "mine": ["mine"], "theirs": ["theirs"]}
+    ids = {name: ops.executor(executor, name=name, workspaces=scope) for name, scope in scopes.items()}
+    numbers = [ops.submit(operator, workspace=name)["number"] for name in ("mine", "theirs")]
+    assert len(ops.claim(executor, ids["both"], 5)) == 2
+    seen = {item["name"]: item for item in ops.call("list_executors", viewer)["items"]}
+    assert sorted(seen) == ["all", "both", "mine"]
+    assert [run["number"] for run in seen["both"]["running"]] == numbers[:1]
+    assert {name: item["workspaces"] for name, item in seen.items()} == {
+        "all": None,
+        "both": ["mine"],
+        "mine": ["mine"],
+    }
+    shown = {name: (item["host"], item["pid"]) for name, item in seen.items()}
+    assert shown == {"all": (None, None), "both": (None, None), "mine": ("localhost", 4242)}
+    everything = {item["name"]: item for item in ops.call("list_executors", ops.token("viewer"))["items"]}
+    assert [run["number"] for run in everything["both"]["running"]] == numbers
+    assert (everything["all"]["host"], everything["both"]["workspaces"]) == ("localhost", ["mine", "theirs"])

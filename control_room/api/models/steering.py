@@ -29,8 +29,8 @@ class RequeueRun(Request):
     """Take a running run from an executor that is lost; what the executor still sends is refused."""
 
     force: bool = Field(strict=True, description="Must be true: the executor may still be at work.")
-    epoch: int | None = Field(
-        None, strict=True, ge=1, le=2**53, description="The one to revoke; whichever, if left out."
+    epoch: int = Field(
+        strict=True, ge=1, le=2**53, description="The one to revoke, as the run shows it; another one is refused."
     )
     reason: Text | None = Field(None, min_length=1, max_length=1000)
 

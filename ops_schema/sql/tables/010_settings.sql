@@ -30,6 +30,9 @@ create table ops.duties (
   constraint duties_pkey primary key (name)
 );
 
+insert into ops.duties (name, ran_at) values
+  ('drop_empty_floors', '-infinity'), ('drop_idle_keys', '-infinity'), ('recheck_blocked', '-infinity');
+
 -- Pauses of the sweeper, as long as they matter: who could not renew a lease because nobody answered is not to blame.
 create table ops.sweeper_gaps (
   ended_at timestamptz not null,

@@ -79,20 +79,21 @@ async def test_a_run_gets_another_priority_and_another_time(server: Server) -> N
 async def test_a_run_is_requeued_by_force_alone_and_its_old_epoch_is_lost(server: Server, worker: Worker) -> None:
     ref = worker.run["number"]
     problem(await post(server, f"runs/{ref}/requeue", {}), 422, "invalid_request")
-    problem(await post(server, f"runs/{ref}/requeue", {"force": False}), 422, "invalid_request")
+    problem(await post(server, f"runs/{ref}/requeue", {"force": False, "epoch": 1}), 422, "invalid_request")
+    problem(await post(server, f"runs/{ref}/requeue", {"force": True}), 422, "invalid_request")
     found = await done(server, f"runs/{ref}/requeue", {"force": True, "epoch": 1, "reason": "gone"})
     assert (found["state"], found["epoch"]) == ("queued", 2)
     late = await worker.client.post(f"/executor/v1/runs/{worker.run['run_id']}/logs", json={"epoch": 1, "chunks": []})
     assert late.status_code in (409, 422)
     again = await post(server, f"runs/{ref}/requeue", {"force": True, "epoch": 1})
     assert again.json()["epoch"] == 2
-    refused = problem(await post(server, f"runs/{ref}/requeue", {"force": True}), 409, "invalid_transition")
+    refused = problem(await post(server, f"runs/{ref}/requeue", {"force": True, "epoch": 2}), 409, "invalid_transition")
     assert (refused["state"], refused["epoch"]) == ("queued", 2)
 
 
 @pytest.mark.parametrize(
     ("verb", "body"),
-    [("pause", None), ("resume", None), ("reschedule", {"priority": 1}), ("requeue", {"force": True})],
+    [("pause", None), ("resume", None), ("reschedule", {"priority": 1}), ("requeue", {"force": True, "epoch": 1})],
 )
 async def test_what_has_ended_cannot_be_steered(server: Server, verb: str, body: Json | None) -> None:
     await server.template()

@@ -14,7 +14,7 @@ begin
   if v_executor.executor_id is null then
     perform ops.fail('OPN03', format('there is no executor %s', left(p_ref, 80)), '{}',
                      'Give an executor_id or a number, as `executors ls` shows them.');
-  elsif p_token.workspaces is not null and not coalesce(v_executor.workspaces <@ p_token.workspaces, false) then
+  elsif not ops.opens_executor(p_token.workspaces, v_executor) then
     perform ops.fail('OPU02', format('executor %s works in workspaces that token %s does not open', v_executor.number,
         p_token.name), jsonb_build_object('workspaces', p_token.workspaces), 'Use a token that opens them all.');
   elsif v_executor.state = 'left' then

@@ -2,7 +2,8 @@
 -- would do then. The epoch rises, the attempt is expired and its run routed: back to the queue without a backoff, or
 -- failed when that was its last attempt, or waiting for a person when a rerun is unsafe. What the old executor still
 -- sends is refused. An operator's word, so `force` must be true.
---   p_body {force, epoch?, reason?}; epoch: the one to revoke. The same epoch again is no error.
+--   p_body {force, epoch, reason?}; epoch: the one to revoke, so that a request that is sent again takes the run from
+--   nobody else. The same epoch again is no error.
 -- Returns the Run. Raises OPU01, OPU02, OPN01, OPC05 with {state, epoch} (it does not run, or in another epoch), OPV01.
 create or replace function ops.requeue_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
@@ -11,12 +12,16 @@ declare
   v_token  ops.tokens := ops.require(p_token_id, array['operator']);
   v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
   v_reason text       := ops.checked_reason(p_body);
-  v_epoch  bigint     := case when p_body ->> 'epoch' is not null then ops.body_epoch(p_body) end;
+  v_epoch  bigint;
   v_run    ops.runs;
 begin
   if p_body -> 'force' is distinct from 'true' then
     perform ops.invalid('/force', 'must be true', 'The executor may still be at work; what it does is then thrown away.');
   end if;
+  if coalesce(p_body -> 'epoch', 'null') = 'null' then
+    perform ops.invalid('/epoch', 'is required', 'Send the epoch to revoke, as the run shows it: a later one stays.');
+  end if;
+  v_epoch := ops.body_epoch(p_body);
   select * into v_run from ops.runs r where r.run_id = v_run_id for update;
   if v_run.epoch <> v_epoch and exists (select from ops.attempts a where a.run_id = v_run_id and a.epoch = v_epoch
                                            and a.outcome = 'expired') then

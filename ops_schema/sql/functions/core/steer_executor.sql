@@ -24,6 +24,6 @@ begin
       perform ops.notify_ready(null);  -- which of the claims that wait is its own, nobody here knows
     end if;
   end if;
-  return ops.executor_json(v_executor);
+  return ops.executor_json(v_executor, v_token.workspaces);
 end
 $$;

@@ -4,7 +4,6 @@ create or replace function ops.take_duty(p_name text, p_seconds numeric, out due
 language plpgsql volatile set search_path = ''
 as $$
 begin
-  insert into ops.duties (name, ran_at) values (p_name, '-infinity') on conflict do nothing;
   select u.place into place from ops.duties u
    where u.name = p_name and u.ran_at <= ops.now() - ops.seconds(p_seconds) for update skip locked;
   due := found;

@@ -10,7 +10,7 @@ begin
   select * into v_run from ops.runs r where r.run_id = ops.resolve_run(v_token.token_id, p_ref);
   return jsonb_build_object('run_id', v_run.run_id, 'state', v_run.state, 'reasons',
     case v_run.state when 'waiting' then ops.why_waiting(v_run)
-                     when 'queued' then ops.why_queued(v_run)
+                     when 'queued' then ops.why_queued(v_run, v_token.workspaces)
                      when 'running' then ops.why_running(v_run)
                      when 'succeeded' then ops.why_succeeded(v_run)
                      when 'failed' then ops.why_failed(v_run)
