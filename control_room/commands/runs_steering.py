@@ -9,7 +9,7 @@ import typer
 
 from control_room.commands.context import AsJson, connect, print_json, say
 from control_room.commands.words import time_text
-from control_room.errors import MISUSE, ControlRoomError
+from control_room.errors import MISUSE, REFUSED, ControlRoomError
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Number or run_id.")]
 Reason = Annotated[str | None, typer.Option(help="Why; `runs why` and the run's events tell it.")]
@@ -104,6 +104,7 @@ def unheld(run: Json) -> ControlRoomError:
         f"{what} {run['number']} is {run['state']}; only a run that an executor holds can be requeued",
         where=f"{what} {run['number']}",
         next_step=f"see `control-room runs why {run['number']}`",
+        exit_code=REFUSED,
     )
 
 

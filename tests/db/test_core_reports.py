@@ -27,6 +27,24 @@ def test_a_report_sent_again_gets_the_recorded_answer(queue: Queue) -> None:
     assert known.members["reported_at"].endswith("Z")
 
 
+def test_a_differing_report_is_noted_once_and_no_more_than_ten_of_an_attempt(queue: Queue) -> None:
+    queue.template()
+    queue.submit()
+    worker = Worker(queue, name="wanda")
+    run = worker.claim_one()
+    worker.report(run, result={"rows": 0})
+    for _ in range(3):
+        worker.report(run, result={"rows": 1})
+    assert queue.event_types(run).count("report.differs") == 1
+    for rows in range(2, 15):
+        worker.report(run, result={"rows": rows})
+    assert queue.event_types(run).count("report.differs") == 10
+    actors = queue.ops.admin.execute(
+        "select distinct canonical::jsonb ->> 'actor' from ops.events where type = 'report.differs'"
+    ).fetchall()
+    assert actors == [("executor:wanda",)]
+
+
 def test_one_idempotency_key_reports_one_attempt(queue: Queue) -> None:
     queue.template()
     queue.submit()

@@ -10,6 +10,7 @@ import pytest
 from tests.db.test_race_core import Session, beating, claim, reporting
 from tests.support.core import USER, Queue, Worker, refused
 from tests.support.postgres import Database
+from tests.support.race import outcome
 
 Json = dict[str, Any]
 
@@ -319,3 +320,28 @@ def test_a_dead_letter_replayed_twice_at_once_is_replayed_once(queue: Queue, one
     assert "OPC05" in str(second.result(timeout=30))
     two.commit()
     assert queue.ops.value("select count(*) from ops.runs where retry_of = %s", run["run_id"]) == 1
+
+
+# who may not, locks nothing
+
+
+def test_a_replay_locks_no_run_of_a_workspace_that_is_not_its_callers(queue: Queue, one: Session) -> None:
+    queue.ops.admin.execute("insert into ops.workspaces (workspace) values ('theirs')")
+    queue.template("other", workspace="theirs")
+    run = queue.submit("other", workspace="theirs")
+    worker = Worker(queue)
+    worker.report(worker.claim_one(), "failed", error=USER)
+    stranger = queue.ops.token("operator", workspaces=["default"])
+    one.call("replay_each", stranger, [run["run_id"], str(run["number"])])
+    queue.ops.admin.execute("select from ops.runs where run_id = %s for update nowait", (run["run_id"],))
+
+
+def test_who_may_not_steer_an_executor_does_not_wait_for_the_gate(queue: Queue, one: Session, two: Session) -> None:
+    worker = Worker(queue)
+    one.call(*claim(worker))  # stands in the gate
+    stranger = queue.ops.token("operator", workspaces=["default"])
+    for verb in ("pause_executor", "drain_executor"):
+        refusal = two.start(verb, stranger, str(worker.id), {})
+        assert not two.waits(refusal)
+        assert outcome(refusal)[0] == "OPU02"
+        two.rollback()

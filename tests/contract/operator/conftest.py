@@ -18,6 +18,7 @@ import httpx
 import pytest
 import uvicorn
 from psycopg.conninfo import make_conninfo
+from starlette.applications import Starlette
 
 from contract.server.object_store import ObjectStore
 from contract.server.settings import ServerSettings
@@ -40,6 +41,7 @@ class Server:
 
     url: str
     database: Database
+    app: Starlette = field(default_factory=Starlette)
     clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     def client(self, token: str | None = None, **headers: str) -> httpx.AsyncClient:
@@ -125,7 +127,7 @@ async def serving(
             running = PromptServer(config)
             task = asyncio.create_task(running.serve(sockets=[listener]))
             await until(lambda: running.started or task.done())
-            server = Server(url, database)
+            server = Server(url, database, app)
             try:
                 yield server
             finally:

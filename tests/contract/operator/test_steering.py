@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.contract.operator.conftest import API, EXECUTOR, VIEWER, Server, Worker, problem
+from tests.contract.operator.conftest import API, EXECUTOR, VIEWER, Server, Worker, problem, until
 from tests.support.ops import registration
 
 Json = dict[str, Any]
@@ -129,9 +132,13 @@ async def test_a_resumed_queue_lets_a_claim_that_waits_have_its_run(server: Serv
     await server.template()
     await done(server, "queues/default/pause")
     await server.submit()
+    plane = server.app.state.executor_plane
+    server.app.state.executor_plane = replace(plane, claim_poll=timedelta(hours=1))  # only a wake makes it look again
     worker = await Worker.start(server)
+    claim = asyncio.create_task(worker.claim())
+    await until(lambda: plane.ready.count == 1)
     await done(server, "queues/default/resume")
-    assert (await worker.claim())["number"] == 1
+    assert (await asyncio.wait_for(claim, 10))["number"] == 1
 
 
 async def test_dead_letters_are_listed_and_replayed_each_on_its_own(server: Server, worker: Worker) -> None:

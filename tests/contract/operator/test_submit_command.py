@@ -16,12 +16,14 @@ from tests.contract.operator.conftest import OPERATOR, Server
 TYPED = {"type": "object", "properties": {"n": {"type": "integer"}}}
 
 
-async def command(server: Server, folder: Path, *words: str, text: str = "") -> tuple[int, str, str]:
-    """(exit code, stdout, stderr) of control-room submit."""
+async def command(
+    server: Server, folder: Path, *words: str, text: str = "", verb: tuple[str, ...] = ("submit",)
+) -> tuple[int, str, str]:
+    """(exit code, stdout, stderr) of control-room submit, or of another verb."""
     token = folder / "token"
     token.write_text(OPERATOR)
     environment = {**os.environ, "OPS_URL": server.url, "OPS_TOKEN_FILE": str(token), "NO_COLOR": "1"}
-    program = [sys.executable, "-m", "control_room.cli", "submit", *words]
+    program = [sys.executable, "-m", "control_room.cli", *verb, *words]
     process = await asyncio.create_subprocess_exec(
         *program, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=folder, env=environment
     )
