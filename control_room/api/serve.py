@@ -112,7 +112,7 @@ def serve(settings: ServerSettings) -> None:
             lifespan="on",
         )
         log.info("action=listening url=%s", settings.public_url)
-        # The app itself is some hundred thousand objects that live as long as the process: no collection shall walk them.
+        # The app is some hundred thousand objects that live as long as the process: no collection shall walk them.
         gc.collect()
         gc.freeze()
         server = PromptServer(config)
