@@ -1,12 +1,15 @@
 """The server that the executor kit plays: of this contract, of an older one, or of a newer one."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
+from contract.deprecation import of_days
 from contract.versions import BY_NAME, OLDEST
 
 # Maps whose keys are data: a member added there would be somebody's parameter, label or signed header.
 DATA = frozenset({"params", "config", "labels", "headers", "metadata", "next", "connections"})
+GOING, GONE = date(2026, 1, 1), date(2126, 1, 1)
 # Words that no version of this contract has, by (operation, member): what a server of a later one might say.
 WORDS = {
     **{("heartbeat", "directive"): {"continue": "rebalance"}, ("reportAttempt", "decision"): {"finish": "archive"}},
@@ -22,6 +25,11 @@ class Edition:
     versions: tuple[str, ...]
     lacks: frozenset[str] = frozenset()
     novel: bool = False
+
+    def headers(self) -> dict[str, str]:
+        """Headers of each answer. A newer server has all that is known here on its way out."""
+        found = {"contract-version": self.versions[-1]}
+        return found | (of_days(GOING, GONE).headers() if self.novel else {})
 
     def told(self, operation: str, answer: Any, member: str = "") -> Any:
         """The answer as this edition gives it."""

@@ -40,7 +40,8 @@ def _skipped(trial: Trial) -> Skipped | None:
     "newer-server",
     "takes no offence at what a newer server adds",
     "Unknown members anywhere in answers, unknown directives of heartbeats (they mean continue), an unknown routing "
-    "decision: leases count as renewed, runs are done, and the executor goes on claiming.",
+    "decision, Deprecation and Sunset on every answer: leases count as renewed, runs are done, and the executor goes "
+    "on claiming.",
 )
 def newer_server(trial: Trial) -> str:
     trial.room.edition = NEWER

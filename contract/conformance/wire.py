@@ -174,7 +174,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def _headers(self, media_type: str, more: dict[str, str] | None) -> dict[str, str]:
-        return {"contract-version": self.room.edition.versions[-1], "content-type": media_type, **(more or {})}
+        return self.room.edition.headers() | {"content-type": media_type, **(more or {})}
 
     def _hang_up(self) -> None:
         self.close_connection = True
