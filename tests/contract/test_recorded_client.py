@@ -78,14 +78,29 @@ def test_a_recording_holds_no_token_no_address_and_no_path_of_a_machine() -> Non
 
 # The replay can fail --------------------------------------------------------------------------------------------------
 
-ANSWER: Json = {"run_id": "«run_id 1»", "epoch": 1, "server_time": "«time»", "number": "«number»", "list": ["a"]}
-LIVE: Json = {"run_id": "r", "epoch": 1, "server_time": "2026-11-21T12:00:00Z", "number": 7, "list": ["a"]}
+ANSWER: Json = {
+    "run_id": "«run_id 1»",
+    "epoch": 1,
+    "server_time": "«time»",
+    "number": "«number»",
+    "list": ["a"],
+    "supported": "«versions»",
+}
+LIVE: Json = {
+    "run_id": "r",
+    "epoch": 1,
+    "server_time": "2026-11-21T12:00:00Z",
+    "number": 7,
+    "list": ["a"],
+    "supported": ["1.0"],
+}
 
 
 @pytest.mark.parametrize(
     "change",
     [
         *({"epoch": 2}, {"epoch": True}, {"epoch": "1"}, {"run_id": None}, {"run_id": "q"}, {"list": []}),
+        {"supported": "1.0"},
         *({"list": ["b"]}, {"list": ["a", "a"]}, {"number": "7"}, {"server_time": None}, {"list": {"a": 1}}),
     ],
 )

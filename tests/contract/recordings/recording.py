@@ -1,7 +1,7 @@
 """A recording: requests and responses with names in place of what the server issued, and what is due at a replay.
 
 Each line is an operator's step, {"do": ...}, or an exchange, {"request": ..., "response": ...}. `«run_id 2»` stands for
-the second run_id that the server issued, wherever it comes again; `«time»` and `«number»` for any.
+the second run_id that the server issued, wherever it comes again; `«time»`, `«number»` and `«versions»` for any.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from contract.versions import OLDEST
+
 Json = dict[str, Any]
 FOLDER = Path(__file__).parent
 ISSUED = frozenset({"executor_id", "run_id", "artifact_id", "url"})
 TIMES = re.compile(r".+_at|server_time|lease_deadline")
 NUMBERS = frozenset({"number"})
+VERSIONS = frozenset({"supported"})  # what a server speaks grows
 WORDS = frozenset({"detail", "hint"})  # of problems: for people, and free to become better
 NAME = re.compile(r"«[a-z_]+ \d+»")
 
@@ -60,6 +63,8 @@ class Names:
         """The value with names in place of what was issued, times and numbers."""
         if isinstance(value, dict):
             return {key: self.put(member, key) for key, member in value.items()}
+        if name in VERSIONS:
+            return "«versions»"
         if isinstance(value, list):
             return [self.put(member, name) for member in value]
         if value is not None and name in NUMBERS:
@@ -119,6 +124,8 @@ class Values:
     def _fits(self, due: Any, found: Any) -> bool:
         if due == "«number»":
             return type(found) is int
+        if due == "«versions»":
+            return isinstance(found, list) and set(found) >= {OLDEST}
         if due == "«time»":
             return isinstance(found, str) and datetime.fromisoformat(found).tzinfo is not None
         if isinstance(due, str) and NAME.fullmatch(due) and due not in self.known and isinstance(found, str):
