@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contract._calls import PREFIX
@@ -43,7 +42,7 @@ class ContractVersion:
 
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["contract-version"] = NEWEST
+                message["headers"] = [*message["headers"], (b"contract-version", NEWEST.encode())]
             await send(message)
 
         await self.app(scope, receive, named)

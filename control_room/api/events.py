@@ -24,6 +24,7 @@ router = StrictRouter(tags=["events"])
 HEARTBEAT_SECONDS = 15.0
 RECONNECT_MS = 2000
 SEND_TIMEOUT_SECONDS = 30.0
+SHUTDOWN_GRACE_SECONDS = 3.0
 
 
 def resume_point(last_event_id: str) -> str:
@@ -105,5 +106,7 @@ async def stream_events(
         _messages(ctx, caller, subscription),
         ping=0,
         send_timeout=SEND_TIMEOUT_SECONDS,
+        # Else the library cuts streams off in mid-answer, before the hub has ended them.
+        shutdown_grace_period=SHUTDOWN_GRACE_SECONDS,
         background=BackgroundTask(ctx.hub.leave, subscription),
     )
