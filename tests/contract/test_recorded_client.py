@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,15 @@ def test_a_recording_holds_no_token_no_address_and_no_path_of_a_machine() -> Non
 
 # The replay can fail --------------------------------------------------------------------------------------------------
 
+
+@pytest.mark.parametrize("version", OLDER)
+async def test_a_server_that_answers_otherwise_is_found_out(plane: Plane, version: str) -> None:
+    line, *_ = copy.deepcopy(read(version))
+    line["response"]["body"]["workspaces"] = ["another"]
+    with pytest.raises(AssertionError, match=r"exchange 0, POST .*/body/workspaces/0: 'another' was recorded"):
+        await replayed(plane, [line], BY_NAME[version].document)
+
+
 ANSWER: Json = {
     "run_id": "«run_id 1»",
     "epoch": 1,
@@ -112,7 +122,7 @@ def test_a_changed_answer_is_a_difference(change: dict[str, Any]) -> None:
 
 
 def test_what_the_server_issues_is_named_wherever_it_comes_again() -> None:
-    lines = [
+    lines: list[Json] = [
         {"request": {"url": "/a", "body": ""}, "response": {"body": {"run_id": "r-1", "number": 4, "retry_at": None}}},
         {"do": "cancel", "run_id": "r-1"},
         {"request": {"url": "/runs/r-1", "body": '{"key": "r-1/1"}'}, "response": {"body": {"text": "r-1 ended"}}},

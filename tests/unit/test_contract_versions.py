@@ -190,7 +190,7 @@ def answering(status: int, body: Any, **headers: str) -> httpx.MockTransport:
 
 BEAT = {"directive": "continue", "heartbeat_seconds": 5, "server_time": "2026-11-21T12:00:00+00:00", "runs": []}
 QUIET = HeartbeatRequest(state="active", runs=[])
-NOTHING = ExchangeRequest(request_id=RUN, reports=[], max_runs=0)  # type: ignore[arg-type]
+NOTHING = ExchangeRequest(request_id=RUN, reports=[], max_runs=0)
 
 
 def test_the_client_warns_once_of_each_deprecated_operation(caplog: pytest.LogCaptureFixture) -> None:
@@ -279,5 +279,5 @@ def test_a_claim_of_a_newer_server_is_read_carefully() -> None:
     }
     body = {"runs": [run], "server_time": BEAT["server_time"]}
     with ExecutorClient("http://control-room.test", "token", transport=answering(200, body)) as client:
-        (found,) = client.claim_runs(EXECUTOR, ClaimRequest(request_id=RUN, max_runs=1)).runs  # type: ignore[arg-type]
+        (found,) = client.claim_runs(EXECUTOR, ClaimRequest(request_id=RUN, max_runs=1)).runs
     assert (found.on_lapse, found.rerun) == ("stop", "unsafe")

@@ -133,7 +133,7 @@ class Day:
     def file(self, run: models.ClaimedRun, data: bytes, name: str = "out/report.txt") -> models.BeginFileArtifact:
         digest = hashlib.sha256(data).hexdigest()
         given = {"epoch": run.epoch, "name": name, "kind": "file", "media_type": "text/plain", "metadata": {"a": 1}}
-        return models.BeginFileArtifact(**given, size=len(data), sha256=digest)  # type: ignore[arg-type]
+        return models.BeginFileArtifact(**given, size=len(data), sha256=digest)
 
     # The day, part by part --------------------------------------------------------------------------------------------
 

@@ -36,8 +36,8 @@ async def play(plane: Plane, url: str, worktree: Path, version: str, token_file:
     """The lines that the older client tells, its wishes to the operator fulfilled."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(worktree), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, str(PLAYER), url, str(token_file), version, version]
-    pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
-    child = await asyncio.create_subprocess_exec(*command, env=environment, limit=LINE_BYTES, **pipes)
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(*command, env=environment, limit=LINE_BYTES, stdin=pipe, stdout=pipe)
     assert child.stdout is not None
     assert child.stdin is not None
     async for raw in child.stdout:
