@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from contract import models
 from contract._calls import PREFIX
+from contract.deprecation import of_version
 from contract.server import artifacts, claims, exchange
 from contract.server.auth import Executor, executor_principal
 from contract.server.hot import hot_route
@@ -38,7 +39,9 @@ async def get_contract() -> Response:
 async def register_executor(
     plane: Plane, caller: Executor, body: Annotated[JsonObject, Depends(body_of(models.RegisterRequest))]
 ) -> Response:
-    return JSONResponse(await plane.store.register_executor(caller, body))
+    found = await plane.store.register_executor(caller, body)
+    deprecation = of_version(found["contract_version"])
+    return JSONResponse(found, headers=deprecation.headers() if deprecation else None)
 
 
 @router.delete("/executors/{executor_id}", name="leaveExecutor")
