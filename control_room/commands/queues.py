@@ -16,7 +16,7 @@ Name = Annotated[str, typer.Argument(metavar="QUEUE")]
 
 @app.command()
 def ls(context: typer.Context, as_json: AsJson = False) -> None:
-    """Queues that runs have stood in, and those that are paused."""
+    """Queues that runs have stood in lately, and those that are paused."""
     with connect(context) as client:
         items = client.queues()
     if as_json:

@@ -683,7 +683,7 @@ create table ops.schema_migrations (
 insert into ops.settings (key, value) values
   -- executor kinds that may register
   ('kinds', '["python", "notebook", "dbt", "trino", "spark", "duckdb", "command"]'),
-  ('contract_versions', '["1.0"]'),              -- what this schema speaks, oldest first
+  ('contract_versions', '["1.0", "1.1"]'),       -- what this schema speaks, oldest first
   ('heartbeat_seconds', '20'),                   -- told to executors; a third of the default lease
   ('login_code_seconds', '600'),
   ('session_seconds', '43200');
@@ -1792,8 +1792,8 @@ $$;
 -- The advisory lock of a submit's dedupe key.
 create or replace function ops.dedupe_lock(p_body jsonb) returns bigint
 language sql immutable parallel safe
-return hashtextextended('ops.dedupe:' || coalesce(p_body ->> 'workspace', 'default') || '/' ||
-                        (p_body ->> 'dedupe_key'), 0);
+return hashtextextended('ops.dedupe:' || coalesce(p_body ->> 'workspace', 'default') || '/'
+                        || (p_body ->> 'dedupe_key'), 0);
 
 -- functions/core/deduplicated.sql
 -- The run on record that a submit is answered with because it holds the submit's dedupe key; null when a new run is to
@@ -1986,8 +1986,8 @@ $$;
 -- names of queues are free. Looks at p_limit floors at a time, once in ten seconds, and goes on from there.
 --
 -- Who makes a run ready holds the floor's advisory lock, shared, from before it looks for the floor until it commits
--- (ops.ensure_places). A floor is dropped under that lock alone, after a look that is no older than the lock: so a run is
--- either seen here or makes the floor again. Waits for no lock, and is its caller's last act.
+-- (ops.ensure_places). A floor is dropped under that lock alone, after a look that is no older than the lock: so a run
+-- is either seen here or makes the floor again. Waits for no lock, and is its caller's last act.
 create or replace function ops.drop_empty_floors(p_limit int) returns void
 language plpgsql volatile set search_path = ''
 as $$
@@ -2272,9 +2272,9 @@ return coalesce('executor:' || (select e.name from ops.executors e where e.execu
 -- Sweep: revoke leases past their deadline, at most p_limit, and route their runs; then end the runs whose cancellation
 -- nobody obeyed within a lease and the grace. Never touches a run whose report was accepted.
 --
--- One statement selects and locks with SKIP LOCKED, and what it found is revoked under those locks; a renewal or a report
--- that is under way keeps its run. After a pause of the sweeper's own that is longer than the time between two renewals,
--- a lease has its whole length from the sweeper's return. A run that raises is passed over (ops.sweep_each).
+-- One statement selects and locks with SKIP LOCKED, and what it found is revoked under those locks; a renewal or a
+-- report that is under way keeps its run. After a pause of the sweeper's own that is longer than the time between two
+-- renewals, a lease has its whole length from the sweeper's return. A run that raises is passed over (ops.sweep_each).
 -- Returns {expired: [{run_id, epoch, decision}]}.
 create or replace function ops.expire_leases(p_limit int) returns jsonb
 language plpgsql volatile security definer set search_path = ''
@@ -2494,8 +2494,8 @@ $$;
 -- takes no more.
 create or replace function ops.floor_lock(p_queue text, p_kind text, p_priority int) returns bigint
 language sql immutable parallel safe
-return hashtextextended('ops.floors:' ||
-  (hashtextextended(concat_ws(chr(31), p_queue, p_kind, p_priority), 0) & 63), 0);
+return hashtextextended('ops.floors:'
+  || (hashtextextended(concat_ws(chr(31), p_queue, p_kind, p_priority), 0) & 63), 0);
 
 -- functions/core/follow_report.sql
 -- Mutate and emit: what an accepted report does to its run. A report that ends the run is told by the event of that
@@ -2931,7 +2931,8 @@ end
 $$;
 
 -- functions/core/list_queues.sql
--- The queues that runs have stood in lately (claim_floor_empty_seconds) or that are paused, by name. Returns {items: [Queue]}. Raises OPU01, OPU02.
+-- The queues that runs have stood in lately (claim_floor_empty_seconds) or that are paused, by name. Returns {items:
+-- [Queue]}. Raises OPU01, OPU02.
 create or replace function ops.list_queues(p_token_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -3106,8 +3107,9 @@ return (
 -- does it; others go on with the floor they have.
 --
 -- Safe because (1) every enqueuer has a transaction id before it draws its ready_seq, (2) a candidate is adopted only
--- when all transactions that were open at its computation had ended before this search began, and (3) is then lowered to the least ready_seq
--- that is visible. Every claim_floor_rescan_seconds the search starts from the very beginning all the same.
+-- when all transactions that were open at its computation had ended before this search began, and (3) is then lowered
+-- to the least ready_seq that is visible. Every claim_floor_rescan_seconds the search starts from the very beginning
+-- all the same.
 create or replace function ops.move_floor(p_queue text, p_kind text, p_priority int) returns bigint
 language plpgsql volatile set search_path = ''
 as $$
@@ -3337,8 +3339,8 @@ language sql volatile
 return pg_advisory_xact_lock_shared(hashtextextended('ops.claims', 0));
 
 -- functions/core/pass_over.sql
--- What a sweep does about a member that raised: it is logged, and the sweep goes on without it. What is not the member's
--- (a lock, a deadlock, a resource, a shutdown) is raised again.
+-- What a sweep does about a member that raised: it is logged, and the sweep goes on without it. What is not the
+-- member's (a lock, a deadlock, a resource, a shutdown) is raised again.
 create or replace function ops.pass_over(p_code text, p_message text, p_what text) returns void
 language plpgsql volatile set search_path = ''
 as $$
@@ -3582,7 +3584,8 @@ $$;
 
 -- functions/core/planned_keys.sql
 -- The concurrency keys of a new run of this template, of a pipeline those of its tasks: [{workspace, key, limit}].
--- p_templates: the template versions that tasks are pinned to. Changes and locks nothing. Raises as ops.create_run does.
+-- p_templates: the template versions that tasks are pinned to. Changes and locks nothing. Raises as ops.create_run
+-- does.
 create or replace function ops.planned_keys(p_template ops.templates, p_body jsonb, p_templates jsonb default '{}')
 returns jsonb
 language plpgsql stable set search_path = ''
@@ -3783,8 +3786,8 @@ as $$
 $$;
 
 -- functions/core/queue_position.sql
--- Where a queued run stands: 1 is next of its queue and kind. Counts the runs that the caller may see (p_workspaces, null:
--- all), and says so when there may be others.
+-- Where a queued run stands: 1 is next of its queue and kind. Counts the runs that the caller may see (p_workspaces,
+-- null: all), and says so when there may be others.
 create or replace function ops.queue_position(p_run ops.runs, p_workspaces text[]) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -3808,9 +3811,9 @@ language sql stable parallel safe
 return jsonb_build_object('code', p_code, 'message', p_message, 'detail', p_detail);
 
 -- functions/core/recheck_blocked.sql
--- Mutate and emit: look again at runs that wait for parents and should not any more. Returns whether there were any.
--- A backstop, since whoever ends a run unblocks its dependents: once in ten seconds, p_limit waiting runs in run-id order,
--- from where the last look ended. A run that raises is passed over.
+-- Mutate and emit: look again at runs that wait for parents and should not any more. Returns whether there were any. A
+-- backstop, since whoever ends a run unblocks its dependents: once in ten seconds, p_limit waiting runs in run-id
+-- order, from where the last look ended. A run that raises is passed over.
 create or replace function ops.recheck_blocked(p_limit int, p_actor text) returns boolean
 language plpgsql volatile set search_path = ''
 as $$
@@ -4213,8 +4216,8 @@ $$;
 -- functions/core/report_each.sql
 -- Report many attempts: one statement for the plain successes, one by one for the rest; a refusal is its member's own.
 --   p_reports [{ordinal, token_id, run_id, body, artifacts?}]; ordinals differ; body as for ops.report_attempt
--- Returns the answers, in no order, and the runs that ended, which the caller settles once for all.
--- All runs are locked first, in run-id order, then their leases, then idempotency keys. Raises only what no member is to blame for.
+-- Returns the answers, in no order, and the runs that ended, which the caller settles once for all. All runs are
+-- locked first, in run-id order, then their leases, then idempotency keys. Raises only what no member is to blame for.
 create or replace function ops.report_each(
   p_reports jsonb, out answers ops.member_answer[], out ended uuid[])
 language plpgsql volatile set search_path = ''
@@ -5272,9 +5275,9 @@ $$;
 -- Claims are not told: the caller announces what became ready.
 --
 -- Two submits with one idempotency key at once: the index lets one through, and the other finds it. Requests that use
--- keys without making a run take turns with all of these (see ops.repeated_submit); a submit that may do so too, since it
--- may be answered with the holder of its dedupe key, takes its idempotency key alone.
--- Lock order: idempotency keys of the workspace, dedupe key, concurrency keys, runs.
+-- keys without making a run take turns with all of these (see ops.repeated_submit); a submit that may do so too, since
+-- it may be answered with the holder of its dedupe key, takes its idempotency key alone. Lock order: idempotency keys
+-- of the workspace, dedupe key, concurrency keys, runs.
 create or replace function ops.submit_one(p_token ops.tokens, p_body jsonb, out run_id uuid, out repeated boolean)
 language plpgsql volatile set search_path = ''
 as $$
@@ -5623,9 +5626,9 @@ $$;
 
 -- functions/core/sweep_each.sql
 -- Mutate and emit: a sweep's steps, each of a locked run: p_steps[n] names the function that is done to p_run_ids[n].
--- A step is ops.<name>(run_id uuid, actor text) and answers {ended: [run_id], …}; runs that ended are settled, once for
--- all. A step that raises changes nothing and is passed over (ops.pass_over); if what follows from the ends raises, every
--- step is taken again with its own consequences, so that one run's do not undo the others'.
+-- A step is ops.<name>(run_id uuid, actor text) and answers {ended: [run_id], …}; runs that ended are settled, once
+-- for all. A step that raises changes nothing and is passed over (ops.pass_over); if what follows from the ends
+-- raises, every step is taken again with its own consequences, so that one run's do not undo the others'.
 -- Returns the answers of the steps done, with run_id added.
 create or replace function ops.sweep_each(p_steps text[], p_run_ids uuid[], p_actor text) returns jsonb
 language plpgsql volatile set search_path = ''
@@ -6511,8 +6514,8 @@ $$;
 
 create or replace trigger runs_definition before update of
   run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of, params,
-  inputs, outputs, labels, caps, max_attempts, retry, lease_seconds, requires, concurrency_key, concurrency_limit, condition,
-  deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at
+  inputs, outputs, labels, caps, max_attempts, retry, lease_seconds, requires, concurrency_key, concurrency_limit,
+  condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at
   on ops.runs for each row execute function ops.refuse_redefinition();
 
 create or replace trigger templates_frozen before update on ops.templates
@@ -7071,19 +7074,24 @@ create or replace function ops.choose_contract_version(p_min text, p_max text) r
 language plpgsql stable set search_path = ''
 as $$
 declare
+  v_spoken text[] := array(select jsonb_array_elements_text(ops.setting('contract_versions')));
   v_chosen text;
 begin
   if coalesce(p_min, '') !~ '^\d{1,4}\.\d{1,4}$' or coalesce(p_max, '') !~ '^\d{1,4}\.\d{1,4}$' then
     perform ops.invalid('/contract', 'must give min and max as "major.minor"');
   end if;
-  select v into v_chosen from jsonb_array_elements_text(ops.setting('contract_versions')) v
+  select v into v_chosen from unnest(v_spoken) v
    where string_to_array(v, '.')::int[]
          between string_to_array(p_min, '.')::int[] and string_to_array(p_max, '.')::int[]
    order by string_to_array(v, '.')::int[] desc limit 1;
   if v_chosen is null then
-    perform ops.fail('OPC08', format('no contract version from %s to %s is spoken here', p_min, p_max),
-      jsonb_build_object('supported', ops.setting('contract_versions'), 'min', p_min, 'max', p_max),
-      'Upgrade the older side.');
+    perform ops.fail('OPC08',
+      format('the control room speaks contract %s; the executor asked for %s to %s',
+        array_to_string(v_spoken, ', '), p_min, p_max),
+      jsonb_build_object('supported', v_spoken, 'min', p_min, 'max', p_max),
+      case when string_to_array(p_min, '.')::int[] > string_to_array(v_spoken[cardinality(v_spoken)], '.')::int[]
+           then format('Upgrade the control room, or use an executor that speaks %s.', v_spoken[cardinality(v_spoken)])
+           else format('Upgrade the executor to one that speaks %s.', v_spoken[cardinality(v_spoken)]) end);
   end if;
   return v_chosen;
 end
@@ -7255,8 +7263,9 @@ end
 $$;
 
 -- functions/edge/executor_json.sql
--- An executor with the runs it holds, as a caller who may see p_workspaces (null: all) is told of it: of these the runs and
--- the names; where its process is (host, pid), only who may steer it, since all its workspaces are open to them.
+-- An executor with the runs it holds, as a caller who may see p_workspaces (null: all) is told of it: of these the
+-- runs and the names; where its process is (host, pid), only who may steer it, since all its workspaces are open to
+-- them.
 create or replace function ops.executor_json(p_executor ops.executors, p_workspaces text[]) returns jsonb
 language sql stable set search_path = ''
 as $$

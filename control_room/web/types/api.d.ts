@@ -1339,7 +1339,7 @@ export interface components {
         };
         /**
          * Queue
-         * @description A queue. used: whether a run has stood in it; queued and running: runs of workspaces open to the caller.
+         * @description A queue. used: whether a run has stood in it lately; queued and running: runs of workspaces open to the caller.
          */
         Queue: {
             /** Paused */
@@ -1422,9 +1422,9 @@ export interface components {
         RequeueRun: {
             /**
              * Epoch
-             * @description The one to revoke; whichever, if left out.
+             * @description The one to revoke, as the run shows it; another one is refused.
              */
-            epoch?: number | null;
+            epoch: number;
             /**
              * Force
              * @description Must be true: the executor may still be at work.

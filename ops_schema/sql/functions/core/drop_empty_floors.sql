@@ -2,8 +2,8 @@
 -- names of queues are free. Looks at p_limit floors at a time, once in ten seconds, and goes on from there.
 --
 -- Who makes a run ready holds the floor's advisory lock, shared, from before it looks for the floor until it commits
--- (ops.ensure_places). A floor is dropped under that lock alone, after a look that is no older than the lock: so a run is
--- either seen here or makes the floor again. Waits for no lock, and is its caller's last act.
+-- (ops.ensure_places). A floor is dropped under that lock alone, after a look that is no older than the lock: so a run
+-- is either seen here or makes the floor again. Waits for no lock, and is its caller's last act.
 create or replace function ops.drop_empty_floors(p_limit int) returns void
 language plpgsql volatile set search_path = ''
 as $$

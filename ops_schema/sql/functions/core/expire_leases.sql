@@ -1,9 +1,9 @@
 -- Sweep: revoke leases past their deadline, at most p_limit, and route their runs; then end the runs whose cancellation
 -- nobody obeyed within a lease and the grace. Never touches a run whose report was accepted.
 --
--- One statement selects and locks with SKIP LOCKED, and what it found is revoked under those locks; a renewal or a report
--- that is under way keeps its run. After a pause of the sweeper's own that is longer than the time between two renewals,
--- a lease has its whole length from the sweeper's return. A run that raises is passed over (ops.sweep_each).
+-- One statement selects and locks with SKIP LOCKED, and what it found is revoked under those locks; a renewal or a
+-- report that is under way keeps its run. After a pause of the sweeper's own that is longer than the time between two
+-- renewals, a lease has its whole length from the sweeper's return. A run that raises is passed over (ops.sweep_each).
 -- Returns {expired: [{run_id, epoch, decision}]}.
 create or replace function ops.expire_leases(p_limit int) returns jsonb
 language plpgsql volatile security definer set search_path = ''

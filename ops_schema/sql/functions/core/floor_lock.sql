@@ -2,5 +2,5 @@
 -- takes no more.
 create or replace function ops.floor_lock(p_queue text, p_kind text, p_priority int) returns bigint
 language sql immutable parallel safe
-return hashtextextended('ops.floors:' ||
-  (hashtextextended(concat_ws(chr(31), p_queue, p_kind, p_priority), 0) & 63), 0);
+return hashtextextended('ops.floors:'
+  || (hashtextextended(concat_ws(chr(31), p_queue, p_kind, p_priority), 0) & 63), 0);

@@ -1,4 +1,5 @@
--- The queues that runs have stood in lately (claim_floor_empty_seconds) or that are paused, by name. Returns {items: [Queue]}. Raises OPU01, OPU02.
+-- The queues that runs have stood in lately (claim_floor_empty_seconds) or that are paused, by name. Returns {items:
+-- [Queue]}. Raises OPU01, OPU02.
 create or replace function ops.list_queues(p_token_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$

@@ -2,8 +2,9 @@
 -- does it; others go on with the floor they have.
 --
 -- Safe because (1) every enqueuer has a transaction id before it draws its ready_seq, (2) a candidate is adopted only
--- when all transactions that were open at its computation had ended before this search began, and (3) is then lowered to the least ready_seq
--- that is visible. Every claim_floor_rescan_seconds the search starts from the very beginning all the same.
+-- when all transactions that were open at its computation had ended before this search began, and (3) is then lowered
+-- to the least ready_seq that is visible. Every claim_floor_rescan_seconds the search starts from the very beginning
+-- all the same.
 create or replace function ops.move_floor(p_queue text, p_kind text, p_priority int) returns bigint
 language plpgsql volatile set search_path = ''
 as $$

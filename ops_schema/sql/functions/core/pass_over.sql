@@ -1,5 +1,5 @@
--- What a sweep does about a member that raised: it is logged, and the sweep goes on without it. What is not the member's
--- (a lock, a deadlock, a resource, a shutdown) is raised again.
+-- What a sweep does about a member that raised: it is logged, and the sweep goes on without it. What is not the
+-- member's (a lock, a deadlock, a resource, a shutdown) is raised again.
 create or replace function ops.pass_over(p_code text, p_message text, p_what text) returns void
 language plpgsql volatile set search_path = ''
 as $$

@@ -1,5 +1,6 @@
 -- The concurrency keys of a new run of this template, of a pipeline those of its tasks: [{workspace, key, limit}].
--- p_templates: the template versions that tasks are pinned to. Changes and locks nothing. Raises as ops.create_run does.
+-- p_templates: the template versions that tasks are pinned to. Changes and locks nothing. Raises as ops.create_run
+-- does.
 create or replace function ops.planned_keys(p_template ops.templates, p_body jsonb, p_templates jsonb default '{}')
 returns jsonb
 language plpgsql stable set search_path = ''

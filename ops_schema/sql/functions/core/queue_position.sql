@@ -1,5 +1,5 @@
--- Where a queued run stands: 1 is next of its queue and kind. Counts the runs that the caller may see (p_workspaces, null:
--- all), and says so when there may be others.
+-- Where a queued run stands: 1 is next of its queue and kind. Counts the runs that the caller may see (p_workspaces,
+-- null: all), and says so when there may be others.
 create or replace function ops.queue_position(p_run ops.runs, p_workspaces text[]) returns jsonb
 language plpgsql stable set search_path = ''
 as $$

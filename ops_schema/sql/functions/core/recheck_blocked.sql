@@ -1,6 +1,6 @@
--- Mutate and emit: look again at runs that wait for parents and should not any more. Returns whether there were any.
--- A backstop, since whoever ends a run unblocks its dependents: once in ten seconds, p_limit waiting runs in run-id order,
--- from where the last look ended. A run that raises is passed over.
+-- Mutate and emit: look again at runs that wait for parents and should not any more. Returns whether there were any. A
+-- backstop, since whoever ends a run unblocks its dependents: once in ten seconds, p_limit waiting runs in run-id
+-- order, from where the last look ended. A run that raises is passed over.
 create or replace function ops.recheck_blocked(p_limit int, p_actor text) returns boolean
 language plpgsql volatile set search_path = ''
 as $$

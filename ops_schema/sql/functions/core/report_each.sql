@@ -1,7 +1,7 @@
 -- Report many attempts: one statement for the plain successes, one by one for the rest; a refusal is its member's own.
 --   p_reports [{ordinal, token_id, run_id, body, artifacts?}]; ordinals differ; body as for ops.report_attempt
--- Returns the answers, in no order, and the runs that ended, which the caller settles once for all.
--- All runs are locked first, in run-id order, then their leases, then idempotency keys. Raises only what no member is to blame for.
+-- Returns the answers, in no order, and the runs that ended, which the caller settles once for all. All runs are
+-- locked first, in run-id order, then their leases, then idempotency keys. Raises only what no member is to blame for.
 create or replace function ops.report_each(
   p_reports jsonb, out answers ops.member_answer[], out ended uuid[])
 language plpgsql volatile set search_path = ''

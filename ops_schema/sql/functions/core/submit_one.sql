@@ -2,9 +2,9 @@
 -- Claims are not told: the caller announces what became ready.
 --
 -- Two submits with one idempotency key at once: the index lets one through, and the other finds it. Requests that use
--- keys without making a run take turns with all of these (see ops.repeated_submit); a submit that may do so too, since it
--- may be answered with the holder of its dedupe key, takes its idempotency key alone.
--- Lock order: idempotency keys of the workspace, dedupe key, concurrency keys, runs.
+-- keys without making a run take turns with all of these (see ops.repeated_submit); a submit that may do so too, since
+-- it may be answered with the holder of its dedupe key, takes its idempotency key alone. Lock order: idempotency keys
+-- of the workspace, dedupe key, concurrency keys, runs.
 create or replace function ops.submit_one(p_token ops.tokens, p_body jsonb, out run_id uuid, out repeated boolean)
 language plpgsql volatile set search_path = ''
 as $$

@@ -1,7 +1,7 @@
 -- Mutate and emit: a sweep's steps, each of a locked run: p_steps[n] names the function that is done to p_run_ids[n].
--- A step is ops.<name>(run_id uuid, actor text) and answers {ended: [run_id], …}; runs that ended are settled, once for
--- all. A step that raises changes nothing and is passed over (ops.pass_over); if what follows from the ends raises, every
--- step is taken again with its own consequences, so that one run's do not undo the others'.
+-- A step is ops.<name>(run_id uuid, actor text) and answers {ended: [run_id], …}; runs that ended are settled, once
+-- for all. A step that raises changes nothing and is passed over (ops.pass_over); if what follows from the ends
+-- raises, every step is taken again with its own consequences, so that one run's do not undo the others'.
 -- Returns the answers of the steps done, with run_id added.
 create or replace function ops.sweep_each(p_steps text[], p_run_ids uuid[], p_actor text) returns jsonb
 language plpgsql volatile set search_path = ''

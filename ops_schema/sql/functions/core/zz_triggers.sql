@@ -31,8 +31,8 @@ $$;
 
 create or replace trigger runs_definition before update of
   run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of, params,
-  inputs, outputs, labels, caps, max_attempts, retry, lease_seconds, requires, concurrency_key, concurrency_limit, condition,
-  deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at
+  inputs, outputs, labels, caps, max_attempts, retry, lease_seconds, requires, concurrency_key, concurrency_limit,
+  condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at
   on ops.runs for each row execute function ops.refuse_redefinition();
 
 create or replace trigger templates_frozen before update on ops.templates

@@ -1,5 +1,6 @@
--- An executor with the runs it holds, as a caller who may see p_workspaces (null: all) is told of it: of these the runs and
--- the names; where its process is (host, pid), only who may steer it, since all its workspaces are open to them.
+-- An executor with the runs it holds, as a caller who may see p_workspaces (null: all) is told of it: of these the
+-- runs and the names; where its process is (host, pid), only who may steer it, since all its workspaces are open to
+-- them.
 create or replace function ops.executor_json(p_executor ops.executors, p_workspaces text[]) returns jsonb
 language sql stable set search_path = ''
 as $$
