@@ -725,7 +725,9 @@ begin
   if cardinality(v_ready) > 0 then
     perform ops.ensure_floors(v_ready);
   end if;
-  perform ops.ensure_places(p_ready);
+  if cardinality(p_ready) > 0 then
+    perform ops.ensure_places(p_ready);
+  end if;
   perform ops.notify_ready(array(select n.kind from unnest(p_ready) n cross join lateral generate_series(1, n.runs))
                            || array(select r.kind from ops.runs r where r.run_id = any (v_ready)));
 end
@@ -4771,7 +4773,6 @@ declare
   v_run    ops.runs;
   v_found  uuid;
 begin
-  perform ops.gather_ready(true);
   if jsonb_typeof(p_body -> 'failed_only') not in ('boolean', 'null') then
     perform ops.invalid('/failed_only', 'must be true or false');
   end if;
@@ -4780,6 +4781,7 @@ begin
   if v_found is not null then
     return ops.run_json(v_found) || '{"repeated": true}';
   end if;
+  perform ops.gather_ready(true);
   select * into v_run from ops.runs r where r.run_id = v_run_id for update;
   if v_run.state = 'waiting' and v_run.state_reason in ('rerun_unsafe', 'held_by_rule') then
     perform ops.enqueue(array[v_run_id], 'operator:' || v_token.name);

@@ -179,7 +179,7 @@ FAULTS = (
         "epoch not raised at revocation",
         "the loser of a lease and nobody have the same epoch",
         (MACHINE, RACES + "a_report_that_comes_while_the_sweeper_revokes_is_refused"),
-        (Edit("expire_leases", "set epoch = r.epoch + 1, expirations", "set expirations"),),
+        (Edit("expire_one", "set epoch = r.epoch + 1, expirations", "set expirations"),),
     ),
     Fault(
         "NOTIFY missing",
@@ -188,7 +188,7 @@ FAULTS = (
             "tests/contract/test_claims.py::test_a_waiting_claim_is_woken_by_a_submit_before_it_would_look_for_itself",
             "tests/db/test_core_events.py::test_waiters_are_told_once_and_only_when_something_became_claimable",
         ),
-        (Edit("notify_ready", "if cardinality(p_kinds) > 0 then", "if false then"),),
+        (Edit("notify_ready", "if cardinality(p_kinds) = 0 then", "if true then"),),
     ),
     Fault(
         "key counted unlocked",
@@ -198,8 +198,8 @@ FAULTS = (
             RACES + "many_claimers_never_hold_a_key_more_often_than_its_limit",
         ),
         (
-            Edit("lock_keys", " order by k.workspace, k.key for update skip locked", ""),
-            Edit("lock_keys", " order by k.workspace, k.key for update", ""),
+            Edit("lock_keys", " for no key update skip locked", ""),
+            Edit("lock_keys", " for no key update", ""),
         ),
     ),
     Fault(
@@ -241,7 +241,7 @@ FAULTS = (
             "tests/db/test_core_flow.py::test_a_claim_asked_for_again_gets_the_same_runs_minus_those_revoked",
             RACES + "one_request_id_sent_twice_at_once_claims_once",
         ),
-        (Edit("carry_claims", "where c.repeated is null and c.ordinal in", "where false and c.ordinal in"),),
+        (Edit("repeated_claim", "where c.executor_id = p_executor.executor_id", "where false"),),
     ),
     Fault(
         "cancel not told",

@@ -36,7 +36,7 @@ class RequeueRun(Request):
 
 
 class Queue(Answer):
-    """A queue. used: whether a run has stood in it lately; queued and running: runs of workspaces open to the caller."""
+    """A queue. used: whether a run stood in it lately; queued and running: runs of workspaces open to the caller."""
 
     queue: str
     paused: bool

@@ -1339,7 +1339,7 @@ export interface components {
         };
         /**
          * Queue
-         * @description A queue. used: whether a run has stood in it lately; queued and running: runs of workspaces open to the caller.
+         * @description A queue. used: whether a run stood in it lately; queued and running: runs of workspaces open to the caller.
          */
         Queue: {
             /** Paused */

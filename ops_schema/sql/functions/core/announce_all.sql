@@ -9,7 +9,9 @@ begin
   if cardinality(v_ready) > 0 then
     perform ops.ensure_floors(v_ready);
   end if;
-  perform ops.ensure_places(p_ready);
+  if cardinality(p_ready) > 0 then
+    perform ops.ensure_places(p_ready);
+  end if;
   perform ops.notify_ready(array(select n.kind from unnest(p_ready) n cross join lateral generate_series(1, n.runs))
                            || array(select r.kind from ops.runs r where r.run_id = any (v_ready)));
 end

@@ -15,7 +15,6 @@ declare
   v_run    ops.runs;
   v_found  uuid;
 begin
-  perform ops.gather_ready(true);
   if jsonb_typeof(p_body -> 'failed_only') not in ('boolean', 'null') then
     perform ops.invalid('/failed_only', 'must be true or false');
   end if;
@@ -24,6 +23,7 @@ begin
   if v_found is not null then
     return ops.run_json(v_found) || '{"repeated": true}';
   end if;
+  perform ops.gather_ready(true);
   select * into v_run from ops.runs r where r.run_id = v_run_id for update;
   if v_run.state = 'waiting' and v_run.state_reason in ('rerun_unsafe', 'held_by_rule') then
     perform ops.enqueue(array[v_run_id], 'operator:' || v_token.name);
