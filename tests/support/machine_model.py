@@ -13,6 +13,7 @@ Json = dict[str, Any]
 TERMINAL = {"succeeded", "failed", "cancelled", "skipped"}
 RETRIED = {"external", "internal", "resources"}
 SWEEPER_GAP, CANCEL_GRACE, MAX_EXPIRATIONS = 3, 10, 2
+NOTED = 10  # differing repeats of one report
 
 RETRY = {"backoff_seconds": 0, "max_attempts": 2}
 OUTPUTS = [{"name": n, "format": "delta", "mode": "append", "path": f"t/{n}"} for n in ("a", "b")]
@@ -90,6 +91,7 @@ class Attempt:
     worker: int
     outcome: str = "running"
     report: Json | None = None
+    others: list[Json] = field(default_factory=list)  # differing bodies that came again
     artifacts: dict[str, list[str]] = field(default_factory=dict)  # name: [content, state]
     publications: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     logs: dict[int, str] = field(default_factory=dict)
@@ -272,7 +274,9 @@ class Model:
         if attempt and attempt.report is not None:
             if attempt.outcome != body["outcome"]:
                 raise Refusal("OPC02")
-            run.differs += attempt.report != body
+            if attempt.report != body and body not in attempt.others and len(attempt.others) < NOTED:
+                attempt.others.append(body)
+                run.differs += 1
             return True
         attempt = self.hold(worker, run_id, epoch)
         if self.key_used(attempt.worker, body["idempotency_key"]):
