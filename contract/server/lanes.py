@@ -21,12 +21,14 @@ TRIES_ALONE = 30
 @dataclass(frozen=True, slots=True)
 class Limits:
     """in_flight: statements at once; most: members of one; many: so many waiting members start a further statement
-    beside one that runs, as does one that has been running for `slow` seconds."""
+    beside one that runs, as does one that has been running for `slow` seconds; linger: how many seconds fewer requests
+    than lately wait for the rest."""
 
     in_flight: int = 2
     most: int = 500
     many: int = 64
     slow: float = 0.025
+    linger: float = 0.001
 
 
 @dataclass(slots=True, eq=False)
@@ -65,7 +67,10 @@ class Lanes(Generic[Sent, Found]):
         self._statement = statement
         self._size = size
         self._limits = limits
-        self._running = 0
+        self._running = 0  # statements
+        self._quick: set[object] = set()  # of these, those that are not slow
+        self._crowd = 0  # requests that were under way or waiting when the last statement ended
+        self._linger: asyncio.TimerHandle | None = None
         self._waiting_members = 0
         self._alone = asyncio.Semaphore(ALONE)
         self._waiting: deque[_Request[Sent, Found]] = deque()
@@ -77,23 +82,32 @@ class Lanes(Generic[Sent, Found]):
         request: _Request[Sent, Found] = _Request(sent, loop.create_future())
         self._waiting.append(request)
         self._waiting_members += self._size(sent)
-        if len(self._waiting) == 1 or self._waiting_members >= self._limits.many:
+        if len(self._waiting) in (1, self._crowd) or self._waiting_members >= self._limits.many:
             # At the end of this round of the loop, so that what came with it goes with it.
             loop.call_soon(self._start)
         return await request.done
 
     def _start(self) -> None:
-        while self._waiting and (not self._running or self._waiting_members >= self._limits.many):
-            if not self._start_one():
-                return
+        if not self._quick and 0 < len(self._waiting) < self._crowd and self._waiting_members < self._limits.many:
+            if self._linger is None:
+                # Those that were answered just now are about to come back.
+                self._linger = asyncio.get_running_loop().call_later(self._limits.linger, self._start_now)
+            return
+        self._start_now()
 
-    def _start_one(self) -> bool:
-        """Whether there was a free lane and something to send."""
-        if self._running >= self._limits.in_flight or not (batch := self._take()):
-            return False
-        self._running += 1
-        self._keep(self._run(batch))
-        return True
+    def _start_now(self) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+        while (
+            self._running < self._limits.in_flight
+            and (not self._quick or self._waiting_members >= self._limits.many)
+            and (batch := self._take())
+        ):
+            self._running += 1
+            quick = object()
+            self._quick.add(quick)
+            self._keep(self._run(batch, quick))
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -111,15 +125,21 @@ class Lanes(Generic[Sent, Found]):
                 room -= self._size(request.sent)
         return batch
 
-    async def _run(self, batch: list[_Request[Sent, Found]]) -> None:
-        # What waits for this one does not wait for long: it may be held up by a lock of somebody else's.
-        slow = asyncio.get_running_loop().call_later(self._limits.slow, self._start_one)
+    async def _run(self, batch: list[_Request[Sent, Found]], quick: object) -> None:
+        slow = asyncio.get_running_loop().call_later(self._limits.slow, self._is_slow, quick)
         try:
             await self._send(batch)
         finally:
-            slow.cancel()
             self._running -= 1
+            self._quick.discard(quick)
+            slow.cancel()
+            self._crowd = len(batch) + len(self._waiting)
             self._start()
+
+    def _is_slow(self, quick: object) -> None:
+        # It may be held up by a lock of somebody else's: what waits for it goes beside it.
+        self._quick.discard(quick)
+        self._start_now()
 
     async def _send(self, batch: list[_Request[Sent, Found]]) -> None:
         try:

@@ -176,3 +176,22 @@ async def test_a_slow_statement_is_not_waited_for() -> None:
             await asyncio.sleep(0.001)
     statements.gate.set()
     assert await asyncio.gather(first, second) == ["0", "1"]
+
+
+async def test_those_that_were_answered_just_now_are_waited_for_a_moment() -> None:
+    exchanger, statements = make(linger=60)
+    statements.gate.set()
+    await asyncio.gather(report(exchanger, 1), report(exchanger, 2))
+    early = report(exchanger, 3)
+    await asyncio.sleep(0.01)
+    assert statements.sent == [[1, 2]]
+    assert await asyncio.gather(early, report(exchanger, 4)) == ["3", "4"]
+    assert statements.sent == [[1, 2], [3, 4]]
+
+
+async def test_those_that_do_not_come_back_are_not_waited_for_longer() -> None:
+    exchanger, statements = make(linger=0.001)
+    statements.gate.set()
+    await asyncio.gather(*(report(exchanger, n) for n in range(9)))
+    assert await asyncio.wait_for(report(exchanger, 10), 5) == "10"
+    assert await asyncio.wait_for(report(exchanger, 11), 5) == "11"
