@@ -6,7 +6,7 @@ import ipaddress
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, Literal, TypeVar, cast
 from urllib.parse import quote, urlsplit
@@ -14,12 +14,14 @@ from uuid import UUID, uuid4
 
 import httpx
 import tenacity
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from contract import models
+from contract._answers import reader, too_old
 from contract.canonical import BLOCK
 from contract.errors import ContractError, DigestMismatch, Forbidden, InternalError, Unavailable, Unreachable
 from contract.errors import from_response as error_from_response
+from contract.versions import OLDEST
 
 PREFIX = "/executor/v1"
 T = TypeVar("T")
@@ -36,13 +38,16 @@ AS_STORED = {"accept-encoding": "identity"}
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """One request: method, path below PREFIX, body bytes, how to read the answer, seconds the server may take."""
+    """One request: operationId, method, path below PREFIX, how to read the answer, body bytes, seconds the server may
+    take, contract version that it came with."""
 
+    operation: str
     method: str
     path: str
     read: Callable[[bytes], T]
     body: bytes | None = None
     wait_seconds: float = 0.0
+    since: str = OLDEST
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,8 @@ def timeout(call: Call[Any], base: httpx.Timeout) -> httpx.Timeout:
 def answer(call: Call[T], response: httpx.Response) -> T:
     """The model of a response that was read; raises ContractError."""
     if response.status_code >= 300:
-        raise refusal(response)
+        spoken = response.headers.get("contract-version", "")
+        raise too_old(call.operation, call.since, response.status_code, spoken) or refusal(response)
     try:
         return call.read(response.content)
     except ValidationError as error:
@@ -161,16 +167,9 @@ def lost(error: httpx.TransportError, what: str) -> Unreachable:
 
 # Operations ----------------------------------------------------------------------------------------------------------
 
-_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 
-
-def _reader(model: type[T]) -> Callable[[bytes], T]:
-    adapter: TypeAdapter[T] = _ADAPTERS.setdefault(model, TypeAdapter(model))
-    return adapter.validate_json
-
-
-def _post(path: str, body: BaseModel, model: type[T], wait_seconds: float = 0.0) -> Call[T]:
-    return Call("POST", path, _reader(model), body.model_dump_json(by_alias=True).encode(), wait_seconds)
+def _post(operation: str, path: str, body: BaseModel, model: type[T], wait_seconds: float = 0.0) -> Call[T]:
+    return Call(operation, "POST", path, reader(model), body.model_dump_json(by_alias=True).encode(), wait_seconds)
 
 
 def _nothing(_: bytes) -> None:
@@ -182,51 +181,54 @@ def _segment(value: Id) -> str:
 
 
 def get_contract() -> Call[str]:
-    return Call("GET", "/openapi.yaml", lambda body: body.decode())
+    return Call("getContract", "GET", "/openapi.yaml", lambda body: body.decode())
 
 
 def register_executor(body: models.RegisterRequest) -> Call[models.Registration]:
-    return _post("/executors", body, models.Registration)
+    return _post("registerExecutor", "/executors", body, models.Registration)
 
 
 def leave_executor(executor_id: Id) -> Call[None]:
-    return Call("DELETE", f"/executors/{_segment(executor_id)}", _nothing)
+    return Call("leaveExecutor", "DELETE", f"/executors/{_segment(executor_id)}", _nothing)
 
 
 def claim_runs(executor_id: Id, body: models.ClaimRequest) -> Call[models.ClaimResponse]:
-    return _post(f"/executors/{_segment(executor_id)}/claims", body, models.ClaimResponse, body.wait_seconds)
+    return _post(
+        "claimRuns", f"/executors/{_segment(executor_id)}/claims", body, models.ClaimResponse, body.wait_seconds
+    )
 
 
 def exchange(executor_id: Id, body: models.ExchangeRequest) -> Call[models.ExchangeResponse]:
-    return _post(f"/executors/{_segment(executor_id)}/exchange", body, models.ExchangeResponse, body.wait_seconds)
+    path = f"/executors/{_segment(executor_id)}/exchange"
+    return replace(_post("exchange", path, body, models.ExchangeResponse, body.wait_seconds), since="1.1")
 
 
 def heartbeat(executor_id: Id, body: models.HeartbeatRequest) -> Call[models.HeartbeatResponse]:
-    return _post(f"/executors/{_segment(executor_id)}/heartbeat", body, models.HeartbeatResponse)
+    return _post("heartbeat", f"/executors/{_segment(executor_id)}/heartbeat", body, models.HeartbeatResponse)
 
 
 def append_logs(run_id: Id, body: models.LogsRequest) -> Call[models.LogsResponse]:
-    return _post(f"/runs/{_segment(run_id)}/logs", body, models.LogsResponse)
+    return _post("appendLogs", f"/runs/{_segment(run_id)}/logs", body, models.LogsResponse)
 
 
 def begin_artifact(
     run_id: Id, body: models.BeginFileArtifact | models.BeginTableArtifact
 ) -> Call[models.BeginArtifactResponse]:
-    return _post(f"/runs/{_segment(run_id)}/artifacts", body, models.BeginArtifactResponse)
+    return _post("beginArtifact", f"/runs/{_segment(run_id)}/artifacts", body, models.BeginArtifactResponse)
 
 
 def record_artifact(run_id: Id, artifact_id: Id, body: models.RecordArtifactRequest) -> Call[models.Artifact]:
     # The server may have to hash the object: give it the time of a slow disk.
     path = f"/runs/{_segment(run_id)}/artifacts/{_segment(artifact_id)}/record"
-    return _post(path, body, models.Artifact, 120.0)
+    return _post("recordArtifact", path, body, models.Artifact, 120.0)
 
 
 def get_artifact(artifact_id: Id) -> Call[models.ArtifactDownload]:
-    return Call("GET", f"/artifacts/{_segment(artifact_id)}", _reader(models.ArtifactDownload))
+    return Call("getArtifact", "GET", f"/artifacts/{_segment(artifact_id)}", reader(models.ArtifactDownload))
 
 
 def get_bundle(sha256: str) -> Call[models.BundleDownload]:
-    return Call("GET", f"/bundles/{_segment(sha256)}", _reader(models.BundleDownload))
+    return Call("getBundle", "GET", f"/bundles/{_segment(sha256)}", reader(models.BundleDownload))
 
 
 AnyReport = models.SucceededReport | models.FailedReport | models.CancelledReport | models.CappedReport
@@ -234,12 +236,12 @@ AnyCommit = models.CommittedPublication | models.FailedPublication
 
 
 def report_attempt(run_id: Id, body: AnyReport) -> Call[models.ReportResponse]:
-    return _post(f"/runs/{_segment(run_id)}/report", body, models.ReportResponse)
+    return _post("reportAttempt", f"/runs/{_segment(run_id)}/report", body, models.ReportResponse)
 
 
 def commit_publication(run_id: Id, output: str, body: AnyCommit) -> Call[models.CommitPublicationResponse]:
     path = f"/runs/{_segment(run_id)}/publications/{_segment(output)}/commit"
-    return _post(path, body, models.CommitPublicationResponse)
+    return _post("commitPublication", path, body, models.CommitPublicationResponse)
 
 
 # Bytes ---------------------------------------------------------------------------------------------------------------

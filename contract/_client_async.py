@@ -13,7 +13,7 @@ import tenacity
 from contract import _calls as calls
 from contract import models
 from contract._calls import AnyCommit, AnyReport, Call, Id, Retry, Sink, Stored
-from contract._client_base import TIMEOUT, Base, Begin, Download, bearer, target_of
+from contract._client_base import TIMEOUT, Base, Begin, Download, OnDeprecated, bearer, target_of, warn
 
 T = TypeVar("T")
 
@@ -32,8 +32,9 @@ class AsyncExecutorClient(Base):
         store_transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        on_deprecated: OnDeprecated = warn,
     ) -> None:
-        super().__init__(url, retry or Retry(), timeout, clock)
+        super().__init__(url, retry or Retry(), timeout, clock, on_deprecated)
         self._sleep = sleep
         self._http = httpx.AsyncClient(headers=bearer(token), timeout=timeout, transport=transport, mounts=calls.DIRECT)
         self._store = httpx.AsyncClient(timeout=timeout, transport=store_transport, mounts=calls.DIRECT)
@@ -54,7 +55,7 @@ class AsyncExecutorClient(Base):
 
     async def _send(self, call: Call[T], retry: Retry | None, traceparent: str | None) -> T:
         async def once() -> T:
-            return calls.answer(call, await self._request(call, traceparent))
+            return self._answer(call, await self._request(call, traceparent))
 
         return await self._try(once, retry)
 

@@ -12,13 +12,16 @@ import tenacity
 from contract import _calls as calls
 from contract import models
 from contract._calls import AnyCommit, AnyReport, Call, Id, Retry, Sink, Stored
-from contract._client_base import TIMEOUT, Base, Begin, Download, bearer, target_of
+from contract._client_base import TIMEOUT, Base, Begin, Download, OnDeprecated, bearer, target_of, warn
 
 T = TypeVar("T")
 
 
 class ExecutorClient(Base):
-    """Sync client. url: of the control room; token: of role executor; transport, clock, sleep: injected in tests."""
+    """Sync client. url: of the control room; token: of role executor; transport, clock, sleep: injected in tests.
+
+    on_deprecated: told once of each operation whose answer says that it, or the contract version, is deprecated.
+    """
 
     def __init__(
         self,
@@ -31,8 +34,9 @@ class ExecutorClient(Base):
         store_transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        on_deprecated: OnDeprecated = warn,
     ) -> None:
-        super().__init__(url, retry or Retry(), timeout, clock)
+        super().__init__(url, retry or Retry(), timeout, clock, on_deprecated)
         self._sleep = sleep
         self._http = httpx.Client(headers=bearer(token), timeout=timeout, transport=transport, mounts=calls.DIRECT)
         self._store = httpx.Client(timeout=timeout, transport=store_transport, mounts=calls.DIRECT)
@@ -52,7 +56,7 @@ class ExecutorClient(Base):
 
     def _send(self, call: Call[T], retry: Retry | None, traceparent: str | None) -> T:
         def once() -> T:
-            return calls.answer(call, self._request(call, traceparent))
+            return self._answer(call, self._request(call, traceparent))
 
         return self._try(once, retry)
 

@@ -4,8 +4,13 @@ Every method takes and returns the models of contract.models and raises contract
 is safe to repeat, so lost connections and 502, 503, 504 are retried within `Retry`; give FOREVER for what must arrive.
 """
 
+from contract import models
 from contract._calls import FOREVER, NO_RETRY, Retry
 from contract._client_async import AsyncExecutorClient
 from contract._client_sync import ExecutorClient
+from contract.versions import NEWEST, OLDEST
 
-__all__ = ["FOREVER", "NO_RETRY", "AsyncExecutorClient", "ExecutorClient", "Retry"]
+__all__ = ["FOREVER", "NO_RETRY", "SPOKEN", "AsyncExecutorClient", "ExecutorClient", "Retry"]
+
+# What these clients speak: what an executor registers with.
+SPOKEN = models.ContractRange(min=OLDEST, max=NEWEST)

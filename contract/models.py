@@ -81,7 +81,7 @@ class RegisterRequest(BaseModel):
     contract: ContractRange
     capabilities: Annotated[dict[str, Any], Field(max_length=64)] = {}
     """
-    What it can do and how well; free form in 1.0.
+    What it can do and how well; free form.
     """
     labels: Labels = {}
     workspaces: Annotated[list[Workspace] | None, Field(max_length=100)] = None

@@ -215,7 +215,7 @@ class PostgresStore(SteeringQueries):
         which runs that wait for their time make another look worth while; -2: the server's time; -3: what became
         claimable, "kind:count,…", for the caller to tell (tell_ready). StoreBusy when a lock was not to be had within
         a second."""
-        rows = await self._rows("exchange_each", Jsonb(list(reports)), Jsonb(list(claims)), PATIENCE_MS)
+        rows = await self._rows("exchange_each", Jsonb(list(reports)), Jsonb(list(claims)), PATIENCE_MS, True)
         return [MemberAnswer(*row) for row in rows]
 
     async def tell_ready(self, ready: str, teller: str) -> None:
@@ -241,7 +241,7 @@ class PostgresStore(SteeringQueries):
         """Submits {ordinal, token_id, body, whole?} of many callers, in one transaction; an answer for each ordinal:
         {run_id, number, state, repeated}, with `whole` the Run. A member's refusal is its own. Ordinal -3 and StoreBusy
         as of exchange_each."""
-        return [MemberAnswer(*row) for row in await self._rows("submit_each", Jsonb(list(members)), PATIENCE_MS)]
+        return [MemberAnswer(*row) for row in await self._rows("submit_each", Jsonb(list(members)), PATIENCE_MS, True)]
 
     async def get_run(self, p: Principal, ref: str) -> Json:
         """Run with attempts, children, depends_on and publications. ref: run_id or number."""

@@ -17,6 +17,7 @@ from contract import models
 from contract.conformance.plane import PREFIX, route
 from contract.conformance.verdict import Skipped, require
 from contract.errors import PROBLEM_MEDIA_TYPE, URN
+from contract.versions import NEWEST, OLDEST
 
 Json = dict[str, Any]
 OPERATOR_API = "/api/v1"
@@ -105,7 +106,7 @@ class Desk:
     def registration(self, **more: Any) -> Json:
         return {
             **{"instance_id": str(uuid4()), "name": "conformance", "kind": self.server.kind, "version": "1.0"},
-            **{"contract": {"min": "1.0", "max": "1.0"}, "labels": LABELS, "slots": 10},
+            **{"contract": {"min": OLDEST, "max": NEWEST}, "labels": LABELS, "slots": 10},
             **more,
         }
 

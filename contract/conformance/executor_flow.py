@@ -14,8 +14,8 @@ SLACK_SECONDS = 1.0
 @CASES.case(
     "register",
     "registers before anything else",
-    "registerExecutor comes first, fits the document, asks for a range of contract versions that holds 1.0, and every "
-    "request carries the token.",
+    "registerExecutor comes first, fits the document, asks for a range of contract versions in which the server speaks "
+    "one, and every request carries the token.",
 )
 def register(trial: Trial) -> str:
     call = trial.start()

@@ -3,11 +3,16 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from contract.conformance import executor_failures, executor_flow, executor_orders
+from contract.conformance import executor_failures, executor_flow, executor_orders, executor_versions
 from contract.conformance.trial import Options, Trial, trial
 from contract.conformance.verdict import Case, Result, chosen, judge, run_all
 
-CASES: list[Case[Trial]] = [*executor_flow.CASES.cases, *executor_orders.CASES.cases, *executor_failures.CASES.cases]
+CASES: list[Case[Trial]] = [
+    *executor_flow.CASES.cases,
+    *executor_orders.CASES.cases,
+    *executor_failures.CASES.cases,
+    *executor_versions.CASES.cases,
+]
 
 
 def run(options: Options, ids: Iterable[str] = (), told: Callable[[Result], None] = lambda _: None) -> Iterator[Result]:

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from contract import models
 from contract.conformance.room import Artifact, Json, Room, Run, Wish, claimed, now_text
 from contract.errors import ContractError, make
+from contract.versions import choose
 
 PREFIX = "/executor/v1"
 DOCUMENT = Path(__file__).parents[1] / "openapi.yaml"
@@ -95,9 +96,11 @@ class Plane:
 
     def register(self, body: Json) -> tuple[int, Json]:
         room = self.room
-        low, high = (tuple(map(int, body["contract"][end].split("."))) for end in ("min", "max"))
-        if not low <= (1, 0) <= high:
-            raise make("contract_version_unsupported", f"the kit speaks 1.0; asked for {body['contract']}")
+        low, high, spoken = body["contract"]["min"], body["contract"]["max"], room.edition.versions
+        chosen = choose(low, high, spoken)
+        if chosen is None:
+            detail = f"the kit's server speaks contract {', '.join(spoken)}; the executor asked for {low} to {high}"
+            raise make("contract_version_unsupported", detail, supported=list(spoken), min=low, max=high)
         known = next((i for i, e in room.executors.items() if e["instance_id"] == body["instance_id"]), None)
         if known in room.left:
             raise make("executor_gone", "this instance has left", hint="register again with a new instance_id")
@@ -105,7 +108,7 @@ class Plane:
         room.executors.setdefault(executor_id, body)
         return 200, {
             **{"executor_id": executor_id, "number": list(room.executors).index(executor_id) + 1},
-            **{"contract_version": "1.0", "heartbeat_seconds": room.heartbeat_seconds, "log_chunk_bytes": 4096},
+            **{"contract_version": chosen, "heartbeat_seconds": room.heartbeat_seconds, "log_chunk_bytes": 4096},
             **{"claim_wait_seconds": room.claim_wait_seconds, "workspaces": ["default"], "server_time": now_text()},
         }
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from contract.conformance import workload
+from contract.conformance.editions import CURRENT
 from contract.conformance.verdict import Broken
 
 T = TypeVar("T")
@@ -140,6 +141,7 @@ class Room:
         self.heartbeat_seconds = 10.0
         self.claim_wait_seconds = 2.0
         self.closing = False
+        self.edition = CURRENT
         self.bundle = workload.python_bundle()
         self.entrypoint = workload.ENTRYPOINT
 

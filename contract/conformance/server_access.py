@@ -25,7 +25,7 @@ def each_operation() -> list[tuple[str, str, str]]:
 @CASES.case(
     "document",
     "serves the document",
-    "GET /openapi.yaml answers an OpenAPI 3.1 document with every operation of contract 1.0, and Contract-Version.",
+    "GET /openapi.yaml answers an OpenAPI 3.1 document with every operation of this contract, and Contract-Version.",
 )
 def document(desk: Desk) -> str:
     response = desk.call("GET", "/openapi.yaml")

@@ -4,8 +4,12 @@ import time
 from datetime import datetime
 from uuid import uuid4
 
+import httpx
+
+from contract import deprecation
 from contract.conformance.desk import Desk, report_body
 from contract.conformance.verdict import Register, require
+from contract.versions import order
 
 CASES: Register[Desk] = Register()
 
@@ -36,19 +40,39 @@ def register_twice(desk: Desk) -> None:
 @CASES.case(
     "versions",
     "negotiates the contract version",
-    "An executor one version behind (0.9–1.0) or ahead (1.0–1.1) is answered 1.0; one that speaks only others "
-    "(2.0–2.1, 0.8–0.9) gets 409 `contract_version_unsupported`.",
+    "The newest version that both speak: an executor one version behind (0.9–1.0) is answered 1.0, one that is ahead "
+    "(1.1–2.0) 1.1 or newer; one that speaks only others (98.0–99.0, 0.8–0.9) gets 409 `contract_version_unsupported` "
+    "with a hint. What an answer says is deprecated, it says as RFC 9745 and RFC 8594 do.",
 )
-def versions(desk: Desk) -> None:
-    for low, high in (("1.0", "1.0"), ("0.9", "1.0"), ("1.0", "1.1"), ("0.9", "2.0")):
+def versions(desk: Desk) -> str:
+    told = []
+    for low, high, due in (("1.0", "1.0", "1.0"), ("0.9", "1.0", "1.0"), ("1.0", "1.1", "1.1"), ("1.1", "2.0", "1.1")):
         body = desk.registration(contract={"min": low, "max": high})
-        answer = desk.ok("POST", "/executors", body)
-        desk.executors.append(answer["executor_id"])
-        chosen = answer["contract_version"]
-        require(chosen == "1.0", f"{low} to {high} was answered {chosen}")
-    for low, high in (("2.0", "2.1"), ("0.8", "0.9")):
+        response = desk.call("POST", "/executors", body)
+        require(
+            response.status_code == 200, f"{low} to {high} was answered {response.status_code}: {response.text[:300]}"
+        )
+        chosen = response.json()["contract_version"]
+        desk.executors.append(response.json()["executor_id"])
+        require(order(due) <= order(chosen) <= order(high), f"{low} to {high} was answered {chosen}")
+        told += [f"{chosen} is {text}"] if (text := _deprecation(response)) else []
+    for low, high in (("98.0", "99.0"), ("0.8", "0.9")):
         body = desk.registration(contract={"min": low, "max": high})
-        desk.refused(409, "contract_version_unsupported", "POST", "/executors", body)
+        problem = desk.refused(409, "contract_version_unsupported", "POST", "/executors", body)
+        require(problem.get("hint"), f"the refusal of {low} to {high} has no hint")
+    return "; ".join(dict.fromkeys(told))
+
+
+def _deprecation(response: httpx.Response) -> str:
+    """What the headers say, for people; they must be well formed."""
+    found = deprecation.told(response.headers)
+    if found is None:
+        return ""
+    require(found.since, f"Deprecation: {response.headers['deprecation']} is no date of RFC 9745 (@ and seconds)")
+    text = response.headers.get("sunset")
+    require(not text or found.sunset, f"Sunset: {text} is no HTTP date")
+    require(not found.sunset or not found.since or found.sunset >= found.since, "Sunset is earlier than Deprecation")
+    return str(found)
 
 
 @CASES.case(

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-CONTRACT_VERSION = "1.0"
+from contract.versions import NEWEST
+
 T = TypeVar("T")
 Kit = Literal["server", "executor"]
 Verdict = Literal["pass", "fail", "skip"]
@@ -104,7 +105,7 @@ def as_json(kit: Kit, subject: str, results: Sequence[Result]) -> dict[str, Any]
     count = {verdict: sum(result.verdict == verdict for result in results) for verdict in ("pass", "fail", "skip")}
     return {
         "kit": kit,
-        "contract_version": CONTRACT_VERSION,
+        "contract_version": NEWEST,
         "subject": subject,
         "cases": [asdict(result) for result in results],
         "passed": count["pass"],

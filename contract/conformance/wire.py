@@ -82,7 +82,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _apply(self, operation: str, parameters: dict[str, str], raw: bytes, call: Call) -> tuple[int, Any, str]:
         try:
-            if operation == "unknown":
+            if operation == "unknown" or operation in self.room.edition.lacks:
                 raise make("not_found", f"there is nothing at {self.command} {call.path}")
             self._check_caller()
             if operation == "getContract":
@@ -92,10 +92,10 @@ class Handler(BaseHTTPRequestHandler):
             body = checked(operation, raw)
             with self.room.changing():
                 status, answer = self.plane.verbs[operation](body, **parameters)
-            return status, answer, "application/json"
+            return status, self.room.edition.told(operation, answer), "application/json"
         except ContractError as error:
             self._note(operation, error)
-            return error.status, error.problem(), PROBLEM_MEDIA_TYPE
+            return error.status, self.room.edition.told(operation, error.problem()), PROBLEM_MEDIA_TYPE
 
     def _check_caller(self) -> None:
         if self.headers.get("authorization", "") != f"Bearer {self.room.token}":
@@ -166,12 +166,15 @@ class Handler(BaseHTTPRequestHandler):
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         with suppress(OSError):  # who has gone needs no answer
             self.send_response(status)
-            for name, value in {"contract-version": "1.0", "content-type": media_type, **(headers or {})}.items():
+            for name, value in self._headers(media_type, headers).items():
                 self.send_header(name, value)
             if status != 204:
                 self.send_header("content-length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
+
+    def _headers(self, media_type: str, more: dict[str, str] | None) -> dict[str, str]:
+        return self.room.edition.headers() | {"content-type": media_type, **(more or {})}
 
     def _hang_up(self) -> None:
         self.close_connection = True

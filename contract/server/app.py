@@ -4,7 +4,7 @@ services = make_services(store, object_store, settings)
 app = FastAPI(lifespan=..., docs_url=None, redoc_url=None, openapi_url=None)
 app.include_router(operator_router)
 install_executor_plane(app, services)      # its routes
-install_edge(app)                          # body limit, problems, Contract-Version: last
+install_edge(app)                          # body limit, problems, Contract-Version, Deprecation: last
 async with services.ready.running(): ...   # in the lifespan; close() it when the process is told to stop
 """
 
@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contract._calls import PREFIX
+from contract.server.deprecations import Deprecations, Marked, read_marked
 from contract.server.limits import BodyLimit
 from contract.server.object_store import ObjectStore
 from contract.server.problems import install_problem_handlers
@@ -23,9 +23,10 @@ from contract.server.ready import ReadyBroker
 from contract.server.routes import router
 from contract.server.services import Services, hang_on
 from contract.server.settings import ServerSettings
+from contract.versions import BY_NAME, NEWEST
 from ops_schema.store import Store
 
-CONTRACT_VERSION = "1.0"
+DEPRECATED = read_marked(BY_NAME[NEWEST].document)
 
 
 class ContractVersion:
@@ -41,7 +42,7 @@ class ContractVersion:
 
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["contract-version"] = CONTRACT_VERSION
+                message["headers"] = [*message["headers"], (b"contract-version", NEWEST.encode())]
             await send(message)
 
         await self.app(scope, receive, named)
@@ -58,15 +59,22 @@ def install_executor_plane(app: FastAPI, services: Services) -> None:
     app.include_router(router)
 
 
-def install_edge(app: FastAPI) -> None:
-    """What every request passes on its way in and out. Middleware added before this stays inside of it."""
+def install_edge(app: FastAPI, deprecated: Marked = DEPRECATED) -> None:
+    """What every request passes on its way in and out. Middleware added before this stays inside of it.
+
+    deprecated: the operations that say so, those of the authored document.
+    """
     app.router.redirect_slashes = False  # a path that is not in the contract is not there
     app.add_middleware(BodyLimit)
     install_problem_handlers(app)
     app.add_middleware(ContractVersion)
+    if deprecated:
+        app.add_middleware(Deprecations, found=deprecated)
 
 
-def create_executor_app(store: Store, object_store: ObjectStore, settings: ServerSettings) -> FastAPI:
+def create_executor_app(
+    store: Store, object_store: ObjectStore, settings: ServerSettings, deprecated: Marked = DEPRECATED
+) -> FastAPI:
     """The executor plane alone. The store is opened and closed by the caller."""
     services = make_services(store, object_store, settings)
 
@@ -77,5 +85,5 @@ def create_executor_app(store: Store, object_store: ObjectStore, settings: Serve
 
     app = FastAPI(title="Lakehouse Control Room", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     install_executor_plane(app, services)
-    install_edge(app)
+    install_edge(app, deprecated)
     return app

@@ -33,11 +33,16 @@ async def bearer_principal(request: Request) -> Principal:
     return await authenticate(services.principals, request.headers.get("authorization"))
 
 
-async def executor_principal(principal: Annotated[Principal, Depends(bearer_principal)]) -> Principal:
-    """FastAPI dependency: a caller of role executor; every other role is refused on this plane."""
+def require_executor(principal: Principal) -> None:
+    """Raises forbidden for every role but executor."""
     if principal.role != "executor":
         detail = f"a token of role {principal.role} does not open the executor plane"
         raise make("forbidden", detail, hint="use a token of role executor")
+
+
+async def executor_principal(principal: Annotated[Principal, Depends(bearer_principal)]) -> Principal:
+    """FastAPI dependency: a caller of role executor; every other role is refused on this plane."""
+    require_executor(principal)
     return principal
 
 

@@ -35,7 +35,7 @@ async def claim(
     """
     end = clock() + float(body.get("wait_seconds", 0))
     profile = await services.profiles.find(caller, executor_id) if end > clock() else NO_PROFILE
-    gone = asyncio.create_task(_disconnected(request))
+    gone: asyncio.Task[None] | None = None
     try:
         with services.ready.waiting(profile.kind, (profile.filter, *(body.get("queues") or ()))) as waiter:
             while True:
@@ -44,11 +44,13 @@ async def claim(
                 left = end - clock()
                 if not answer.startswith(NO_RUNS) or left <= 0 or services.ready.closing:
                     return answer
+                gone = gone or asyncio.create_task(_disconnected(request))
                 await _wait(waiter.event, gone, min(left, _pause(services)))
     finally:
-        gone.cancel()
-        with suppress(asyncio.CancelledError):
-            await gone
+        if gone is not None:
+            gone.cancel()
+            with suppress(asyncio.CancelledError):
+                await gone
 
 
 def _pause(services: Services) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from contract.errors import ContractError
-from contract.server.lanes import IN_FLIGHT, Lanes
+from contract.server.lanes import Lanes, Limits
 from contract.server.problems import from_ops_error
 from ops_schema.errors import OpsError
 from ops_schema.store import MemberAnswer, Principal, Store
@@ -18,7 +18,6 @@ JsonObject = dict[str, Any]
 NEXT_DUE = -1
 SERVER_TIME = -2
 MADE_READY = -3
-MOST_MEMBERS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +62,12 @@ class Exchanger:
         store: Store,
         when_due: Callable[[float], None] = lambda _: None,
         tell_ready: Callable[[str], None] = lambda _: None,
-        in_flight: int = IN_FLIGHT,
-        most_members: int = MOST_MEMBERS,
+        limits: Limits = Limits(),  # noqa: B008 - it cannot be changed
     ) -> None:
         self._store = store
         self._when_due = when_due
         self._tell_ready = tell_ready
-        self._lanes = Lanes(self._statement, lambda sent: len(sent.reports) + len(sent.claims), most_members, in_flight)
+        self._lanes = Lanes(self._statement, lambda sent: len(sent.reports) + len(sent.claims), limits)
 
     async def report(self, caller: Principal, run_id: UUID, body: Mapping[str, Any]) -> str:
         """reportAttempt: the ReportResponse as JSON text. Raises ContractError, StoreUnavailable."""

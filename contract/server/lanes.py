@@ -14,9 +14,21 @@ from ops_schema.errors import StoreBusy, StoreUnavailable
 Sent = TypeVar("Sent")
 Found = TypeVar("Found")
 log = logging.getLogger("contract.server")
-IN_FLIGHT = 2
 ALONE = 4
 TRIES_ALONE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """in_flight: statements at once; most: members of one; many: so many waiting members start a further statement
+    beside one that runs, as does one that has been running for `slow` seconds; linger: how many seconds fewer requests
+    than lately wait for the rest."""
+
+    in_flight: int = 2
+    most: int = 500
+    many: int = 64
+    slow: float = 0.025
+    linger: float = 0.001
 
 
 @dataclass(slots=True, eq=False)
@@ -34,7 +46,9 @@ class _Request(Generic[Sent, Found]):
 
 
 class Lanes(Generic[Sent, Found]):
-    """Sends requests through `statement`, at most `in_flight` statements at a time, each of at most `most` members.
+    """Sends requests through `statement`.
+
+    A statement costs as much as some ten members, so few members wait for the end of the one that runs and go together.
 
     statement: what a batch of requests was answered, in its order; one transaction, so a failure changed nothing.
     size: of how many members a request consists; it stays whole.
@@ -48,13 +62,16 @@ class Lanes(Generic[Sent, Found]):
         self,
         statement: Callable[[Sequence[Sent]], Awaitable[list[Found]]],
         size: Callable[[Sent], int],
-        most: int,
-        in_flight: int = IN_FLIGHT,
+        limits: Limits,
     ) -> None:
         self._statement = statement
         self._size = size
-        self._most = most
-        self._free = in_flight
+        self._limits = limits
+        self._running = 0  # statements
+        self._quick: set[object] = set()  # of these, those that are not slow
+        self._crowd = 0  # requests that were under way or waiting when the last statement ended
+        self._linger: asyncio.TimerHandle | None = None
+        self._waiting_members = 0
         self._alone = asyncio.Semaphore(ALONE)
         self._waiting: deque[_Request[Sent, Found]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -64,18 +81,33 @@ class Lanes(Generic[Sent, Found]):
         loop = asyncio.get_running_loop()
         request: _Request[Sent, Found] = _Request(sent, loop.create_future())
         self._waiting.append(request)
-        if len(self._waiting) == 1:
+        self._waiting_members += self._size(sent)
+        if len(self._waiting) in (1, self._crowd) or self._waiting_members >= self._limits.many:
             # At the end of this round of the loop, so that what came with it goes with it.
             loop.call_soon(self._start)
         return await request.done
 
     def _start(self) -> None:
-        while self._free and self._waiting:
-            batch = self._take()
-            if not batch:
-                return
-            self._free -= 1
-            self._keep(self._run(batch))
+        if not self._quick and 0 < len(self._waiting) < self._crowd and self._waiting_members < self._limits.many:
+            if self._linger is None:
+                # Those that were answered just now are about to come back.
+                self._linger = asyncio.get_running_loop().call_later(self._limits.linger, self._start_now)
+            return
+        self._start_now()
+
+    def _start_now(self) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+        while (
+            self._running < self._limits.in_flight
+            and (not self._quick or self._waiting_members >= self._limits.many)
+            and (batch := self._take())
+        ):
+            self._running += 1
+            quick = object()
+            self._quick.add(quick)
+            self._keep(self._run(batch, quick))
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -84,20 +116,30 @@ class Lanes(Generic[Sent, Found]):
 
     def _take(self) -> list[_Request[Sent, Found]]:
         batch: list[_Request[Sent, Found]] = []
-        room = self._most
+        room = self._limits.most
         while self._waiting and (not batch or self._size(self._waiting[0].sent) <= room):
             request = self._waiting.popleft()
+            self._waiting_members -= self._size(request.sent)
             if not request.done.done():  # the caller has not gone meanwhile
                 batch.append(request)
                 room -= self._size(request.sent)
         return batch
 
-    async def _run(self, batch: list[_Request[Sent, Found]]) -> None:
+    async def _run(self, batch: list[_Request[Sent, Found]], quick: object) -> None:
+        slow = asyncio.get_running_loop().call_later(self._limits.slow, self._is_slow, quick)
         try:
             await self._send(batch)
         finally:
-            self._free += 1
+            self._running -= 1
+            self._quick.discard(quick)
+            slow.cancel()
+            self._crowd = len(batch) + len(self._waiting)
             self._start()
+
+    def _is_slow(self, quick: object) -> None:
+        # It may be held up by a lock of somebody else's: what waits for it goes beside it.
+        self._quick.discard(quick)
+        self._start_now()
 
     async def _send(self, batch: list[_Request[Sent, Found]]) -> None:
         try:

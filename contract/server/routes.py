@@ -1,5 +1,6 @@
-"""The executor plane: one route per operation of the authored document, in its order. What they do is in SQL."""
+"""The executor plane: one route per operation of the authored document. What they do is in SQL."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,10 +12,13 @@ from starlette.responses import JSONResponse, Response
 
 from contract import models
 from contract._calls import PREFIX
+from contract.deprecation import of_version
 from contract.server import artifacts, claims, exchange
 from contract.server.auth import Executor, executor_principal
+from contract.server.hot import hot_route
 from contract.server.services import Services, services_of
 from contract.server.strict_json import body_of
+from ops_schema.store import Principal
 
 DOCUMENT = (Path(__file__).parents[1] / "openapi.yaml").read_bytes()
 JsonObject = dict[str, Any]
@@ -26,11 +30,6 @@ Sha256 = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{64}$")]
 router = APIRouter(prefix=PREFIX, dependencies=[Depends(executor_principal)], include_in_schema=False)
 
 
-def json_text(text: str) -> Response:
-    """A response whose JSON was made where the facts are."""
-    return Response(text, media_type="application/json")
-
-
 @router.get("/openapi.yaml", name="getContract")
 async def get_contract() -> Response:
     return Response(DOCUMENT, media_type="application/yaml")
@@ -40,52 +39,15 @@ async def get_contract() -> Response:
 async def register_executor(
     plane: Plane, caller: Executor, body: Annotated[JsonObject, Depends(body_of(models.RegisterRequest))]
 ) -> Response:
-    return JSONResponse(await plane.store.register_executor(caller, body))
+    found = await plane.store.register_executor(caller, body)
+    deprecation = of_version(found["contract_version"])
+    return JSONResponse(found, headers=deprecation.headers() if deprecation else None)
 
 
 @router.delete("/executors/{executor_id}", name="leaveExecutor")
 async def leave_executor(plane: Plane, caller: Executor, executor_id: UUID) -> Response:
     await plane.store.leave_executor(caller, executor_id)
     return Response(status_code=204)
-
-
-@router.post("/executors/{executor_id}/claims", name="claimRuns")
-async def claim_runs(
-    request: Request,
-    plane: Plane,
-    caller: Executor,
-    executor_id: UUID,
-    body: Annotated[JsonObject, Depends(body_of(models.ClaimRequest))],
-) -> Response:
-    return json_text(await claims.claim(plane, request, caller, executor_id, body))
-
-
-@router.post("/executors/{executor_id}/exchange", name="exchange")
-async def exchange_runs(
-    request: Request,
-    plane: Plane,
-    caller: Executor,
-    executor_id: UUID,
-    body: Annotated[JsonObject, Depends(body_of(models.ExchangeRequest))],
-) -> Response:
-    return json_text(await exchange.exchange(plane, request, caller, executor_id, body))
-
-
-@router.post("/executors/{executor_id}/heartbeat", name="heartbeat")
-async def heartbeat(
-    plane: Plane,
-    caller: Executor,
-    executor_id: UUID,
-    body: Annotated[JsonObject, Depends(body_of(models.HeartbeatRequest))],
-) -> Response:
-    return JSONResponse(await plane.store.heartbeat(caller, executor_id, body))
-
-
-@router.post("/runs/{run_id}/logs", name="appendLogs")
-async def append_logs(
-    plane: Plane, caller: Executor, run_id: UUID, body: Annotated[JsonObject, Depends(body_of(models.LogsRequest))]
-) -> Response:
-    return JSONResponse(await plane.store.append_logs(caller, run_id, body))
 
 
 @router.post("/runs/{run_id}/artifacts", name="beginArtifact")
@@ -109,13 +71,6 @@ async def record_artifact(
     return JSONResponse(await artifacts.record(plane.store, plane.object_store, caller, run_id, artifact_id, body))
 
 
-@router.post("/runs/{run_id}/report", name="reportAttempt")
-async def report_attempt(
-    plane: Plane, caller: Executor, run_id: UUID, body: Annotated[JsonObject, Depends(body_of(models.Report))]
-) -> Response:
-    return json_text(await plane.exchanger.report(caller, run_id, body))
-
-
 @router.post("/runs/{run_id}/publications/{output}/commit", name="commitPublication")
 async def commit_publication(
     plane: Plane,
@@ -135,3 +90,26 @@ async def get_artifact(plane: Plane, caller: Executor, artifact_id: UUID) -> Res
 @router.get("/bundles/{sha256}", name="getBundle")
 async def get_bundle(plane: Plane, caller: Executor, sha256: Sha256) -> Response:
     return JSONResponse(await artifacts.bundle(plane.store, plane.object_store, caller, sha256))
+
+
+async def _heartbeat(plane: Services, _: Request, caller: Principal, executor_id: UUID, body: JsonObject) -> str:
+    return json.dumps(await plane.store.heartbeat(caller, executor_id, body))
+
+
+async def _append_logs(plane: Services, _: Request, caller: Principal, run_id: UUID, body: JsonObject) -> str:
+    return json.dumps(await plane.store.append_logs(caller, run_id, body))
+
+
+async def _report(plane: Services, _: Request, caller: Principal, run_id: UUID, body: JsonObject) -> str:
+    return await plane.exchanger.report(caller, run_id, body)
+
+
+HOT = (
+    ("/executors/{executor_id}/claims", "claimRuns", models.ClaimRequest, claims.claim),
+    ("/executors/{executor_id}/exchange", "exchange", models.ExchangeRequest, exchange.exchange),
+    ("/executors/{executor_id}/heartbeat", "heartbeat", models.HeartbeatRequest, _heartbeat),
+    ("/runs/{run_id}/logs", "appendLogs", models.LogsRequest, _append_logs),
+    ("/runs/{run_id}/report", "reportAttempt", models.Report, _report),
+)
+# First, since routes are tried in their order.
+router.routes[:0] = [hot_route(f"{PREFIX}{path}", name, model, verb) for path, name, model, verb in HOT]

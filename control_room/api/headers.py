@@ -6,7 +6,6 @@ import base64
 import hashlib
 from html.parser import HTMLParser
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
@@ -69,9 +68,8 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, https: bool = False) -> None:
         self.app = app
-        self._headers = dict(_ALWAYS)
-        if https:
-            self._headers["strict-transport-security"] = "max-age=31536000"
+        always = _ALWAYS | ({"strict-transport-security": "max-age=31536000"} if https else {})
+        self._headers = [(name.encode(), value.encode()) for name, value in always.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -80,9 +78,8 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
+                present = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(one for one in self._headers if one[0] not in present)]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import logging
 import os
@@ -111,6 +112,9 @@ def serve(settings: ServerSettings) -> None:
             lifespan="on",
         )
         log.info("action=listening url=%s", settings.public_url)
+        # The app is some hundred thousand objects that live as long as the process: no collection shall walk them.
+        gc.collect()
+        gc.freeze()
         server = PromptServer(config)
         server.run(sockets=[listener])
         if server.interrupted:

@@ -9,7 +9,7 @@ from typing import Any
 
 from contract.errors import ContractError
 from contract.server.exchanger import MADE_READY
-from contract.server.lanes import IN_FLIGHT, TRIES_ALONE, Lanes
+from contract.server.lanes import TRIES_ALONE, Lanes, Limits
 from contract.server.problems import from_ops_error, from_store_unavailable, internal
 from ops_schema.errors import OpsError, StoreBusy, StoreUnavailable
 from ops_schema.store import MemberAnswer, Principal, Store
@@ -17,7 +17,7 @@ from ops_schema.store import MemberAnswer, Principal, Store
 Json = dict[str, Any]
 Found = Json | ContractError
 log = logging.getLogger("control_room.api")
-MOST_MEMBERS = 1000
+LIMITS = Limits(most=1000)
 # These may wait for a lock of somebody else's, and so go alone: nobody shall wait with them.
 MAY_WAIT = frozenset({"depends_on", "dedupe_key", "concurrency_key", "concurrency_limit"})
 
@@ -29,12 +29,11 @@ class Submitter:
         self,
         store: Store,
         tell_ready: Callable[[str], None] = lambda _: None,
-        in_flight: int = IN_FLIGHT,
-        most_members: int = MOST_MEMBERS,
+        limits: Limits = LIMITS,
     ) -> None:
         self._store = store
         self._tell_ready = tell_ready
-        self._lanes: Lanes[list[Json], list[Found]] = Lanes(self._statement, len, most_members, in_flight)
+        self._lanes: Lanes[list[Json], list[Found]] = Lanes(self._statement, len, limits)
 
     async def submit(self, caller: Principal, body: Mapping[str, Any]) -> Json:
         """The Run, with `repeated` when it was on record. Raises ContractError, StoreUnavailable, OpsError."""

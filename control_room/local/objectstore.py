@@ -30,6 +30,7 @@ REGION = "us-east-1"
 ARTIFACTS = "artifacts"
 LAKEHOUSE = "lakehouse"
 BUCKETS = (ARTIFACTS, LAKEHOUSE)
+PROBED = "health/ready"
 ROOT = f"s3://{LAKEHOUSE}"
 OWNER_KEY = "s3-server.json"
 LAKEHOUSE_KEY = "s3-lakehouse.json"
@@ -78,27 +79,31 @@ class ObjectStore(Service):
         return Launch(tuple(argv), self.environment(), self.folder.s3, self.folder.log(self.name), written)
 
     async def probe(self, identity: Identity) -> None:
-        """Both buckets answer to the owner's key; one that is missing is made."""
+        """Both buckets answer to the owner's key, and an object can be read; what is missing is made.
+
+        After a restart buckets answer a moment before the volumes are known that hold the objects' bytes.
+        """
         key = self.folder.s3_key(OWNER_KEY)
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
             for bucket in BUCKETS:
-                await _ensure_bucket(client, f"{endpoint(self.state)}/{bucket}", key)
+                await _ensure(client, "HEAD", f"{endpoint(self.state)}/{bucket}", key)
+            await _ensure(client, "GET", f"{endpoint(self.state)}/{ARTIFACTS}/{PROBED}", key, b"ready")
 
 
-async def _ensure_bucket(client: httpx.AsyncClient, url: str, key: Mapping[str, str]) -> None:
+async def _ensure(client: httpx.AsyncClient, verb: str, url: str, key: Mapping[str, str], made: bytes = b"") -> None:
     try:
-        answer = await client.head(url, headers=signed_headers("HEAD", url, key))
+        answer = await client.request(verb, url, headers=signed_headers(verb, url, key))
         if answer.status_code == httpx.codes.NOT_FOUND:
-            answer = await client.put(url, headers=signed_headers("PUT", url, key))
+            answer = await client.put(url, headers=signed_headers("PUT", url, key, made), content=made)
     except httpx.HTTPError as error:
         raise NotReady(f"{url}: {error or type(error).__name__}") from error
     if answer.status_code != httpx.codes.OK:
         raise NotReady(f"{url}: HTTP {answer.status_code}")
 
 
-def signed_headers(method: str, url: str, key: Mapping[str, str]) -> dict[str, str]:
-    """AWS Signature 4 for a request without a body."""
-    request = AWSRequest(method=method, url=url)
+def signed_headers(method: str, url: str, key: Mapping[str, str], body: bytes = b"") -> dict[str, str]:
+    """AWS Signature 4."""
+    request = AWSRequest(method=method, url=url, data=body)
     S3SigV4Auth(Credentials(key["access_key"], key["secret_key"]), "s3", REGION).add_auth(request)
     return dict(request.headers.items())
 

@@ -1,6 +1,7 @@
 """``control-room-executor KIND``: one executor process, from settings to exit code.
 
-Exit codes: 0 drained or done (``--once``), 2 a setting is wrong.
+Exit codes: 0 drained or done (``--once``), 2 a setting is wrong, or the control room refuses this executor for good (no
+contract version in common, a kind or a workspace it does not know).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 
 from contract import models
 from contract.client import NO_RETRY, ExecutorClient
+from contract.errors import ContractError
 from executors.runtime import sandbox
 from executors.runtime.attempt import Workshop
 from executors.runtime.bundles import BundleStore
@@ -50,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of ``control-room-executor``."""
     try:
         serve(parse(sys.argv[1:] if argv is None else argv))
-    except SettingsError as error:
+    except (SettingsError, ContractError) as error:
         sys.stderr.write(f"control-room-executor: {error}\n")
         sys.exit(MISUSE)
 
@@ -105,7 +107,7 @@ def make_worker(kind: ExecutorKind, settings: ExecutorSettings, token: str, jour
     """Wire the parts together."""
     work_dir = (settings.work_dir or default_work_dir(kind.kind)).resolve()
     folder = own_folder(work_dir, kind.kind)
-    client, heartbeat_client = (make_client(settings.url, token) for _ in range(2))
+    client, heartbeat_client = (make_client(settings.url, token, journal) for _ in range(2))
     connections = Connections(settings.connections_file)
     bundles = BundleStore(work_dir / "bundles", client)
     bundles.prune()
@@ -130,9 +132,12 @@ def make_worker(kind: ExecutorKind, settings: ExecutorSettings, token: str, jour
     return Worker(make_identity(kind, settings), client, heartbeat_client, make_shop, journal, time.monotonic)
 
 
-def make_client(url: str, token: str) -> ExecutorClient:
+def make_client(url: str, token: str, journal: Journal) -> ExecutorClient:
+    def warn(operation: str, deprecation: object) -> None:
+        journal.warn("contract.deprecated", f"{deprecation}; upgrade this executor", operation=operation)
+
     try:
-        return ExecutorClient(url, token, retry=NO_RETRY)
+        return ExecutorClient(url, token, retry=NO_RETRY, on_deprecated=warn)
     except ValueError as error:
         raise SettingsError(str(error)) from None
 

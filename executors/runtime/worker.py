@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contract import models
-from contract.client import NO_RETRY, ExecutorClient
+from contract.client import NO_RETRY, SPOKEN, ExecutorClient
 from contract.errors import Conflict, ContractError, ExecutorGone, Forbidden, NotFound, Unauthenticated
 from executors.runtime.attempt import Attempt, Workshop
 from executors.runtime.delivery import Parcel, left_over
@@ -22,7 +22,6 @@ from executors.runtime.journal import Journal
 from executors.runtime.policy import GivenUp, Persistence
 from executors.runtime.supervise import Stop
 
-CONTRACT = models.ContractRange(min="1.0", max="1.0")
 STOP_GRACE_SECONDS = 3.0
 LEAVE_SECONDS = 5.0
 REFUSED_PAUSE_SECONDS = 5.0
@@ -192,15 +191,23 @@ class Worker:
     # Registration -------------------------------------------------------------------------------------------------
 
     def _register(self) -> models.Registration:
-        """Register, for as long as it takes. GivenUp when drained before."""
+        """Register, for as long as it takes. GivenUp when drained before; what no patience changes is raised."""
         while True:
             try:
                 found = self._persist(lambda: self._client.register_executor(self._request(), retry=NO_RETRY))
             except (Unauthenticated, Forbidden) as error:
                 self._refused("executor.refused", error)
                 continue
+            except ContractError as error:
+                self._journal.error("executor.refused", str(error))
+                raise
             self._registration = found
-            self._journal.info("executor.registered", executor_id=str(found.executor_id), executor_number=found.number)
+            self._journal.info(
+                "executor.registered",
+                executor_id=str(found.executor_id),
+                executor_number=found.number,
+                contract_version=found.contract_version,
+            )
             return found
 
     def _refused(self, action: str, error: ContractError) -> None:
@@ -221,7 +228,7 @@ class Worker:
             name=me.name,
             kind=me.kind,
             version=me.version,
-            contract=CONTRACT,
+            contract=SPOKEN,
             capabilities=me.capabilities,
             labels=me.labels,
             workspaces=me.workspaces,

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings
 
 from contract.errors import TABLE
 from contract.server.settings import ServerSettings
+from contract.versions import VERSIONS, Version
 from control_room.cli import app
 from control_room.errors import CODES, EXIT_CODES
 from executors.runtime.settings import ExecutorSettings
@@ -104,6 +105,25 @@ def errors() -> str:
     )
 
 
+VERSIONS_TEXT = """
+## Versions
+
+The server answers a registration with the newest version that both sides speak. A version or an operation on its way
+out says so by the headers `Deprecation` (RFC 9745), `Sunset` (RFC 8594, once the day is set) and `Link` with
+`rel="deprecation"`; until then it works as before. The rules, and where versions differ:
+[contract/adr/0006](../../../contract/adr/0006-versions-and-deprecations.md).
+
+| version | document | deprecated since | may stop on |
+|---|---|---|---|
+"""
+
+
+def version_row(version: Version) -> str:
+    since = version.deprecated_since
+    days = f"{since} | {version.sunset or 'not set'}" if since else " | "
+    return f"| {version.name} | `{version.document.relative_to(ROOT)}` | {days} |\n"
+
+
 def contract() -> str:
     document = yaml.safe_load((ROOT / "contract" / "openapi.yaml").read_text(encoding="utf-8"))
     prefix = document["servers"][0]["url"].rstrip("/")
@@ -115,7 +135,7 @@ def contract() -> str:
             if "operationId" in operation:
                 request, summary = f"{method.upper()} {prefix}{path}", cell(operation.get("summary"))
                 parts.append(f"| {operation['operationId']} | `{request}` | {summary} |\n")
-    return "".join(parts)
+    return "".join(parts) + VERSIONS_TEXT + "".join(version_row(version) for version in VERSIONS)
 
 
 def templates() -> str:

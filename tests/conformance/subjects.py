@@ -75,6 +75,28 @@ MORE: dict[str, tuple[str, Edits]] = {
     "gives an upload up at once": ("upload-lost", [("await send(begun.upload.url", "await once(begun.upload.url")]),
     "works on without a lease it needs": ("lapse-stop", [('job.run.on_lapse === "stop" && ', "false && ")]),
     "stops without a lease it does not need": ("lapse-continue", [('job.run.on_lapse === "stop" && ', "")]),
+    "takes a word it does not know for the end": (
+        "newer-server",
+        [('told.directive === "superseded"', '!["continue", "cancel"].includes(told.directive)')],
+    ),
+    "insists on the newest version": (
+        "older-server",
+        [
+            (
+                "let registration = await register();",
+                'let registration = await register();\nif (registration.contract_version !== "1.1") process.exit(1);',
+            )
+        ],
+    ),
+    "hammers a server that shares no version": (
+        "no-common-version",
+        [
+            (
+                "let registration = await register();",
+                "let registration = null;\nwhile (!registration) registration = await register().catch(() => null);",
+            )
+        ],
+    ),
     "drops chunks without an answer": (
         "logs-lost",
         [

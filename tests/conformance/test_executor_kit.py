@@ -11,6 +11,7 @@ from tests.conformance.subjects import FAULTS, MORE, NAMED, OURS, SAMPLE, broken
 
 EVERY = [case.id for case in executor_kit.CASES]
 QUICK = ("register", "run", "failure", "logs", "artifact", "claim-lost", "report-lost", "upload-lost", "claimed-twice")
+QUICK += ("older-server", "no-common-version")
 
 
 def test_our_python_executor_passes_the_quick_cases() -> None:

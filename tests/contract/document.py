@@ -32,37 +32,38 @@ class Operation:
 
 
 @cache
-def document() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(PATH.read_text(encoding="utf-8"))
+def document(path: Path = PATH) -> dict[str, Any]:
+    """The authored document, or an older one."""
+    loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return loaded
 
 
-def resolve(value: Any) -> Any:
+def resolve(value: Any, path: Path = PATH) -> Any:
     """Follow a local $ref."""
     while isinstance(value, dict) and "$ref" in value:
-        found: Any = document()
+        found: Any = document(path)
         for part in value["$ref"].removeprefix("#/").split("/"):
             found = found[part]
         value = found
     return value
 
 
-def raw_operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+def raw_operations(source: Path = PATH) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(path, method, operation object)."""
-    for path, item in document()["paths"].items():
+    for path, item in document(source)["paths"].items():
         for method in METHODS:
             if method in item:
                 yield path, method, item[method]
 
 
 @cache
-def operations() -> dict[str, Operation]:
+def operations(source: Path = PATH) -> dict[str, Operation]:
     """By operationId."""
-    return {op["operationId"]: _operation(path, method, op) for path, method, op in raw_operations()}
+    return {op["operationId"]: _operation(path, method, op, source) for path, method, op in raw_operations(source)}
 
 
-def _operation(path: str, method: str, op: dict[str, Any]) -> Operation:
-    responses = {int(status): resolve(response) for status, response in op["responses"].items()}
+def _operation(path: str, method: str, op: dict[str, Any], source: Path) -> Operation:
+    responses = {int(status): resolve(response, source) for status, response in op["responses"].items()}
     codes = {
         (status, code)
         for status, response in responses.items()

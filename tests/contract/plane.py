@@ -16,9 +16,11 @@ from fastapi import FastAPI
 from psycopg.conninfo import make_conninfo
 
 from contract.client import AsyncExecutorClient
-from contract.server.app import create_executor_app
+from contract.server.app import DEPRECATED, create_executor_app
+from contract.server.deprecations import Marked
 from contract.server.object_store import ObjectStore, s3_client
 from contract.server.settings import ServerSettings
+from contract.versions import NEWEST, OLDEST
 from ops_schema.store import PostgresStore, Principal
 from tests.contract.document import PREFIX
 from tests.contract.validating import HOST, Validating
@@ -141,7 +143,7 @@ class Plane:
 def registration(**more: Any) -> dict[str, Any]:
     return {
         **{"instance_id": str(uuid.uuid4()), "name": "worker", "kind": "python", "version": "0.1.0", "slots": 2},
-        **{"contract": {"min": "1.0", "max": "1.0"}, "host": "localhost", "pid": 4242},
+        **{"contract": {"min": OLDEST, "max": NEWEST}, "host": "localhost", "pid": 4242},
         **more,
     }
 
@@ -194,8 +196,11 @@ def server_settings(home: Path, seaweed: Seaweed | None = None, **more: Any) -> 
 
 
 @asynccontextmanager
-async def plane_over(ops: Ops, settings: ServerSettings, conninfo: str | None = None) -> AsyncIterator[Plane]:
-    """A running plane over a database, as a server's login sees it. conninfo: where the app looks instead."""
+async def plane_over(
+    ops: Ops, settings: ServerSettings, conninfo: str | None = None, deprecated: Marked = DEPRECATED
+) -> AsyncIterator[Plane]:
+    """A running plane over a database, as a server's login sees it. conninfo: where the app looks instead; deprecated:
+    the operations that say so."""
     for name, role in ((EXECUTOR, "executor"), (OTHER, "executor"), (OPERATOR, "operator")):
         ops.call_on(ops.admin, "bootstrap_token", sha256(name), {"name": name, "role": role, "workspaces": None})
     own = make_conninfo(ops.database.conninfo, options="-c role=ops_server")
@@ -205,7 +210,7 @@ async def plane_over(ops: Ops, settings: ServerSettings, conninfo: str | None = 
         if conninfo is not None:
             served = await stack.enter_async_context(PostgresStore(conninfo, wait_seconds=0.2))
         objects = ObjectStore.from_settings(settings)
-        app = create_executor_app(served, objects, settings)
+        app = create_executor_app(served, objects, settings, deprecated)
         await stack.enter_async_context(app.router.lifespan_context(app))
         transport = Validating(httpx.ASGITransport(app))
         http = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url=HOST))

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from contract import models
+from contract.client import SPOKEN
 from contract.server.services import Services
 from tests.contract.document import PREFIX
 from tests.contract.plane import EXECUTOR, Plane, claim_body
@@ -116,7 +117,7 @@ async def test_the_executors_whole_day_through_the_client(plane: Plane) -> None:
         registered = await client.register_executor(
             models.RegisterRequest(
                 **{"instance_id": uuid4(), "name": "day", "kind": "python", "version": "1", "slots": 1},
-                contract=models.ContractRange(min="1.0", max="1.0"),
+                contract=SPOKEN,
             )
         )
         executor_id = registered.executor_id

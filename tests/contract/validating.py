@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ from openapi_core import Config, OpenAPI
 from openapi_core.exceptions import OpenAPIError
 from openapi_core.testing import MockRequest, MockResponse
 
-from tests.contract.document import PREFIX, Operation, document, operations
+from tests.contract.document import PATH, PREFIX, Operation, document, operations
 
 HOST = "http://control-room.test"
 
@@ -23,36 +24,36 @@ class BrokenContractError(AssertionError):
 
 
 @cache
-def openapi() -> OpenAPI:
+def openapi(source: Path = PATH) -> OpenAPI:
     readers = {"application/problem+json": json.loads, "application/yaml": yaml.safe_load}
     config = Config(extra_media_type_deserializers=readers)
-    return OpenAPI.from_dict(document(), base_uri=f"{HOST}{PREFIX}/openapi.yaml", config=config)
+    return OpenAPI.from_dict(document(source), base_uri=f"{HOST}{PREFIX}/openapi.yaml", config=config)
 
 
-def operation_of(method: str, path: str) -> Operation | None:
+def operation_of(method: str, path: str, source: Path = PATH) -> Operation | None:
     """The operation that a request is for; None when the document has none."""
-    for operation in operations().values():
+    for operation in operations(source).values():
         pattern = re.sub(r"\{[a-z_0-9]+\}", "[^/]+", PREFIX + operation.path)
         if operation.method == method and re.fullmatch(pattern, path):
             return operation
     return None
 
 
-def check(request: httpx.Request, response: httpx.Response) -> None:
-    """Raises BrokenContractError. Both bodies must have been read."""
-    operation = operation_of(request.method, request.url.raw_path.decode().split("?")[0])
+def check(request: httpx.Request, response: httpx.Response, source: Path = PATH) -> None:
+    """Raises BrokenContractError. Both bodies must have been read. source: the document to hold them against."""
+    operation = operation_of(request.method, request.url.raw_path.decode().split("?")[0], source)
     if operation is None:
         return
     asked, answered = _request(request), _response(response)
     try:
-        openapi().validate_response(asked, answered)
+        openapi(source).validate_response(asked, answered)
     except OpenAPIError as error:
         raise BrokenContractError(
             f"{operation.operation_id}: response {response.status_code}: {_why(error)}"
         ) from error
     _check_code(operation, response)
     if response.status_code < 400:
-        _check_accepted(operation, asked)
+        _check_accepted(operation, asked, source)
 
 
 def _check_code(operation: Operation, response: httpx.Response) -> None:
@@ -65,9 +66,9 @@ def _check_code(operation: Operation, response: httpx.Response) -> None:
         )
 
 
-def _check_accepted(operation: Operation, asked: MockRequest) -> None:
+def _check_accepted(operation: Operation, asked: MockRequest, source: Path) -> None:
     try:
-        openapi().validate_request(asked)
+        openapi(source).validate_request(asked)
     except OpenAPIError as error:
         raise BrokenContractError(
             f"{operation.operation_id}: the server accepted what breaks the document: {_why(error)}"

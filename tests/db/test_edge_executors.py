@@ -2,6 +2,7 @@
 
 import pytest
 
+from contract.versions import choose
 from tests.support.ops import members, refused, registration
 
 
@@ -10,24 +11,42 @@ def test_the_same_instance_again_is_the_same_executor(ops):
     first = ops.call("register_executor", token, body)
     again = ops.call("register_executor", token, body)
     assert again | {"server_time": ""} == first | {"server_time": ""}
-    assert first["contract_version"] == "1.0"
+    assert first["contract_version"] == "1.1"
     assert first["workspaces"] == ["default"]
     assert first["heartbeat_seconds"] == 20
     assert first["server_time"].endswith("Z")
     assert ops.value("select count(*) from ops.executors") == 1
 
 
-@pytest.mark.parametrize(("low", "high"), [("1.0", "1.0"), ("0.9", "1.10"), ("1.0", "2.0")])
-def test_a_contract_range_that_holds_ours_is_answered_with_ours(ops18, low, high):
+@pytest.mark.parametrize(
+    ("low", "high", "chosen"),
+    [
+        *(("1.0", "1.0", "1.0"), ("0.9", "1.0", "1.0"), ("1.0", "1.1", "1.1")),
+        *(("1.1", "1.1", "1.1"), ("0.9", "1.10", "1.1"), ("1.0", "2.0", "1.1")),
+    ],
+)
+def test_a_contract_range_is_answered_with_the_newest_version_both_speak(ops18, low, high, chosen):
     body = registration(contract={"min": low, "max": high})
-    assert ops18.call("register_executor", ops18.token("executor"), body)["contract_version"] == "1.0"
+    assert ops18.call("register_executor", ops18.token("executor"), body)["contract_version"] == chosen
+    assert choose(low, high) == chosen
 
 
-@pytest.mark.parametrize(("low", "high"), [("1.1", "1.9"), ("2.0", "2.0"), ("0.1", "0.9")])
-def test_a_contract_range_without_ours_is_refused_with_what_is_spoken(ops18, low, high):
+@pytest.mark.parametrize(
+    ("low", "high", "due"),
+    [
+        ("1.2", "1.9", "control room"),
+        ("2.0", "2.0", "control room"),
+        ("0.1", "0.9", "executor"),
+        ("0.0", "0.9", "executor"),
+    ],
+)
+def test_a_contract_range_without_ours_is_refused_with_what_is_spoken_and_who_is_to_be_upgraded(ops18, low, high, due):
     body = registration(contract={"min": low, "max": high})
     error = refused("OPC08", ops18.call, "register_executor", ops18.token("executor"), body)
-    assert members(error) == {"supported": ["1.0"], "min": low, "max": high}
+    assert members(error) == {"supported": ["1.0", "1.1"], "min": low, "max": high}
+    assert f"to {high}" in error.diag.message_primary
+    assert error.diag.message_hint.startswith(f"Upgrade the {due}")
+    assert choose(low, high) is None
 
 
 @pytest.mark.parametrize(

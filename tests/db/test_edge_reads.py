@@ -2,6 +2,7 @@
 
 import pytest
 
+from contract.versions import BY_NAME
 from tests.support.ops import refused
 from tests.support.work import artifact, start
 
@@ -162,7 +163,7 @@ def test_caps_show_with_the_latest_enforcements(ops18):
 
 def test_info_needs_no_token_and_says_what_is_spoken(ops):
     info = ops.call("info")
-    assert info["contract_versions"] == ["1.0"]
+    assert info["contract_versions"] == list(BY_NAME)
     assert "python" in info["kinds"]
     assert info["schema_version"] >= 1
     assert info["lakehouse_root"] == "s3://lakehouse"

@@ -173,7 +173,7 @@ async def test_a_refusal_carries_its_code_members_and_hint(store, executor):
     with pytest.raises(OpsError) as caught:
         await store.register_executor(executor, registration(contract={"min": "7.0", "max": "7.0"}))
     assert caught.value.sqlstate == "OPC08"
-    assert caught.value.members["supported"] == ["1.0"]
+    assert caught.value.members["supported"] == ["1.0", "1.1"]
     assert "7.0" in caught.value.message
     assert caught.value.hint
 

@@ -87,7 +87,7 @@ def registration(**more: Any) -> dict[str, Any]:
         "name": "worker-1",
         "kind": "python",
         "version": "0.1.0",
-        "contract": {"min": "1.0", "max": "1.0"},
+        "contract": {"min": "1.0", "max": "1.1"},
         "capabilities": {},
         "labels": {},
         "workspaces": None,

@@ -25,6 +25,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -214,10 +215,20 @@ def pg18() -> Iterator[Database]:
     yield from _database(NEWEST, TEMPLATE)
 
 
+@contextmanager
+def database() -> Iterator[Database]:
+    """A database with the schema on the newest version, for what is no test; call stop_clusters at the end."""
+    yield from _database(NEWEST, TEMPLATE)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def stop_clusters_at_the_end() -> Iterator[None]:
     """Leave no server and no data behind."""
     yield
+    stop_clusters()
+
+
+def stop_clusters() -> None:
     while _clusters:
         _clusters.popitem()[1].remove()
 

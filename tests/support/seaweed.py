@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,6 +139,9 @@ def _run() -> Iterator[Seaweed]:
     finally:
         server.stop()
         scratch.remove(home)
+
+
+running = contextmanager(_run)  # for what is no test
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import pytest
 
 from contract.errors import LeaseLost
 from contract.server.exchanger import Exchanger
+from contract.server.lanes import Limits
 from ops_schema.errors import StoreBusy, StoreUnavailable
 from ops_schema.store import MemberAnswer, Principal
 
@@ -48,9 +49,9 @@ class Statements:
         return MemberAnswer(member["ordinal"], None, json.dumps(member["body"]["n"]))
 
 
-def make(in_flight: int = 1, most_members: int = 500) -> tuple[Exchanger, Statements]:
+def make(**limits: Any) -> tuple[Exchanger, Statements]:
     statements = Statements()
-    return Exchanger(statements, in_flight=in_flight, most_members=most_members), statements  # type: ignore[arg-type]
+    return Exchanger(statements, limits=Limits(**{"in_flight": 1, **limits})), statements  # type: ignore[arg-type]
 
 
 def report(exchanger: Exchanger, n: int, **more: Any) -> asyncio.Task[str]:
@@ -132,7 +133,7 @@ async def test_what_a_caller_that_has_gone_wanted_is_not_sent() -> None:
 
 
 async def test_a_statement_holds_no_more_members_than_allowed_and_keeps_requests_whole() -> None:
-    exchanger, statements = make(most_members=3)
+    exchanger, statements = make(most=3)
     statements.gate.set()
     requests = [
         exchanger.carry([{"body": {"n": n}} for n in numbers], []) for numbers in ([1, 2], [3, 4], [5], [6] * 5)
@@ -142,10 +143,55 @@ async def test_a_statement_holds_no_more_members_than_allowed_and_keeps_requests
 
 
 async def test_no_more_statements_run_at_once_than_allowed() -> None:
-    exchanger, statements = make(in_flight=2, most_members=1)
+    exchanger, statements = make(in_flight=2, most=1, many=1)
     tasks = [report(exchanger, n) for n in range(4)]
     await settled(statements, 2)
     await asyncio.sleep(0.01)
     assert statements.sent == [[0], [1]]
     statements.gate.set()
     assert await asyncio.gather(*tasks) == ["0", "1", "2", "3"]
+
+
+async def test_few_members_wait_for_the_statement_that_runs_and_many_do_not() -> None:
+    exchanger, statements = make(in_flight=2, many=3, slow=60)
+    tasks = [report(exchanger, 0)]
+    await settled(statements, 1)
+    tasks += [report(exchanger, n) for n in (1, 2)]
+    await asyncio.sleep(0.01)
+    assert statements.sent == [[0]]
+    tasks.append(report(exchanger, 3))
+    await settled(statements, 2)
+    assert statements.sent == [[0], [1, 2, 3]]
+    statements.gate.set()
+    assert await asyncio.gather(*tasks) == ["0", "1", "2", "3"]
+
+
+async def test_a_slow_statement_is_not_waited_for() -> None:
+    exchanger, statements = make(in_flight=2, slow=0.001)
+    first = report(exchanger, 0)
+    await settled(statements, 1)
+    second = report(exchanger, 1)
+    async with asyncio.timeout(5):
+        while len(statements.sent) < 2:  # noqa: ASYNC110 - a list, no event
+            await asyncio.sleep(0.001)
+    statements.gate.set()
+    assert await asyncio.gather(first, second) == ["0", "1"]
+
+
+async def test_those_that_were_answered_just_now_are_waited_for_a_moment() -> None:
+    exchanger, statements = make(linger=60)
+    statements.gate.set()
+    await asyncio.gather(report(exchanger, 1), report(exchanger, 2))
+    early = report(exchanger, 3)
+    await asyncio.sleep(0.01)
+    assert statements.sent == [[1, 2]]
+    assert await asyncio.gather(early, report(exchanger, 4)) == ["3", "4"]
+    assert statements.sent == [[1, 2], [3, 4]]
+
+
+async def test_those_that_do_not_come_back_are_not_waited_for_longer() -> None:
+    exchanger, statements = make(linger=0.001)
+    statements.gate.set()
+    await asyncio.gather(*(report(exchanger, n) for n in range(9)))
+    assert await asyncio.wait_for(report(exchanger, 10), 5) == "10"
+    assert await asyncio.wait_for(report(exchanger, 11), 5) == "11"

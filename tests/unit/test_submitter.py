@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from contract.errors import ContractError
-from contract.server.lanes import TRIES_ALONE
+from contract.server.lanes import TRIES_ALONE, Limits
 from control_room.api.submitter import Submitter
 from ops_schema.errors import StoreBusy, StoreUnavailable
 from ops_schema.store import MemberAnswer, Principal
@@ -90,7 +90,7 @@ async def sent(statements: Statements, count: int) -> None:
 
 
 async def test_submits_that_arrive_while_a_statement_runs_share_the_next() -> None:
-    submitter, statements = make(in_flight=1)
+    submitter, statements = make(limits=Limits(in_flight=1))
     statements.gate.clear()
     tasks: list[asyncio.Task[Any]] = [asyncio.create_task(submitter.submit(CALLER, {"n": 0}))]
     await sent(statements, 1)

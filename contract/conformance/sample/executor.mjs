@@ -103,7 +103,7 @@ async function workload(/** @type {Job} */ job) {
   return { lines, artifact_bytes };
 }
 const me = { name: `sample-${process.pid}`, kind: process.env.SAMPLE_KIND ?? "command", version: "1.0.0", slots: 1 };
-const contract = { min: "1.0", max: "1.0" };
+const contract = { min: "1.0", max: "1.1" };
 const register = () => post("/executors", { ...me, instance_id: randomUUID(), contract, capabilities: { cancel: "full" } });
 
 /** Renew every lease at a third of it, and hear what to do. One try each: the next one comes soon. */

@@ -2,7 +2,7 @@
 insert into ops.settings (key, value) values
   -- executor kinds that may register
   ('kinds', '["python", "notebook", "dbt", "trino", "spark", "duckdb", "command"]'),
-  ('contract_versions', '["1.0"]'),              -- what this schema speaks, oldest first
+  ('contract_versions', '["1.0", "1.1"]'),       -- what this schema speaks, oldest first
   ('heartbeat_seconds', '20'),                   -- told to executors; a third of the default lease
   ('login_code_seconds', '600'),
   ('session_seconds', '43200');

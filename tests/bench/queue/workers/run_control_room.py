@@ -68,7 +68,7 @@ class Load:
 
     async def executor(self, connection: Connection, slots: int = 1000) -> str:
         body = {"instance_id": str(uuid.uuid4()), "name": f"bench-{uuid.uuid4().hex[:8]}", "kind": "python"}
-        body |= {"version": "1.0", "slots": slots, "contract": {"min": "1.0", "max": "1.0"}}
+        body |= {"version": "1.0", "slots": slots, "contract": {"min": "1.0", "max": "1.1"}}
         answer = await connection.request(self.head("/executor/v1/executors"), json.dumps(body).encode())
         return str(json.loads(answer)["executor_id"])
 
