@@ -25,11 +25,8 @@ def submit(room: World, seconds: float) -> str:
 
 
 def put_lease(room: World, lease_seconds: int) -> None:
-    spec = room.call("get_template", room.operator, "light")
-    body = {
-        name: spec[name] for name in ("name", "kind", "entrypoint", "bundle", "retry", "params_schema") if name in spec
-    }
-    room.call("put_template", room.operator, "light", body | {"lease_seconds": lease_seconds})
+    spec = room.call("get_template", room.operator, "light", None)["spec"]
+    room.call("put_template", room.operator, "light", spec | {"lease_seconds": lease_seconds})
 
 
 def test_a_server_stopped_for_twice_the_lease_loses_no_healthy_run(own_object_store: Seaweed, tmp_path: Path) -> None:
