@@ -38,8 +38,8 @@ def run(tests: Sequence[str], fault: str | None) -> list[Outcome]:
         file = Path(folder) / "outcomes"
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPS_FAULT_OUTCOMES": str(file)}
         environment |= {"OPS_SEEDED_FAULT": fault or ""}
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.faults.plugin"]
-        command += ["-m", "not slow", "-k", "not pg15 and not pg17", *tests]
+        command = [sys.executable, "-m", "pytest", "-q", "--tb=native", "-p", "no:cacheprovider"]
+        command += ["-p", "tests.faults.plugin", "-m", "not slow", "-k", "not pg15 and not pg17", *tests]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS)
         if done.returncode not in (0, 1):
             why = "it cannot be put in" if done.returncode == NOT_PUT_IN else f"pytest ended with {done.returncode}"
