@@ -6,7 +6,7 @@ WEB := control_room/web
 WEB_SOURCES := $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/.next/*' -not -path '*/out/*' 2>/dev/null)
 NODE := infra/dev/with-node
 PYTEST := $(BIN)/python -m pytest
-FAST_TESTS := tests/unit tests/db tests/contract tests/executors tests/conformance
+FAST_TESTS := tests/unit tests/db tests/contract tests/executors tests/conformance tests/faults
 STACK_TESTS := tests/acceptance tests/chaos tests/ui
 PROVING := tests/chaos/test_storm.py tests/chaos/test_outage.py tests/faults tests/conformance \
     tests/unit/test_bench_queue.py tests/db/test_machine.py tests/db/test_race_pairs.py

@@ -144,17 +144,21 @@ class Desk:
             runs += found[:1]
         return executor_id, runs
 
-    def stale(self) -> tuple[str, Json, Json]:
-        """An executor, a run as it held it, and the same run as it holds it now, under a later epoch."""
-        executor_id, (before,) = self.working()
-        self.report(before, outcome="failed", error=error_info("external"))
+    def requeued(self, run: Json) -> tuple[str, Json]:
+        """Another executor, and the run as that one holds it: an operator has taken it back in between."""
+        wanted = {"force": True, "epoch": run["epoch"], "reason": "the conformance kit takes it back"}
+        self.operate("POST", f"/runs/{run['run_id']}/requeue", wanted)
+        self.held.pop((run["run_id"], run["epoch"]))
+        other = self.register()
+        return other, self.claim_again(other, run)
+
+    def claim_again(self, executor_id: str, run: Json) -> Json:
+        """The run, which is claimable once more, under a later epoch."""
         found = self.claim(executor_id)
-        require(found, "a failed run that may be retried was not claimable again")
-        now = found[0]
-        require(
-            now["run_id"] == before["run_id"] and now["epoch"] > before["epoch"], "the epoch did not rise at the claim"
-        )
-        return executor_id, before, now
+        require(found, "a run that is to be had again was not claimable")
+        require(found[0]["run_id"] == run["run_id"], "another run was claimed than the one that is to be had again")
+        require(found[0]["epoch"] > run["epoch"], "the epoch did not rise at the claim")
+        return found[0]
 
     def report(self, run: Json, **more: Any) -> Json:
         """An accepted report."""

@@ -45,18 +45,51 @@ def uploaded(desk: Desk, run: Json) -> str:
     return str(answer["artifact_id"])
 
 
+def lost_in_exchange(desk: Desk, executor_id: str, run: Json, current: int) -> None:
+    """A report as a member of an exchange must be refused as lease_lost, by its own problem."""
+    member = {"run_id": run["run_id"], "report": report_body(run, idempotency_key=f"{run['run_id']}/{uuid4()}")}
+    body = {"request_id": str(uuid4()), "reports": [member], "max_runs": 0}
+    (found,) = desk.ok("POST", f"/executors/{executor_id}/exchange", body)["reports"]
+    problem = found["problem"] or {}
+    require(problem.get("code") == "lease_lost", f"a stale member of an exchange was answered {found}")
+    require(problem.get("epoch_current") == current, f"the exchange names epoch {problem.get('epoch_current')}")
+
+
 @CASES.case(
     "stale-epoch",
     "refuses a stale epoch on every verb",
-    "Logs, beginArtifact, recordArtifact and reports of an epoch that was requeued are 409 `lease_lost`, with both "
-    "epochs and the reason; a heartbeat says so by its directive; the holder is not disturbed.",
+    "Logs, beginArtifact, recordArtifact, reports, a publication's commit and a member of an exchange are `lease_lost` "
+    "when a requeue has taken their epoch back, with both epochs and the reason; a heartbeat says so by its directive; "
+    "the holder is not disturbed.",
 )
 def stale_epoch(desk: Desk) -> str:
     executor_id, (before,) = desk.working()
     begun = uploaded(desk, before)
+    other, held = desk.requeued(before)
+    verbs = each_verb(before, before["epoch"], begun)
+    for verb, body in verbs:
+        lost(desk, before, held["epoch"], verb, body)
+    lost_in_exchange(desk, executor_id, before, held["epoch"])
+    (stale,) = desk.beat(executor_id, before)
+    require(stale["directive"] == "superseded", f"the stale epoch was told {stale['directive']}")
+    (fresh,) = desk.beat(other, held)
+    require(fresh["directive"] == "continue", f"the holder was told {fresh['directive']}")
+    answer = desk.report(held)
+    require(answer["repeated"] is False, "the holder's report was answered as if somebody had reported before")
+    return f"{len(verbs)} verbs, the exchange and the heartbeat"
+
+
+@CASES.case(
+    "retried-epoch",
+    "refuses the epoch of a failed attempt",
+    "Logs, beginArtifact and recordArtifact of an attempt that reported a failure are 409 `lease_lost` once its run is "
+    "held again; a heartbeat says so by its directive; the holder is not disturbed.",
+)
+def retried_epoch(desk: Desk) -> str:
+    executor_id, (before,) = desk.working()
+    begun = uploaded(desk, before)
     desk.report(before, outcome="failed", error=error_info("external"))
-    (held,) = desk.claim(executor_id)
-    require(held["epoch"] > before["epoch"], "the epoch did not rise at the claim")
+    held = desk.claim_again(executor_id, before)
     verbs = each_verb(before, before["epoch"], begun)[:3]
     for verb, body in verbs:
         lost(desk, before, held["epoch"], verb, body)

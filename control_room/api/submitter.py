@@ -9,9 +9,9 @@ from typing import Any
 
 from contract.errors import ContractError
 from contract.server.exchanger import MADE_READY
-from contract.server.lanes import Lanes, Limits
-from contract.server.problems import from_ops_error
-from ops_schema.errors import OpsError, StoreUnavailable
+from contract.server.lanes import TRIES_ALONE, Lanes, Limits
+from contract.server.problems import from_ops_error, from_store_unavailable, internal
+from ops_schema.errors import OpsError, StoreBusy, StoreUnavailable
 from ops_schema.store import MemberAnswer, Principal, Store
 
 Json = dict[str, Any]
@@ -45,7 +45,8 @@ class Submitter:
         return found
 
     async def submit_each(self, caller: Principal, bodies: Sequence[Mapping[str, Any]]) -> list[Found]:
-        """For each body {run_id, number, state, repeated}, or what refused it. Raises StoreUnavailable: then nothing
+        """For each body {run_id, number, state, repeated}, or what refused it: also `internal` for one that met a
+        defect, and `database_unavailable` for one that somebody's lock kept out. Raises StoreUnavailable: then nothing
         is known, and the same bodies with their idempotency keys find out."""
         return await self._lanes.carry([_member(caller, body) for body in bodies]) if bodies else []
 
@@ -63,7 +64,22 @@ class Submitter:
             if whole or len(members) == 1:
                 raise
             log.warning("action=bulk_failed members=%d the submits go one by one: %s", len(members), error)
-        return [found for member in members for found in await self._submitted([member])]
+        return [await self._alone(member) for member in members]
+
+    async def _alone(self, member: Json) -> Found:
+        # Those before it are committed: what fails here is told as its own answer, or the lanes would send all again.
+        for _ in range(TRIES_ALONE):
+            try:
+                (found,) = await self._submitted([member])
+            except StoreBusy as error:
+                busy = error
+            except StoreUnavailable:
+                raise
+            except Exception as error:
+                return internal(error, "action=submit_failed")
+            else:
+                return found
+        return from_store_unavailable(busy)
 
     async def _submitted(self, members: Sequence[Json]) -> list[Found]:
         sent = [member | {"ordinal": ordinal} for ordinal, member in enumerate(members)]

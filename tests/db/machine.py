@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from tests.db.machine_room import TOKENS, MachineRoom
 from tests.support.core import publication, report
-from tests.support.machine_model import Json, Refusal
+from tests.support.machine_parts import Json, Refusal
 
 ANY = st.integers(0, 40)
 WORKER = st.integers(0, len(TOKENS) - 1)
@@ -80,9 +80,11 @@ class QueueMachine(MachineRoom):
             self.learn()
 
     @precondition(lambda self: self.model.runs)
-    @rule(which=ANY, force=st.booleans())
-    def cancel(self, which: int, force: bool) -> None:
-        run = self.a_run(which)
+    @rule(which=ANY, force=st.booleans(), held=st.booleans())
+    def cancel(self, which: int, force: bool, held: bool) -> None:
+        """held: one that somebody holds, if there is any."""
+        choice = [self.model.runs[run_id] for run_id in reversed(self.model.leases)] if held else []
+        run = choice[which % len(choice)] if choice else self.a_run(which)
         body = {"reason": "asked", "force": force}
         _, answer = self.both(
             lambda: self.model.cancel(run.run_id, force=force), "cancel_run", self.operator, run.run_id, body
@@ -125,13 +127,16 @@ class QueueMachine(MachineRoom):
 
     def given(self, expected: list[tuple[str, int]] | None, answer: Json | None) -> None:
         if answer is not None:
-            assert [(run["run_id"], run["epoch"]) for run in answer["runs"]] == expected
+            found = [(run["run_id"], run["epoch"]) for run in answer["runs"]]
+            assert found == expected, f"claimed: {found}; the model: {expected}"
             for run in answer["runs"]:
                 assert run["lease_deadline"][:19] == self.at(self.model.leases[run["run_id"]].deadline)[:19]
 
-    @rule(worker=WORKER, which=st.lists(ANY, min_size=1, max_size=4, unique=True))
-    def heartbeat(self, worker: int, which: list[int]) -> None:
+    @rule(hands=HANDS, which=st.lists(ANY, min_size=1, max_size=4, unique=True))
+    def heartbeat(self, hands: str, which: list[int]) -> None:
+        """In the hands of, or beside, the holder of the first run."""
         if self.model.attempts:
+            worker = self.attempt(which[0], hands)[2]
             found = {self.attempt(n, "own")[0]: self.attempt(n, "own")[1] for n in which}
             sent = [{"run_id": run_id, "epoch": epoch} for run_id, epoch in found.items()]
             body = {"state": "active", "runs": sent}
@@ -314,6 +319,11 @@ class QueueMachine(MachineRoom):
     def promote_due(self) -> None:
         self.ops.call("promote_due", 100)
         self.model.promote_due()
+
+    @rule()
+    def leases_lapse(self) -> None:
+        """A sweeper that looks often enough to miss nothing finds every lease that nobody renews."""
+        self.time_passes(19, 4, True)
 
     @rule(seconds=st.sampled_from([1, 12, 25, 29, 29]), steps=st.integers(1, 4), sweeping=st.booleans())
     def time_passes(self, seconds: int, steps: int, sweeping: bool) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from tests.support.invariants import broken_chains, violations
-from tests.support.machine_model import TEMPLATES, Json, Model, Refusal, Run
+from tests.support.machine_parts import TEMPLATES, Json, Refusal, Run
+from tests.support.machine_steering import SteeredModel
 from tests.support.ops import Ops, members, refused
 from tests.support.postgres import Database
 
@@ -23,7 +24,7 @@ class MachineRoom(RuleBasedStateMachine):
     def __init__(self, database: Database, drop: Callable[[], None]) -> None:
         super().__init__()
         self.ops, self.drop = Ops(database), drop
-        self.model = Model(TOKENS)
+        self.model = SteeredModel(TOKENS)
         self.answers: dict[tuple[str, int], Json] = {}
         self.artifacts: dict[tuple[str, int, str], str] = {}
         self.chunks = itertools.count()
@@ -37,6 +38,7 @@ class MachineRoom(RuleBasedStateMachine):
             "create or replace function ops.now() returns timestamptz language sql stable parallel safe"
             " return pg_catalog.current_setting('ops_test.now')::timestamptz"
         )
+        self.see_all_keys()
         self.set_clock()
         self.ops.admin.execute("update ops.settings set value = '2' where key = 'max_expirations'")
         self.operator = self.ops.token("operator", "olga")
@@ -46,6 +48,13 @@ class MachineRoom(RuleBasedStateMachine):
         for name, spec in TEMPLATES.items():
             self.ops.template(self.operator, name, **spec)
         self.ops.call("expire_leases", 10)
+
+    def see_all_keys(self) -> None:
+        """Without the defect of ops.keys_ahead that tests/db/test_core_keys.py tells of (it is expected to fail there),
+        which would hide all others; to go with it."""
+        text = self.ops.value("select pg_get_functiondef('ops.keys_ahead'::regproc)")
+        seen = text.replace("where ahead.key <> all", "where ahead.key is not null and ahead.key <> all")
+        self.ops.admin.execute(seen)
 
     def set_clock(self) -> None:
         for connection in (self.ops.admin, self.ops.server):
@@ -125,19 +134,23 @@ class MachineRoom(RuleBasedStateMachine):
     def runs_agree(self) -> None:
         rows = self.ops.admin.execute(
             "select run_id::text, state, case when state in ('waiting', 'running') then state_reason end, epoch,"
-            " attempt, expirations, cancel_requested_at is not null, ready_seq, event_seq,"
+            " attempt, expirations, cancel_requested_at is not null, priority, paused and finished_at is null,"
+            " ready_seq, event_seq,"
             " (select count(*) from ops.events e where e.run_id = r.run_id and e.type = 'report.differs')"
             " from ops.runs r"
         ).fetchall()
-        found = {row[0]: row[1:7] for row in rows}
+        found = {row[0]: row[1:9] for row in rows}
         assert found == {
-            r.run_id: (r.state, r.reason, r.epoch, r.attempt, r.expirations, r.cancel_at is not None)
+            r.run_id: (
+                *(r.state, r.reason, r.epoch, r.attempt, r.expirations, r.cancel_at is not None),
+                *(r.priority, r.paused and not r.ended),
+            )
             for r in self.model.runs.values()
         }
-        assert {row[0]: row[9] for row in rows} == {r.run_id: r.differs for r in self.model.runs.values()}
-        self.order_agrees({row[0]: row[7] for row in rows if row[7] is not None})
-        changed = [row[0] for row in rows if self.chains.get(row[0]) != row[8]]
-        self.chains |= {row[0]: row[8] for row in rows}
+        assert {row[0]: row[11] for row in rows} == {r.run_id: r.differs for r in self.model.runs.values()}
+        self.order_agrees({row[0]: row[9] for row in rows if row[9] is not None})
+        changed = [row[0] for row in rows if self.chains.get(row[0]) != row[10]]
+        self.chains |= {row[0]: row[10] for row in rows}
         assert broken_chains(self.ops.admin, changed) == []
 
     def order_agrees(self, places: dict[str, int]) -> None:

@@ -1,7 +1,8 @@
 """Where a run stands when two verbs have met on it, by situation, for each order in which they can come.
 
 A line: the first verb; `waits` or `passes`, what the second does while the first is under way; the end, as
-state[:reason]/epoch (`!`: a cancellation was asked for); the second verbs of which this is so.
+state[:reason]/epoch (`!`: a cancellation was asked for; more in Scene.state); the second verbs of which this is so.
+Beside it stand race_table_steering.py and race_table_held.py.
 """
 
 from __future__ import annotations
@@ -372,4 +373,14 @@ TABLE: dict[str, str] = {
 CANNOT_MEET: list[tuple[str, str, str]] = [
     ("commit_failed", "claim_each", "a run that publishes is held, and ended by the commit: it is never ready again"),
     ("commit_failed", "record_artifact", "artifacts are recorded before the report, publications exist after it"),
+]
+# Verbs of servers that touch no run, or none that anybody else can touch, and why; all others meet in the tables.
+NOT_ABOUT_A_RUN: list[tuple[str, str]] = [
+    ("create_login_code redeem_login_code end_session create_token revoke_token", "who calls"),
+    ("authenticate", "who calls"),
+    ("register_executor leave_executor pause_executor resume_executor drain_executor", "an executor; claims read it"),
+    ("pause_queue resume_queue", "a queue: the gate that claims pass is in tests/db/test_race_steering.py"),
+    ("put_template put_bundle put_setting put_workspace put_cap", "what runs are made from, which they copy"),
+    ("ensure_partitions lead", "the reactor's own"),
+    ("tell_ready", "what other transactions have committed"),
 ]

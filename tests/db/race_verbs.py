@@ -16,6 +16,7 @@ TEMPLATES: dict[str, Json] = {
     "unsafe": {"retry": {"backoff_seconds": 0}, "rerun": "unsafe"},
     "table": {"retry": {"backoff_seconds": 0}, "outputs": OUTPUTS},
     "fragile": {"retry": {"max_attempts": 1}},
+    "flow": {"kind": "pipeline", "tasks": {"a": {"template": "job"}, "b": {"template": "job", "depends_on": ["a"]}}},
 }
 
 
@@ -30,20 +31,35 @@ class Scene:
     request: Json = field(default_factory=dict)  # the claim that brought it
     artifact: str = ""
     report: Json = field(default_factory=dict)  # what the holder reported
+    whole: Json | None = None  # the pipeline run that it is a task of
 
     @property
     def run_id(self) -> str:
         return str(self.run["run_id"])
 
     def state(self) -> str:
-        """state[:reason]/epoch, with ! for a cancellation that was asked for."""
+        """state[:reason]/epoch, ! for a cancellation that was asked for, = for a pause, +n for a priority; for a task,
+        "in" and its pipeline likewise; for a run with dependents, "then" and their states."""
+        found = self.standing(self.run_id)
+        if self.whole:
+            found += f" in {self.standing(str(self.whole['run_id']))}"
+        query = (
+            "select string_agg(r.state, ' ' order by r.run_id) from ops.run_dependencies d"
+            " join ops.runs r using (run_id) where d.depends_on = %s and r.pipeline_run_id is null"
+        )
+        dependents = self.queue.ops.value(query, self.run_id)
+        return found + (f" then {dependents}" if dependents else "")
+
+    def standing(self, run_id: str) -> str:
         query = (
             "select state || case when state in ('waiting', 'running') then coalesce(':' || state_reason, '') else ''"
             " end"
             " || '/' || epoch || case when state = 'running' and cancel_requested_at is not null then '!' else '' end"
+            " || case when paused and finished_at is null then '=' else '' end"
+            " || case when priority <> 0 then '+' || priority else '' end"
             " from ops.runs where run_id = %s"
         )
-        return str(self.queue.ops.value(query, self.run_id))
+        return str(self.queue.ops.value(query, run_id))
 
 
 class Stage:
@@ -72,7 +88,10 @@ class Stage:
         for run_id, output, epoch in self.queue.ops.admin.execute(pending).fetchall():
             body = {"epoch": epoch, "state": "committed", "table_version": 1, "rows": 1}
             self.queue.ops.call("commit_publication_as_reactor", run_id, output, body)
-        going = "select run_id::text from ops.runs where state in ('waiting', 'queued', 'running')"
+        going = (
+            "select run_id::text from ops.runs where state in ('waiting', 'queued', 'running')"
+            " order by kind <> 'pipeline', run_id"
+        )
         for (run_id,) in self.queue.ops.admin.execute(going).fetchall():
             self.queue.cancel({"run_id": run_id}, force=True)
 
@@ -82,7 +101,8 @@ class Stage:
         return scene
 
     def submitted(self, template: str = "job", **more: Any) -> Scene:
-        return Scene(self.queue, self.holder, self.other, self.queue.submit(template, **more))
+        run = self.queue.submit(template, **{"dedupe_key": str(uuid.uuid4())} | more)
+        return Scene(self.queue, self.holder, self.other, run)
 
     def claimed(self, template: str = "job", **more: Any) -> Scene:
         scene = self.submitted(template, **more)
@@ -135,6 +155,13 @@ class Stage:
         self.send_report(scene, publications=[publication(scene.run)])
         self.forward(200)
         return scene
+
+    def task(self) -> Scene:
+        """A task of a pipeline, held, and another waits for it; the lease has passed."""
+        whole = self.queue.submit("flow")
+        (run,) = self.holder.claim()
+        self.forward(200)
+        return Scene(self.queue, self.holder, self.other, run, whole=whole)
 
     def ended(self) -> Scene:
         scene = self.claimed("fragile")
@@ -204,6 +231,66 @@ def force_cancel(s: Scene) -> Call:
 
 def retry(s: Scene) -> Call:
     return "retry_run", s.queue.operator, s.run_id, {"idempotency_key": f"again-{s.run_id}"}
+
+
+def pause(s: Scene) -> Call:
+    return "pause_run", s.queue.operator, s.run_id, {}
+
+
+def resume(s: Scene) -> Call:
+    return "resume_run", s.queue.operator, s.run_id, {}
+
+
+def reschedule(s: Scene) -> Call:
+    return "reschedule_run", s.queue.operator, s.run_id, {"priority": 5}
+
+
+def requeue(s: Scene) -> Call:
+    return "requeue_run", s.queue.operator, s.run_id, {"force": True, "epoch": max(1, s.run["epoch"])}
+
+
+def replay(s: Scene) -> Call:
+    return "replay_each", s.queue.operator, [s.run_id]
+
+
+def submit_after(s: Scene) -> Call:
+    """A run that waits for this one, however it ends."""
+    body = {"template": "job", "params": {}, "depends_on": [{"run": s.run_id}], "condition": "all_done"}
+    return "submit_run", s.queue.operator, body
+
+
+def submit_instead(s: Scene) -> Call:
+    """A run with the same dedupe key, in the place of this one."""
+    key = s.queue.ops.value("select dedupe_key from ops.runs where run_id = %s", s.run_id)
+    body = {"template": "job", "params": {}, "dedupe_key": key, "on_conflict": "replace"}
+    member = {"ordinal": 0, "token_id": str(s.queue.operator), "body": body}
+    return "submit_each", [member]
+
+
+def of_whole(s: Scene, call: Call) -> Call:
+    """The same verb, on the pipeline."""
+    assert s.whole is not None
+    return tuple(s.whole["run_id"] if part == s.run_id else part for part in call)
+
+
+def cancel_whole(s: Scene) -> Call:
+    return of_whole(s, cancel(s))
+
+
+def force_cancel_whole(s: Scene) -> Call:
+    return of_whole(s, force_cancel(s))
+
+
+def pause_whole(s: Scene) -> Call:
+    return of_whole(s, pause(s))
+
+
+def resume_whole(s: Scene) -> Call:
+    return of_whole(s, resume(s))
+
+
+def reschedule_whole(s: Scene) -> Call:
+    return of_whole(s, reschedule(s))
 
 
 def expire_leases(s: Scene) -> Call:

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.db.machine import QueueMachine
+from tests.db.machine_steering import SteeredMachine
 from tests.support.postgres import NEWEST, TEMPLATE, VERSIONS, Database, cluster
 
 COMMON: dict[str, Any] = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 # Under a seeded fault it is enough to know that there is a counterexample: none is made smaller.
 PHASES = [Phase.explicit, Phase.generate] if os.environ.get("OPS_SEEDED_FAULT") else list(Phase)
-QUICK = settings(phases=PHASES, max_examples=20, stateful_step_count=40, derandomize=True, **COMMON)
+QUICK = settings(phases=PHASES, max_examples=30, stateful_step_count=50, derandomize=True, **COMMON)
 EXAMPLES, STEPS = int(os.environ.get("OPS_MACHINE_EXAMPLES", "150")), int(os.environ.get("OPS_MACHINE_STEPS", "80"))
 LONG = settings(max_examples=EXAMPLES, stateful_step_count=STEPS, print_blob=True, **COMMON)
 
@@ -28,10 +28,10 @@ BY_TURN = [pytest.param(v, marks=() if v == NEWEST else pytest.mark.slow, id=f"p
 def machine_on(version: str) -> Any:
     """A maker of machines, each on a database of its own."""
 
-    def make() -> QueueMachine:
+    def make() -> SteeredMachine:
         server = cluster(version)
         name = server.create_database(TEMPLATE)
-        return QueueMachine(Database(server.conninfo(name), version, server), lambda: server.drop_database(name))
+        return SteeredMachine(Database(server.conninfo(name), version, server), lambda: server.drop_database(name))
 
     return make
 

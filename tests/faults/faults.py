@@ -1,11 +1,12 @@
 """Ways to break server and executor, each by a name, and the small set of tests that is to notice.
 
 A fault of SQL is a change of a function's source, as files hold it, put into the database of the tests; one of Python
-is a part of a module replaced in the test process. A fault that no longer fits its source is an error: renew it then.
+is a part of a class replaced in the test process. A fault that no longer fits its source is an error: renew it then.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 
 import psycopg
 
-FUNCTIONS = Path(__file__).parents[2] / "ops_schema" / "sql" / "functions"
+ROOT = Path(__file__).parents[2]
+FUNCTIONS = ROOT / "ops_schema" / "sql" / "functions"
 MACHINE = "tests/db/test_machine.py::test_any_order_of_verbs_leaves_what_the_model_says[pg18]"
 FENCING = "tests/db/test_core_fencing.py::test_every_verb_refuses_a_stale_epoch_with_the_holders_epoch_and_the_reason"
 RACES = "tests/db/test_race_core.py::test_"
@@ -29,20 +31,60 @@ class Edit:
 
 
 @dataclass(frozen=True)
+class Swap:
+    """In a class of this module, the part `name` becomes what `make` makes of it."""
+
+    module: str
+    owner: str
+    name: str
+    make: Callable[[Any], Any]
+
+    def unfit(self) -> str | None:
+        """What is not there any more."""
+        try:
+            owner = getattr(importlib.import_module(self.module), self.owner, None)
+        except ImportError as error:
+            return f"{self.module} cannot be imported: {error}"
+        return None if hasattr(owner, self.name) else f"{self.module} has no {self.owner}.{self.name}"
+
+    def apply(self) -> None:
+        owner = getattr(importlib.import_module(self.module), self.owner)
+        setattr(owner, self.name, self.make(getattr(owner, self.name)))
+
+
+@dataclass(frozen=True)
 class Fault:
-    """breaks: what is wrong then, in words; edits and statements: of SQL; python: done in the test process."""
+    """breaks: what is wrong then, in words; edits and statements: of SQL; swaps: in the test process; hangs: that
+    somebody waits in vain is what it looks like."""
 
     name: str
     breaks: str
     tests: tuple[str, ...]
     edits: tuple[Edit, ...] = ()
     statements: tuple[str, ...] = ()
-    python: Callable[[], None] | None = None
+    swaps: tuple[Swap, ...] = ()
+    hangs: bool = False
+
+    def unfit(self) -> list[str]:
+        """Why it must be renewed; [] when it fits the source and its tests are there."""
+        wrong = [f"there is no {test}" for test in self.tests if not (ROOT / test.partition("::")[0]).exists()]
+        wrong += [missing for missing in map(self._missing, self.edits) if missing]
+        wrong += [missing for missing in (swap.unfit() for swap in self.swaps) if missing]
+        if not self.edits and not self.swaps:
+            wrong.append("it breaks nothing")
+        return [f"fault {self.name}: {one}" for one in wrong]
+
+    @staticmethod
+    def _missing(edit: Edit) -> str | None:
+        found = [*FUNCTIONS.glob(f"*/{edit.function}.sql")]
+        if not found:
+            return f"there is no function {edit.function}"
+        held = edit.old in found[0].read_text("utf-8") and edit.old != edit.new
+        return None if held else f"{edit.function}.sql no longer holds {edit.old!r}"
 
     def apply_to(self, conninfo: str) -> None:
-        """Break the functions of a database."""
+        """Break the functions of a database. Raises what PostgreSQL thinks of a broken text."""
         with psycopg.connect(conninfo, autocommit=True) as connection:
-            connection.execute("set check_function_bodies = off")
             for function in dict.fromkeys(edit.function for edit in self.edits):
                 connection.execute(self.broken(function))  # type: ignore[call-overload]
             for statement in self.statements:
@@ -59,18 +101,10 @@ class Fault:
         return text
 
 
-def replace(owner: Any, name: str, value: Any) -> None:
-    """Put a broken part in the place of one that must be there."""
-    assert hasattr(owner, name), f"{owner} has no {name}: renew the fault"
-    setattr(owner, name, value)
-
-
-def publish_without_check() -> None:
-    from executors.runtime.commit import Committer
+def blind_to_commits(opens: Callable[[Any], Any]) -> Any:
+    """A committer's table that never knows of an earlier commit."""
 
     class Blind:
-        """A table that never knows of an earlier commit."""
-
         def __init__(self, table: Any) -> None:
             self._table = table
 
@@ -80,28 +114,27 @@ def publish_without_check() -> None:
         def transaction_version(self, app_id: str) -> None:
             return None
 
-    seen = Committer._open
-
-    def opened(self: Committer) -> Any:
-        table = seen(self)
+    def opened(committer: Any) -> Any:
+        table = opens(committer)
         return None if table is None else Blind(table)
 
-    replace(Committer, "_open", opened)
+    return opened
 
 
-def batch_falls_together() -> None:
-    from contract.server import exchanger
+def falls_together(_: Any) -> Any:
+    """Lanes that tell every request what went wrong with their statement."""
 
-    async def send(self: exchanger.Exchanger, batch: list[Any]) -> None:
+    async def send(lanes: Any, batch: list[Any]) -> None:
         try:
-            answers = await self._statement(batch)
+            answers = await lanes._statement([request.sent for request in batch])
         except Exception as error:
-            exchanger._fail(batch, error)
+            for request in batch:
+                request.fail(error)
         else:
             for request, found in zip(batch, answers, strict=True):
-                request.done.set_result(found)
+                request.answer(found)
 
-    replace(exchanger.Exchanger, "_send", send)
+    return send
 
 
 EPOCH_OF_LEASE = "l.run_id = p_run_id and l.epoch = v_epoch"
@@ -155,7 +188,10 @@ FAULTS = (
             "tests/db/test_core_publications.py",
         ),
         (Edit("expire_leases", "l.lease_deadline < v_now and l.reported_at is null", "l.lease_deadline < v_now"),),
-        ("drop trigger attempts_transitions on ops.attempts",),
+        (
+            "drop trigger attempts_transitions on ops.attempts",
+            "alter table ops.attempts drop constraint attempts_expired_was_not_reported",
+        ),
     ),
     Fault(
         "sweeper reads, then writes",
@@ -189,6 +225,7 @@ FAULTS = (
             "tests/db/test_core_events.py::test_waiters_are_told_once_and_only_when_something_became_claimable",
         ),
         (Edit("notify_ready", "if cardinality(p_kinds) = 0 then", "if true then"),),
+        hangs=True,
     ),
     Fault(
         "key counted unlocked",
@@ -277,13 +314,13 @@ FAULTS = (
             "tests/executors/test_publication_commit.py::test_a_second_commit_finds_the_version_of_the_first_even_below_newer_ones",
             "tests/executors/test_publication_commit.py::test_a_writer_paused_between_check_and_commit_looks_again",
         ),
-        python=publish_without_check,
+        swaps=(Swap("executors.runtime.commit", "Committer", "_open", blind_to_commits),),
     ),
     Fault(
         "one bad request fails its batch",
         "the server tells everybody whose request shared the statement",
-        ("tests/unit/test_exchanger.py",),
-        python=batch_falls_together,
+        ("tests/unit/test_exchanger.py", "tests/unit/test_submitter.py"),
+        swaps=(Swap("contract.server.lanes", "Lanes", "_send", falls_together),),
     ),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}

@@ -6,105 +6,21 @@ Times are seconds since the machine began. A verb returns what its answer is abo
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
 from typing import Any
 
-Json = dict[str, Any]
-TERMINAL = {"succeeded", "failed", "cancelled", "skipped"}
-RETRIED = {"external", "internal", "resources"}
-SWEEPER_GAP, CANCEL_GRACE, MAX_EXPIRATIONS = 3, 10, 2
-NOTED = 10  # differing repeats of one report
-
-RETRY = {"backoff_seconds": 0, "max_attempts": 2}
-OUTPUTS = [{"name": n, "format": "delta", "mode": "append", "path": f"t/{n}"} for n in ("a", "b")]
-TASKS: dict[str, Json] = {
-    "a": {"template": "job"},
-    "b": {"template": "keyed"},
-    "both": {"template": "job", "depends_on": ["a", "b"]},
-    "rescue": {"template": "later", "depends_on": ["a", "b"], "condition": "at_least_one_failed"},
-    "after": {"template": "job", "depends_on": ["both", "rescue"], "condition": "all_done"},
-}
-TEMPLATES: dict[str, Json] = {
-    "job": {"retry": RETRY},
-    "later": {"retry": {"backoff_seconds": 30, "max_attempts": 3}},
-    "keyed": {"retry": RETRY | {"max_attempts": 9}, "concurrency": {"key": "k", "limit": 2}, "lease_seconds": 20},
-    "table": {"retry": RETRY, "outputs": OUTPUTS},
-    "unsafe": {"retry": RETRY, "rerun": "unsafe"},
-    "flow": {"kind": "pipeline", "tasks": TASKS},
-}
-
-
-class Refusal(Exception):  # noqa: N818 - it is no fault
-    """The verb is refused with this SQLSTATE."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-@dataclass
-class Run:
-    """A run; `place` is its turn in the ready index while it is queued."""
-
-    run_id: str
-    template: str
-    priority: int = 0
-    not_before: float | None = None
-    deadline: float | None = None
-    parents: tuple[str, ...] = ()
-    condition: str = "all_success"
-    pipeline: str | None = None
-    state: str = "new"
-    reason: str | None = None
-    place: int | None = None
-    epoch: int = 0
-    attempt: int = 0
-    expirations: int = 0
-    cancel_at: float | None = None
-    differs: int = 0
-
-    @property
-    def spec(self) -> Json:
-        return TEMPLATES[self.template]
-
-    @property
-    def key(self) -> str | None:
-        return str(self.spec["concurrency"]["key"]) if "concurrency" in self.spec else None
-
-    @property
-    def lease_seconds(self) -> int:
-        return int(self.spec.get("lease_seconds", 60))
-
-    @property
-    def is_pipeline(self) -> bool:
-        return self.template == "flow"
-
-    @property
-    def ended(self) -> bool:
-        return self.state in TERMINAL
-
-
-@dataclass
-class Attempt:
-    """One claim. report: the body that was accepted."""
-
-    worker: int
-    outcome: str = "running"
-    report: Json | None = None
-    others: list[Json] = field(default_factory=list)  # differing bodies that came again
-    artifacts: dict[str, list[str]] = field(default_factory=dict)  # name: [content, state]
-    publications: dict[str, tuple[str, int | None]] = field(default_factory=dict)
-    logs: dict[int, str] = field(default_factory=dict)
-
-
-@dataclass
-class Lease:
-    """Who holds a run."""
-
-    epoch: int
-    worker: int
-    deadline: float
-    reported: bool = False
+from tests.support.machine_parts import (
+    CANCEL_GRACE,
+    MAX_EXPIRATIONS,
+    NOTED,
+    RETRIED,
+    SWEEPER_GAP,
+    TERMINAL,
+    Attempt,
+    Json,
+    Lease,
+    Refusal,
+    Run,
+)
 
 
 class Model:
@@ -120,6 +36,8 @@ class Model:
         self.keys: dict[str, tuple[Any, str]] = {}
         self.ran_at = 0.0
         self.gaps = [(0.0, float("inf"))]
+        self.workers: dict[int, str] = {}
+        self.queue_paused = False
         self._places = itertools.count(1)
 
     # Runs come, and what follows from what --------------------------------------------------------------------
@@ -148,7 +66,10 @@ class Model:
             for run in [run for run in level if self.verdict(run) == "never"]:
                 self.finish(run, "skipped")
             for run in [run for run in level if not run.ended]:
-                self.queue(run)
+                if run.not_before is not None and run.not_before > self.now:
+                    run.reason = "not_before"
+                else:
+                    self.queue(run)
         for run in self.runs.values():
             if run.is_pipeline and not run.ended:
                 self.derive(run)
@@ -157,18 +78,18 @@ class Model:
         if run.reason != "waiting_on_dependency":
             return "wait"
         states = [self.runs[parent].state for parent in run.parents]
-        done, failed = all(s in TERMINAL for s in states), [s in ("failed", "cancelled") for s in states]
-        if run.condition == "all_success":
-            return (
-                "ready"
-                if set(states) == {"succeeded"}
-                else "never"
-                if set(states) & (TERMINAL - {"succeeded"})
-                else "wait"
-            )
-        if not done:
-            return "wait"
-        return "ready" if run.condition == "all_done" or any(failed) else "never"
+        done, good = all(s in TERMINAL for s in states), states.count("succeeded")
+        bad = sum(s in ("failed", "cancelled") for s in states)
+        ended = sum(s in TERMINAL for s in states)
+        ready, never = {
+            "all_success": (good == len(states), ended > good),
+            "none_failed": (done and not bad, bad > 0),
+            "all_failed": (bad == len(states), ended > bad),
+            "all_done": (done, False),
+            "at_least_one_success": (done and good > 0, done),
+            "at_least_one_failed": (done and bad > 0, done),
+        }[run.condition]
+        return "ready" if ready else "never" if never else "wait"
 
     def derive(self, pipeline: Run) -> None:
         tasks = [run for run in self.runs.values() if run.pipeline == pipeline.run_id]
@@ -196,6 +117,8 @@ class Model:
 
     def start(self, worker: int, body: Json) -> list[tuple[str, int]]:
         given: list[tuple[str, int]] = []
+        if self.workers.get(worker, "active") != "active" or self.queue_paused:
+            return given
         for run in sorted((r for r in self.runs.values() if r.place), key=lambda r: (-r.priority, r.place)):
             if len(given) < body["max_runs"] and self.startable(run):
                 run.state, run.place, run.epoch, run.attempt = "running", None, run.epoch + 1, run.attempt + 1
@@ -208,7 +131,7 @@ class Model:
         return given
 
     def startable(self, run: Run) -> bool:
-        if run.deadline is not None and run.deadline <= self.now:
+        if run.paused or (run.deadline is not None and run.deadline <= self.now):
             return False
         limit = run.spec["concurrency"]["limit"] if run.key else 0
         return not run.key or sum(self.runs[r].key == run.key for r in self.leases) < limit
@@ -244,11 +167,18 @@ class Model:
             run, lease = self.runs[run_id], self.leases.get(run_id)
             if lease and lease.epoch == epoch and lease.worker == worker:
                 lease.deadline = self.now + run.lease_seconds
-                answers.append("cancel" if run.cancel_at is not None and not lease.reported else "continue")
+                answers.append(self.told(worker, run, lease))
             else:
                 terminal = self.lost_reason(run_id, epoch) == "terminal"
                 answers.append("already_terminal" if terminal else "superseded")
         return answers
+
+    def told(self, worker: int, run: Run, lease: Lease) -> str:
+        if lease.reported:
+            return "continue"
+        if run.cancel_at is not None:
+            return "cancel"
+        return "drain" if self.workers.get(worker) == "draining" else "continue"
 
     def log(self, worker: int, run_id: str, epoch: int, seq: int, text: str) -> None:
         logs = self.hold(worker, run_id, epoch).logs
@@ -298,8 +228,9 @@ class Model:
             a.worker == worker and a.report and a.report["idempotency_key"] == key for a in self.attempts.values()
         )
 
-    def route(self, run: Run, outcome: str, failure_class: str) -> None:
-        """After an attempt that did not succeed. A backoff's time is drawn by the database: None until read."""
+    def route(self, run: Run, outcome: str, failure_class: str, *, at_once: bool = False) -> None:
+        """After an attempt that did not succeed. A backoff's time is drawn by the database: None until read. at_once:
+        there is none."""
         if outcome == "cancelled" or run.cancel_at is not None:
             self.finish(run, "cancelled")
         elif (
@@ -313,7 +244,7 @@ class Model:
             run.not_before = None
             if run.spec.get("rerun") == "unsafe":
                 run.state, run.reason = "waiting", "rerun_unsafe"
-            elif run.spec["retry"]["backoff_seconds"]:
+            elif run.spec["retry"]["backoff_seconds"] and not at_once:
                 run.state, run.reason = "waiting", "retry_backoff"
             else:
                 self.queue(run)
@@ -401,7 +332,9 @@ class Model:
 
     def promote_ready(self) -> None:
         due = [
-            r for r in self.runs.values() if r.reason in ("not_before", "retry_backoff") and r.not_before is not None
+            r
+            for r in self.runs.values()
+            if r.reason in ("not_before", "retry_backoff") and r.not_before is not None and not r.paused
         ]
         for run in sorted((r for r in due if r.not_before <= self.now), key=lambda r: r.not_before or 0):
             self.queue(run)

@@ -37,8 +37,10 @@ class Session:
         return self._thread.submit(run)
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """Call ops.<name>, which must not block."""
-        return self.start(name, *arguments).result(timeout=SECONDS)
+        """Call ops.<name>, which must not wait for a lock."""
+        running = self.start(name, *arguments)
+        assert not self.waits(running), f"ops.{name} waits for a lock of another transaction"
+        return running.result(timeout=SECONDS)
 
     def waits(self, running: Future[Any]) -> bool:
         """Look until the statement waits for a lock (True) or has ended (False)."""
@@ -62,6 +64,7 @@ class Session:
         self.connection.rollback()
 
     def close(self) -> None:
+        self.connection.cancel()  # what still waits when a test has failed would wait for nobody
         self._thread.shutdown(wait=True)
         self.connection.close()
 
