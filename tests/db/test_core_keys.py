@@ -194,16 +194,11 @@ def test_what_a_claim_reads_does_not_grow_with_the_keys_ever_used(queue: Queue) 
     assert 0 < read < 100
 
 
-KEYS_AHEAD = "ops.keys_ahead puts a null among the keys known when it meets a run without a key"
-
-
-@pytest.mark.xfail(strict=True, reason=KEYS_AHEAD)
 def test_a_run_without_a_key_hides_no_keyed_run_of_a_lower_priority(queue: Queue) -> None:
     runs = [queue.submit(priority=5), queue.submit("keyed", params={"t": "a"})]
     assert [run["run_id"] for run in Worker(queue).claim(5)] == [run["run_id"] for run in runs]
 
 
-@pytest.mark.xfail(strict=True, reason=KEYS_AHEAD)
 def test_a_run_without_a_key_hides_no_run_behind_a_full_key(queue: Queue) -> None:
     queue.submit()
     for _ in range(300):

@@ -26,7 +26,7 @@ begin
            and (r.concurrency_key is null or ops.key_of(r.workspace, r.concurrency_key) <> all (p_known)
                 or ops.key_of(r.workspace, r.concurrency_key) = any (p_open))
          order by r.ready_seq limit 200) ahead
-       where ahead.key <> all (p_known || v_keys));
+       where ahead.key is not null and ahead.key <> all (p_known || v_keys));  -- a null would hide all others
   end loop;
   return v_keys;
 end
