@@ -8,7 +8,7 @@ NODE := infra/dev/with-node
 PYTEST := $(BIN)/python -m pytest
 FAST_TESTS := tests/unit tests/db tests/contract tests/executors tests/conformance tests/faults
 STACK_TESTS := tests/acceptance tests/chaos tests/ui
-PROVING := tests/chaos/test_storm.py tests/chaos/test_outage.py tests/faults tests/conformance \
+PROVING := tests/faults tests/conformance \
     tests/unit/test_bench_queue.py tests/db/test_machine.py tests/db/test_race_pairs.py
 
 .PHONY: help demo up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full test-proving bench bench-lock lock clean
