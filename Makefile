@@ -6,6 +6,7 @@ WEB := control_room/web
 WEB_SOURCES := $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/.next/*' -not -path '*/out/*' 2>/dev/null)
 NODE := infra/dev/with-node
 PYTEST := $(BIN)/python -m pytest
+SLOWEST := --durations=15 --durations-min=5
 FAST_TESTS := tests/unit tests/db tests/contract tests/executors tests/conformance tests/faults
 STACK_TESTS := tests/acceptance tests/chaos tests/ui
 PROVING := tests/faults tests/conformance \
@@ -77,14 +78,14 @@ test: setup ## set everything up, pass the tests
 	@$(MAKE) --no-print-directory test-fast test-stack
 
 test-fast: .venv/.dev
-	$(PYTEST) $(FAST_TESTS) -m "not slow" -n 2 --dist loadgroup -q
+	$(PYTEST) $(FAST_TESTS) -m "not slow" -n 2 --dist loadgroup -q $(SLOWEST)
 
 test-stack: .venv/.dev web
-	$(PYTEST) $(STACK_TESTS) -m "not slow" -q
+	$(PYTEST) $(STACK_TESTS) -m "not slow" -q $(SLOWEST)
 
 test-full: setup ## the long suites
 	@echo "not among them yet, since they have not run to their end on an idle machine: make test-proving (spec/tasks.md)"
-	$(PYTEST) tests -m slow -q $(PROVING:%=--ignore=%)
+	$(PYTEST) tests -m slow -q $(SLOWEST) $(PROVING:%=--ignore=%)
 
 test-proving: setup ## long suites that are still being proved
 	$(PYTEST) $(PROVING) -m slow -q
