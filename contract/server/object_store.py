@@ -8,6 +8,7 @@ import base64
 import hashlib
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,9 @@ from contract.server.settings import ServerSettings
 T = TypeVar("T")
 JsonObject = dict[str, Any]
 log = logging.getLogger("contract.server")
+# A store that hangs must hold up nothing but what needs it, and a look at a whole object no shorter look.
+THREADS = 16
+VERIFYING = 2
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
@@ -49,9 +53,10 @@ def s3_client(settings: ServerSettings) -> Any:
         # Presigned requests hold exactly the checksum we name, and downloads are hashed by us.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        connect_timeout=5,
-        read_timeout=30,
+        connect_timeout=3,
+        read_timeout=10,  # between two pieces of an answer
         retries={"mode": "standard", "total_max_attempts": 2},
+        max_pool_connections=THREADS,
         **direct,
     )
     return boto3.client(
@@ -76,6 +81,8 @@ class ObjectStore:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._client, self.bucket, self._lifetime, self._now = client, bucket, lifetime, now
+        self._threads = ThreadPoolExecutor(THREADS, "object-store")
+        self._verifying = asyncio.Semaphore(VERIFYING)
 
     @classmethod
     def from_settings(cls, settings: ServerSettings) -> "ObjectStore":
@@ -113,7 +120,8 @@ class ObjectStore:
 
     async def verify(self, key: str) -> StoredObject | None:
         """Read the whole object and hash it; None when nothing is there."""
-        return await self._in_thread("GET", lambda: self._hash(key))
+        async with self._verifying:
+            return await self._in_thread("GET", lambda: self._hash(key))
 
     async def check(self) -> None:
         """Raises object_store_unavailable when the bucket cannot be reached with these credentials."""
@@ -146,7 +154,7 @@ class ObjectStore:
 
     async def _in_thread(self, verb: str, work: Callable[[], T]) -> T:
         try:
-            return await asyncio.to_thread(work)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except (BotoCoreError, ClientError, HTTPError, OSError) as error:
             log.warning("action=object_store_unavailable verb=%s bucket=%s %s", verb, self.bucket, error)
             raise _unavailable(verb, error) from error

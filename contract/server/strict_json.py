@@ -13,6 +13,11 @@ from contract.errors import ContractError, make
 
 JsonObject = dict[str, Any]
 MAX_ERRORS = 20
+# Beyond these a body of some megabytes, all punctuation, would hold the server up for seconds.
+MAX_CONTAINERS = 50_000
+MAX_MEMBERS = 100_000
+MANY_ERRORS = 2_000
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 # Escapes that JSON allows and neither UTF-8 nor Postgres can hold: U+0000 and surrogates, which may be lone.
 _SUSPICIOUS = re.compile(r"\\u(0000|[dD][89a-fA-F])")
 
@@ -42,6 +47,8 @@ def validate(adapter: TypeAdapter[Any], raw: bytes, value: Any) -> None:
     try:
         adapter.validate_json(raw, strict=True)
     except ValidationError as error:
+        if error.error_count() > MANY_ERRORS:
+            raise invalid([{"path": "", "message": f"{error.error_count()} places break the contract"}]) from None
         found = error.errors(include_url=False, include_context=False, include_input=False)
         if any(one["type"] == "json_invalid" for one in found):
             raise make("malformed_json", "the body is nested too deeply") from None
@@ -58,6 +65,7 @@ def invalid(errors: list[dict[str, str]], what: str = "") -> ContractError:
 def parse(raw: bytes) -> Any:
     """Strict JSON: UTF-8, no duplicate keys, no NaN, no Infinity, nothing in strings that cannot be stored."""
     text = _decode(raw)
+    _check_size(raw)
     try:
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
     except json.JSONDecodeError as error:
@@ -70,6 +78,23 @@ def parse(raw: bytes) -> Any:
     if _SUSPICIOUS.search(text):
         _check_strings(value)
     return value
+
+
+def _check_size(raw: bytes) -> None:
+    """Raises invalid_request when there are too many objects, lists or members, before any of them is made."""
+    if _containers(raw) <= MAX_CONTAINERS and raw.count(b":") <= MAX_MEMBERS:
+        return
+    bare = _STRING.sub(b"", raw)  # what stands in strings does not count
+    for count, most, what in (
+        (_containers(bare), MAX_CONTAINERS, "objects and lists"),
+        (bare.count(b":"), MAX_MEMBERS, "members of objects"),
+    ):
+        if count > most:
+            raise invalid([{"path": "", "message": f"{count} {what} in one body, at most {most} are read"}])
+
+
+def _containers(raw: bytes) -> int:
+    return raw.count(b"[") + raw.count(b"{")
 
 
 def _check_media_type(request: Request) -> None:

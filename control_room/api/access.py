@@ -38,10 +38,12 @@ _cookie = APIKeyCookie(
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated caller; session is the sha256 of the cookie's value when it came by cookie."""
+    """An authenticated caller; session is the sha256 of the cookie's value when it came by cookie, else token that of
+    the bearer token."""
 
     principal: Principal
     session: bytes | None = None
+    token: bytes = b""
 
     @property
     def via(self) -> Literal["token", "session"]:
@@ -114,11 +116,22 @@ def check_origin(request: Request, public_url: str) -> None:
 
 async def caller(
     request: Request,
-    ctx: Annotated[Context, Depends(context)],
     _token: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     _session: Annotated[str | None, Depends(_cookie)],
 ) -> Caller:
-    """Who calls, by token if there is one, else by cookie. Raises unauthenticated."""
+    """Who calls. Raises unauthenticated."""
+    return await identify(request)
+
+
+async def identify(request: Request) -> Caller:
+    """Who sent a request, by token if there is one, else by cookie; looked up once. Raises unauthenticated."""
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is None:
+        known = request.state.caller = await _look_up(request, context(request))
+    return known
+
+
+async def _look_up(request: Request, ctx: Context) -> Caller:
     authorization = request.headers.get("authorization")
     if authorization is not None:
         return await _by_token(ctx, authorization)
@@ -132,10 +145,11 @@ async def _by_token(ctx: Context, authorization: str) -> Caller:
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated("the Authorization header is not of the form 'Bearer <token>'", hint=_HOW)
-    principal = await ctx.store.authenticate(sha256_of(token.strip()))
+    digest = sha256_of(token.strip())
+    principal = await ctx.store.authenticate(digest)
     if principal is None:
         raise Unauthenticated("the token is unknown, expired or revoked", hint=_HOW)
-    return Caller(principal)
+    return Caller(principal, token=digest)
 
 
 async def by_cookie(ctx: Context, cookie: str) -> Caller:

@@ -51,10 +51,10 @@ def wanted(run_id: str | None, workspaces: tuple[str, ...] | None) -> Callable[[
 
 
 async def still_allowed(ctx: Context, caller: Caller) -> bool:
-    """Whether the caller's session still lives. An outage of the database ends no stream."""
-    if caller.session is None:
-        return True
+    """Whether the caller's session or token still lives. An outage of the database ends no stream."""
     try:
+        if caller.session is None:
+            return await ctx.store.authenticate(caller.token) is not None
         return await ctx.store.session(caller.session) is not None
     except StoreUnavailable:
         return True

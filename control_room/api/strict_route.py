@@ -13,11 +13,13 @@ from starlette.responses import Response
 
 from contract.errors import ContractError
 from contract.server.strict_json import invalid, read_json
+from control_room.api.access import identify
 from control_room.api.json_schema import pointer
 
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 _NOTHING_TAKES_THIS = b"!"
 _MAX_MESSAGE = 200
+OPEN = frozenset({"createSession"})
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -48,14 +50,20 @@ async def _read(request: Request) -> ContractError | None:
 
 
 class StrictRoute(APIRoute):
-    """An APIRoute whose body is strict JSON: UTF-8, no doubled keys, no NaN, nothing that cannot be stored."""
+    """An APIRoute whose body is strict JSON: UTF-8, no doubled keys, no NaN, nothing that cannot be stored.
+
+    Nobody's body is read: only that of a caller who is known, but for the route that lets callers in.
+    """
 
     def get_route_handler(self) -> Handler:
         """The handler, with the body read before FastAPI does."""
         handle = super().get_route_handler()
         has_body = self.body_field is not None
+        is_open = self.operation_id in OPEN
 
         async def strict(request: Request) -> Response:
+            if has_body and not is_open:
+                await identify(request)
             refused = await _read(request) if has_body else None
             try:
                 return await handle(request)

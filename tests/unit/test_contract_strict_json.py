@@ -38,7 +38,7 @@ def refusal(raw: bytes, adapter: TypeAdapter[Any] = CLAIM) -> Invalid:
         (b'{"a": 1e999}', "out of range"),
         (b'{"a": 1' + b"0" * 5000 + b"}", "strict JSON"),
         (b'{"a": "\x00"}', "control character"),
-        (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
+        (b"[" * 40_000 + b"]" * 40_000, "nested too deeply"),
         (b'\xef\xbb\xbf{"a": 1}', "BOM"),
     ],
 )
@@ -125,3 +125,25 @@ def test_no_body_makes_the_reader_fail_in_another_way(raw: bytes) -> None:
     error = refusal(raw, REPORT)
     assert error.status in (400, 422)
     json.dumps(error.problem(), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (b"[" + b"[]," * 60_000 + b"{}]", "60002 objects and lists in one body, at most 50000"),
+        (b"{" + b",".join(b'"k%d":1' % n for n in range(100_001)) + b"}", "100001 members of objects"),
+    ],
+)
+def test_a_body_of_punctuation_is_refused_before_it_is_read(raw: bytes, says: str) -> None:
+    with pytest.raises(Invalid, match=says):
+        parse(raw)
+
+
+def test_what_stands_in_strings_is_no_punctuation() -> None:
+    text = '[{:\\"' * 60_000
+    assert parse(json.dumps({"text": text}).encode()) == {"text": text}
+
+
+def test_very_many_errors_are_counted_and_not_listed() -> None:
+    found = refusal(json.dumps({f"k{n}": n for n in range(3_000)}).encode())
+    assert "3002 places break the contract" in str(found)

@@ -30,13 +30,27 @@ async def test_ten_megabytes_of_json_are_too_much(server: Server, method: str, p
     assert (await server.operator.get(f"{API}/runs")).json()["items"] == []
 
 
+async def test_a_login_is_small(server: Server) -> None:
+    body = json.dumps({"code": "x" * 10_000}).encode()
+    found = problem(
+        await server.client().post(f"{API}/auth/sessions", content=body, headers=JSON), 413, "payload_too_large"
+    )
+    assert found["limit"] == 8 << 10
+
+
+@pytest.mark.parametrize(("method", "path"), BODIES)
+async def test_nobodys_body_is_not_read(server: Server, method: str, path: str) -> None:
+    problem(await server.client().request(method, API + path, content=b"{", headers=JSON), 401, "unauthenticated")
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
         (b'{"template": "job\xff"}', 400, "invalid_encoding"),
         (b'{"template": "\xc3("}', 400, "invalid_encoding"),
         (b'{"template": ', 400, "malformed_json"),
-        (b"[" * 100_000, 400, "malformed_json"),
+        (b"[" * 40_000, 400, "malformed_json"),
+        (b"[" + b"[]," * 60_000 + b"[]]", 422, "invalid_request"),
         (b'{"template": NaN}', 400, "malformed_json"),
         (b'{"template": "a", "template": "b"}', 400, "malformed_json"),
         (b'{"template": "a\\u0000b"}', 422, "invalid_request"),

@@ -13,7 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.operator.conftest import API, VIEWER, Server, Worker, problem, serving
+from control_room.api.access import Caller, sha256_of
+from control_room.api.context import Context
+from control_room.api.events import still_allowed
+from tests.contract.operator.conftest import API, OPERATOR, VIEWER, Server, Worker, problem, serving
 from tests.support.ops import Ops
 from tests.support.seaweed import Seaweed
 
@@ -192,6 +195,17 @@ async def test_logging_out_ends_the_stream(server: Server) -> None:
         await server.template()
         await server.submit()
         assert len(await other.events(1)) == 1
+
+
+async def test_a_stream_by_token_looks_whether_the_token_still_lives(server: Server) -> None:
+    ctx: Context = server.app.state.context
+    digest = sha256_of(OPERATOR)
+    principal = await ctx.store.authenticate(digest)
+    assert principal is not None
+    caller = Caller(principal, token=digest)
+    assert await still_allowed(ctx, caller)
+    server.ops.admin.execute("update ops.tokens set revoked_at = now() where role = 'operator'")
+    assert not await still_allowed(ctx, caller)
 
 
 async def test_an_unknown_run_has_no_stream(server: Server) -> None:
