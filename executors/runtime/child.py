@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 from executors.runtime.failures import TaskError, describe
 from executors.runtime.result import as_result
 from executors.runtime.text import clean_json
+from executors.runtime.turns import Turns, take_over_output
 
 JOB_FD = 3
 CONTROL_FD = 4
@@ -42,8 +43,9 @@ class Cancelled(BaseException):
 class ControlPipe:
     """Writes one JSON line per message; safe to use from several threads."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, turns: Turns) -> None:
         self._fd = fd
+        self._turns = turns
         self._lock = threading.Lock()
         # A process that user code starts must not hold the pipe open after the child ended.
         os.set_inheritable(fd, False)
@@ -52,6 +54,8 @@ class ControlPipe:
         """Send one message; fields must be JSON-able (ValueError or TypeError when not)."""
         line = json.dumps(clean_json({**fields, "type": message_type}), allow_nan=False, separators=(",", ":"))
         data = memoryview(line.encode() + b"\n")
+        if message_type == "log":
+            self._turns.take(self._fd)
         with self._lock:
             while data:
                 data = data[os.write(self._fd, data) :]
@@ -217,10 +221,9 @@ def read_job(fd: int = JOB_FD) -> dict[str, Any]:
 
 def run_child(body: Callable[[Context], Any]) -> NoReturn:
     """Run ``body(context)`` under the child protocol and exit; never returns."""
-    control = ControlPipe(CONTROL_FD)
-    for stream in (sys.stdout, sys.stderr):
-        # Whole lines at once reach the log while the task runs; odd characters must not end it.
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    turns = Turns()
+    control = ControlPipe(CONTROL_FD, turns)
+    take_over_output(turns)
     context = Context(read_job(), control)
     signal.signal(signal.SIGTERM, context._on_sigterm)
     code = run_body(body, context, control)

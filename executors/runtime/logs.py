@@ -2,6 +2,8 @@
 
 The spool lets the child write at full speed while the control room is out of reach; memory holds one chunk per stream.
 ``offset`` counts the UTF-8 bytes of the text as shipped (after cleaning), so that a gap shows.
+``at`` is when the first byte of a chunk was read. Streams share one clock that never stands still, and a chunk ends
+where another stream writes, so that chunks sorted by ``at`` tell what was written in what order.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +26,11 @@ from executors.runtime.text import Redactor, clean_text
 FLUSH_SECONDS = 0.5
 BATCH_BYTES = 256 * 1024
 BATCH_CHUNKS = 500
+# Chunks that end only because another stream writes: so many at once, so many more with each flush. A task that
+# alternates faster for longer has its streams gathered from flush to flush: order must not make a flood of rows.
+CUTS_AT_ONCE = 2000
+CUTS_PER_FLUSH = 200
+TICK = timedelta(microseconds=1)
 SYSTEM_STREAM = "system"
 NOTE_BYTES = 1000
 STREAM_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")
@@ -41,6 +48,7 @@ class LogStream:
         self._redactor = redactor
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._text = ""
+        self.at = self._latest = datetime.min.replace(tzinfo=UTC)
 
     @property
     def size(self) -> int:
@@ -50,19 +58,29 @@ class LogStream:
         """The text of the next bytes; the start of a character cut in two waits for its end."""
         return clean_text(self._decoder.decode(data, final))
 
-    def add(self, text: str) -> None:
+    def add(self, text: str, at: datetime) -> None:
+        """Add text that was read at ``at``, later than all before; ``self.at`` is the time of the first text held."""
+        self.at = self.at if self._text else at
+        self._latest = at
         self._text += text
 
-    def take(self, limit: int, *, final: bool = False) -> list[Chunk]:
-        """Everything that may go now, in chunks of at most ``limit`` bytes; the start of a secret is held back."""
+    def take(self, limit: int, *, final: bool = False, lines: bool = False) -> list[Chunk]:
+        """Everything that may go now, in chunks of at most ``limit`` bytes; the start of a secret is held back.
+
+        With ``lines``, so is a line that has not ended.
+        """
         text = self._redactor.text(self._text)
-        held = 0 if final else self._redactor.held_back(text)
-        text, self._text = text[: len(text) - held], text[len(text) - held :]
-        return [self._chunk(part) for part in split_bytes(text, limit)]
+        end = len(text) - (0 if final else self._redactor.held_back(text))
+        if lines:
+            end = text.rfind("\n", 0, end) + 1
+        chunks = [self._chunk(part) for part in split_bytes(text[:end], limit)]
+        self._text = text[end:]
+        self.at = self._latest if end else self.at
+        return chunks
 
     def _chunk(self, text: str) -> Chunk:
         size = len(text.encode())
-        at = datetime.now(UTC).isoformat()
+        at = self.at.isoformat()
         chunk = {"stream": self.name, "seq": self.seq, "offset": self.offset, "at": at, "text": text}
         self.seq, self.offset = self.seq + 1, self.offset + size
         return chunk
@@ -82,6 +100,10 @@ def split_bytes(text: str, limit: int) -> list[str]:
     return parts
 
 
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 class LogBook:
     """Takes the child's output, keeps to ``log_bytes`` (bytes of all streams), writes chunks to the spool.
 
@@ -89,16 +111,28 @@ class LogBook:
     on counting what is dropped behind the cap, so that the ledger can say by how much it was passed.
     """
 
-    def __init__(self, spool: Path, chunk_bytes: int, log_bytes: int, redactor: Redactor) -> None:
+    def __init__(
+        self,
+        spool: Path,
+        chunk_bytes: int,
+        log_bytes: int,
+        redactor: Redactor,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
         self.observed = 0
         self.over = False
         self.spool = spool
         self._limit = log_bytes
         self._room = log_bytes - min(NOTE_BYTES, log_bytes // 2)
-        self._kept: list[tuple[LogStream, str]] = []
+        self._kept: list[tuple[LogStream, str, datetime]] = []
         self._chunk_bytes = chunk_bytes
         self._redactor = redactor
         self._streams: dict[str, LogStream] = {}
+        self._clock = clock
+        self._now = datetime.min.replace(tzinfo=UTC)
+        self._writer: LogStream | None = None
+        self._cuts = CUTS_AT_ONCE
+        self._news = False
         self._lock = threading.Lock()
         self._file = spool.open("ab", buffering=0)
         self._size = self._file.seek(0, os.SEEK_END)
@@ -113,30 +147,33 @@ class LogBook:
             self._take(target, target.decode(data))
             if target.size >= self._chunk_bytes:
                 self._spool(target.take(self._chunk_bytes))
+                self._announce()
 
     def note(self, text: str) -> None:
         """Add a line of the executor itself; not counted against the cap."""
         with self._lock:
             stream = self._stream(SYSTEM_STREAM)
-            stream.add(f"{clean_text(text)}\n")
+            stream.add(f"{clean_text(text)}\n", self._turn(stream))
             self._spool(stream.take(self._chunk_bytes))
+            self._announce()
 
     def flush(self) -> None:
         with self._lock:
-            for stream in self._streams.values():
-                self._spool(stream.take(self._chunk_bytes))
+            self._spool_all()
+            self._cuts = min(self._cuts + CUTS_PER_FLUSH, CUTS_AT_ONCE)
+            self._announce()
 
     def close(self) -> None:
         """Spool the rest; the shipper ends when it has sent all."""
         with self._lock:
-            for stream in self._streams.values():
+            for stream in list(self._streams.values()):
                 self._take(stream, stream.decode(b"", final=True))
-            for stream, text in self._kept:
-                stream.add(text)
+            for stream, text, at in self._kept:
+                stream.add(text, at)
             if self.failure:
-                self._stream(SYSTEM_STREAM).add(f"parts of the log are lost: {self.failure}\n")
-            for stream in self._streams.values():
-                self._spool(stream.take(self._chunk_bytes, final=True))
+                stream = self._stream(SYSTEM_STREAM)
+                stream.add(f"parts of the log are lost: {self.failure}\n", self._turn(stream))
+            self._spool_all(final=True)
             self._file.close()
         with self.written:
             self.closed = True
@@ -146,17 +183,31 @@ class LogBook:
         name = name if STREAM_NAME.match(name) else "log"
         return self._streams.setdefault(name, LogStream(name, self._redactor))
 
+    def _turn(self, stream: LogStream) -> datetime:
+        """The time of what ``stream`` writes now, later than all before; whole lines of the last writer go first.
+
+        An open line stays together: it goes on when its stream writes again.
+        """
+        writer = self._writer
+        if writer is not None and writer is not stream and self._cuts:
+            self._cuts -= 1
+            self._spool(writer.take(self._chunk_bytes, lines=True))
+        self._writer = stream
+        self._now = max(self._clock(), self._now + TICK)
+        return self._now
+
     def _take(self, stream: LogStream, text: str) -> None:
         """Add text as far as the cap goes."""
         size = len(text.encode())
         room = max(0, self._room - self.observed)
         self.observed += size
-        if self.over:
+        if self.over or not text:
             return
+        at = self._turn(stream)
         head = text if size <= room else text.encode()[:room].decode("utf-8", "ignore")
-        stream.add(head)
+        stream.add(head, at)
         if rest := text[len(head) :]:
-            self._kept.append((stream, rest))
+            self._kept.append((stream, rest, at))
         if self.observed > self._limit:
             self._cut()
 
@@ -164,15 +215,26 @@ class LogBook:
         self.over = True
         stream = self._stream(SYSTEM_STREAM)
         self._kept = []
-        stream.add(f"log cut here: cap log_bytes is {self._limit} bytes; later output is dropped\n")
-        for each in self._streams.values():
-            self._spool(each.take(self._chunk_bytes))
+        text = f"log cut here: cap log_bytes is {self._limit} bytes; later output is dropped\n"
+        stream.add(text, self._turn(stream))
+        self._spool_all()
+        self._announce()
+
+    def _spool_all(self, *, final: bool = False) -> None:
+        """All streams, the one that has waited longest first: who follows the log reads in the order of ``at``."""
+        for stream in sorted(self._streams.values(), key=lambda each: each.at):
+            self._spool(stream.take(self._chunk_bytes, final=final))
 
     def _spool(self, chunks: list[Chunk]) -> None:
-        if not chunks:
-            return
         for chunk in chunks:
             self._append(json.dumps(chunk).encode() + b"\n")
+            self._news = True
+
+    def _announce(self) -> None:
+        """Wake the shipper; not for every cut, so that short chunks travel together."""
+        if not self._news:
+            return
+        self._news = False
         with self.written:
             self.written.notify_all()
 

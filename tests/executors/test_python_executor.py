@@ -101,6 +101,23 @@ def test_broken_utf8_nul_and_surrogates_arrive_as_text(control_room: Room) -> No
     assert run["result"] == {"nul": "a\\x00b", "lone": "?"}
 
 
+def test_lines_of_several_streams_are_stored_in_the_order_in_which_they_were_written(control_room: Room) -> None:
+    task = (
+        "import sys\ndef main(context):\n    for turn in range(20):\n"
+        "        print('print', turn)\n        context.log(f'log {turn}')\n"
+        "        print('error', turn, file=sys.stderr)\n"
+    )
+    control_room.executor()
+    run_id = control_room.submit({"task.py": task})
+    assert control_room.ended(run_id)["state"] == "succeeded"
+    items = control_room.call("run_logs", control_room.operator, run_id, {"limit": 1000})["items"]
+    written = [f"{name} {turn}" for turn in range(20) for name in ("print", "log", "error")]
+    assert "".join(item["text"] for item in items).splitlines() == written
+    assert {item["stream"] for item in items} == {"stdout", "log", "stderr"}
+    times = [item["at"] for item in items]
+    assert times == sorted(set(times)), "each chunk has a time of its own"
+
+
 def test_only_declared_connections_reach_the_child_and_their_secrets_never_reach_the_log(control_room: Room) -> None:
     task = "def main(context):\n    print(context.connections)\n    return sorted(context.connections)\n"
     control_room.executor()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executors.runtime.logs import Chunk, LogBook, LogShipper, split_bytes
+from executors.runtime.logs import CUTS_AT_ONCE, CUTS_PER_FLUSH, Chunk, LogBook, LogShipper, split_bytes
 from executors.runtime.text import Redactor, clean_json, clean_text, secrets_in
 
 
@@ -165,3 +167,97 @@ def test_a_disk_that_is_full_costs_log_lines_and_raises_nothing() -> None:
     book.close()
     assert book.failure is not None
     assert "No space left" in book.failure
+
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def timed_book(tmp_path: Path, clock: Callable[[], datetime], *, secrets: tuple[str, ...] = ()) -> LogBook:
+    return LogBook(tmp_path / "logs.jsonl", 1000, 10_000_000, Redactor(secrets), clock)
+
+
+def by_time(book: LogBook) -> list[Chunk]:
+    """As the control room lists them."""
+    return sorted(chunks_of(book), key=lambda chunk: (datetime.fromisoformat(chunk["at"]), chunk["stream"]))
+
+
+def test_streams_that_alternate_keep_their_order_even_while_the_clock_stands_still(tmp_path: Path) -> None:
+    book = timed_book(tmp_path, lambda: NOON)
+    written = [(name, f"{name} {turn}\n") for turn in range(20) for name in ("stdout", "log", "stderr")]
+    for name, line in written:
+        book.feed(name, line.encode())
+    book.close()
+    assert [(chunk["stream"], chunk["text"]) for chunk in chunks_of(book)] == written
+    assert by_time(book) == chunks_of(book)
+    assert len({chunk["at"] for chunk in chunks_of(book)}) == 60
+
+
+def test_a_clock_that_steps_back_does_not_turn_the_order_round(tmp_path: Path) -> None:
+    times = iter([NOON, NOON - timedelta(hours=1), NOON - timedelta(hours=1)])
+    book = timed_book(tmp_path, lambda: next(times))
+    for name in ("stdout", "stderr", "stdout"):
+        book.feed(name, b"x\n")
+    book.close()
+    assert [chunk["stream"] for chunk in by_time(book)] == ["stdout", "stderr", "stdout"]
+
+
+def test_the_time_of_a_chunk_is_that_of_its_first_byte_not_of_the_flush(tmp_path: Path) -> None:
+    times = iter(NOON + timedelta(seconds=second) for second in range(10))
+    book = timed_book(tmp_path, lambda: next(times))
+    book.feed("stdout", b"one\n")
+    book.feed("stdout", b"two\n")
+    book.flush()
+    book.feed("stdout", b"three\n")
+    book.close()
+    found = [(datetime.fromisoformat(chunk["at"]) - NOON, chunk["text"]) for chunk in chunks_of(book)]
+    assert found == [(timedelta(0), "one\ntwo\n"), (timedelta(seconds=2), "three\n")]
+
+
+def test_a_stream_alone_is_not_cut_and_an_open_line_is_not_cut_in_two(tmp_path: Path) -> None:
+    book = timed_book(tmp_path, lambda: NOON)
+    for name, text in (("stdout", "a\n"), ("stdout", "b\nhe"), ("stderr", "warning\n"), ("stdout", "llo\n")):
+        book.feed(name, text.encode())
+    book.close()
+    assert [chunk["text"] for chunk in by_time(book)] == ["a\nb\n", "hello\n", "warning\n"]
+
+
+def test_a_note_of_the_executor_stands_where_it_was_written(tmp_path: Path) -> None:
+    book = timed_book(tmp_path, lambda: NOON)
+    book.feed("stdout", b"before\n")
+    book.note("note")
+    book.feed("stdout", b"after\n")
+    book.close()
+    assert [chunk["text"] for chunk in by_time(book)] == ["before\n", "note\n", "after\n"]
+
+
+def alternate(book: LogBook, turns: int) -> None:
+    for turn in range(turns):
+        book.feed("stdout", f"out {turn}\n".encode())
+        book.feed("stderr", f"err {turn}\n".encode())
+
+
+def test_streams_that_alternate_without_end_make_no_flood_of_chunks_and_lose_nothing(tmp_path: Path) -> None:
+    book = timed_book(tmp_path, lambda: NOON)
+    alternate(book, 10_000)
+    book.flush()
+    first = len(chunks_of(book))
+    alternate(book, 10_000)
+    book.close()
+    gathered = 2 * 2 * 10_000 * len("out 9999\n") // 1000  # full chunks, each with its remainder
+    assert CUTS_AT_ONCE <= first <= CUTS_AT_ONCE + gathered
+    assert CUTS_PER_FLUSH <= len(chunks_of(book)) - first <= CUTS_PER_FLUSH + gathered
+    for name in ("out", "err"):
+        text = "".join(f"{name} {turn}\n" for turn in range(10_000)) * 2
+        assert text_of(book, f"std{name}") == text
+        chunks = [chunk for chunk in chunks_of(book) if chunk["stream"] == f"std{name}"]
+        assert [chunk["seq"] for chunk in chunks] == list(range(len(chunks)))
+        assert all(text[chunk["offset"] :].startswith(chunk["text"]) for chunk in chunks)
+
+
+def test_a_secret_of_two_lines_is_not_let_out_by_another_stream_between_them(tmp_path: Path) -> None:
+    book = timed_book(tmp_path, lambda: NOON, secrets=("BEGIN-KEY\nabcdef",))
+    book.feed("stdout", b"see\nBEGIN-KEY\n")
+    book.feed("stderr", b"warning\n")
+    book.feed("stdout", b"abcdef\n")
+    book.close()
+    assert text_of(book) == "see\n***\n"
