@@ -12,6 +12,7 @@ import random
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from control_room.local.processes import Identity
 from control_room.local.service import NotReady, Service
 from control_room.local.sockets import FOLDER
 from control_room.local.state import StackState
+from executors.runtime.sandbox import ABI_REFER, landlock_abi
 
 GRPC = [name for name in objectstore.PORT_FLAGS if name.endswith("_grpc")]
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # and empty settings
@@ -229,6 +231,28 @@ def test_grpc_takes_the_stores_own_certificate_and_nobody_without_it(store: Stor
     context.load_cert_chain(certificate, key)
     with secured() as own:
         assert settings_frame(own)
+
+
+CONFINED = """
+import sys
+from executors.runtime.sandbox import confine
+held = confine(sys.argv[2:])
+try:
+    print(held, open(sys.argv[1]).read())
+except PermissionError:
+    print(held, "refused")
+"""
+
+
+@pytest.mark.skipif(landlock_abi() < ABI_REFER, reason="no Landlock in this kernel")
+def test_confined_code_reads_neither_key_nor_configuration(store: Store) -> None:
+    key = objectstore.certificates(store.folder)[-1]
+    for path in (key, store.folder.s3 / "security.toml"):
+        words = [sys.executable, "-c", CONFINED, str(path)]
+        seen = subprocess.run(words, capture_output=True, text=True, check=True)
+        assert seen.stdout == f"landlock {path.read_text()}\n"
+        hidden = subprocess.run([*words, *map(str, store.folder.private)], capture_output=True, text=True, check=True)
+        assert hidden.stdout == "landlock refused\n"
 
 
 def test_s3_does_all_that_the_platform_asks_of_it(store: Store) -> None:
