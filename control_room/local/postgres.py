@@ -34,6 +34,8 @@ SETTINGS = {
     "log_timezone": "UTC",
     "log_checkpoints": "off",
     "idle_in_transaction_session_timeout": "5min",
+    # Files in the data folder: in /dev/shm, user code of runs could cut them short, which ends the server.
+    "dynamic_shared_memory_type": "mmap",
 }
 
 
