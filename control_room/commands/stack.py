@@ -62,12 +62,14 @@ def down(
         print_json({**told, "data_dir": str(folder.root)})
     else:
         say("stopped" if stopped.anything else f"nothing runs in {folder.root}")
-        say(_interrupted_text(stopped.interrupted), quiet=not stopped.interrupted)
+        if stopped.interrupted:
+            say(interrupted_text(stopped.interrupted))
 
 
-def _interrupted_text(runs: int) -> str:
+def interrupted_text(runs: int) -> str:
+    """What to say of so many runs that had to be interrupted."""
     what = "1 run was interrupted" if runs == 1 else f"{runs} runs were interrupted"
-    return f"{what}; `{program()} up` goes on with {'it' if runs == 1 else 'them'}"
+    return f"{what}; `up` goes on with {'it' if runs == 1 else 'them'}"
 
 
 def status(context: typer.Context, as_json: AsJson = False) -> None:
