@@ -5737,9 +5737,8 @@ create or replace function ops.take_back(p_run_id uuid, p_error jsonb, p_actor t
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_free  int := ops.is_released('expired', p_error)::int;
   v_lease ops.leases;
-  v_run   ops.runs;
+  v_more  jsonb := '{}';
   v_route jsonb;
 begin
   select * into v_lease from ops.leases l where l.run_id = p_run_id for update;
@@ -5747,12 +5746,15 @@ begin
    where run_id = p_run_id and epoch = v_lease.epoch;
   update ops.artifacts set state = 'orphaned', orphaned_at = ops.now()
    where run_id = p_run_id and epoch = v_lease.epoch and state in ('begun', 'recorded');
-  update ops.runs set epoch = epoch + 1, expirations = expirations + 1 - v_free, max_attempts = max_attempts + v_free
-   where run_id = p_run_id returning * into v_run;
+  if ops.is_released('expired', p_error) then
+    update ops.runs set epoch = epoch + 1, max_attempts = max_attempts + 1 where run_id = p_run_id
+    returning jsonb_build_object('max_attempts', max_attempts) into v_more;
+  else
+    update ops.runs set epoch = epoch + 1, expirations = expirations + 1 where run_id = p_run_id;
+  end if;
 
-  perform ops.emit(p_run_id, 'attempt.expired', v_lease.epoch, p_actor, p_told || jsonb_build_object(
-    'executor_id', v_lease.executor_id, 'lease_deadline', ops.iso(v_lease.lease_deadline))
-    || case v_free when 1 then jsonb_build_object('max_attempts', v_run.max_attempts) else '{}' end);
+  perform ops.emit(p_run_id, 'attempt.expired', v_lease.epoch, p_actor, p_told || v_more || jsonb_build_object(
+    'executor_id', v_lease.executor_id, 'lease_deadline', ops.iso(v_lease.lease_deadline)));
   v_route := ops.route_run(p_run_id, 'expired', p_error, p_actor, null, null, true);
   return jsonb_build_object('epoch', v_lease.epoch, 'decision', v_route -> 'decision',
     'ended', case when (v_route ->> 'ended')::boolean then jsonb_build_array(p_run_id) else '[]' end);
@@ -6586,8 +6588,7 @@ create or replace trigger runs_definition before update of
   on ops.runs for each row execute function ops.refuse_redefinition();
 -- its attempts: one more, when an executor that leaves gives the run back (ops.take_back)
 create or replace trigger runs_more_attempts before update of max_attempts on ops.runs for each row
-  when (new.max_attempts <> old.max_attempts
-        and (new.max_attempts, new.epoch) <> (old.max_attempts + 1, old.epoch + 1))
+  when ((new.max_attempts, new.epoch) <> (old.max_attempts + 1, old.epoch + 1))
   execute function ops.refuse_redefinition();
 
 create or replace trigger templates_frozen before update on ops.templates

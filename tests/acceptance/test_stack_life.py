@@ -320,6 +320,29 @@ def test_services_outlive_a_killed_supervisor_and_the_next_up_adopts_them(stack:
     )
 
 
+LONG = """
+import time
+
+def main(context):
+    if context.attempt == 1:
+        time.sleep(600)
+"""
+
+
+def test_a_run_that_down_interrupts_is_told_goes_on_after_up_and_loses_no_attempt(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "long.py").write_text(LONG)
+    (tmp_path / "long.yaml").write_text("{name: long, kind: python, bundle: code, entrypoint: 'long:main'}")
+    stack.run("templates", "apply", str(tmp_path / "long.yaml"))
+    number = str(stack.json("submit", "long", "--max-attempts", "1")["number"])
+    wait_until(lambda: stack.json("runs", "show", number)["state"] == "running", seconds=30, what="the run to work")
+    assert stack.json("down", "--drain", "0")["interrupted_runs"] == 1
+    stack.run("up")
+    done = lambda: stack.json("runs", "show", number)["state"] == "succeeded"  # noqa: E731
+    wait_until(done, seconds=30, what="the run to be done again")
+    assert "in attempt 2 of at most 2" in stack.run("runs", "why", number).stdout
+
+
 def test_down_without_a_supervisor_stops_what_it_left(stack: Stack) -> None:
     pids = [service["pid"] for service in services(stack).values()]
     kill(status(stack)["supervisor"]["pid"])

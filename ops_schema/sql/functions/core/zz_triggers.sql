@@ -36,8 +36,7 @@ create or replace trigger runs_definition before update of
   on ops.runs for each row execute function ops.refuse_redefinition();
 -- its attempts: one more, when an executor that leaves gives the run back (ops.take_back)
 create or replace trigger runs_more_attempts before update of max_attempts on ops.runs for each row
-  when (new.max_attempts <> old.max_attempts
-        and (new.max_attempts, new.epoch) <> (old.max_attempts + 1, old.epoch + 1))
+  when ((new.max_attempts, new.epoch) <> (old.max_attempts + 1, old.epoch + 1))
   execute function ops.refuse_redefinition();
 
 create or replace trigger templates_frozen before update on ops.templates
