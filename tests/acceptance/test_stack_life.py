@@ -37,11 +37,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def apply_hello(stack: Stack) -> None:
-    """A template whose run says hello and leaves an artifact."""
+    """A template whose run says hello and leaves an artifact. The first attempt of one for a sleeper never ends."""
     folder = stack.data_dir.parent / "hello"
     (folder / "code").mkdir(parents=True)
     (folder / "code" / "hello.py").write_text(
-        "def main(context):\n    print('hello', context.params['name'])\n    context.artifact('hello.txt', b'hello')\n"
+        "import time\ndef main(context):\n    print('hello', context.params['name'], flush=True)\n"
+        "    context.artifact('hello.txt', b'hello')\n"
+        "    time.sleep(600 if (context.params['name'], context.attempt) == ('sleeper', 1) else 0)\n"
     )
     schema = {
         "type": "object",
@@ -320,22 +322,10 @@ def test_services_outlive_a_killed_supervisor_and_the_next_up_adopts_them(stack:
     )
 
 
-LONG = """
-import time
-
-def main(context):
-    if context.attempt == 1:
-        time.sleep(600)
-"""
-
-
-def test_a_run_that_down_interrupts_is_told_goes_on_after_up_and_loses_no_attempt(stack: Stack, tmp_path: Path) -> None:
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "long.py").write_text(LONG)
-    (tmp_path / "long.yaml").write_text("{name: long, kind: python, bundle: code, entrypoint: 'long:main'}")
-    stack.run("templates", "apply", str(tmp_path / "long.yaml"))
-    number = str(stack.json("submit", "long", "--max-attempts", "1")["number"])
-    wait_until(lambda: stack.json("runs", "show", number)["state"] == "running", seconds=30, what="the run to work")
+def test_a_run_that_down_interrupts_is_told_goes_on_after_up_and_loses_no_attempt(stack: Stack) -> None:
+    number = str(stack.json("submit", "hello", "-p", "name=sleeper", "--max-attempts", "1")["number"])
+    logged = lambda: "hello sleeper" in stack.run("runs", "logs", number).stdout  # noqa: E731
+    wait_until(logged, seconds=30, what="the run to work")
     assert stack.json("down", "--drain", "0")["interrupted_runs"] == 1
     stack.run("up")
     done = lambda: stack.json("runs", "show", number)["state"] == "succeeded"  # noqa: E731
