@@ -81,7 +81,7 @@ class AsyncExecutorClient(Base):
     async def leave_executor(
         self, executor_id: Id, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> None:
-        """Leave for good; leases still held are left to expire."""
+        """Leave for good; runs still held are given back, at once and at no cost."""
         await self._send(calls.leave_executor(executor_id), retry, traceparent)
 
     async def claim_runs(

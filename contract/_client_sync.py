@@ -80,7 +80,7 @@ class ExecutorClient(Base):
         return self._send(calls.register_executor(body), retry, traceparent)
 
     def leave_executor(self, executor_id: Id, *, retry: Retry | None = None, traceparent: str | None = None) -> None:
-        """Leave for good; leases still held are left to expire."""
+        """Leave for good; runs still held are given back, at once and at no cost."""
         self._send(calls.leave_executor(executor_id), retry, traceparent)
 
     def claim_runs(

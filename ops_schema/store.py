@@ -182,7 +182,7 @@ class PostgresStore(SteeringQueries):
         return await self._json("register_executor", p.token_id, Jsonb(body))
 
     async def leave_executor(self, p: Principal, executor_id: Id) -> None:
-        """leaveExecutor: drained and gone; leases that still run are left to expire."""
+        """leaveExecutor: drained and gone; the runs that it still holds are given back."""
         await self._value("leave_executor", p.token_id, executor_id)
 
     async def heartbeat(self, p: Principal, executor_id: Id, body: Body) -> Json:

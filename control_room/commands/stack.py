@@ -58,9 +58,18 @@ def down(
     folder = settings_of(context).folder
     stopped = stack.down(folder, drain, lambda event: _tell(event, quiet=as_json))
     if as_json:
-        print_json({"stopped": stopped, "data_dir": str(folder.root)})
+        told = {"stopped": stopped.anything, "interrupted_runs": stopped.interrupted}
+        print_json({**told, "data_dir": str(folder.root)})
     else:
-        say("stopped" if stopped else f"nothing runs in {folder.root}")
+        say("stopped" if stopped.anything else f"nothing runs in {folder.root}")
+        if stopped.interrupted:
+            say(interrupted_text(stopped.interrupted))
+
+
+def interrupted_text(runs: int) -> str:
+    """What to say of so many runs that had to be interrupted."""
+    what = "1 run was interrupted" if runs == 1 else f"{runs} runs were interrupted"
+    return f"{what}; `up` goes on with {'it' if runs == 1 else 'them'}"
 
 
 def status(context: typer.Context, as_json: AsJson = False) -> None:

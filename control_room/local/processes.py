@@ -121,10 +121,14 @@ def wait_gone(identity: Identity, seconds: float) -> bool:
     return True
 
 
-def stop_blocking(identity: Identity, signum: int, seconds: float) -> None:
-    """Ask a process to end, and make it end after `seconds`."""
+def stop_blocking(identity: Identity, signum: int, seconds: float, last: tuple[int, float] | None = None) -> None:
+    """Ask a process to end, and make it end after `seconds`. last: a last signal first, and seconds for that."""
     identity.send(signum)
-    if not wait_gone(identity, seconds):
+    gone = wait_gone(identity, seconds)
+    if not gone and last is not None:
+        identity.send(last[0])
+        gone = wait_gone(identity, last[1])
+    if not gone:
         identity.kill_session()
         wait_gone(identity, 5)
 

@@ -15,7 +15,10 @@ from control_room.local.processes import Identity
 from control_room.local.state import StackState
 
 DRAIN_SECONDS = 10.0
-# (service, signal, seconds until it is killed); None: the drain time
+# The drain is over: an executor ends its children now, gives their runs back and leaves. Seconds for that.
+HAND_BACK = (signal.SIGINT, 15.0)
+Job = tuple[Identity, int, float, tuple[int, float] | None]
+# (service, signal, seconds until it is killed); None: the drain time, then HAND_BACK
 STEPS: tuple[tuple[tuple[str, ...], int, float | None], ...] = (
     (("executor-",), signal.SIGTERM, None),
     (("server",), signal.SIGTERM, 15.0),
@@ -62,10 +65,10 @@ def requested_drain(path: Path) -> float:
         path.unlink(missing_ok=True)
 
 
-def _jobs(running: Sequence[tuple[str, Identity]], step: int, drain: float) -> list[tuple[Identity, int, float]]:
+def _jobs(running: Sequence[tuple[str, Identity]], step: int, drain: float) -> list[Job]:
     prefixes, signum, seconds = STEPS[step]
     return [
-        (identity, signum, drain if seconds is None else seconds)
+        (identity, signum, drain, HAND_BACK) if seconds is None else (identity, signum, seconds, None)
         for name, identity in running
         if name.startswith(prefixes)
     ]

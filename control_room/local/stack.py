@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import IO, Any
 
 import psutil
 
 from control_room.errors import FAILED, INTERRUPTED, REFUSED, ControlRoomError, interruptible
-from control_room.local import processes, shutdown, sockets
+from control_room.local import interrupted, processes, shutdown, sockets
 from control_room.local import state as states
 from control_room.local.folder import StackFolder
 from control_room.local.lock import FolderLock
@@ -50,15 +51,24 @@ def up(folder: StackFolder, options: Options, on_event: OnEvent) -> StackState:
         return _attach(folder, options, on_event)
 
 
-def down(folder: StackFolder, drain_seconds: float, on_event: OnEvent) -> bool:
-    """Stop everything; nothing is lost. False when nothing ran."""
+@dataclass(frozen=True)
+class Stopped:
+    """What `down` found: whether anything ran, and how many runs had to be interrupted (`up` goes on with them)."""
+
+    anything: bool
+    interrupted: int = 0
+
+
+def down(folder: StackFolder, drain_seconds: float, on_event: OnEvent) -> Stopped:
+    """Stop everything; nothing is lost."""
     if not folder.root.exists():
-        return False
+        return Stopped(anything=False)
+    before = interrupted.sizes(folder)
     with interruptible(
         "interrupted while the stack was stopping; some of it may still run",
         "run `control-room down` again, or see `control-room status`",
     ):
-        return _down(folder, drain_seconds, on_event)
+        return Stopped(_down(folder, drain_seconds, on_event), interrupted.count(before))
 
 
 def _down(folder: StackFolder, drain_seconds: float, on_event: OnEvent) -> bool:
@@ -67,7 +77,7 @@ def _down(folder: StackFolder, drain_seconds: float, on_event: OnEvent) -> bool:
     if supervisor is not None and supervisor.alive() and not _is_free(folder):
         shutdown.request(folder, drain_seconds)
         on_event({"event": "stopping", "drain_seconds": drain_seconds})
-        processes.stop_blocking(supervisor, signal.SIGTERM, drain_seconds + 75)
+        processes.stop_blocking(supervisor, signal.SIGTERM, drain_seconds + 90)
         _sweep(folder)
         return True
     return _sweep(folder)

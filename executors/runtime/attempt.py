@@ -20,7 +20,7 @@ from executors.runtime import outcome
 from executors.runtime.bundles import BundleStore, check_entrypoint
 from executors.runtime.caps import Breach, Caps
 from executors.runtime.connections import Connection, Connections
-from executors.runtime.delivery import SPOOL_FILE, Delivery, Parcel
+from executors.runtime.delivery import REPORT_FILE, SPOOL_FILE, Delivery, Parcel
 from executors.runtime.failures import DISK_FULL_ERRNOS, TaskError, error_record, with_place
 from executors.runtime.journal import Journal
 from executors.runtime.kinds import ExecutorKind
@@ -38,6 +38,7 @@ Json = dict[str, Any]
 LEASE_FIELDS = ("lease_seconds", "lease_deadline", "on_lapse", "rerun", "max_attempts")
 RUNTIME_MESSAGES = ("cancelled",)
 TOLD_MISFITS = 20
+INTERRUPTED = "run.interrupted"  # `control-room down` counts these lines
 
 
 @dataclass(frozen=True)
@@ -123,13 +124,26 @@ class Attempt:
         self._journal.info("run.started", attempt=self.claimed.attempt, template=self.claimed.template_name)
         try:
             body = self._execute()
-            if body is None:
-                self._journal.warn("run.dropped", self._stop.reason if self._stop else "the lease is lost")
-            else:
+            if body is not None:
                 self._deliver(body)
+            elif self._stop and self._stop.kind == "shutdown":
+                self._give_back()
+            else:
+                self._journal.warn("run.dropped", self._stop.reason if self._stop else "the lease is lost")
             self._clean()
         except GivenUp as error:
             self._journal.warn("run.left", f"not reported: {error}")
+
+    def _give_back(self) -> None:
+        """Say nothing of how it ended, but send its log while the lease is held: leaving gives the run back."""
+        if self._shipper:
+            self._shipper.join()
+        self._journal.warn(INTERRUPTED, "the executor stops; the run is given back")
+
+    @property
+    def report_kept(self) -> bool:
+        """Whether a report is on disk that the control room has not settled; the next process here sends it."""
+        return (self._folder / REPORT_FILE).exists()
 
     def _deliver(self, body: Json) -> None:
         self.reporting = True
@@ -155,7 +169,7 @@ class Attempt:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _execute(self) -> Json | None:
-        """Run the child; the report's body, or None when another epoch holds the run."""
+        """Run the child; the report's body, or None when another epoch holds the run or it is to be given back."""
         try:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir(parents=True, mode=0o700)
@@ -167,7 +181,7 @@ class Attempt:
             code = "disk_full" if error.errno in DISK_FULL_ERRNOS else "executor_failed"
             return self._failed(error_record("resources", code, text))
         except GivenUp:
-            if self._stop and self._stop.kind in SILENT:
+            if self._stop and self._stop.kind in (*SILENT, "shutdown"):
                 return None
             raise
         except ContractError as error:

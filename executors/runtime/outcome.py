@@ -33,13 +33,13 @@ class Facts:
 
 
 def conclude(end: ChildEnd, facts: Facts) -> Json | None:
-    """The report's body; None when nothing may be reported, because another epoch holds the run."""
+    """The report's body; None when there is none: another epoch holds the run, or the executor gives it back."""
     if end.stop is not None and end.stop.kind in SILENT:
         return None
     if end.breaches:
         return capped(end, facts)
     if end.stop is not None and end.stop.kind == "shutdown" and not succeeded_first(end):
-        return failed(facts, shutdown_error(end.stop.reason))
+        return None
     if end.stop is not None and end.stop.kind == "cancel" and not succeeded_first(end):
         return {**common(facts), "outcome": "cancelled", "reason": end.stop.reason[:1024], "error": None}
     if error := child_error(end, facts):
@@ -144,7 +144,3 @@ def signal_error(number: int, oom_killed: bool, trace: str | None) -> Json:
         return error_record("user", "crashed", f"the child crashed with {name}, most likely in native code", trace)
     text = f"the child was killed with {name} from outside (an operator, or the system when memory ran out)"
     return error_record("internal", "child_killed", text, trace)
-
-
-def shutdown_error(reason: str) -> Json:
-    return error_record("internal", "executor_shutdown", f"the executor stopped before the run ended: {reason}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contract import models
-from contract.client import NO_RETRY, SPOKEN, ExecutorClient
+from contract.client import NO_RETRY, SPOKEN, ExecutorClient, Retry
 from contract.errors import Conflict, ContractError, ExecutorGone, Forbidden, NotFound, Unauthenticated
 from executors.runtime.attempt import Attempt, Workshop
 from executors.runtime.delivery import Parcel, left_over
@@ -24,6 +24,8 @@ from executors.runtime.supervise import Stop
 
 STOP_GRACE_SECONDS = 3.0
 LEAVE_SECONDS = 5.0
+# A lost answer is asked for again: leaving twice is the same as once.
+LEAVING = Retry(seconds=LEAVE_SECONDS, attempts=3, max_seconds=1.0)
 REFUSED_PAUSE_SECONDS = 5.0
 REMEMBERED_RUNS = 2000
 
@@ -68,6 +70,7 @@ class Worker:
         self._wish: tuple[str, models.ClaimRequest] | None = None
         self._begun: deque[tuple[str, int]] = deque(maxlen=REMEMBERED_RUNS)
         self._active: dict[tuple[str, int], Attempt] = {}
+        self._unreported: list[Attempt] = []
         self._persist = Persistence(self._draining, self._trouble)
         self._heartbeats = Heartbeats(heartbeat_client, self, journal, clock)
 
@@ -149,10 +152,10 @@ class Worker:
             self._end_attempts()
 
     def _wait_for_attempts(self, seconds: float | None) -> None:
-        """Until none is active, the seconds (by default: those of draining) are over, or a second signal came."""
+        """Until none is active, or the seconds are over. By default those of draining, which a second signal ends."""
         end = None if seconds is None else self._clock() + seconds
         with self._changed:
-            while self._active and not self._hurry.is_set():
+            while self._active and not (end is None and self._hurry.is_set()):
                 until = self._drain_until if end is None else end  # a signal may set the former while we wait
                 left = until - self._clock() if self.draining else 1.0
                 if left <= 0:
@@ -160,15 +163,13 @@ class Worker:
                 self._changed.wait(min(1.0, left))
 
     def _end_attempts(self) -> None:
-        """Cancel the children; what can still be reported is, within a few seconds."""
+        """End the children. What had a result is reported, within a few seconds; the others are given back."""
         for attempt in self.attempts():
             self._journal.warn("run.stopped", "the executor stops", run_id=attempt.run_id, epoch=attempt.epoch)
             attempt.stop(Stop("shutdown", "it was asked to stop", STOP_GRACE_SECONDS))
-        self._hurry.clear()
         self._wait_for_attempts(STOP_GRACE_SECONDS + LEAVE_SECONDS)
         for attempt in self.attempts():
             attempt.gone.set()
-        self._hurry.clear()
         self._wait_for_attempts(1.0)
 
     def _finish(self, recovery: threading.Thread) -> None:
@@ -176,12 +177,23 @@ class Worker:
         self._gone.set()
         self._heartbeats.end()
         recovery.join(timeout=LEAVE_SECONDS)
+        if keeps := self._keeps():
+            self._journal.warn("executor.not_left", f"{keeps}; its leases expire")
+            return
         try:
             if self._registration:
-                self._client.leave_executor(self.executor_id, retry=NO_RETRY)
+                self._client.leave_executor(self.executor_id, retry=LEAVING)
             self._journal.info("executor.left")
         except ContractError as error:
             self._journal.warn("executor.not_left", f"{error}; its leases expire")
+
+    def _keeps(self) -> str:
+        """Why what is held must not be given back yet, which leaving does; "" when nothing speaks against it."""
+        if self.attempts():
+            return "a run could not be stopped in time"
+        if any(attempt.report_kept for attempt in self._unreported):
+            return "a report could not be sent; the next process with this work folder does that"
+        return ""
 
     def _thread(self, body: Callable[[], None], name: str) -> threading.Thread:
         thread = threading.Thread(target=body, name=name, daemon=True)
@@ -319,6 +331,7 @@ class Worker:
             attempt.run()
         finally:
             with self._changed:
+                self._unreported += [attempt] if attempt.report_kept else []
                 del self._active[attempt.run_id, attempt.epoch]
                 self._changed.notify_all()
 

@@ -305,7 +305,7 @@ create table ops.runs (
   constraint runs_labels_is_an_object check (jsonb_typeof(labels) = 'object'),
   constraint runs_retry_is_an_object check (jsonb_typeof(retry) = 'object'),
   constraint runs_caps_is_an_object check (jsonb_typeof(caps) = 'object'),
-  constraint runs_max_attempts check (max_attempts between 1 and 100),
+  constraint runs_max_attempts check (max_attempts >= 1),
   constraint runs_lease_seconds check (lease_seconds between 1 and 3600),
   constraint runs_epoch check (epoch >= 0 and attempt >= 0 and attempt <= epoch),
   constraint runs_task_has_a_pipeline check ((task_key is null) = (pipeline_run_id is null)),
@@ -2770,6 +2770,13 @@ return coalesce(
   and coalesce(p_body ->> 'max_attempts', '1') ~ '^[1-9][0-9]?$'
   and coalesce(p_body ->> 'lease_seconds', '10') ~ '^[1-9][0-9]{1,2}$', false);
 
+-- functions/core/is_released.sql
+-- Whether an attempt that ended so was given back by an executor that left (ops.leave_executor). No report can say so:
+-- `expired` is no outcome of one.
+create or replace function ops.is_released(p_outcome text, p_error jsonb) returns boolean
+language sql immutable parallel safe
+return coalesce(p_outcome = 'expired' and p_error ->> 'code' = 'released', false);
+
 -- functions/core/is_terminal.sql
 -- Whether a run in this state is done for good.
 create or replace function ops.is_terminal(p_state text) returns boolean
@@ -2972,6 +2979,23 @@ begin
   perform from ops.runs r where r.pipeline_run_id = p_run_id order by r.run_id for update;
   select * into v_run from ops.runs r where r.run_id = p_run_id for update;
   return v_run;
+end
+$$;
+
+-- functions/core/lock_held.sql
+-- Lock: the runs that an executor holds and has not reported, in run-id order, then their leases in the same order, and
+-- answer which they are. A report, an expiry or another's claim that came first is seen: leases are read when the runs
+-- are locked.
+create or replace function ops.lock_held(p_executor_id uuid) returns uuid[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_runs uuid[] := array(select l.run_id from ops.leases l where l.executor_id = p_executor_id and l.reported_at is null);
+begin
+  perform from ops.runs r where r.run_id = any (v_runs) order by r.run_id for update;
+  return array(select l.run_id from ops.leases l
+                where l.run_id = any (v_runs) and l.executor_id = p_executor_id and l.reported_at is null
+                order by l.run_id for update);
 end
 $$;
 
@@ -3998,6 +4022,17 @@ begin
 end
 $$;
 
+-- functions/core/release_one.sql
+-- Mutate and emit: a step of ops.leave_executor, taken by ops.sweep_each: the executor goes and gives a run back. The
+-- caller holds run and lease. Answers as ops.take_back does.
+create or replace function ops.release_one(p_run_id uuid, p_actor text) returns jsonb
+language sql volatile set search_path = ''
+as $$
+  select ops.take_back(p_run_id, jsonb_build_object('class', 'internal', 'code', 'released', 'message', t.told), p_actor,
+                       jsonb_build_object('reason', t.told))
+    from (select 'the executor stopped and gave the run back' as told) t
+$$;
+
 -- functions/core/remember_claims.sql
 -- Mutate: what claims were answered, for the next time they are sent. An empty answer is not remembered.
 create or replace function ops.remember_claims(p_claims ops.member_claim[], p_starts ops.member_start[]) returns void
@@ -4445,6 +4480,9 @@ declare
   v_token  ops.tokens := ops.require(p_token_id, array['operator']);
   v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
   v_reason text       := ops.checked_reason(p_body);
+  v_actor  text       := 'operator:' || v_token.name;
+  v_error  jsonb      := jsonb_build_object('class', 'internal', 'code', 'requeued', 'message',
+    format('%s took the run back at %s%s', v_actor, ops.iso(ops.now()), coalesce(': ' || v_reason, '')));
   v_epoch  bigint;
   v_run    ops.runs;
 begin
@@ -4468,7 +4506,8 @@ begin
   end if;
 
   perform ops.gather_ready(true);
-  perform ops.take_back(v_run, v_reason, 'operator:' || v_token.name);
+  perform ops.settle(array(select jsonb_array_elements_text(ops.take_back(v_run_id, v_error, v_actor,
+    jsonb_build_object('reason', v_reason)) -> 'ended')::uuid), v_actor);
   perform ops.notify_gathered();
   return ops.run_json(v_run_id);
 end
@@ -4506,8 +4545,10 @@ language plpgsql volatile set search_path = ''
 as $$
 declare
   v_template ops.templates;
+  v_released int   := (select count(*) from ops.attempts a  -- attempts that cost it nothing
+                        where a.run_id = p_run.run_id and ops.is_released(a.outcome, a.error));
   v_body     jsonb := jsonb_build_object('params', p_run.params, 'labels', p_run.labels, 'priority', p_run.priority,
-    'queue', p_run.queue, 'max_attempts', p_run.max_attempts, 'retry', p_run.retry,
+    'queue', p_run.queue, 'max_attempts', p_run.max_attempts - v_released, 'retry', p_run.retry,
     'lease_seconds', p_run.lease_seconds, 'condition', p_run.condition, 'concurrency_key', p_run.concurrency_key,
     'concurrency_limit', p_run.concurrency_limit,
     'traceparent', p_run.traceparent, 'idempotency_key', p_key);
@@ -4839,13 +4880,15 @@ $$;
 --   escalate a routing rule says so: as finish, and somebody is told
 --   wait     a person decides: reason rerun_unsafe | rule
 --   retry    after `delay` seconds (0: at once)
+-- A run that an executor gave back (ops.is_released) has not failed: no retry policy ends it, but a rule still holds.
 create or replace function ops.route_decision(p_run ops.runs, p_spec jsonb, p_outcome text, p_error jsonb) returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_spec  jsonb := ops.own_retry(p_spec, p_run.retry);
-  v_class text := coalesce(p_error ->> 'class', 'internal');
-  v_rule  ops.routing_rules;
+  v_spec     jsonb   := ops.own_retry(p_spec, p_run.retry);
+  v_class    text    := coalesce(p_error ->> 'class', 'internal');
+  v_released boolean := ops.is_released(p_outcome, p_error);
+  v_rule     ops.routing_rules;
 begin
   if p_outcome = 'cancelled' or p_run.cancel_requested_at is not null then
     return '{"decision": "finish", "reason": "cancelled"}';
@@ -4858,9 +4901,9 @@ begin
   if v_rule.rule_id is not null then
     return jsonb_build_object('decision', v_rule.decision, 'reason', 'rule', 'rule_id', v_rule.rule_id,
                               'notify', v_rule.notify);
-  elsif not ops.retry_classes(v_spec) ? v_class then
+  elsif not v_released and not ops.retry_classes(v_spec) ? v_class then
     return '{"decision": "finish", "reason": "not_retryable"}';
-  elsif p_run.expirations >= ops.setting_number('max_expirations') then
+  elsif not v_released and p_run.expirations >= ops.setting_number('max_expirations') then
     return '{"decision": "finish", "reason": "expirations_exhausted"}';
   elsif p_run.attempt >= p_run.max_attempts then
     return '{"decision": "finish", "reason": "attempts_exhausted"}';
@@ -5685,29 +5728,36 @@ end
 $$;
 
 -- functions/core/take_back.sql
--- Mutate and emit: take a running run from its executor for another try: the epoch rises, the attempt is expired, the
--- run is routed without a backoff. The caller holds the run's lock.
-create or replace function ops.take_back(p_run ops.runs, p_reason text, p_actor text) returns void
+-- Mutate and emit: take a running run from its executor for another try: the epoch rises, the attempt is expired with
+-- p_error, the run is routed without a backoff. It counts as an expiration, unless the executor gave the run back
+-- itself (ops.is_released): then the attempt costs nothing, and the run may have one more. The caller holds the run's
+-- lock, and settles what ended. p_told: what the event says beside.
+-- Answers {ended: [run_id], epoch, decision}, as a step of ops.sweep_each.
+create or replace function ops.take_back(p_run_id uuid, p_error jsonb, p_actor text, p_told jsonb) returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
 declare
   v_lease ops.leases;
-  v_error jsonb;
+  v_more  jsonb := '{}';
+  v_route jsonb;
 begin
-  select * into v_lease from ops.leases l where l.run_id = p_run.run_id for update;
-  v_error := jsonb_build_object('class', 'internal', 'code', 'requeued', 'message',
-    format('%s took the run back at %s%s', p_actor, ops.iso(ops.now()), coalesce(': ' || p_reason, '')));
-  update ops.attempts set outcome = 'expired', finished_at = ops.now(), error = v_error
-   where run_id = p_run.run_id and epoch = p_run.epoch;
+  select * into v_lease from ops.leases l where l.run_id = p_run_id for update;
+  update ops.attempts set outcome = 'expired', finished_at = ops.now(), error = p_error
+   where run_id = p_run_id and epoch = v_lease.epoch;
   update ops.artifacts set state = 'orphaned', orphaned_at = ops.now()
-   where run_id = p_run.run_id and epoch = p_run.epoch and state in ('begun', 'recorded');
-  update ops.runs set epoch = epoch + 1, expirations = expirations + 1 where run_id = p_run.run_id;
-
-  perform ops.emit(p_run.run_id, 'attempt.expired', p_run.epoch, p_actor, jsonb_build_object(
-    'executor_id', v_lease.executor_id, 'lease_deadline', ops.iso(v_lease.lease_deadline), 'reason', p_reason));
-  if (ops.route_run(p_run.run_id, 'expired', v_error, p_actor, null, null, true) ->> 'ended')::boolean then
-    perform ops.settle(array[p_run.run_id], p_actor);
+   where run_id = p_run_id and epoch = v_lease.epoch and state in ('begun', 'recorded');
+  if ops.is_released('expired', p_error) then
+    update ops.runs set epoch = epoch + 1, max_attempts = max_attempts + 1 where run_id = p_run_id
+    returning jsonb_build_object('max_attempts', max_attempts) into v_more;
+  else
+    update ops.runs set epoch = epoch + 1, expirations = expirations + 1 where run_id = p_run_id;
   end if;
+
+  perform ops.emit(p_run_id, 'attempt.expired', v_lease.epoch, p_actor, p_told || v_more || jsonb_build_object(
+    'executor_id', v_lease.executor_id, 'lease_deadline', ops.iso(v_lease.lease_deadline)));
+  v_route := ops.route_run(p_run_id, 'expired', p_error, p_actor, null, null, true);
+  return jsonb_build_object('epoch', v_lease.epoch, 'decision', v_route -> 'decision',
+    'ended', case when (v_route ->> 'ended')::boolean then jsonb_build_array(p_run_id) else '[]' end);
 end
 $$;
 
@@ -6037,7 +6087,8 @@ $$;
 
 -- functions/core/why_attempt.sql
 -- How a run's last attempt ended when it did so without success: [] or one reason, attempt_failed, attempt_capped
--- (which cap, its limit, what was observed) or attempt_expired (which executor was not heard of).
+-- (which cap, its limit, what was observed), attempt_expired (which executor was not heard of) or attempt_released
+-- (which executor left and gave it back).
 create or replace function ops.why_attempt(p_run ops.runs) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -6045,6 +6096,7 @@ declare
   v_attempt  ops.attempts;
   v_executor text;
   v_caps     jsonb;
+  v_how      text;
 begin
   select * into v_attempt from ops.attempts a where a.run_id = p_run.run_id order by a.epoch desc limit 1;
   if v_attempt.run_id is null or v_attempt.outcome not in ('failed', 'capped', 'expired') then
@@ -6052,9 +6104,11 @@ begin
   end if;
   select e.name into v_executor from ops.executors e where e.executor_id = v_attempt.executor_id;
   v_caps := ops.caps_met(v_attempt);
-  return jsonb_build_array(ops.reason('attempt_' || v_attempt.outcome,
+  v_how := case when ops.is_released(v_attempt.outcome, v_attempt.error) then 'released' else v_attempt.outcome end;
+  return jsonb_build_array(ops.reason('attempt_' || v_how,
     format('attempt %s of at most %s, at executor %s, %s at %s: %s', v_attempt.attempt, p_run.max_attempts, v_executor,
-      case v_attempt.outcome when 'failed' then 'failed' when 'capped' then 'was stopped by a cap' else 'was lost' end,
+      case v_how when 'failed' then 'failed' when 'capped' then 'was stopped by a cap' when 'released' then 'was given back'
+                 else 'was lost' end,
       ops.iso(v_attempt.finished_at),
       coalesce(ops.caps_text(v_caps), format('%s error %s: %s', v_attempt.error ->> 'class',
                                               v_attempt.error ->> 'code', v_attempt.error ->> 'message'))),
@@ -6275,7 +6329,8 @@ $$;
 
 -- functions/core/why_queued.sql
 -- The reasons of a queued run: paused, queue_paused, deadline_passed, why no executor takes it (ops.why_no_executor),
--- concurrency_key_held, and unless it is paused itself position_in_queue.
+-- concurrency_key_held, unless it is paused itself position_in_queue, and attempt_released when an executor that left
+-- gave it back.
 create or replace function ops.why_queued(p_run ops.runs, p_workspaces text[]) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -6287,8 +6342,19 @@ begin
         ops.iso(p_run.deadline)));
   end if;
   v_reasons := v_reasons || ops.why_no_executor(p_run) || ops.why_key_held(p_run);
-  return case when p_run.paused then v_reasons else v_reasons || ops.queue_position(p_run, p_workspaces) end;
+  return case when p_run.paused then v_reasons else v_reasons || ops.queue_position(p_run, p_workspaces) end
+         || ops.why_released(p_run);
 end
+$$;
+
+-- functions/core/why_released.sql
+-- That a run's last attempt was given back by an executor that left: [] or one reason, attempt_released.
+create or replace function ops.why_released(p_run ops.runs) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce((select ops.why_attempt(p_run) from ops.attempts a
+                    where a.run_id = p_run.run_id and a.epoch = p_run.epoch - 1
+                      and ops.is_released(a.outcome, a.error)), '[]')
 $$;
 
 -- functions/core/why_rerun_unsafe.sql
@@ -6430,7 +6496,7 @@ $$;
 
 -- functions/core/why_waiting.sql
 -- The reasons of a waiting run: waiting_on_dependency (one per parent not done), waiting_on_tasks, not_before,
--- retry_backoff, rerun_unsafe, held_by_rule, paused.
+-- retry_backoff, rerun_unsafe, held_by_rule, paused; attempt_released when an executor that left gave it back.
 create or replace function ops.why_waiting(p_run ops.runs) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -6455,7 +6521,8 @@ begin
       when 'waiting_on_pipeline' then 'its pipeline waits for other runs'
       when 'waiting_on_tasks' then 'none of its tasks has started'
       else p_run.state_reason end,
-    jsonb_build_object('not_before', ops.iso(p_run.not_before), 'attempt', p_run.attempt));
+    jsonb_build_object('not_before', ops.iso(p_run.not_before), 'attempt', p_run.attempt))
+    || ops.why_released(p_run);
 end
 $$;
 
@@ -6516,9 +6583,13 @@ $$;
 
 create or replace trigger runs_definition before update of
   run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of, params,
-  inputs, outputs, labels, caps, max_attempts, retry, lease_seconds, requires, concurrency_key, concurrency_limit,
+  inputs, outputs, labels, caps, retry, lease_seconds, requires, concurrency_key, concurrency_limit,
   condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at
   on ops.runs for each row execute function ops.refuse_redefinition();
+-- its attempts: one more, when an executor that leaves gives the run back (ops.take_back)
+create or replace trigger runs_more_attempts before update of max_attempts on ops.runs for each row
+  when ((new.max_attempts, new.epoch) <> (old.max_attempts + 1, old.epoch + 1))
+  execute function ops.refuse_redefinition();
 
 create or replace trigger templates_frozen before update on ops.templates
   for each row execute function ops.refuse_change();
@@ -7514,19 +7585,35 @@ end
 $$;
 
 -- functions/edge/leave_executor.sql
--- leaveExecutor: the process has drained and goes. Leases it still holds are left to expire. Repeating is no error.
+-- leaveExecutor: the process has drained and goes. What it still holds and has not reported it gives back: the epoch
+-- rises, the attempt is expired, and the run is routed at once. That is nobody's failure: it counts neither as an
+-- expiration nor as one of the run's attempts. A run whose rerun is unsafe waits for a person, one that was to be
+-- cancelled is cancelled; one whose report was accepted is left to the reactor. Whatever the executor still sends of
+-- them is refused. Repeating is no error.
+--
+-- It does not close the claims' gate (it waits for runs, see adr/0007): a claim of this same executor that is under way
+-- keeps what it brings until that lease ends. The executor's row is locked last: heartbeats lock leases before it.
+-- Raises OPU01, OPU02, OPN03.
 create or replace function ops.leave_executor(p_token_id uuid, p_executor_id uuid) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
+declare
+  v_held uuid[];
 begin
   perform ops.require(p_token_id, array['executor']);
-  update ops.executors e
-     set state = 'left', left_at = coalesce(e.left_at, ops.now()), last_seen_at = ops.now()
-   where e.executor_id = p_executor_id and e.token_id = p_token_id;
-  if not found then
+  if not exists (select from ops.executors e where e.executor_id = p_executor_id and e.token_id = p_token_id) then
     perform ops.fail('OPN03', format('no executor %s is registered with this token', p_executor_id),
       jsonb_build_object('executor_id', p_executor_id), 'Register first.');
   end if;
+  v_held := ops.lock_held(p_executor_id);
+
+  perform ops.gather_ready(true);
+  perform ops.sweep_each(array_fill('release_one'::text, array[cardinality(v_held)]), v_held,
+                         ops.executor_actor(p_executor_id));
+  update ops.executors e
+     set state = 'left', left_at = coalesce(e.left_at, ops.now()), last_seen_at = ops.now()
+   where e.executor_id = p_executor_id;
+  perform ops.notify_gathered();
   return '{}';
 end
 $$;

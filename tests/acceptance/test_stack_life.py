@@ -37,11 +37,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def apply_hello(stack: Stack) -> None:
-    """A template whose run says hello and leaves an artifact."""
+    """A template whose run says hello and leaves an artifact. The first attempt of one for a sleeper never ends."""
     folder = stack.data_dir.parent / "hello"
     (folder / "code").mkdir(parents=True)
     (folder / "code" / "hello.py").write_text(
-        "def main(context):\n    print('hello', context.params['name'])\n    context.artifact('hello.txt', b'hello')\n"
+        "import time\ndef main(context):\n    print('hello', context.params['name'], flush=True)\n"
+        "    context.artifact('hello.txt', b'hello')\n"
+        "    time.sleep(600 if (context.params['name'], context.attempt) == ('sleeper', 1) else 0)\n"
     )
     schema = {
         "type": "object",
@@ -318,6 +320,17 @@ def test_services_outlive_a_killed_supervisor_and_the_next_up_adopts_them(stack:
         seconds=60,
         what="an adopted service to heal",
     )
+
+
+def test_a_run_that_down_interrupts_is_told_goes_on_after_up_and_loses_no_attempt(stack: Stack) -> None:
+    number = str(stack.json("submit", "hello", "-p", "name=sleeper", "--max-attempts", "1")["number"])
+    logged = lambda: "hello sleeper" in stack.run("runs", "logs", number).stdout  # noqa: E731
+    wait_until(logged, seconds=30, what="the run to work")
+    assert stack.json("down", "--drain", "0")["interrupted_runs"] == 1
+    stack.run("up")
+    done = lambda: stack.json("runs", "show", number)["state"] == "succeeded"  # noqa: E731
+    wait_until(done, seconds=30, what="the run to be done again")
+    assert "in attempt 2 of at most 2" in stack.run("runs", "why", number).stdout
 
 
 def test_down_without_a_supervisor_stops_what_it_left(stack: Stack) -> None:

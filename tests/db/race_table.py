@@ -378,7 +378,8 @@ CANNOT_MEET: list[tuple[str, str, str]] = [
 NOT_ABOUT_A_RUN: list[tuple[str, str]] = [
     ("create_login_code redeem_login_code end_session create_token revoke_token", "who calls"),
     ("authenticate", "who calls"),
-    ("register_executor leave_executor pause_executor resume_executor drain_executor", "an executor; claims read it"),
+    ("register_executor pause_executor resume_executor drain_executor", "an executor; claims read it"),
+    ("leave_executor", "all that one executor holds: how it meets others is in tests/db/test_core_leaving.py"),
     ("pause_queue resume_queue", "a queue: the gate that claims pass is in tests/db/test_race_steering.py"),
     ("put_template put_bundle put_setting put_workspace put_cap", "what runs are made from, which they copy"),
     ("ensure_partitions lead", "the reactor's own"),

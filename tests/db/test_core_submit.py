@@ -315,6 +315,13 @@ def test_a_submitted_definition_never_changes_not_even_for_the_owner(queue: Queu
             queue.ops.admin.execute(f"update ops.runs set {column} = {column}")
 
 
+def test_only_a_return_adds_an_attempt(queue: Queue) -> None:
+    queue.submit()
+    for change in ("max_attempts = max_attempts + 1", "max_attempts = max_attempts + 2, epoch = epoch + 1"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="definition cannot change"):
+            queue.ops.admin.execute(f"update ops.runs set {change}")
+
+
 def test_every_column_is_either_definition_or_known_to_move(queue: Queue) -> None:
     rows = queue.ops.admin.execute(
         "select attname from pg_attribute where attrelid = 'ops.runs'::regclass and attnum > 0 and not attisdropped"

@@ -27,6 +27,8 @@ def main(context):
     return {"attempt": context.attempt}
 """
 
+HANGS = TRACE.replace("        time.sleep(600)", "        print('hangs now', flush=True)\n        time.sleep(600)")
+
 
 @pytest.fixture
 def proxy(control_room: Room) -> Iterator[Proxy]:
@@ -91,15 +93,56 @@ def test_an_idle_executor_drains_at_once(control_room: Room) -> None:
     assert executor.stop(signal.SIGTERM, seconds=5) == 0
 
 
-def test_a_drain_that_takes_too_long_reports_the_run_so_that_it_is_retried_elsewhere(control_room: Room) -> None:
+def test_a_drain_that_takes_too_long_gives_the_run_back_with_its_log_at_no_cost(control_room: Room) -> None:
     executor = control_room.executor(drain_seconds="0.5")
+    run_id = control_room.submit(
+        {"task.py": HANGS}, params={"folder": str(control_room.open), "hang_until": 1}, retry={"max_attempts": 1}
+    )
+    wait_for("the run to work", lambda: executions(control_room))
+    pids = child_pids(executor)
+    assert executor.stop(signal.SIGTERM) == 0
+    assert not any(map(alive, pids))
+    assert executor.said("run.interrupted")
+    assert executor.said("executor.left")
+    run = control_room.run(run_id)
+    assert (run["state"], run["epoch"], run["attempts"][0]["error"]["code"]) == ("queued", 2, "released")
+    assert "hangs now" in control_room.logged(run_id)
+    control_room.executor()
+    run = control_room.ended(run_id)
+    assert (run["state"], run["result"]) == ("succeeded", {"attempt": 2})
+
+
+def test_a_lost_answer_to_leaving_is_asked_for_again_and_counts_once(control_room: Room, proxy: Proxy) -> None:
+    executor = control_room.executor(url=proxy.url, drain_seconds="0.2")
     run_id = submit(control_room, hang_until=1)
     wait_for("the run to work", lambda: executions(control_room))
+    (line,) = executor.said("executor.registered")
+    proxy.lose_answer(f"/executors/{line['executor_id']}")
     assert executor.stop(signal.SIGTERM) == 0
-    reported = [event for event in events(control_room, run_id) if event["type"] == "attempt.reported"]
-    assert reported[0]["data"]["outcome"] == "failed"
-    control_room.executor()
-    assert control_room.ended(run_id)["result"] == {"attempt": 2}
+    assert proxy.lost == 1
+    assert executor.said("executor.left")
+    assert [event["type"] for event in events(control_room, run_id)].count("attempt.expired") == 1
+    assert control_room.run(run_id)["state"] == "queued"
+
+
+def test_an_executor_with_a_report_that_it_could_not_send_keeps_the_lease_for_the_next_one(
+    control_room: Room, tmp_path: Path
+) -> None:
+    work = str(tmp_path / "work")
+    first = control_room.executor(work_dir=work, drain_seconds="0.5")
+    run_id = control_room.submit(
+        {"task.py": TRACE}, params={"folder": str(control_room.open), "pause": 0.2}, lease_seconds=60
+    )
+    wait_for("the run to work", lambda: executions(control_room))
+    control_room.stop_server()
+    wait_for("the report on disk", lambda: list(Path(work).glob("*/runs/*/report.json")))
+    assert first.stop(signal.SIGTERM) == 0
+    (told,) = first.said("executor.not_left")
+    assert "a report could not be sent" in told["message"]
+    control_room.start_server()
+    control_room.executor(work_dir=work)
+    run = control_room.ended(run_id)
+    assert (run["state"], run["attempt"], len(executions(control_room))) == ("succeeded", 1, 1)
 
 
 def test_a_second_signal_ends_the_children_now(control_room: Room) -> None:

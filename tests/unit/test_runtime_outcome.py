@@ -83,9 +83,8 @@ def test_a_cancel_that_came_after_the_result_leaves_the_success() -> None:
     assert report_of(replace(DONE, stop=Stop("cancel", "too late")))["outcome"] == "succeeded"
 
 
-@pytest.mark.parametrize(("kind", "outcome"), [("cancel", "cancelled"), ("shutdown", "failed")])
-def test_a_result_that_came_after_the_order_to_stop_is_not_a_success(kind: Any, outcome: str) -> None:
-    assert report_of(replace(DONE, stop=Stop(kind, "stop"), stopped_first=True))["outcome"] == outcome
+def test_a_result_that_came_after_the_order_to_stop_is_not_a_success() -> None:
+    assert report_of(replace(DONE, stop=Stop("cancel", "stop"), stopped_first=True))["outcome"] == "cancelled"
 
 
 @pytest.mark.parametrize("kind", ["superseded", "lapsed"])
@@ -94,9 +93,14 @@ def test_nothing_is_reported_once_the_lease_is_lost_not_even_a_breach(kind: Any)
     assert conclude(ChildEnd(status=9, stop=Stop(kind, ""), breaches=[breach]), FACTS) is None
 
 
-def test_a_shutdown_is_an_internal_failure_so_that_the_run_is_retried() -> None:
-    error = report_of(ChildEnd(status=15, stop=Stop("shutdown", "asked to stop")))["error"]
-    assert (error["class"], error["code"]) == ("internal", "executor_shutdown")
+def test_nothing_is_reported_of_a_shutdown_the_run_is_given_back() -> None:
+    assert conclude(ChildEnd(status=15, stop=Stop("shutdown", "asked to stop")), FACTS) is None
+    late = replace(DONE, stop=Stop("shutdown", "asked to stop"), stopped_first=True)
+    assert conclude(late, FACTS) is None
+
+
+def test_a_result_that_was_there_before_a_shutdown_is_reported() -> None:
+    assert report_of(replace(DONE, stop=Stop("shutdown", "asked to stop")))["outcome"] == "succeeded"
 
 
 def test_a_breach_is_capped_and_goes_to_the_ledger_with_overshoot_and_time_to_stop() -> None:

@@ -73,7 +73,7 @@ create table ops.runs (
   constraint runs_labels_is_an_object check (jsonb_typeof(labels) = 'object'),
   constraint runs_retry_is_an_object check (jsonb_typeof(retry) = 'object'),
   constraint runs_caps_is_an_object check (jsonb_typeof(caps) = 'object'),
-  constraint runs_max_attempts check (max_attempts between 1 and 100),
+  constraint runs_max_attempts check (max_attempts >= 1),
   constraint runs_lease_seconds check (lease_seconds between 1 and 3600),
   constraint runs_epoch check (epoch >= 0 and attempt >= 0 and attempt <= epoch),
   constraint runs_task_has_a_pipeline check ((task_key is null) = (pipeline_run_id is null)),

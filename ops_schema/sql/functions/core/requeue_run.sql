@@ -12,6 +12,9 @@ declare
   v_token  ops.tokens := ops.require(p_token_id, array['operator']);
   v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
   v_reason text       := ops.checked_reason(p_body);
+  v_actor  text       := 'operator:' || v_token.name;
+  v_error  jsonb      := jsonb_build_object('class', 'internal', 'code', 'requeued', 'message',
+    format('%s took the run back at %s%s', v_actor, ops.iso(ops.now()), coalesce(': ' || v_reason, '')));
   v_epoch  bigint;
   v_run    ops.runs;
 begin
@@ -35,7 +38,8 @@ begin
   end if;
 
   perform ops.gather_ready(true);
-  perform ops.take_back(v_run, v_reason, 'operator:' || v_token.name);
+  perform ops.settle(array(select jsonb_array_elements_text(ops.take_back(v_run_id, v_error, v_actor,
+    jsonb_build_object('reason', v_reason)) -> 'ended')::uuid), v_actor);
   perform ops.notify_gathered();
   return ops.run_json(v_run_id);
 end

@@ -7,8 +7,10 @@ language plpgsql volatile set search_path = ''
 as $$
 declare
   v_template ops.templates;
+  v_released int   := (select count(*) from ops.attempts a  -- attempts that cost it nothing
+                        where a.run_id = p_run.run_id and ops.is_released(a.outcome, a.error));
   v_body     jsonb := jsonb_build_object('params', p_run.params, 'labels', p_run.labels, 'priority', p_run.priority,
-    'queue', p_run.queue, 'max_attempts', p_run.max_attempts, 'retry', p_run.retry,
+    'queue', p_run.queue, 'max_attempts', p_run.max_attempts - v_released, 'retry', p_run.retry,
     'lease_seconds', p_run.lease_seconds, 'condition', p_run.condition, 'concurrency_key', p_run.concurrency_key,
     'concurrency_limit', p_run.concurrency_limit,
     'traceparent', p_run.traceparent, 'idempotency_key', p_key);

@@ -3,13 +3,15 @@
 --   escalate a routing rule says so: as finish, and somebody is told
 --   wait     a person decides: reason rerun_unsafe | rule
 --   retry    after `delay` seconds (0: at once)
+-- A run that an executor gave back (ops.is_released) has not failed: no retry policy ends it, but a rule still holds.
 create or replace function ops.route_decision(p_run ops.runs, p_spec jsonb, p_outcome text, p_error jsonb) returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_spec  jsonb := ops.own_retry(p_spec, p_run.retry);
-  v_class text := coalesce(p_error ->> 'class', 'internal');
-  v_rule  ops.routing_rules;
+  v_spec     jsonb   := ops.own_retry(p_spec, p_run.retry);
+  v_class    text    := coalesce(p_error ->> 'class', 'internal');
+  v_released boolean := ops.is_released(p_outcome, p_error);
+  v_rule     ops.routing_rules;
 begin
   if p_outcome = 'cancelled' or p_run.cancel_requested_at is not null then
     return '{"decision": "finish", "reason": "cancelled"}';
@@ -22,9 +24,9 @@ begin
   if v_rule.rule_id is not null then
     return jsonb_build_object('decision', v_rule.decision, 'reason', 'rule', 'rule_id', v_rule.rule_id,
                               'notify', v_rule.notify);
-  elsif not ops.retry_classes(v_spec) ? v_class then
+  elsif not v_released and not ops.retry_classes(v_spec) ? v_class then
     return '{"decision": "finish", "reason": "not_retryable"}';
-  elsif p_run.expirations >= ops.setting_number('max_expirations') then
+  elsif not v_released and p_run.expirations >= ops.setting_number('max_expirations') then
     return '{"decision": "finish", "reason": "expirations_exhausted"}';
   elsif p_run.attempt >= p_run.max_attempts then
     return '{"decision": "finish", "reason": "attempts_exhausted"}';

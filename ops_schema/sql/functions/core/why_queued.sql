@@ -1,5 +1,6 @@
 -- The reasons of a queued run: paused, queue_paused, deadline_passed, why no executor takes it (ops.why_no_executor),
--- concurrency_key_held, and unless it is paused itself position_in_queue.
+-- concurrency_key_held, unless it is paused itself position_in_queue, and attempt_released when an executor that left
+-- gave it back.
 create or replace function ops.why_queued(p_run ops.runs, p_workspaces text[]) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -11,6 +12,7 @@ begin
         ops.iso(p_run.deadline)));
   end if;
   v_reasons := v_reasons || ops.why_no_executor(p_run) || ops.why_key_held(p_run);
-  return case when p_run.paused then v_reasons else v_reasons || ops.queue_position(p_run, p_workspaces) end;
+  return case when p_run.paused then v_reasons else v_reasons || ops.queue_position(p_run, p_workspaces) end
+         || ops.why_released(p_run);
 end
 $$;

@@ -1,5 +1,5 @@
 -- The reasons of a waiting run: waiting_on_dependency (one per parent not done), waiting_on_tasks, not_before,
--- retry_backoff, rerun_unsafe, held_by_rule, paused.
+-- retry_backoff, rerun_unsafe, held_by_rule, paused; attempt_released when an executor that left gave it back.
 create or replace function ops.why_waiting(p_run ops.runs) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -24,6 +24,7 @@ begin
       when 'waiting_on_pipeline' then 'its pipeline waits for other runs'
       when 'waiting_on_tasks' then 'none of its tasks has started'
       else p_run.state_reason end,
-    jsonb_build_object('not_before', ops.iso(p_run.not_before), 'attempt', p_run.attempt));
+    jsonb_build_object('not_before', ops.iso(p_run.not_before), 'attempt', p_run.attempt))
+    || ops.why_released(p_run);
 end
 $$;

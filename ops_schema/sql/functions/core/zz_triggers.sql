@@ -31,9 +31,13 @@ $$;
 
 create or replace trigger runs_definition before update of
   run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of, params,
-  inputs, outputs, labels, caps, max_attempts, retry, lease_seconds, requires, concurrency_key, concurrency_limit,
+  inputs, outputs, labels, caps, retry, lease_seconds, requires, concurrency_key, concurrency_limit,
   condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at
   on ops.runs for each row execute function ops.refuse_redefinition();
+-- its attempts: one more, when an executor that leaves gives the run back (ops.take_back)
+create or replace trigger runs_more_attempts before update of max_attempts on ops.runs for each row
+  when ((new.max_attempts, new.epoch) <> (old.max_attempts + 1, old.epoch + 1))
+  execute function ops.refuse_redefinition();
 
 create or replace trigger templates_frozen before update on ops.templates
   for each row execute function ops.refuse_change();
