@@ -4182,7 +4182,9 @@ begin
   select * into v_run from ops.runs r where r.run_id = p_run_id for update;
   select r.run_id, r.number into v_later from ops.runs r where r.retry_of = p_run_id order by r.number limit 1;
   if v_run.state <> 'failed' then
-    perform ops.fail('OPC05', format('run %s is %s', v_run.number, v_run.state), jsonb_build_object('state', v_run.state),
+    perform ops.fail('OPC05', format('run %s %s %s', v_run.number,
+        case when v_run.state = 'succeeded' then 'has' when ops.is_terminal(v_run.state) then 'was' else 'is' end,
+        v_run.state), jsonb_build_object('state', v_run.state),
                      'Only failed runs are replayed; see `control-room runs dead`.');
   elsif v_run.pipeline_run_id is not null then
     perform ops.fail('OPC05', format('run %s is a task of a pipeline run', v_run.number),
@@ -6470,8 +6472,9 @@ begin
     return '[]';
   end if;
   return jsonb_build_array(ops.reason('all_slots_busy',
-    format('all slots of the %s %s executors that could take it are busy: %s of %s', v_count, p_run.kind, v_busy,
-           v_slots),
+    format('all slots of the %s that could take it are busy: %s of %s',
+           case v_count when 1 then format('one %s executor', p_run.kind)
+                        else format('%s %s executors', v_count, p_run.kind) end, v_busy, v_slots),
     jsonb_build_object('executors', v_count, 'slots', v_slots, 'busy', v_busy)));
 end
 $$;

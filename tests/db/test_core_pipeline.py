@@ -45,7 +45,11 @@ def test_the_pipeline_of_the_demo_reads_exact_table_versions_and_artifacts(queue
         report=task("plain", inputs={"page": "transform.dbt.manifest.json"}),
     )
     whole = queue.submit("flow", params={"year": 2013}, labels={"a": "b"}, priority=3)
-    assert (whole["state"], whole["kind"], queue.why(whole)) == ("waiting", "pipeline", ["waiting_on_tasks", "task_queued"])
+    assert (whole["state"], whole["kind"], queue.why(whole)) == (
+        "waiting",
+        "pipeline",
+        ["waiting_on_tasks", "task_queued"],
+    )
     assert queue.states(whole) == {"ingest": "queued", "transform": "waiting", "report": "waiting"}
     assert queue.why(queue.child(whole, "transform")) == ["waiting_on_dependency"]
 
