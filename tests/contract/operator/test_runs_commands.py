@@ -34,11 +34,11 @@ async def test_a_run_shows_its_result_and_its_parameters_as_the_command_line_tak
     await server.submit(params={"fail": False, "day": "2013-01-31", "many": [1, 2]})
     worker = await Worker.start(server)
     await worker.claim()
-    await worker.succeed(result={"words": 4, "text": "é" * 1000})
+    await worker.succeed(result={"n": 4, "text": "é" * 1000})
     shown = await runs(server, tmp_path, "show", "1")
     for written in ("fail=false", "day=2013-01-31", "many=[1, 2]"):
         assert written in shown
-    assert '"words": 4' in shown
+    assert '"n": 4' in shown
     assert "runs show 1 --json)" in shown, "a long result says where the whole of it is"
 
 
