@@ -25,6 +25,7 @@ from control_room.commands import (
     stack,
     submit,
     templates,
+    words,
 )
 from control_room.errors import EXIT_CODES, FAILED, INTERRUPTED, MISUSE, UNAVAILABLE, ControlRoomError
 
@@ -152,7 +153,7 @@ def complain(error: ControlRoomError, as_json: bool = False) -> int:
         context.print_json(told)
     sys.stdout.flush()
     prefix = "" if error.exit_code == INTERRUPTED else "error: "
-    sys.stderr.write(f"{prefix}{context.runnable(str(error))}\n")
+    sys.stderr.write(f"{prefix}{words.local_times(context.runnable(str(error)))}\n")
     return error.exit_code
 
 

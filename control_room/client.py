@@ -80,8 +80,9 @@ class OperatorClient:
         body = {"reason": reason, "force": force}
         return self._call("POST", f"/runs/{_quoted(ref)}/cancel", json=body, repeat=False)
 
-    def retry(self, ref: str, failed_only: bool = True) -> Json:
-        body = {} if failed_only else {"failed_only": False}
+    def retry(self, ref: str, failed_only: bool = True, latest: bool = False) -> Json:
+        """latest: with the newest version of its template, not the one it had."""
+        body = _present({"failed_only": None if failed_only else False, "template": "latest" if latest else None})
         return self._call("POST", f"/runs/{_quoted(ref)}/retry", json=body, repeat=False)
 
     def steer_run(self, verb: str, ref: str, **body: Any) -> Json:

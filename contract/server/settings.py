@@ -10,25 +10,30 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class ServerSettings(BaseSettings):
-    """host, port: where to listen, loopback unless told otherwise; public_url: how browsers and executors reach it;
-    s3_endpoint: the store as executors reach it too, None for AWS itself; s3_credentials_file: JSON {access_key,
-    secret_key}, None for the AWS chain; url_lifetime: of presigned URLs, 15 minutes at most; claim_poll: how often a
-    waiting claim looks for itself although nobody woke it; connections_file: for the publisher process."""
+    """The server process. Durations are ISO 8601 (PT15M), H:MM:SS, or seconds."""
 
     model_config = SettingsConfigDict(env_prefix="OPS_", frozen=True, extra="ignore", env_ignore_empty=True)
 
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    public_url: str = ""
-    web_dir: Path | None = None
-    environment: Literal["embedded", "production"] = "production"
-    s3_endpoint: str | None = None
-    s3_region: str = "us-east-1"
-    s3_bucket: str = "artifacts"
-    s3_credentials_file: Path | None = None
-    connections_file: Path | None = None
-    url_lifetime: timedelta = timedelta(minutes=15)
-    claim_poll: timedelta = timedelta(seconds=2)
+    host: str = Field("127.0.0.1", description="Where to listen; loopback unless told otherwise.")
+    port: Annotated[int, Field(ge=0, le=65535, description="Where to listen; 0 lets the system choose.")] = 8000
+    public_url: str = Field("", description="How browsers and executors reach it; http://HOST:PORT when left out.")
+    web_dir: Path | None = Field(None, description="Folder of the built dashboard; the package's own when left out.")
+    environment: Literal["embedded", "production"] = Field(
+        "production", description="embedded: a stack on this machine alone, as `up` starts it."
+    )
+    s3_endpoint: str | None = Field(
+        None, description="URL of the object store, as executors and browsers reach it too; left out for AWS itself."
+    )
+    s3_region: str = Field("us-east-1", description="Region of the store.")
+    s3_bucket: str = Field("artifacts", description="Bucket of artifacts and bundles.")
+    s3_credentials_file: Path | None = Field(
+        None, description="JSON {access_key, secret_key} for the store; left out for the AWS chain."
+    )
+    connections_file: Path | None = Field(None, description="Connections of the process that publishes tables.")
+    url_lifetime: timedelta = Field(timedelta(minutes=15), description="Of presigned URLs: 1 second to 15 minutes.")
+    claim_poll: timedelta = Field(
+        timedelta(seconds=2), description="How often a waiting claim looks for itself although nobody woke it."
+    )
 
     @field_validator("url_lifetime")
     @classmethod

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from control_room.commands.context import say
-from control_room.commands.words import count_text
+from control_room.commands.words import count_text, counted
 from control_room.errors import MISUSE, UNAVAILABLE, ControlRoomError, interruptible
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 MOST_RUNS = 1000
+MOST_NAMED = 10
 MOST_BYTES = 3 * 1024 * 1024  # of one request; the server takes 4 MiB
 
 
@@ -46,7 +47,17 @@ class Tally:
     def text(self) -> str:
         before = f", {count_text(self.repeated)} of them were on record" if self.repeated else ""
         refused = f", {count_text(self.refused)} refused" if self.refused else ""
-        return f"{count_text(self.accepted)} runs submitted{before}{refused}"
+        return f"{counted(self.accepted, 'run')} submitted{before}{refused}"
+
+    def numbers(self) -> str:
+        """The numbers of the runs: 'runs 31 to 33' when there is no gap, some when there are; '' of no run."""
+        found = sorted({item["number"] for item in self.items if item.get("number")})
+        if not found:
+            return ""
+        if len(found) > 1 and found[-1] - found[0] + 1 == len(found):
+            return f"runs {found[0]} to {found[-1]}"
+        rest = f", … {found[-1]}" if len(found) > MOST_NAMED else ""
+        return f"run{'' if len(found) == 1 else 's'} {', '.join(map(str, found[:MOST_NAMED]))}{rest}"
 
 
 def submit_file(client: OperatorClient, file: Path, prefix: str, *, quiet: bool) -> Tally:
@@ -58,14 +69,14 @@ def submit_file(client: OperatorClient, file: Path, prefix: str, *, quiet: bool)
     again = f"run it again with --idempotency-key {prefix}: what was accepted is not submitted twice"
     with interruptible(f"interrupted after {file}", again):
         for batch in _batches(read_lines(file, prefix)):
+            if tally.items and not quiet:
+                say(f"{tally.text()} so far", quiet=True)
             try:
                 _send(client, batch, file, tally)
             except ControlRoomError as error:
                 error.what = f"line {batch[0].number} and those after it are not known to be submitted: {error.what}"
                 error.next_step = again if error.exit_code == UNAVAILABLE else error.next_step
                 raise
-            if not quiet:
-                say(tally.text(), quiet=True)
     return tally
 
 

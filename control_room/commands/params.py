@@ -20,16 +20,16 @@ def collect(words: Sequence[str], file: Path | None, schema: Mapping[str, Any]) 
     return values
 
 
-def pairs(words: Sequence[str], option: str) -> dict[str, str]:
-    """['a=b'] -> {a: b}; the value may hold further '='."""
+def pairs(words: Sequence[str], option: str, form: str = "NAME=VALUE") -> dict[str, str]:
+    """['a=b'] -> {a: b}; the value may hold further '='. form: how the option is written, for who writes it wrong."""
     found: dict[str, str] = {}
     for word in words:
         name, separator, value = word.partition("=")
         if not separator or not name:
+            step = f"for instance {option} day=2013-01-31" if form == "NAME=VALUE" else f"{option} {form}"
             raise ControlRoomError(
-                f"{option} {word!r} is no NAME=VALUE", next_step=f"write for instance {option} day=2013-01-31",
-                exit_code=MISUSE,
-            )  # fmt: skip
+                f"{option} {word!r} is no {form.partition(',')[0]}", next_step=f"write {step}", exit_code=MISUSE
+            )
         found[name] = value
     return found
 

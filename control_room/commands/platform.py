@@ -11,7 +11,7 @@ import typer
 
 from control_room.commands.context import AsJson, connect, print_json, print_table, say, settings_of
 from control_room.commands.runs_steering import Reason, answer, told
-from control_room.commands.words import coloured, time_text
+from control_room.commands.words import coloured, counted, time_text
 from control_room.errors import MISUSE, UNAVAILABLE, ControlRoomError
 
 LIVE_STATES = ("active", "paused", "draining")
@@ -100,7 +100,7 @@ def executors_drain(context: typer.Context, executor: Executor, reason: Reason =
 def _steer_executor(context: typer.Context, verb: str, executor: str, reason: str | None, as_json: bool) -> None:
     with connect(context) as client:
         found = client.steer_executor(verb, executor, **told(reason))
-    busy = f"; it has {_busy(found['running'])} of {found['slots']} runs" if verb != "resume" else ""
+    busy = f"; {_busy(found['running'])} of its {counted(found['slots'], 'slot')} busy" if verb != "resume" else ""
     answer(found, as_json, f"executor {found['number']} ({found['name']}) is {found['state']}{busy}")
 
 

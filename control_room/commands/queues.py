@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from control_room.commands.context import AsJson, connect, print_json, print_table
 from control_room.commands.runs_steering import Reason, answer, told
-from control_room.commands.words import coloured, count_text, time_text
+from control_room.commands.words import coloured, count_text, counted, time_text
 
 app = typer.Typer(no_args_is_help=True, help="Queues: what stands in them, and whether it starts.")
 Name = Annotated[str, typer.Argument(metavar="QUEUE")]
@@ -43,7 +43,7 @@ def pause(context: typer.Context, queue: Name, reason: Reason = None, as_json: A
     """Let no run of a queue start; what runs goes on. Needs a token for all workspaces."""
     with connect(context) as client:
         found = client.steer_queue("pause", queue, **told(reason))
-    stands = f"{found['queued']} runs stand in it, {found['running']} run"
+    stands = f"{_standing(found)}, {counted(found['running'], 'run')} of it under way"
     text = stands if found["used"] else "no run has stood in it yet: is the name right?"
     answer(found, as_json, f"queue {queue} is paused; {text}")
 
@@ -53,4 +53,8 @@ def resume(context: typer.Context, queue: Name, as_json: AsJson = False) -> None
     """Let the runs of a queue start again, in the order in which they stand. Needs a token for all workspaces."""
     with connect(context) as client:
         found = client.steer_queue("resume", queue)
-    answer(found, as_json, f"queue {queue} is not paused any more; {found['queued']} runs stand in it")
+    answer(found, as_json, f"queue {queue} is not paused any more; {_standing(found)}")
+
+
+def _standing(queue: dict[str, Any]) -> str:
+    return f"{counted(queue['queued'], 'run')} {'stands' if queue['queued'] == 1 else 'stand'} in it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import AbstractContextManager
 from textwrap import indent
@@ -12,20 +13,23 @@ import typer
 from control_room.commands.context import AsJson, connect, print_json, print_table, program, say
 from control_room.commands.failures import error_line, error_text, trace_end
 from control_room.commands.words import (
-    STATE_VERBS,
     coloured,
     count_text,
     duration_of,
+    local_times,
     moment,
     printable,
     seconds_text,
+    standing,
     time_text,
+    value_text,
 )
 from control_room.errors import interruptible
 
 app = typer.Typer(no_args_is_help=True, help="Look at runs, and steer them.")
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Number or run_id.")]
 Json = dict[str, Any]
+MOST_RESULT = 400  # characters
 
 
 @app.command()
@@ -116,14 +120,25 @@ def retry(
         bool,
         typer.Option("--failed-only/--all-tasks", help="Of a pipeline: keep what succeeded, or run all of it anew."),
     ] = True,
+    latest: Annotated[
+        bool, typer.Option("--latest", help="Take the newest version of the template, not the one that the run had.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a new run of the same definition and parameters; a finished run never changes.
 
-    Of a pipeline only the tasks that did not succeed are run again; they read what the others published before."""
+    Of a pipeline only the tasks that did not succeed are run again; they read what the others published before. With
+    --latest those tasks take the newest version of their templates; the pipeline itself does so with --all-tasks.
+    What had succeeded is done anew, all of it."""
+    from control_room.commands.retries import left_behind, retried
+
     with connect(context) as client:
-        new = client.retry(run, failed_only)
-    _answer(new, as_json, f"run {new['number']} tries run {run} again; it is {new['state']}")
+        old = client.run(run)
+        new = client.retry(run, failed_only, latest)
+        behind = left_behind(client, old, new, latest)
+    _answer(new, as_json, retried(old, new))
+    for line in behind:
+        say(line, quiet=as_json)
 
 
 @app.command()
@@ -134,18 +149,20 @@ def why(context: typer.Context, run: Run, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    say(f"run {run} {STATE_VERBS.get(found['state'], 'is')} {found['state']}")
+    say(f"run {run} {standing(found['state'])}")
     for reason in found["reasons"]:
-        say(indent(printable(f"{reason['message']} ({reason['code']})"), "    ")[2:])
+        say(indent(printable(f"{local_times(reason['message'])} ({reason['code']})"), "    ")[2:])
 
 
 def print_runs(runs: list[Json]) -> None:
     """The table of `runs ls`, also used for the tasks of a pipeline."""
-    columns = {"run": "right", "template": "left", "state": "left", "try": "right", "submitted": "left"}
+    tasks = any(run["task_key"] for run in runs)
+    columns = {"run": "right", **({"task": "left"} if tasks else {}), "template": "left", "state": "left"}
     rows = [
         [
             run["number"],
-            run["task_key"] or run["template_name"],
+            *([run["task_key"]] if tasks else []),
+            run["template_name"],
             coloured(run["state"], _state_text(run)),
             f"{run['attempt']}/{run['max_attempts']}" if run["kind"] != "pipeline" else None,
             time_text(run["submitted_at"]),
@@ -155,7 +172,7 @@ def print_runs(runs: list[Json]) -> None:
         ]
         for run in runs
     ]
-    columns |= {"duration": "right", "rows": "right", "executor": "left"}
+    columns |= {"try": "right", "submitted": "left", "duration": "right", "rows": "right", "executor": "left"}
     print_table(columns, rows, spare=("executor", "rows", "try"))
 
 
@@ -182,7 +199,17 @@ def _answer(run: Json, as_json: bool, text: str) -> None:
 def _ending(run: Json) -> str:
     after = f" after {seconds_text(duration_of(run))}" if run["started_at"] else ""
     text = f"run {run['number']} {run['state']}{after}"
-    return f"{text}\n{indent(error_text(run['error']), '  ')}" if run.get("error") else text
+    told = error_text(run["error"]) if run.get("error") else _result(run)
+    return f"{text}\n{indent(told, '  ')}" if told else text
+
+
+def _result(run: Json) -> str:
+    """What the run's code answered, as JSON in one line; a long one is cut. That of a pipeline is in its table."""
+    if not run["result"] or run["kind"] == "pipeline":
+        return ""
+    text = printable(json.dumps(run["result"], ensure_ascii=False))
+    rest = f"… (all of it: {program()} runs show {run['number']} --json)"
+    return text if len(text) <= MOST_RESULT else text[:MOST_RESULT] + rest
 
 
 def _print_run(run: Json, whole_trace: bool = False) -> None:
@@ -192,10 +219,12 @@ def _print_run(run: Json, whole_trace: bool = False) -> None:
         "run_id": run["run_id"],
         "task of": run["pipeline_run_id"] and f"{_pipeline(run)} (task {run['task_key']})",
         "retry of": run["retry_of"] and (_numbered(run.get("retry_of_number")) or run["retry_of"]),
+        "retried as": ", ".join(f"run {number}" for number in run["retried_as"]),
         "submitted": f"{time_text(run['submitted_at'])} by {run['submitted_by']}",
-        "params": ", ".join(f"{k}={v}" for k, v in run["params"].items()),
+        "params": ", ".join(f"{k}={value_text(v)}" for k, v in run["params"].items()),
         "progress": (run["progress"] or {}).get("message") if run["state"] == "running" else None,
         "cancel": run["cancel_reason"],
+        "result": _result(run),
         "error": error_text(run["error"]),
         "trace": _trace(run, whole_trace),
     }

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from control_room.commands.context import AsJson, connect, print_json, say
-from control_room.commands.words import time_text
+from control_room.commands.words import standing, time_text
 from control_room.errors import MISUSE, REFUSED, ControlRoomError
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Number or run_id.")]
@@ -90,7 +90,7 @@ def unforced(run: Json) -> ControlRoomError:
     """What a requeue would take, of whom."""
     holder = f", held by executor {run['executor_name']}" if run["state"] == "running" else ""
     return ControlRoomError(
-        f"run {run['number']} is {run['state']}{holder}; what its executor does is thrown away",
+        f"run {run['number']} {standing(run['state'])}{holder}; what its executor does is thrown away",
         where=f"run {run['number']}",
         next_step="add --force when its executor is lost; see `control-room executors ls --all`",
         exit_code=MISUSE,
@@ -101,7 +101,7 @@ def unheld(run: Json) -> ControlRoomError:
     """That nobody holds the run."""
     what = "pipeline run" if run["kind"] == "pipeline" else "run"
     return ControlRoomError(
-        f"{what} {run['number']} is {run['state']}; only a run that an executor holds can be requeued",
+        f"{what} {run['number']} {standing(run['state'])}; only a run that an executor holds can be requeued",
         where=f"{what} {run['number']}",
         next_step=f"see `control-room runs why {run['number']}`",
         exit_code=REFUSED,

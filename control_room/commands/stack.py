@@ -39,11 +39,12 @@ def up(
         raise typer.Exit(_foreground(context, options))
     from control_room.local import stack
 
+    before = stack.running_state(folder)
     state = _up(folder, options, as_json)
     if as_json:
         print_json(stack.status(folder))
     else:
-        _greet(state)
+        _greet(state, already=before is not None and before.phase != "starting")
     raise typer.Exit(OK if state.phase == "ready" else FAILED)
 
 
@@ -79,9 +80,13 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     """
     from control_room.local import stack
 
-    answer = stack.status(settings_of(context).folder)
+    folder = settings_of(context).folder
+    answer = stack.status(folder)
     if as_json:
         print_json(answer)
+    elif not answer["services"] and not folder.root.exists():
+        say(f"there is no stack in {folder.root}")
+        say(f"  {program()} up   starts one there; --data-dir or OPS_DATA_DIR names that of another folder")
     else:
         _print_status(answer)
     raise typer.Exit(OK if answer["phase"] == "ready" else FAILED)
@@ -158,9 +163,12 @@ def _tell(event: Event, quiet: bool = False) -> None:
         say("stopped", quiet=quiet)
 
 
-def _greet(state: StackState) -> None:
+def _greet(state: StackState, already: bool) -> None:
     took = f" in {seconds_text(state.ready_seconds)}" if state.ready_seconds else ""
-    say(f"the stack is {state.phase}{took}: {state.urls['dashboard']}")
+    phase = f"{state.phase}{took}"
+    if already:
+        phase = "up already" if state.phase == "ready" else f"up already, and {state.phase}"
+    say(f"the stack is {phase}: {state.urls['dashboard']}")
     say(f"  {program()} login    a link that opens the dashboard")
     say(f"  {program()} status   what runs; down stops it")
 

@@ -15,6 +15,7 @@ from control_room.errors import FAILED, MISUSE, OK, REFUSED, ControlRoomError
 
 Json = dict[str, Any]
 Words = list[str] | None
+INPUT = "NAME=OUTPUT, or of several runs NAME=RUN:OUTPUT"
 
 
 def submit(
@@ -69,7 +70,7 @@ def submit(
         "priority": priority,
         "queue": queue,
         "labels": given.pairs(label or [], "--label") or None,
-        "depends_on": parents(after or [], given.pairs(inputs or [], "--input")) or None,
+        "depends_on": parents(after or [], given.pairs(inputs or [], "--input", INPUT)) or None,
         "condition": condition,
         "dedupe_key": dedupe_key,
         "on_conflict": on_conflict,
@@ -122,7 +123,7 @@ def _submit_bulk(context: typer.Context, file: Path, key: str | None, as_json: b
     if as_json:
         print_json({"accepted": tally.accepted, "refused": tally.refused, "items": tally.items})
     else:
-        say(tally.text())
+        say("; ".join(filter(None, (tally.text(), tally.numbers()))))
     raise typer.Exit(REFUSED if tally.refused else OK)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.text import Text
 
+ISO_TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 STATE_VERBS = {"succeeded": "has", "failed": "has", "cancelled": "was", "skipped": "was"}
 COLOURS = {
     "succeeded": "green",
@@ -75,6 +78,26 @@ def time_text(text: str | None) -> str:
     """Local time, to the second."""
     found = moment(text)
     return found.astimezone().strftime("%Y-%m-%d %H:%M:%S") if found else "–"
+
+
+def local_times(text: str) -> str:
+    """A sentence of the server with its points of time as all others are shown: local, to the second."""
+    return ISO_TIME.sub(lambda found: time_text(found[0]), text)
+
+
+def standing(state: str) -> str:
+    """'succeeded' -> 'has succeeded', 'queued' -> 'is queued'."""
+    return f"{STATE_VERBS.get(state, 'is')} {state}"
+
+
+def counted(number: int, noun: str) -> str:
+    """1, 'run' -> '1 run'; 1200, 'run' -> '1,200 runs'."""
+    return f"{count_text(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def value_text(value: Any) -> str:
+    """A parameter as `-p NAME=VALUE` takes it: text as it is, all else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def duration_of(run: Mapping[str, Any]) -> float | None:

@@ -27,21 +27,31 @@ class ExecutorSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="OPS_", extra="ignore", frozen=True)
 
-    url: str = ""
-    token_file: Path | None = None
-    token_fd: int | None = None
-    connections_file: Path | None = None
-    work_dir: Path | None = None
-    slots: int = Field(default=1, ge=1, le=1000)
-    name: str = ""
-    labels: str = ""
-    workspaces: str = ""
-    queues: str = ""
-    hide: str = ""
-    writable: str = ""
-    log_format: str = ""
-    drain_seconds: float = Field(default=10.0, ge=0)
-    claim_wait_seconds: float = Field(default=30.0, ge=0, le=60)
+    url: str = Field("", description="URL of the control room. Required.")
+    token_file: Path | None = Field(None, description="File with an executor's token.")
+    token_fd: int | None = Field(None, description="File descriptor to read the token from, once, in place of a file.")
+    connections_file: Path | None = Field(
+        None, description="JSON of the connections that runs may name: {name: {kind, endpoint, …}}."
+    )
+    work_dir: Path | None = Field(
+        None, description="Where work folders of runs are made; a folder below the temporary one when left out."
+    )
+    slots: int = Field(default=1, ge=1, le=1000, description="How many runs at once.")
+    name: str = Field("", description="Shown in lists; KIND@HOST when left out.")
+    labels: str = Field("", description="name=value,name=value: what templates may require.")
+    workspaces: str = Field(
+        "", description="name,name: take runs of these only; all that the token allows when left out."
+    )
+    queues: str = Field("", description="name,name: take runs of these queues only; all when left out.")
+    hide: str = Field("", description="Folders that user code must not read, divided by a colon.")
+    writable: str = Field("", description="More folders that user code may write to, divided by a colon.")
+    log_format: str = Field("", description="text or json; text on a terminal, else json, when left out.")
+    drain_seconds: float = Field(
+        default=10.0, ge=0, description="Seconds that runs get to finish when a signal ends the process."
+    )
+    claim_wait_seconds: float = Field(
+        default=30.0, ge=0, le=60, description="Seconds for which a claim waits for a run."
+    )
 
 
 def read_token(settings: ExecutorSettings) -> str:

@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import typer.main
 import yaml
@@ -76,16 +76,19 @@ def settings() -> str:
         "The server reaches Postgres by libpq's own variables: `PGHOST`, `PGPORT`, `PGDATABASE`, `PGUSER` and so on.\n"
     )
     for title, found in (("Server", ServerSettings), ("Executor", ExecutorSettings)):
-        parts.append(f"\n## {title}\n\n{cell(found.__doc__)}\n\n| variable | type | default |\n|---|---|---|\n")
+        parts.append(f"\n## {title}\n\n{cell(found.__doc__)}\n\n| variable | type | default | |\n|---|---|---|---|\n")
         parts += [row(found, name) for name in found.model_fields]
     return "".join(parts)
 
 
 def row(found: type[BaseSettings], name: str) -> str:
     field = found.model_fields[name]
-    kind = cell(getattr(field.annotation, "__name__", field.annotation)).replace("pathlib.", "").replace("typing.", "")
+    if get_origin(field.annotation) is Literal:
+        kind = ", ".join(f"`{value}`" for value in get_args(field.annotation))
+    else:
+        kind = cell(getattr(field.annotation, "__name__", field.annotation)).replace("pathlib.", "")
     default = "" if field.default in (None, "") else f"`{field.default}`"
-    return f"| `OPS_{name.upper()}` | {kind} | {default} |\n"
+    return f"| `OPS_{name.upper()}` | {kind} | {default} | {cell(field.description)} |\n"
 
 
 ERRORS = """# Errors
@@ -143,20 +146,55 @@ def templates() -> str:
         (ROOT / "control_room" / "api" / "schemas" / "template.schema.json").read_text(encoding="utf-8")
     )
     parts = ["# Template fields\n\n`control-room templates apply` checks a template against this schema.\n\n"]
+    parts.append(
+        "`inputs[].name` is the member `name` of each entry of `inputs`; `tasks.KEY.params` is that of each task.\n\n"
+    )
     parts.append("| field | type | |\n|---|---|---|\n")
-    for name, field in schema["properties"].items():
-        parts.append(f"| `{name}` | {field_type(field, schema)} | {cell(field.get('description'))} |\n")
+    parts += [
+        f"| `{path}` | {field_type(field)} | {cell(field.get('description'))} |\n"
+        for path, field in fields(schema, schema, "")
+    ]
     return "".join(parts)
 
 
-def field_type(field: dict[str, Any], schema: dict[str, Any]) -> str:
-    """The type of a field of a JSON Schema, with what an enumeration allows."""
-    if "$ref" in field:
-        field = schema["$defs"][field["$ref"].rsplit("/", 1)[-1]]
-    if "enum" in field:
-        return ", ".join(f"`{value}`" for value in field["enum"])
+def fields(node: dict[str, Any], schema: dict[str, Any], prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(path, field) of a JSON Schema's members, those of members after them."""
+    for name, told in node.get("properties", {}).items():
+        field = resolved(told, schema)
+        path = f"{prefix}{name}"
+        yield path, field | ({"required": True} if name in node.get("required", []) else {"required": False})
+        if "items" in field:
+            yield from fields(resolved(field["items"], schema), schema, f"{path}[].")
+        elif isinstance(field.get("additionalProperties"), dict):
+            yield from fields(resolved(field["additionalProperties"], schema), schema, f"{path}.KEY.")
+        else:
+            yield from fields(field, schema, f"{path}.")
+
+
+def resolved(field: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """The field with what it refers to; a choice with null is that of the other."""
+    other = next((one for one in field.get("anyOf", []) if "$ref" in one), field)
+    found = schema["$defs"][other["$ref"].rsplit("/", 1)[-1]] if "$ref" in other else {}
+    return found | {key: value for key, value in field.items() if key not in ("$ref", "anyOf")}
+
+
+def field_type(field: dict[str, Any]) -> str:
+    """The type of a field of a JSON Schema, with what an enumeration or a range allows."""
+    if values := field.get("enum") or ([field["const"]] if "const" in field else field.get("items", {}).get("enum")):
+        allowed = ", ".join(f"`{value}`" for value in values)
+        return (f"array of {allowed}" if field.get("type") == "array" else allowed) + required(field)
     found = field.get("type", "any")
-    return " or ".join(found) if isinstance(found, list) else str(found)
+    text = " or ".join(found) if isinstance(found, list) else str(found)
+    if "exclusiveMinimum" in field:
+        text += f" above {field['exclusiveMinimum']}"
+    bounds = [str(field[key]) for key in ("minimum", "maximum") if key in field]
+    return (
+        f"{text}{', ' if bounds else ''}{' to '.join(bounds)}{' or more' if len(bounds) == 1 else ''}{required(field)}"
+    )
+
+
+def required(field: dict[str, Any]) -> str:
+    return ", required" if field["required"] else ""
 
 
 PAGES_BY_NAME = {

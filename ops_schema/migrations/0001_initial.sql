@@ -4217,7 +4217,9 @@ begin
   select * into v_run from ops.runs r where r.run_id = p_run_id for update;
   select r.run_id, r.number into v_later from ops.runs r where r.retry_of = p_run_id order by r.number limit 1;
   if v_run.state <> 'failed' then
-    perform ops.fail('OPC05', format('run %s is %s', v_run.number, v_run.state), jsonb_build_object('state', v_run.state),
+    perform ops.fail('OPC05', format('run %s %s %s', v_run.number,
+        case when v_run.state = 'succeeded' then 'has' when ops.is_terminal(v_run.state) then 'was' else 'is' end,
+        v_run.state), jsonb_build_object('state', v_run.state),
                      'Only failed runs are replayed; see `control-room runs dead`.');
   elsif v_run.pipeline_run_id is not null then
     perform ops.fail('OPC05', format('run %s is a task of a pipeline run', v_run.number),
@@ -4539,7 +4541,10 @@ $$;
 -- Mutate and emit: a new run from an ended one; see ops.retry_run. What it waited for, it waits for again: the same
 -- runs, which stay as they ended, so that it finds the same inputs, or is skipped again. A concurrency key keeps the
 -- limit that newer submits gave it. p_failed_only: of a pipeline, the tasks that succeeded are not run again.
-create or replace function ops.rerun(p_run ops.runs, p_key text, p_place jsonb, p_failed_only boolean default true)
+-- p_latest: the newest version of the template, not that of the ended run. A pipeline whose succeeded tasks are kept
+-- stays what it was, as the kept ones are tasks of that; its other tasks take the newest of theirs.
+create or replace function ops.rerun(
+  p_run ops.runs, p_key text, p_place jsonb, p_failed_only boolean default true, p_latest boolean default false)
 returns uuid
 language plpgsql volatile set search_path = ''
 as $$
@@ -4555,14 +4560,18 @@ declare
   v_parents  jsonb := (select coalesce(jsonb_agg(jsonb_build_object('depends_on', d.depends_on, 'inputs', d.inputs)
                                                order by d.depends_on), '[]')
                          from ops.run_dependencies d where d.run_id = p_run.run_id);
+  v_repairs  boolean := p_run.kind = 'pipeline' and p_run.state <> 'succeeded' and p_failed_only;
   v_keep     jsonb := '{}';
   v_pinned   jsonb;
   v_new      uuid;
 begin
   p_place := p_place || '{"rerun": true}';
-  select * into v_template from ops.templates t where t.template_id = p_run.template_id;
-  -- what platform caps allowed then may be above what they allow now: the tighter holds
-  v_body := v_body || jsonb_build_object('caps', ops.effective_caps(p_run.workspace, p_run.template_name, p_run.caps));
+  if p_latest and not v_repairs then
+    v_template := ops.find_template(p_run.workspace, p_run.template_name);
+  else
+    select * into v_template from ops.templates t where t.template_id = p_run.template_id;
+  end if;
+  v_body := v_body || jsonb_build_object('caps', ops.rerun_caps(p_run, v_template));
   if p_run.kind <> 'pipeline' then
     if v_parents = '[]' then
       p_place := p_place || jsonb_build_object('inputs', p_run.inputs);
@@ -4571,12 +4580,37 @@ begin
     perform ops.announce(array[v_new]);
     return v_new;
   end if;
-  v_pinned := (select jsonb_object_agg(c.task_key, c.template_id) from ops.runs c
-                where c.pipeline_run_id = p_run.run_id);
-  if p_run.state <> 'succeeded' and p_failed_only then
+  if not p_latest then
+    v_pinned := (select jsonb_object_agg(c.task_key, c.template_id) from ops.runs c
+                  where c.pipeline_run_id = p_run.run_id);
+  end if;
+  if v_repairs then
     v_keep := ops.succeeded_tasks(p_run.run_id);
   end if;
   return ops.submit_template(v_template, v_body, p_place, v_parents, v_keep, coalesce(v_pinned, '{}'));
+end
+$$;
+
+-- functions/core/rerun_caps.sql
+-- The caps of a new run of an ended one. Of the same template version: those it had; what platform caps allowed then
+-- may be above what they allow now, and the tighter holds. Of another version: that version's, and those which the
+-- ended run's submit had tightened.
+create or replace function ops.rerun_caps(p_run ops.runs, p_template ops.templates) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_before  jsonb;
+  v_tighter jsonb;
+begin
+  if p_template.template_id = p_run.template_id then
+    return ops.effective_caps(p_run.workspace, p_run.template_name, p_run.caps);
+  end if;
+  v_before := ops.effective_caps(p_run.workspace, p_run.template_name, coalesce(nullif(
+    (select t.spec -> 'caps' from ops.templates t where t.template_id = p_run.template_id), 'null'), '{}'));
+  v_tighter := (select jsonb_object_agg(c.key, c.value) from jsonb_each(p_run.caps) c
+                 where c.value::text::numeric < coalesce((v_before ->> c.key)::numeric, 'infinity'));
+  return ops.effective_caps(p_run.workspace, p_run.template_name,
+                            ops.tightest(p_template.spec -> 'caps', v_tighter));
 end
 $$;
 
@@ -4797,12 +4831,13 @@ return least(coalesce((p_retry ->> 'backoff_max_seconds')::numeric, 300),
        * (0.5 + 0.5 * random())::numeric;
 
 -- functions/core/retry_run.sql
--- Retry: a new run of the same template version with the same definition, retry_of pointing at the ended one. For a
+-- Retry: a new run of the same template version with the same parameters, retry_of pointing at the ended one. For a
 -- pipeline that did not succeed: a new pipeline run in which the tasks that succeeded are not run again; the children
 -- that depend on them take their outputs from the old runs. For one that did: a whole new one.
 -- A run that waits because its rerun is unsafe, or because a rule holds it, goes on itself: a person has now decided.
 -- The same key with the same body again answers the same run, with `repeated: true`.
---   p_body {idempotency_key?, failed_only?}; failed_only false: of a pipeline that did not succeed, too, all tasks anew
+--   p_body {idempotency_key?, failed_only?, template?}; failed_only false: of a pipeline that did not succeed, too, all
+--          tasks anew; template 'latest': the newest version (see ops.rerun), 'same' or none: the one it had
 -- Returns the Run. Raises OPU01, OPU02, OPN01, OPC03, OPC05 (it has not ended), OPV01, OPV02.
 create or replace function ops.retry_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
@@ -4811,11 +4846,14 @@ declare
   v_token  ops.tokens := ops.require(p_token_id, array['operator']);
   v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
   v_digest bytea      := ops.digest(coalesce(p_body, '{}') || jsonb_build_object('retry_of', v_run_id));
+  v_latest boolean    := coalesce(p_body ->> 'template' = 'latest', false);
   v_run    ops.runs;
   v_found  uuid;
 begin
   if jsonb_typeof(p_body -> 'failed_only') not in ('boolean', 'null') then
     perform ops.invalid('/failed_only', 'must be true or false');
+  elsif p_body ->> 'template' not in ('same', 'latest') then
+    perform ops.invalid('/template', 'must be same or latest');
   end if;
   select * into v_run from ops.runs r where r.run_id = v_run_id;
   v_found := ops.repeated_submit(v_run.workspace, p_body ->> 'idempotency_key', v_digest);
@@ -4825,6 +4863,10 @@ begin
   perform ops.gather_ready(true);
   select * into v_run from ops.runs r where r.run_id = v_run_id for update;
   if v_run.state = 'waiting' and v_run.state_reason in ('rerun_unsafe', 'held_by_rule') then
+    if v_latest then
+      perform ops.invalid('/template', format('run %s goes on itself, with version %s', v_run.number,
+        v_run.template_version), 'Cancel it first; the cancelled run can be retried with the newest version.');
+    end if;
     perform ops.enqueue(array[v_run_id], 'operator:' || v_token.name);
     insert into ops.retry_requests (workspace, idempotency_key, request_digest, run_id, created_at)
     select v_run.workspace, p_body ->> 'idempotency_key', v_digest, v_run_id, ops.now()
@@ -4838,7 +4880,7 @@ begin
   end if;
   v_found := ops.rerun(v_run, p_body ->> 'idempotency_key', jsonb_build_object(
     'workspace', v_run.workspace, 'submitted_by', v_token.name, 'retry_of', v_run_id,
-    'digest', encode(v_digest, 'hex')), coalesce((p_body ->> 'failed_only')::boolean, true));
+    'digest', encode(v_digest, 'hex')), coalesce((p_body ->> 'failed_only')::boolean, true), v_latest);
   perform ops.notify_gathered();
   return ops.run_json(v_found);  -- a statement of its own, which sees the new run
 end
@@ -6295,6 +6337,30 @@ begin
 end
 $$;
 
+-- functions/core/why_open_tasks.sql
+-- The tasks that a pipeline waits for, at most five: task_queued, task_waiting or task_running with the task's own
+-- reasons in the message and in the detail. Those that are held up come before those that run; a task that waits for
+-- another one, or for the pipeline itself, is left out, as that one's reason is its own. Empty for all other runs.
+create or replace function ops.why_open_tasks(p_run ops.runs, p_workspaces text[]) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(ops.reason('task_' || o.state,
+             format('task %s (run %s) is %s: %s', o.task_key, o.number, o.state,
+                    (select string_agg(r.value ->> 'message', '; ' order by r.n)
+                       from jsonb_array_elements(o.reasons) with ordinality r (value, n))),
+             jsonb_build_object('run_id', o.run_id, 'number', o.number, 'task_key', o.task_key, 'state', o.state,
+                                'reasons', o.reasons))
+           order by o.state = 'running', o.number), '[]')
+    from (select c.run_id, c.number, c.task_key, c.state, ops.why_reasons(c, p_workspaces) as reasons
+            from ops.runs c
+           where c.pipeline_run_id = p_run.run_id and c.state in ('waiting', 'queued', 'running')
+             and coalesce(c.state_reason, '') not in ('waiting_on_dependency', 'waiting_on_pipeline')
+           order by c.state = 'running', c.number limit 5) o);
+end
+$$;
+
 -- functions/core/why_paused.sql
 -- Whether a run is paused: [] or one reason that says by whom, when and why.
 create or replace function ops.why_paused(p_run ops.runs) returns jsonb
@@ -6347,6 +6413,22 @@ begin
 end
 $$;
 
+-- functions/core/why_reasons.sql
+-- The reasons of one run by its state: [{code, message, detail}]. p_workspaces: those the caller may see, null: all.
+create or replace function ops.why_reasons(p_run ops.runs, p_workspaces text[]) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+begin
+  return case p_run.state when 'waiting' then ops.why_waiting(p_run)
+                          when 'queued' then ops.why_queued(p_run, p_workspaces)
+                          when 'running' then ops.why_running(p_run)
+                          when 'succeeded' then ops.why_succeeded(p_run)
+                          when 'failed' then ops.why_failed(p_run)
+                          when 'cancelled' then ops.why_cancelled(p_run)
+                          when 'skipped' then ops.why_skipped(p_run) end;
+end
+$$;
+
 -- functions/core/why_released.sql
 -- That a run's last attempt was given back by an executor that left: [] or one reason, attempt_released.
 create or replace function ops.why_released(p_run ops.runs) returns jsonb
@@ -6372,7 +6454,7 @@ $$;
 
 -- functions/core/why_run.sql
 -- Why a run is not running, what it is doing, or why it ended as it did: {run_id, state, reasons: [{code, message,
--- detail}]}. Raises OPU01, OPN01.
+-- detail}]}. A pipeline that goes on names the tasks that it waits for. Raises OPU01, OPN01.
 create or replace function ops.why_run(p_token_id uuid, p_ref text) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -6381,14 +6463,9 @@ declare
   v_run   ops.runs;
 begin
   select * into v_run from ops.runs r where r.run_id = ops.resolve_run(v_token.token_id, p_ref);
-  return jsonb_build_object('run_id', v_run.run_id, 'state', v_run.state, 'reasons',
-    case v_run.state when 'waiting' then ops.why_waiting(v_run)
-                     when 'queued' then ops.why_queued(v_run, v_token.workspaces)
-                     when 'running' then ops.why_running(v_run)
-                     when 'succeeded' then ops.why_succeeded(v_run)
-                     when 'failed' then ops.why_failed(v_run)
-                     when 'cancelled' then ops.why_cancelled(v_run)
-                     when 'skipped' then ops.why_skipped(v_run) end);
+  return jsonb_build_object('run_id', v_run.run_id, 'state', v_run.state,
+                            'reasons', ops.why_reasons(v_run, v_token.workspaces)
+                                       || ops.why_open_tasks(v_run, v_token.workspaces));
 end
 $$;
 
@@ -6407,7 +6484,8 @@ begin
       select jsonb_build_object('outputs', jsonb_agg(p.output order by p.output)) from ops.publications p
        where p.run_id = p_run.run_id and p.epoch = p_run.epoch and p.state = 'recorded'));
   else
-    v_reasons := v_reasons || ops.reason('running', 'it is running', jsonb_build_object(
+    v_reasons := v_reasons || ops.reason('running', case p_run.kind when 'pipeline' then 'tasks of it have started'
+                                                                    else 'it is running' end, jsonb_build_object(
       'executor_id', v_lease.executor_id, 'lease_deadline', ops.iso(v_lease.lease_deadline)));
   end if;
   v_reasons := v_reasons || ops.why_paused(p_run);
@@ -6460,8 +6538,9 @@ begin
     return '[]';
   end if;
   return jsonb_build_array(ops.reason('all_slots_busy',
-    format('all slots of the %s %s executors that could take it are busy: %s of %s', v_count, p_run.kind, v_busy,
-           v_slots),
+    format('all slots of the %s that could take it are busy: %s of %s',
+           case v_count when 1 then format('one %s executor', p_run.kind)
+                        else format('%s %s executors', v_count, p_run.kind) end, v_busy, v_slots),
     jsonb_build_object('executors', v_count, 'slots', v_slots, 'busy', v_busy)));
 end
 $$;
@@ -7445,6 +7524,8 @@ begin
   select * into v_run from ops.runs r where r.run_id = ops.resolve_run(v_caller.token_id, p_ref);
   return ops.run_json(v_run) || jsonb_build_object(
     'template_digest', (select t.digest from ops.templates t where t.template_id = v_run.template_id),
+    'retried_as', (select coalesce(jsonb_agg(r.number order by r.number), '[]') from ops.runs r
+                    where r.retry_of = v_run.run_id),
     'attempts', ops.run_attempts(v_run.run_id),
     'depends_on', ops.run_parents(v_run.run_id),
     'publications', ops.run_publications(v_run),

@@ -45,7 +45,11 @@ def test_the_pipeline_of_the_demo_reads_exact_table_versions_and_artifacts(queue
         report=task("plain", inputs={"page": "transform.dbt.manifest.json"}),
     )
     whole = queue.submit("flow", params={"year": 2013}, labels={"a": "b"}, priority=3)
-    assert (whole["state"], whole["kind"], queue.why(whole)) == ("waiting", "pipeline", ["waiting_on_tasks"])
+    assert (whole["state"], whole["kind"], queue.why(whole)) == (
+        "waiting",
+        "pipeline",
+        ["waiting_on_tasks", "task_queued"],
+    )
     assert queue.states(whole) == {"ingest": "queued", "transform": "waiting", "report": "waiting"}
     assert queue.why(queue.child(whole, "transform")) == ["waiting_on_dependency"]
 
@@ -224,6 +228,50 @@ def test_a_retried_run_is_a_new_run_with_the_same_definition(queue: Queue) -> No
     repeated = queue.retry(first, idempotency_key="again")
     assert (repeated["run_id"], repeated["repeated"]) == (second["run_id"], True)
     assert queue.state(first) == "failed"
+
+
+def test_a_retry_takes_the_newest_version_when_asked(queue: Queue) -> None:
+    queue.template("once", retry={"max_attempts": 1}, caps={"memory_bytes": 100, "wall_seconds": 60})
+    first = queue.submit("once", caps={"wall_seconds": 30})
+    worker = Worker(queue)
+    worker.report(worker.claim_one(), "failed")
+    queue.template("once", retry={"max_attempts": 1}, caps={"memory_bytes": 200, "wall_seconds": 90})
+    same = queue.retry(first)
+    assert (same["template_version"], same["caps"]) == (1, {"memory_bytes": 100, "wall_seconds": 30})
+    newest = queue.retry(first, template="latest")
+    assert newest["template_version"] == 2
+    assert newest["caps"] == {"memory_bytes": 200, "wall_seconds": 30}, "the submit's own limit stays"
+    assert queue.get(first)["retried_as"] == [same["number"], newest["number"]]
+    with refused("OPV01"):
+        queue.retry(first, template="3")
+
+
+def test_a_repaired_pipeline_takes_the_newest_version_of_the_tasks_that_it_runs(queue: Queue) -> None:
+    pipeline(queue, a=task("plain"), b=task("plain", "a"))
+    first = queue.submit("flow")
+    worker = Worker(queue)
+    finish(worker, "a")
+    finish(worker, "b", "failed")
+    queue.template("plain", retry={"on": []}, description="mended")
+    pipeline(queue, a=task("plain"), b=task("plain", "a"), c=task("plain"))
+    repaired = queue.retry(first, template="latest")
+    assert (repaired["template_version"], queue.states(repaired)) == (1, {"b": "queued"})
+    assert queue.child(repaired, "b")["template_version"] == 2
+    whole = queue.retry(first, template="latest", failed_only=False)
+    assert (whole["template_version"], set(queue.states(whole))) == (2, {"a", "b", "c"})
+
+
+def test_a_run_that_goes_on_itself_takes_no_newer_version(queue: Queue) -> None:
+    queue.template("once", rerun="unsafe")
+    run = queue.submit("once")
+    worker = Worker(queue)
+    worker.claim_one()
+    queue.expire()
+    assert queue.get(run)["state_reason"] == "rerun_unsafe"
+    with refused("OPV01") as found:
+        queue.retry(run, template="latest")
+    assert "goes on itself, with version 1" in found.message
+    assert queue.retry(run)["run_id"] == run["run_id"]
 
 
 @pytest.mark.parametrize(

@@ -236,6 +236,23 @@ def test_a_failed_pipeline_names_the_tasks_that_failed(queue: Queue) -> None:
     ]
 
 
+def test_a_pipeline_names_the_tasks_that_hold_it_up_and_why(queue: Queue) -> None:
+    whole = flow(queue)
+    first = queue.child(whole, "a")
+    found = reasons(queue, whole)["task_queued"]
+    assert found["message"].startswith(f"task a (run {first['number']}) is queued: ")
+    alone = queue.ops.call("why_run", queue.operator, first["run_id"])["reasons"]
+    assert (found["detail"]["task_key"], found["detail"]["reasons"]) == ("a", alone)
+    assert all(reason["message"] in found["message"] for reason in alone)
+    worker = Worker(queue)
+    run = worker.claim_one()
+    assert queue.why(whole) == ["running", "task_running"]
+    worker.report(run)
+    assert queue.why(whole) == ["running", "task_queued"], "the second task's turn"
+    worker.report(worker.claim_one())
+    assert queue.why(whole) == ["succeeded"]
+
+
 def test_a_cancelled_pipeline_names_who_cancelled_it_or_its_cancelled_tasks(queue: Queue) -> None:
     whole = flow(queue)
     queue.cancel(whole, reason="enough")

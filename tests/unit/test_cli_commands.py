@@ -219,6 +219,27 @@ def test_durations_are_short(seconds: float | None, text: str) -> None:
     assert words.seconds_text(seconds) == text
 
 
+def test_a_stack_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
+    found = run("--data-dir", "nowhere", "status", folder=tmp_path)
+    assert (found.returncode, f"there is no stack in {tmp_path}/nowhere" in found.stdout) == (1, True), found.stdout
+    assert "--data-dir or OPS_DATA_DIR" in found.stdout
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "written"), [(True, "true"), ("a b", "a b"), (None, "null"), ({"x": 1.5}, '{"x": 1.5}')]
+)
+def test_a_parameter_is_shown_as_the_command_line_takes_it(given: Any, written: str) -> None:
+    assert words.value_text(given) == written
+    assert collect([f"p={written}"], None, {"properties": {"p": {}}}) == {"p": given}
+
+
+def test_times_in_a_sentence_become_local_ones() -> None:
+    text = words.local_times("until 2026-11-21T06:00:07.123456Z, not 2026-11-21")
+    moment = words.time_text("2026-11-21T06:00:07Z")
+    assert text == f"until {moment}, not 2026-11-21"
+
+
 def test_text_of_a_run_cannot_steer_the_terminal() -> None:
     assert words.printable("a\x1b[2Jb\r\x07\x9b1mc\n\td") == "a[2Jb1mc\n\td"
 

@@ -163,6 +163,7 @@ class RunDetail(Run):
     cap_ledger: list[CapEntry]
     counts: RunCounts
     template_digest: str
+    retried_as: list[int] = Field(description="Numbers of the runs that are retries of this one.")
 
 
 class RunPage(Answer):
@@ -187,6 +188,11 @@ class RetryRun(Request):
         True,
         strict=True,
         description="Of a pipeline: tasks that succeeded are not run again; what needs them reads them.",
+    )
+    template: Literal["same", "latest"] | None = Field(
+        None,
+        description="latest: the newest version of the template. A pipeline whose succeeded tasks are kept stays "
+        "what it was; its other tasks take the newest version of theirs.",
     )
 
 

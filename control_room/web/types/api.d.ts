@@ -1476,6 +1476,11 @@ export interface components {
             failed_only: boolean;
             /** Idempotency Key */
             idempotency_key?: string | null;
+            /**
+             * Template
+             * @description latest: the newest version of the template. A pipeline whose succeeded tasks are kept stays what it was; its other tasks take the newest version of theirs.
+             */
+            template?: ("same" | "latest") | null;
         };
         /**
          * Run
@@ -1719,6 +1724,11 @@ export interface components {
             result: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * Retried As
+             * @description Numbers of the runs that are retries of this one.
+             */
+            retried_as: number[];
             /**
              * Retry
              * @description What its submit said instead of the template's retry policy.

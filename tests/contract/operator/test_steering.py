@@ -293,7 +293,7 @@ async def test_why_all_slots_are_busy(server: Server) -> None:
     made = (await client.post("/executor/v1/executors", json=registration(slots=1))).json()
     await Worker(client, made["executor_id"]).claim()
     found = (await reasons(server, waiting))["all_slots_busy"]
-    assert found["message"] == "all slots of the 1 python executors that could take it are busy: 1 of 1"
+    assert found["message"] == "all slots of the one python executor that could take it are busy: 1 of 1"
     assert found["detail"] == {"executors": 1, "slots": 1, "busy": 1}
     await executor(server)
     assert "all_slots_busy" not in await reasons(server, waiting)

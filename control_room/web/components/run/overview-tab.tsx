@@ -12,6 +12,7 @@ import { Card, CardContent, CardHeader, CardTitle } from "@/components/ui/card";
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
 import { formatCount, formatDuration, formatExact, formatValue, formatWord } from "@/lib/format";
 import { isEmpty, type JsonObject } from "@/lib/json";
+import { isTerminal } from "@/lib/states";
 import { measureName, measures, measureValue } from "@/lib/usage";
 import type { CapEntry, Publication, Run, RunDetail, RunInput } from "@/services/runs";
 
@@ -88,7 +89,7 @@ function facts(run: RunDetail): KeyValue[] {
     ...optional("Executor", run.executor_name),
     ...optional("Rows", run.rows === null ? null : formatCount(run.rows)),
     { key: "Queue", value: `${run.queue}, priority ${run.priority}` },
-    ...optional("Not before", run.not_before && formatExact(run.not_before)),
+    ...optional("Not before", isTerminal(run.state) ? null : run.not_before && formatExact(run.not_before)),
     ...optional("Deadline", run.deadline && formatExact(run.deadline)),
     ...optional("Retry of", run.retry_of && <RunRef run_id={run.retry_of} />),
     ...optional("Cancel reason", run.cancel_reason),
@@ -182,7 +183,9 @@ function Outputs({ run }: { run: RunDetail }) {
           {declared.map((output) => (
             <TableRow key={output.name}>
               <TableCell className="font-medium">{output.name}</TableCell>
-              <TableCell className="whitespace-nowrap text-muted-foreground">not yet</TableCell>
+              <TableCell className="whitespace-nowrap text-muted-foreground">
+                {isTerminal(run.state) ? "not published" : "not yet"}
+              </TableCell>
               <TableCell className="text-right">–</TableCell>
               <TableCell className="text-right">–</TableCell>
               <TableCell className="text-muted-foreground max-md:hidden">{output.mode}</TableCell>

@@ -36,12 +36,13 @@ function useTasks(pipeline: RunDetail): Task[] {
 export function Tasks({ run }: { run: RunDetail }) {
   const tasks = useTasks(run);
   const done = tasks.filter((task) => isTerminal(task.run.state)).length;
+  const failed = tasks.filter((task) => task.run.state === "failed").length;
   return (
     <Card aria-labelledby="tasks-title">
       <CardHeader>
         <CardTitle id="tasks-title">Tasks</CardTitle>
         <span className="figures text-xs text-muted-foreground">
-          {done} of {tasks.length} done
+          {done} of {tasks.length} ended{failed > 0 && `, ${failed} failed`}
         </span>
       </CardHeader>
       {tasks.length > 1 && tasks.length <= MOST_IN_GRAPH && (

@@ -55,7 +55,9 @@ export function StateWithReason({ state, reason }: { state: string; reason: stri
   return (
     <span className="inline-flex flex-wrap items-center gap-x-2 gap-y-0.5">
       <StateBadge state={state} />
-      {reason && <span className="text-xs font-normal text-muted-foreground">{formatWord(reason)}</span>}
+      {reason && reason !== state && (
+        <span className="text-xs font-normal text-muted-foreground">{formatWord(reason)}</span>
+      )}
     </span>
   );
 }

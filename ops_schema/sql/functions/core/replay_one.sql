@@ -9,7 +9,9 @@ begin
   select * into v_run from ops.runs r where r.run_id = p_run_id for update;
   select r.run_id, r.number into v_later from ops.runs r where r.retry_of = p_run_id order by r.number limit 1;
   if v_run.state <> 'failed' then
-    perform ops.fail('OPC05', format('run %s is %s', v_run.number, v_run.state), jsonb_build_object('state', v_run.state),
+    perform ops.fail('OPC05', format('run %s %s %s', v_run.number,
+        case when v_run.state = 'succeeded' then 'has' when ops.is_terminal(v_run.state) then 'was' else 'is' end,
+        v_run.state), jsonb_build_object('state', v_run.state),
                      'Only failed runs are replayed; see `control-room runs dead`.');
   elsif v_run.pipeline_run_id is not null then
     perform ops.fail('OPC05', format('run %s is a task of a pipeline run', v_run.number),

@@ -1,7 +1,10 @@
 -- Mutate and emit: a new run from an ended one; see ops.retry_run. What it waited for, it waits for again: the same
 -- runs, which stay as they ended, so that it finds the same inputs, or is skipped again. A concurrency key keeps the
 -- limit that newer submits gave it. p_failed_only: of a pipeline, the tasks that succeeded are not run again.
-create or replace function ops.rerun(p_run ops.runs, p_key text, p_place jsonb, p_failed_only boolean default true)
+-- p_latest: the newest version of the template, not that of the ended run. A pipeline whose succeeded tasks are kept
+-- stays what it was, as the kept ones are tasks of that; its other tasks take the newest of theirs.
+create or replace function ops.rerun(
+  p_run ops.runs, p_key text, p_place jsonb, p_failed_only boolean default true, p_latest boolean default false)
 returns uuid
 language plpgsql volatile set search_path = ''
 as $$
@@ -17,14 +20,18 @@ declare
   v_parents  jsonb := (select coalesce(jsonb_agg(jsonb_build_object('depends_on', d.depends_on, 'inputs', d.inputs)
                                                order by d.depends_on), '[]')
                          from ops.run_dependencies d where d.run_id = p_run.run_id);
+  v_repairs  boolean := p_run.kind = 'pipeline' and p_run.state <> 'succeeded' and p_failed_only;
   v_keep     jsonb := '{}';
   v_pinned   jsonb;
   v_new      uuid;
 begin
   p_place := p_place || '{"rerun": true}';
-  select * into v_template from ops.templates t where t.template_id = p_run.template_id;
-  -- what platform caps allowed then may be above what they allow now: the tighter holds
-  v_body := v_body || jsonb_build_object('caps', ops.effective_caps(p_run.workspace, p_run.template_name, p_run.caps));
+  if p_latest and not v_repairs then
+    v_template := ops.find_template(p_run.workspace, p_run.template_name);
+  else
+    select * into v_template from ops.templates t where t.template_id = p_run.template_id;
+  end if;
+  v_body := v_body || jsonb_build_object('caps', ops.rerun_caps(p_run, v_template));
   if p_run.kind <> 'pipeline' then
     if v_parents = '[]' then
       p_place := p_place || jsonb_build_object('inputs', p_run.inputs);
@@ -33,9 +40,11 @@ begin
     perform ops.announce(array[v_new]);
     return v_new;
   end if;
-  v_pinned := (select jsonb_object_agg(c.task_key, c.template_id) from ops.runs c
-                where c.pipeline_run_id = p_run.run_id);
-  if p_run.state <> 'succeeded' and p_failed_only then
+  if not p_latest then
+    v_pinned := (select jsonb_object_agg(c.task_key, c.template_id) from ops.runs c
+                  where c.pipeline_run_id = p_run.run_id);
+  end if;
+  if v_repairs then
     v_keep := ops.succeeded_tasks(p_run.run_id);
   end if;
   return ops.submit_template(v_template, v_body, p_place, v_parents, v_keep, coalesce(v_pinned, '{}'));

@@ -1,9 +1,10 @@
--- Retry: a new run of the same template version with the same definition, retry_of pointing at the ended one. For a
+-- Retry: a new run of the same template version with the same parameters, retry_of pointing at the ended one. For a
 -- pipeline that did not succeed: a new pipeline run in which the tasks that succeeded are not run again; the children
 -- that depend on them take their outputs from the old runs. For one that did: a whole new one.
 -- A run that waits because its rerun is unsafe, or because a rule holds it, goes on itself: a person has now decided.
 -- The same key with the same body again answers the same run, with `repeated: true`.
---   p_body {idempotency_key?, failed_only?}; failed_only false: of a pipeline that did not succeed, too, all tasks anew
+--   p_body {idempotency_key?, failed_only?, template?}; failed_only false: of a pipeline that did not succeed, too, all
+--          tasks anew; template 'latest': the newest version (see ops.rerun), 'same' or none: the one it had
 -- Returns the Run. Raises OPU01, OPU02, OPN01, OPC03, OPC05 (it has not ended), OPV01, OPV02.
 create or replace function ops.retry_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
@@ -12,11 +13,14 @@ declare
   v_token  ops.tokens := ops.require(p_token_id, array['operator']);
   v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
   v_digest bytea      := ops.digest(coalesce(p_body, '{}') || jsonb_build_object('retry_of', v_run_id));
+  v_latest boolean    := coalesce(p_body ->> 'template' = 'latest', false);
   v_run    ops.runs;
   v_found  uuid;
 begin
   if jsonb_typeof(p_body -> 'failed_only') not in ('boolean', 'null') then
     perform ops.invalid('/failed_only', 'must be true or false');
+  elsif p_body ->> 'template' not in ('same', 'latest') then
+    perform ops.invalid('/template', 'must be same or latest');
   end if;
   select * into v_run from ops.runs r where r.run_id = v_run_id;
   v_found := ops.repeated_submit(v_run.workspace, p_body ->> 'idempotency_key', v_digest);
@@ -26,6 +30,10 @@ begin
   perform ops.gather_ready(true);
   select * into v_run from ops.runs r where r.run_id = v_run_id for update;
   if v_run.state = 'waiting' and v_run.state_reason in ('rerun_unsafe', 'held_by_rule') then
+    if v_latest then
+      perform ops.invalid('/template', format('run %s goes on itself, with version %s', v_run.number,
+        v_run.template_version), 'Cancel it first; the cancelled run can be retried with the newest version.');
+    end if;
     perform ops.enqueue(array[v_run_id], 'operator:' || v_token.name);
     insert into ops.retry_requests (workspace, idempotency_key, request_digest, run_id, created_at)
     select v_run.workspace, p_body ->> 'idempotency_key', v_digest, v_run_id, ops.now()
@@ -39,7 +47,7 @@ begin
   end if;
   v_found := ops.rerun(v_run, p_body ->> 'idempotency_key', jsonb_build_object(
     'workspace', v_run.workspace, 'submitted_by', v_token.name, 'retry_of', v_run_id,
-    'digest', encode(v_digest, 'hex')), coalesce((p_body ->> 'failed_only')::boolean, true));
+    'digest', encode(v_digest, 'hex')), coalesce((p_body ->> 'failed_only')::boolean, true), v_latest);
   perform ops.notify_gathered();
   return ops.run_json(v_found);  -- a statement of its own, which sees the new run
 end

@@ -1,5 +1,5 @@
 -- Why a run is not running, what it is doing, or why it ended as it did: {run_id, state, reasons: [{code, message,
--- detail}]}. Raises OPU01, OPN01.
+-- detail}]}. A pipeline that goes on names the tasks that it waits for. Raises OPU01, OPN01.
 create or replace function ops.why_run(p_token_id uuid, p_ref text) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -8,13 +8,8 @@ declare
   v_run   ops.runs;
 begin
   select * into v_run from ops.runs r where r.run_id = ops.resolve_run(v_token.token_id, p_ref);
-  return jsonb_build_object('run_id', v_run.run_id, 'state', v_run.state, 'reasons',
-    case v_run.state when 'waiting' then ops.why_waiting(v_run)
-                     when 'queued' then ops.why_queued(v_run, v_token.workspaces)
-                     when 'running' then ops.why_running(v_run)
-                     when 'succeeded' then ops.why_succeeded(v_run)
-                     when 'failed' then ops.why_failed(v_run)
-                     when 'cancelled' then ops.why_cancelled(v_run)
-                     when 'skipped' then ops.why_skipped(v_run) end);
+  return jsonb_build_object('run_id', v_run.run_id, 'state', v_run.state,
+                            'reasons', ops.why_reasons(v_run, v_token.workspaces)
+                                       || ops.why_open_tasks(v_run, v_token.workspaces));
 end
 $$;

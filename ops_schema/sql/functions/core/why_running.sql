@@ -12,7 +12,8 @@ begin
       select jsonb_build_object('outputs', jsonb_agg(p.output order by p.output)) from ops.publications p
        where p.run_id = p_run.run_id and p.epoch = p_run.epoch and p.state = 'recorded'));
   else
-    v_reasons := v_reasons || ops.reason('running', 'it is running', jsonb_build_object(
+    v_reasons := v_reasons || ops.reason('running', case p_run.kind when 'pipeline' then 'tasks of it have started'
+                                                                    else 'it is running' end, jsonb_build_object(
       'executor_id', v_lease.executor_id, 'lease_deadline', ops.iso(v_lease.lease_deadline)));
   end if;
   v_reasons := v_reasons || ops.why_paused(p_run);

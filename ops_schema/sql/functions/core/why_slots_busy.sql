@@ -16,8 +16,9 @@ begin
     return '[]';
   end if;
   return jsonb_build_array(ops.reason('all_slots_busy',
-    format('all slots of the %s %s executors that could take it are busy: %s of %s', v_count, p_run.kind, v_busy,
-           v_slots),
+    format('all slots of the %s that could take it are busy: %s of %s',
+           case v_count when 1 then format('one %s executor', p_run.kind)
+                        else format('%s %s executors', v_count, p_run.kind) end, v_busy, v_slots),
     jsonb_build_object('executors', v_count, 'slots', v_slots, 'busy', v_busy)));
 end
 $$;

@@ -9,6 +9,8 @@ begin
   select * into v_run from ops.runs r where r.run_id = ops.resolve_run(v_caller.token_id, p_ref);
   return ops.run_json(v_run) || jsonb_build_object(
     'template_digest', (select t.digest from ops.templates t where t.template_id = v_run.template_id),
+    'retried_as', (select coalesce(jsonb_agg(r.number order by r.number), '[]') from ops.runs r
+                    where r.retry_of = v_run.run_id),
     'attempts', ops.run_attempts(v_run.run_id),
     'depends_on', ops.run_parents(v_run.run_id),
     'publications', ops.run_publications(v_run),
