@@ -946,12 +946,15 @@ end
 $$;
 
 -- functions/core/check_attempt_owner.sql
--- Guard: the attempt (run, epoch), if there is one, belongs to an executor that this token registered. Raises OPU02.
+-- Guard: the run is of a workspace of the token, and the attempt (run, epoch), if there is one, belongs to an executor
+-- that this token registered. Of a foreign run nothing is told, not that it is there. Raises OPN01, OPU02.
 create or replace function ops.check_attempt_owner(p_token ops.tokens, p_run_id uuid, p_epoch bigint) returns void
 language plpgsql stable set search_path = ''
 as $$
 begin
-  if exists (select from ops.attempts a join ops.executors e on e.executor_id = a.executor_id
+  if exists (select from ops.runs r where r.run_id = p_run_id and r.workspace <> all ((p_token).workspaces)) then
+    perform ops.fail('OPN01', format('there is no run %s', p_run_id));
+  elsif exists (select from ops.attempts a join ops.executors e on e.executor_id = a.executor_id
               where a.run_id = p_run_id and a.epoch = p_epoch and e.token_id <> (p_token).token_id) then
     perform ops.fail('OPU02', format('epoch %s of run %s belongs to an executor of another token', p_epoch, p_run_id));
   end if;
@@ -1942,7 +1945,8 @@ begin
                     else 'continue' end as directive
           from (select n, (m ->> 'run_id')::uuid as run_id, (m ->> 'epoch')::bigint as epoch
                   from jsonb_array_elements(p_runs) with ordinality t (m, n)) s
-          left join ops.runs r on r.run_id = s.run_id
+          join ops.tokens k on k.token_id = p_executor.token_id
+          left join ops.runs r on r.run_id = s.run_id and (k.workspaces is null or r.workspace = any (k.workspaces))
           left join ops.leases l on l.run_id = s.run_id and l.epoch = s.epoch
               and l.executor_id = p_executor.executor_id) d);
 end
@@ -4076,7 +4080,8 @@ language plpgsql volatile set search_path = ''
 as $$
 declare
   v_request ops.claim_requests;
-  v_digest  bytea := ops.digest(p_body - 'request_id' - 'wait_seconds');
+  -- of what is meant: a member that is null is as good as none
+  v_digest  bytea := ops.digest(jsonb_strip_nulls(p_body - 'request_id' - 'wait_seconds'));
 begin
   perform pg_advisory_xact_lock(hashtextextended('ops.claim:' || (p_body ->> 'request_id'), 0));
   select * into v_request from ops.claim_requests c
