@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
-Sha256 = TypeAliasType("Sha256", Annotated[str, Field(pattern='^[0-9a-f]{64}$')])
+from contract.uuids import Uuid
+
+Sha256 = TypeAliasType("Sha256", Annotated[str, Field(pattern="^[0-9a-f]{64}$")])
 """
 Lower-case hexadecimal sha256.
 """
 
 
-OutputName = TypeAliasType(
-    "OutputName", Annotated[str, Field(pattern='^[A-Za-z][A-Za-z0-9_.-]{0,127}$')]
-)
+OutputName = TypeAliasType("OutputName", Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_.-]{0,127}$")])
 """
 Name of an output of the template.
 """
 
 
-LabelsAdditionalProperty = TypeAliasType(
-    "LabelsAdditionalProperty", Annotated[str, Field(max_length=256)]
-)
+LabelsAdditionalProperty = TypeAliasType("LabelsAdditionalProperty", Annotated[str, Field(max_length=256)])
 
 
-Labels = TypeAliasType(
-    "Labels", Annotated[dict[str, LabelsAdditionalProperty], Field(max_length=64)]
-)
+Labels = TypeAliasType("Labels", Annotated[dict[str, LabelsAdditionalProperty], Field(max_length=64)])
 
 
 Usage = TypeAliasType("Usage", Annotated[dict[str, float], Field(max_length=64)])
@@ -38,39 +33,39 @@ Measured use, for instance wall_seconds, cpu_seconds, memory_peak_bytes. Names c
 """
 
 
-RunState = TypeAliasType("RunState", Literal['waiting', 'queued', 'running', 'succeeded', 'failed', 'cancelled', 'skipped'])
+RunState = TypeAliasType(
+    "RunState", Literal["waiting", "queued", "running", "succeeded", "failed", "cancelled", "skipped"]
+)
 
 
-Outcome = TypeAliasType("Outcome", Literal['succeeded', 'failed', 'cancelled', 'expired', 'capped'])
+Outcome = TypeAliasType("Outcome", Literal["succeeded", "failed", "cancelled", "expired", "capped"])
 
 
 class ContractRange(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
-    min: Annotated[str, Field(max_length=16, pattern='^[0-9]+\\.[0-9]+$')]
-    max: Annotated[str, Field(max_length=16, pattern='^[0-9]+\\.[0-9]+$')]
+    min: Annotated[str, Field(max_length=16, pattern="^[0-9]+\\.[0-9]+$")]
+    max: Annotated[str, Field(max_length=16, pattern="^[0-9]+\\.[0-9]+$")]
 
 
-Workspace = TypeAliasType(
-    "Workspace", Annotated[str, Field(max_length=100, min_length=1)]
-)
+Workspace = TypeAliasType("Workspace", Annotated[str, Field(max_length=100, min_length=1)])
 
 
 class RegisterRequest(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
-    instance_id: UUID
+    instance_id: Uuid
     """
     Made once per process start; the key for repeats.
     """
     name: Annotated[str, Field(max_length=200, min_length=1)]
-    kind: Annotated[str, Field(max_length=63, pattern='^[a-z][a-z0-9_-]*$')]
+    kind: Annotated[str, Field(max_length=63, pattern="^[a-z][a-z0-9_-]*$")]
     """
     Kind of runs it executes, for instance python, notebook, dbt.
     """
@@ -101,7 +96,7 @@ class Registration(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    executor_id: UUID
+    executor_id: Uuid
     number: int
     contract_version: str
     heartbeat_seconds: Annotated[float, Field(gt=0.0)]
@@ -116,11 +111,11 @@ Queue = TypeAliasType("Queue", Annotated[str, Field(max_length=100, min_length=1
 
 class ClaimRequest(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
-    request_id: UUID
+    request_id: Uuid
     """
     Made once per wish; sent again when the answer was lost.
     """
@@ -138,7 +133,7 @@ class RunInput(BaseModel):
         frozen=True,
     )
     name: str
-    kind: Literal['table', 'artifact']
+    kind: Literal["table", "artifact"]
     format: str | None
     """
     Of a table; delta.
@@ -151,10 +146,10 @@ class RunInput(BaseModel):
     """
     Of a table; 0 is a version.
     """
-    artifact_id: UUID | None
+    artifact_id: Uuid | None
     sha256: str | None
     size: int | None
-    from_run_id: UUID | None
+    from_run_id: Uuid | None
 
 
 class RunOutput(BaseModel):
@@ -164,7 +159,7 @@ class RunOutput(BaseModel):
     )
     name: str
     format: str
-    mode: Literal['append', 'overwrite']
+    mode: Literal["append", "overwrite"]
     uri: str
 
 
@@ -197,7 +192,7 @@ class ClaimedRun(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    run_id: UUID
+    run_id: Uuid
     number: int
     epoch: Annotated[int, Field(ge=1)]
     attempt: Annotated[int, Field(ge=1)]
@@ -217,11 +212,11 @@ class ClaimedRun(BaseModel):
     caps: Caps
     lease_seconds: Annotated[float, Field(gt=0.0)]
     lease_deadline: AwareDatetime
-    on_lapse: Literal['continue', 'stop']
-    rerun: Literal['safe', 'checked', 'unsafe']
+    on_lapse: Literal["continue", "stop"]
+    rerun: Literal["safe", "checked", "unsafe"]
     labels: Labels
     traceparent: str | None
-    pipeline_run_id: UUID | None
+    pipeline_run_id: Uuid | None
     task_key: str | None
     submitted_by: str | None
 
@@ -237,7 +232,7 @@ class ClaimResponse(BaseModel):
 
 class Progress(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
@@ -250,11 +245,11 @@ class Progress(BaseModel):
 
 class HeartbeatRun(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
-    run_id: UUID
+    run_id: Uuid
     epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
     progress: Progress | None = None
     usage: Usage | None = None
@@ -262,11 +257,11 @@ class HeartbeatRun(BaseModel):
 
 class HeartbeatRequest(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
-    state: Literal['active', 'draining']
+    state: Literal["active", "draining"]
     runs: Annotated[list[HeartbeatRun], Field(max_length=1000)]
 
 
@@ -275,12 +270,12 @@ class RunDirective(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    run_id: UUID
+    run_id: Uuid
     epoch: int
     """
     As sent.
     """
-    directive: Literal['continue', 'cancel', 'drain', 'superseded', 'already_terminal']
+    directive: Literal["continue", "cancel", "drain", "superseded", "already_terminal"]
     lease_deadline: AwareDatetime | None
     reason: str | None
     grace_seconds: Annotated[float | None, Field(ge=0.0)]
@@ -292,7 +287,7 @@ class HeartbeatResponse(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    directive: Literal['continue', 'drain']
+    directive: Literal["continue", "drain"]
     heartbeat_seconds: Annotated[float, Field(gt=0.0)]
     server_time: AwareDatetime
     runs: list[RunDirective]
@@ -300,11 +295,11 @@ class HeartbeatResponse(BaseModel):
 
 class LogChunk(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
-    stream: Annotated[str, Field(max_length=64, pattern='^[A-Za-z][A-Za-z0-9_.-]*$')]
+    stream: Annotated[str, Field(max_length=64, pattern="^[A-Za-z][A-Za-z0-9_.-]*$")]
     seq: Annotated[int, Field(ge=0, le=9007199254740991)]
     offset: Annotated[int, Field(ge=0, le=9007199254740991)]
     """
@@ -319,7 +314,7 @@ class LogChunk(BaseModel):
 
 class LogsRequest(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
@@ -354,11 +349,11 @@ class LogsResponse(BaseModel):
 
 class TableRef(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
-    format: Literal['delta', 'iceberg']
+    format: Literal["delta", "iceberg"]
     uri: Annotated[str, Field(max_length=2048, min_length=1)]
     version: Annotated[int, Field(ge=0, le=9223372036854775807)]
     """
@@ -368,7 +363,7 @@ class TableRef(BaseModel):
 
 class BeginFileArtifact(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
@@ -380,12 +375,12 @@ class BeginFileArtifact(BaseModel):
     or unassigned characters. Else 422 `artifact_name_invalid`.
 
     """
-    kind: Literal['file', 'report', 'log', 'metrics', 'model']
+    kind: Literal["file", "report", "log", "metrics", "model"]
     media_type: Annotated[
         str,
         Field(
             max_length=127,
-            pattern='^[A-Za-z0-9.+_-]+/[A-Za-z0-9.+_-]+(; ?[A-Za-z0-9_-]+=[A-Za-z0-9.+_-]+)*$',
+            pattern="^[A-Za-z0-9.+_-]+/[A-Za-z0-9.+_-]+(; ?[A-Za-z0-9_-]+=[A-Za-z0-9.+_-]+)*$",
         ),
     ]
     size: Annotated[int, Field(ge=0, le=5368709120)]
@@ -398,7 +393,7 @@ class BeginFileArtifact(BaseModel):
 
 class BeginTableArtifact(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
@@ -407,16 +402,14 @@ class BeginTableArtifact(BaseModel):
     """
     As of a file.
     """
-    kind: Literal['table']
+    kind: Literal["table"]
     table: TableRef
     metadata: Annotated[dict[str, Any], Field(max_length=64)] = {}
 
 
 BeginArtifactRequest = TypeAliasType(
     "BeginArtifactRequest",
-    Annotated[
-        BeginFileArtifact | BeginTableArtifact, Field(discriminator='kind')
-    ],
+    Annotated[BeginFileArtifact | BeginTableArtifact, Field(discriminator="kind")],
 )
 
 
@@ -425,7 +418,7 @@ class Upload(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    method: Literal['PUT']
+    method: Literal["PUT"]
     url: Annotated[str, Field(max_length=8192)]
     headers: dict[str, str]
     """
@@ -434,10 +427,10 @@ class Upload(BaseModel):
     expires_at: AwareDatetime
 
 
-ArtifactState = TypeAliasType("ArtifactState", Literal['begun', 'recorded', 'visible', 'orphaned'])
+ArtifactState = TypeAliasType("ArtifactState", Literal["begun", "recorded", "visible", "orphaned"])
 
 
-ArtifactKind = TypeAliasType("ArtifactKind", Literal['file', 'table', 'report', 'log', 'metrics', 'model'])
+ArtifactKind = TypeAliasType("ArtifactKind", Literal["file", "table", "report", "log", "metrics", "model"])
 
 
 class BeginArtifactResponse(BaseModel):
@@ -445,7 +438,7 @@ class BeginArtifactResponse(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    artifact_id: UUID
+    artifact_id: Uuid
     state: ArtifactState
     upload: Upload | None
     already_stored: bool
@@ -453,7 +446,7 @@ class BeginArtifactResponse(BaseModel):
 
 class RecordArtifactRequest(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
@@ -475,8 +468,8 @@ class Artifact(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    artifact_id: UUID
-    run_id: UUID
+    artifact_id: Uuid
+    run_id: Uuid
     epoch: int
     name: str
     kind: ArtifactKind
@@ -494,8 +487,8 @@ class ArtifactDownload(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    artifact_id: UUID
-    run_id: UUID
+    artifact_id: Uuid
+    run_id: Uuid
     epoch: int
     name: str
     kind: ArtifactKind
@@ -523,13 +516,11 @@ class BundleDownload(BaseModel):
 
 class ErrorInfo(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
-    class_: Annotated[
-        Literal['user', 'external', 'internal', 'resources'], Field(alias='class')
-    ]
+    class_: Annotated[Literal["user", "external", "internal", "resources"], Field(alias="class")]
     """
     Who can do something about it.
     """
@@ -547,11 +538,11 @@ class ErrorInfo(BaseModel):
 
 class CapLedgerEntry(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
-    layer: Literal['admission', 'engine', 'watchdog', 'control_room', 'settlement']
+    layer: Literal["admission", "engine", "watchdog", "control_room", "settlement"]
     cap: Annotated[str, Field(max_length=64, min_length=1)]
     limit: float
     observed: float
@@ -565,7 +556,7 @@ class CapLedgerEntry(BaseModel):
 
 class StagedFile(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
@@ -582,23 +573,21 @@ class StagedFile(BaseModel):
     """
 
 
-PartitionByItem = TypeAliasType(
-    "PartitionByItem", Annotated[str, Field(max_length=255, min_length=1)]
-)
+PartitionByItem = TypeAliasType("PartitionByItem", Annotated[str, Field(max_length=255, min_length=1)])
 
 
 class Publication(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
     output: OutputName
-    format: Literal['delta']
-    mode: Literal['append', 'overwrite']
+    format: Literal["delta"]
+    mode: Literal["append", "overwrite"]
     uri: Annotated[str, Field(max_length=2048, min_length=1)]
     files: Annotated[list[StagedFile], Field(max_length=10000)]
-    schema_: Annotated[dict[str, Any], Field(alias='schema')]
+    schema_: Annotated[dict[str, Any], Field(alias="schema")]
     """
     The Delta schema as JSON.
     """
@@ -608,74 +597,64 @@ class Publication(BaseModel):
 
 class SucceededReport(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
     epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
-    outcome: Literal['succeeded']
+    outcome: Literal["succeeded"]
     idempotency_key: Annotated[str, Field(max_length=200, min_length=1)]
     usage: Usage = {}
     finished_at: AwareDatetime
-    cap_ledger: Annotated[
-        list[CapLedgerEntry], Field(max_length=100, validate_default=True)
-    ] = []
+    cap_ledger: Annotated[list[CapLedgerEntry], Field(max_length=100, validate_default=True)] = []
     result: dict[str, Any] = {}
-    publications: Annotated[
-        list[Publication], Field(max_length=100, validate_default=True)
-    ] = []
+    publications: Annotated[list[Publication], Field(max_length=100, validate_default=True)] = []
 
 
 class FailedReport(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
     epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
-    outcome: Literal['failed']
+    outcome: Literal["failed"]
     idempotency_key: Annotated[str, Field(max_length=200, min_length=1)]
     usage: Usage = {}
     finished_at: AwareDatetime
-    cap_ledger: Annotated[
-        list[CapLedgerEntry], Field(max_length=100, validate_default=True)
-    ] = []
+    cap_ledger: Annotated[list[CapLedgerEntry], Field(max_length=100, validate_default=True)] = []
     error: ErrorInfo
     result: dict[str, Any] | None = None
 
 
 class CancelledReport(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
     epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
-    outcome: Literal['cancelled']
+    outcome: Literal["cancelled"]
     idempotency_key: Annotated[str, Field(max_length=200, min_length=1)]
     usage: Usage = {}
     finished_at: AwareDatetime
-    cap_ledger: Annotated[
-        list[CapLedgerEntry], Field(max_length=100, validate_default=True)
-    ] = []
+    cap_ledger: Annotated[list[CapLedgerEntry], Field(max_length=100, validate_default=True)] = []
     reason: Annotated[str, Field(max_length=1024)]
     error: ErrorInfo | None = None
 
 
 class CappedReport(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
     epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
-    outcome: Literal['capped']
+    outcome: Literal["capped"]
     idempotency_key: Annotated[str, Field(max_length=200, min_length=1)]
     usage: Usage = {}
     finished_at: AwareDatetime
-    cap_ledger: Annotated[
-        list[CapLedgerEntry], Field(max_length=100, validate_default=True)
-    ] = []
+    cap_ledger: Annotated[list[CapLedgerEntry], Field(max_length=100, validate_default=True)] = []
     error: ErrorInfo
     cap: Annotated[str, Field(max_length=64, min_length=1)]
 
@@ -684,7 +663,7 @@ Report = TypeAliasType(
     "Report",
     Annotated[
         SucceededReport | FailedReport | CancelledReport | CappedReport,
-        Field(discriminator='outcome'),
+        Field(discriminator="outcome"),
     ],
 )
 
@@ -694,12 +673,12 @@ class Route(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    decision: Literal['finish', 'publish', 'retry', 'wait', 'escalate']
+    decision: Literal["finish", "publish", "retry", "wait", "escalate"]
     reason: str | None
     retry_at: AwareDatetime | None
 
 
-PublicationState = TypeAliasType("PublicationState", Literal['recorded', 'committed', 'failed'])
+PublicationState = TypeAliasType("PublicationState", Literal["recorded", "committed", "failed"])
 
 
 class AcceptedPublication(BaseModel):
@@ -724,7 +703,7 @@ class ReportResponse(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    run_id: UUID
+    run_id: Uuid
     epoch: int
     attempt: int
     outcome: Outcome
@@ -736,12 +715,12 @@ class ReportResponse(BaseModel):
 
 class ExchangeReport(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
-    run_id: UUID
-    artifacts: Annotated[list[UUID], Field(max_length=100)] = []
+    run_id: Uuid
+    artifacts: Annotated[list[Uuid], Field(max_length=100)] = []
     """
     Artifacts of this attempt whose bytes were PUT and which are to be recorded first.
     """
@@ -750,11 +729,11 @@ class ExchangeReport(BaseModel):
 
 class ExchangeRequest(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
-    request_id: UUID
+    request_id: Uuid
     """
     Made once per wish; sent again when the answer was lost.
     """
@@ -766,32 +745,30 @@ class ExchangeRequest(BaseModel):
 
 class CommittedPublication(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
     epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
-    state: Literal['committed']
+    state: Literal["committed"]
     table_version: Annotated[int, Field(ge=0, le=9007199254740991)]
     rows: Annotated[int, Field(ge=0, le=9007199254740991)]
 
 
 class FailedPublication(BaseModel):
     model_config = ConfigDict(
-        extra='forbid',
+        extra="forbid",
         validate_by_name=True,
         frozen=True,
     )
     epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
-    state: Literal['failed']
+    state: Literal["failed"]
     error: ErrorInfo
 
 
 CommitPublicationRequest = TypeAliasType(
     "CommitPublicationRequest",
-    Annotated[
-        CommittedPublication | FailedPublication, Field(discriminator='state')
-    ],
+    Annotated[CommittedPublication | FailedPublication, Field(discriminator="state")],
 )
 
 
@@ -800,7 +777,7 @@ class CommitPublicationResponse(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    run_id: UUID
+    run_id: Uuid
     output: str
     state: PublicationState
     table_version: int | None
@@ -859,7 +836,7 @@ class ExchangeAnswer(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    run_id: UUID
+    run_id: Uuid
     epoch: int
     answer: ReportResponse | None
     problem: Problem | None

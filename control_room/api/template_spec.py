@@ -19,6 +19,7 @@ Spec = Mapping[str, Any]
 _STEPS = 2_000_000
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*")
 _RESERVED = {".", "..", "_delta_log"}
+_WORKSPACES = "_ws"
 
 
 @cache
@@ -90,6 +91,8 @@ def path_wrong(path: str) -> str:
         return "is not a path of plain names: letters, digits, '_', '.', '=', '-' and {params.x}, with '/' between"
     if _RESERVED.intersection(filled.split("/")):
         return "has a name that is reserved: '.' and '_delta_log' cannot be part of it"
+    if filled.split("/")[0] == _WORKSPACES:
+        return f"begins with {_WORKSPACES!r}, which is reserved for the tables of workspaces"
     return ""
 
 

@@ -36,6 +36,9 @@ from executors.runtime.uploads import Uploads
 
 Json = dict[str, Any]
 LEASE_FIELDS = ("lease_seconds", "lease_deadline", "on_lapse", "rerun", "max_attempts")
+# Of the executor's work folder a child may read these of its own attempt. A home that outlived it would let one run
+# leave what the next one executes or sends (.netrc, .ipython/startup), also of another workspace.
+CHILDS_FOLDERS = ("work", "home", "bundle", "inputs")
 RUNTIME_MESSAGES = ("cancelled",)
 TOLD_MISFITS = 20
 INTERRUPTED = "run.interrupted"  # `control-room down` counts these lines
@@ -53,7 +56,6 @@ class Workshop:
     spawn: Spawner
     journal: Journal
     runs_dir: Path
-    home: Path
     hide: tuple[str, ...]
     visible: tuple[str, ...]
     writable: tuple[str, ...]
@@ -246,6 +248,7 @@ class Attempt:
         work = self._folder / "work"
         work.mkdir()
         (self._folder / "work" / ".artifacts").mkdir()
+        (self._folder / "home").mkdir()
         bundle_dir = None
         if self.claimed.bundle:
             bundle_dir = self._shop.bundles.unpack(self.claimed.bundle.sha256, self._folder / "bundle", self._persist)
@@ -282,9 +285,10 @@ class Attempt:
     def _supervise(self, job: Json, book: LogBook, uploads: Uploads) -> ChildEnd:
         work = Path(job["work_dir"])
         marker = f"{self.run_id}/{self.epoch}"
-        environment = child_environment(os.environ, work, self._shop.home, marker, self.claimed.traceparent)
+        environment = child_environment(os.environ, work, self._folder / "home", marker, self.claimed.traceparent)
         shop = self._shop
-        spec = ChildSpec(shop.kind.child_module, job, work, environment, shop.hide, shop.visible, shop.writable)
+        visible = (*shop.visible, *(str(self._folder / name) for name in CHILDS_FOLDERS))
+        spec = ChildSpec(shop.kind.child_module, job, work, environment, shop.hide, visible, shop.writable)
         end = None
         try:
             end = self._watched(self._shop.spawn(spec), book, uploads)

@@ -122,9 +122,8 @@ def make_worker(kind: ExecutorKind, settings: ExecutorSettings, token: str, jour
             spawn=Spawner(),
             journal=journal,
             runs_dir=made(folder / "runs"),
-            home=made(folder / "home"),
-            hide=tuple(hidden_paths(settings, work_dir)),
-            visible=(str(work_dir), sys.prefix, sys.base_prefix, str(Path(__file__).parents[2])),
+            hide=(str(work_dir), *hidden_paths(settings, work_dir)),
+            visible=(sys.prefix, sys.base_prefix, str(Path(__file__).parents[2])),
             writable=tuple(paths_of(settings.writable)),
             log_chunk_bytes=registration.log_chunk_bytes,
         )

@@ -20,6 +20,7 @@ SESSION_SECONDS = 3600
 SHORTEST_SECONDS, LONGEST_SECONDS = 900, 43_200
 POLICY_LIMIT = 2048  # characters, of AWS and of SeaweedFS
 PASSING = frozenset({"InternalError", "InternalFailure", "ServiceUnavailable", "SlowDown", "Throttling", "503", "500"})
+WORKSPACES = "_ws"  # as ops.workspace_root
 ASKED_OF = ("role_arn", "session_seconds", "sts_endpoint")
 Json = dict[str, Any]
 
@@ -39,9 +40,9 @@ def _narrowed(connection: Connection, run: models.ClaimedRun, connections: Mappi
     reads = [item.uri for item in run.inputs if item.uri and _is_of(item.uri, connection, connections)]
     writes = [item.uri for item in run.outputs if _is_of(item.uri, connection, connections)]
     document = policy(reads, writes, f"part-{run.run_id}-{run.epoch}-*")
-    if len(document) > POLICY_LIMIT:  # too many tables to be named one by one: all may be read, and no more be written
-        root = str(connection["root"])
-        document = policy([root], [root], f"*part-{run.run_id}-{run.epoch}-*")
+    if len(document) > POLICY_LIMIT:  # too many to be named one by one: all of the workspace, and no more be written
+        staged = f"*part-{run.run_id}-{run.epoch}-*"
+        document = wide_policy(str(connection["root"]), run.workspace, reads + writes, staged)
     keys = assume(connection, document, f"run-{run.run_id}")
     kept = {name: value for name, value in connection.items() if name not in ASKED_OF}
     return kept | {
@@ -74,6 +75,23 @@ def policy(reads: list[str], writes: list[str], staged: str) -> str:
     given = [statement for statement in statements if statement["Resource"]]
     nothing = {"Effect": "Deny", "Action": ["s3:*"], "Resource": ["*"]}
     return json.dumps({"Version": "2012-10-17", "Statement": given or [nothing]}, separators=(",", ":"))
+
+
+def wide_policy(root: str, workspace: str, tables: list[str], staged: str) -> str:
+    """The session policy for tables too many to be named: all of the run's workspace below ``root``.
+
+    Tables of ``default`` lie anywhere but below a folder _ws, those of another workspace below _ws/<workspace>; tables
+    of the latter that lie elsewhere are left out. Runs of ``default`` can list names below _ws, and open nothing there.
+    """
+    if workspace != "default":
+        own = f"/{WORKSPACES}/{workspace}/"
+        roots = sorted({uri[: uri.index(own) + len(own) - 1] for uri in tables if own in uri})
+        return policy(roots, roots, staged)
+    document = json.loads(policy([root], [root], staged))
+    bucket, prefix = split_uri(root)
+    others = _arn(bucket, prefix, f"{WORKSPACES}/*"), _arn(bucket, prefix, f"*/{WORKSPACES}/*")
+    document["Statement"].append(_allow(["s3:GetObject", "s3:PutObject"], [*others]) | {"Effect": "Deny"})
+    return json.dumps(document, separators=(",", ":"))
 
 
 def _allow(actions: list[str], resources: list[str]) -> Json:

@@ -104,8 +104,9 @@ def confine(hidden: Iterable[str], visible: Iterable[str] = (), writable: Iterab
     the common places unwritable, and the world outside untraceable.
 
     Landlock knows only what is allowed, so everything beside the hidden paths may be read; ``visible`` paths even below
-    a folder that cannot be listed. A hidden path below a writable folder stays untouchable, and nothing new can be made
-    directly in the folders on the way to it. Returns what holds: ``landlock``, or ``process`` (privileges alone).
+    a hidden folder, or one that cannot be listed. Names and sizes of hidden files are told. A hidden path below a
+    writable folder stays untouchable, and nothing new can be made directly in the folders on the way to it. Returns
+    what holds: ``landlock``, or ``process`` (privileges alone).
     """
     try:
         drop_privileges()
@@ -123,11 +124,13 @@ def restrict(hidden: frozenset[str], visible: Iterable[str], writable: Iterable[
     attr = RulesetAttr(read | write | ACCESS_MAKE_DEVICE, 0, scoped)
     size = ctypes.sizeof(attr) if scoped else 8
     ruleset = checked(libc.syscall(SYS_CREATE_RULESET, ctypes.byref(attr), ctypes.c_size_t(size), 0))
-    for path in [*paths_beside(hidden), *map(os.path.realpath, visible)]:
+    shown = [os.path.realpath(path) for path in visible]
+    for path in [*paths_beside(hidden), *shown]:
         if not holds_secret(path, hidden):
             allow(ruleset, path, read)
-    for path in [path for root in writable for path in beside(os.path.realpath(root), hidden)]:
-        allow(ruleset, path, write)
+    for root in map(os.path.realpath, writable):
+        for path in beside(root, veils(root, hidden, shown)):
+            allow(ruleset, path, write)
     for path in HARMLESS_DEVICES:
         allow(ruleset, path, write)
     checked(libc.syscall(SYS_RESTRICT_SELF, ruleset, 0))
@@ -143,6 +146,16 @@ def write_access(abi: int) -> int:
 def holds_secret(path: str, hidden: frozenset[str]) -> bool:
     """Whether a path is a hidden one, or a folder on the way to one."""
     return any(f"{secret}/".startswith(f"{path.rstrip('/')}/") for secret in hidden)
+
+
+def veils(path: str, hidden: frozenset[str], shown: Iterable[str]) -> frozenset[str]:
+    """The hidden paths but those in which a shown folder holds ``path`` (real paths)."""
+    around = [folder for folder in shown if is_within(path, folder)]
+    return frozenset(secret for secret in hidden if not any(is_within(folder, secret) for folder in around))
+
+
+def is_within(path: str, folder: str) -> bool:
+    return f"{path}/".startswith(f"{folder.rstrip('/')}/")
 
 
 def allow(ruleset: int, path: str, access: int) -> None:

@@ -54,7 +54,7 @@ create table ops.settings (
 );
 
 insert into ops.settings (key, value) values
-  ('lakehouse_root', '"s3://lakehouse"'),        -- outputs' uri = this || '/' || path
+  ('lakehouse_root', '"s3://lakehouse"'),        -- see ops.workspace_root
   ('lease_seconds', '60'),                       -- when a template says nothing
   ('claim_wait_seconds', '30'),                  -- told to executors at registration
   ('log_chunk_bytes', '65536'),                  -- told to executors at registration
@@ -946,12 +946,15 @@ end
 $$;
 
 -- functions/core/check_attempt_owner.sql
--- Guard: the attempt (run, epoch), if there is one, belongs to an executor that this token registered. Raises OPU02.
+-- Guard: the run is of a workspace of the token, and the attempt (run, epoch), if there is one, belongs to an executor
+-- that this token registered. Of a foreign run nothing is told, not that it is there. Raises OPN01, OPU02.
 create or replace function ops.check_attempt_owner(p_token ops.tokens, p_run_id uuid, p_epoch bigint) returns void
 language plpgsql stable set search_path = ''
 as $$
 begin
-  if exists (select from ops.attempts a join ops.executors e on e.executor_id = a.executor_id
+  if exists (select from ops.runs r where r.run_id = p_run_id and r.workspace <> all ((p_token).workspaces)) then
+    perform ops.fail('OPN01', format('there is no run %s', p_run_id));
+  elsif exists (select from ops.attempts a join ops.executors e on e.executor_id = a.executor_id
               where a.run_id = p_run_id and a.epoch = p_epoch and e.token_id <> (p_token).token_id) then
     perform ops.fail('OPU02', format('epoch %s of run %s belongs to an executor of another token', p_epoch, p_run_id));
   end if;
@@ -1662,7 +1665,7 @@ begin
   v_run.run_id := coalesce((p_place ->> 'run_id')::uuid, ops.uuid7());
   v_run.workspace := p_place ->> 'workspace';
   v_run.params := ops.checked_params(v_spec -> 'params_schema', p_body -> 'params');
-  v_run.outputs := ops.planned_outputs(v_spec, v_run.params);
+  v_run.outputs := ops.planned_outputs(v_run.workspace, v_spec, v_run.params);
   v_run.labels := coalesce(v_spec -> 'labels', '{}') || coalesce(nullif(p_body -> 'labels', 'null'), '{}');
   v_run.caps := ops.tighten_caps(v_run.workspace, p_template.name, v_spec -> 'caps', nullif(p_body -> 'caps', 'null'));
   v_run.not_before := (p_body ->> 'not_before')::timestamptz;
@@ -1942,7 +1945,8 @@ begin
                     else 'continue' end as directive
           from (select n, (m ->> 'run_id')::uuid as run_id, (m ->> 'epoch')::bigint as epoch
                   from jsonb_array_elements(p_runs) with ordinality t (m, n)) s
-          left join ops.runs r on r.run_id = s.run_id
+          join ops.tokens k on k.token_id = p_executor.token_id
+          left join ops.runs r on r.run_id = s.run_id and (k.workspaces is null or r.workspace = any (k.workspaces))
           left join ops.leases l on l.run_id = s.run_id and l.epoch = s.epoch
               and l.executor_id = p_executor.executor_id) d);
 end
@@ -2618,8 +2622,7 @@ $$;
 create or replace function ops.has_fixed_outputs(p_outputs jsonb) returns boolean
 language sql stable set search_path = ''
 as $$
-  select coalesce(bool_and(o ->> 'path' ~ '^[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*$'
-                           and o ->> 'path' !~ '(^|/)(\.{1,2}|_delta_log)(/|$)'), true)
+  select coalesce(bool_and(ops.is_output_path(o ->> 'path')), true)
     from jsonb_array_elements(coalesce(nullif(p_outputs, 'null'), '[]')) o
 $$;
 
@@ -2736,6 +2739,16 @@ as $$
    where e.run_id = (p_attempt).run_id and e.type = 'report.differs' and e.epoch = (p_attempt).epoch
 $$;
 
+-- functions/core/is_output_path.sql
+-- Whether a path, its parameters filled in, is one of plain names, of which none leads elsewhere or is reserved: _ws is
+-- where the tables of other workspaces than `default` lie (ops.workspace_root).
+create or replace function ops.is_output_path(p_path text) returns boolean
+language sql immutable set search_path = ''
+as $$
+  select coalesce(p_path, '') ~ '^[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*$'
+         and p_path !~ '(^|/)(\.{1,2}|_delta_log)(/|$)' and p_path !~ '^_ws(/|$)'
+$$;
+
 -- functions/core/is_plain_report.sql
 -- Whether a report's body is well formed and says no more than that the attempt succeeded.
 create or replace function ops.is_plain_report(p_body jsonb) returns boolean
@@ -2776,6 +2789,26 @@ return coalesce(
 create or replace function ops.is_released(p_outcome text, p_error jsonb) returns boolean
 language sql immutable parallel safe
 return coalesce(p_outcome = 'expired' and p_error ->> 'code' = 'released', false);
+
+-- functions/core/is_table_for.sql
+-- Whether runs of a workspace may name the table at this URI as one of theirs, to be read by what follows them: not one
+-- of another workspace, nor a folder that holds such. Store keys of a run are narrowed by URI, so what a store's policy
+-- or a client takes for more than a name (wildcards, variables, escapes, empty names, dots) is none either. A table
+-- outside the lakehouse root belongs to no workspace.
+create or replace function ops.is_table_for(p_workspace text, p_uri text) returns boolean
+language sql stable set search_path = ''
+as $$
+  select case
+    when p_uri !~* '^s3' then true
+    when named.uri !~ '^s3://[^/]' or substr(named.uri, 6) ~ '[*?$%#\\]|//|/[.]{1,2}(/|$)' then false
+    when starts_with(named.root || '/', named.uri || '/') then false
+    when named.uri ~ '/_ws(/|$)' then p_workspace <> 'default' and starts_with(named.uri || '/', named.own || '/')
+    else p_workspace = 'default' or not starts_with(named.uri, named.root || '/')
+  end
+  from (select regexp_replace(rtrim(p_uri, '/'), '^s3a?://', 's3://') as uri,
+               regexp_replace(ops.workspace_root('default'), '^s3a?://', 's3://') as root,
+               regexp_replace(ops.workspace_root(p_workspace), '^s3a?://', 's3://') as own) named
+$$;
 
 -- functions/core/is_terminal.sql
 -- Whether a run in this state is done for good.
@@ -3590,7 +3623,7 @@ begin
                where jsonb_typeof(p.value) = 'object' and p.value ? 'default'), '{}'),
     array(select jsonb_array_elements_text(case when jsonb_typeof(v_spec #> '{params_schema,required}') = 'array'
                                                 then v_spec #> '{params_schema,required}' end)),
-    ops.planned_outputs(v_spec, '{}'), coalesce(nullif(v_spec -> 'labels', 'null'), '{}'),
+    ops.planned_outputs(p_workspace, v_spec, '{}'), coalesce(nullif(v_spec -> 'labels', 'null'), '{}'),
     ops.effective_caps(p_workspace, p_name, coalesce(v_spec -> 'caps', '{}')),
     coalesce((v_spec #>> '{retry,max_attempts}')::int, 3),
     coalesce((v_spec ->> 'lease_seconds')::int, ops.setting_number('lease_seconds')::int),
@@ -3648,22 +3681,23 @@ language sql immutable parallel safe
 return coalesce((p_body ->> 'concurrency_limit')::int, (p_spec #>> '{concurrency,limit}')::int, 1);
 
 -- functions/core/planned_outputs.sql
--- The outputs of a run, fixed at submit: [{name, format, mode, uri}] with uri = lakehouse_root + '/' + path. A
--- parameter may be part of the path but cannot lead out of the root. Raises OPV02.
-create or replace function ops.planned_outputs(p_spec jsonb, p_params jsonb) returns jsonb
+-- The outputs of a run, fixed at submit: [{name, format, mode, uri}] with uri = ops.workspace_root + '/' + path. A
+-- parameter may be part of the path but cannot lead out of the workspace's root. Raises OPV02.
+create or replace function ops.planned_outputs(p_workspace text, p_spec jsonb, p_params jsonb) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_root    text  := rtrim(ops.setting('lakehouse_root') #>> '{}', '/');
+  v_root    text  := ops.workspace_root(p_workspace);
   v_outputs jsonb := '[]';
   v_output  jsonb;
   v_path    text;
 begin
   for v_output in select o from jsonb_array_elements(coalesce(p_spec -> 'outputs', '[]')) o loop
     v_path := ops.substitute(v_output -> 'path', p_params, '/outputs/' || (v_output ->> 'name')) #>> '{}';
-    if coalesce(v_path, '') !~ '^[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*$' or v_path ~ '(^|/)(\.{1,2}|_delta_log)(/|$)' then
+    if not ops.is_output_path(v_path) then
       perform ops.params_invalid('/outputs/' || (v_output ->> 'name'),
-        format('%s is not a path of plain names below the lakehouse root', coalesce(v_path, 'null')));
+        format('%s is not a path of plain names below the workspace''s root; _ws is reserved',
+               coalesce(v_path, 'null')));
     end if;
     v_outputs := v_outputs || jsonb_build_object('name', v_output -> 'name',
       'format', coalesce(v_output ->> 'format', 'delta'),
@@ -4081,7 +4115,8 @@ language plpgsql volatile set search_path = ''
 as $$
 declare
   v_request ops.claim_requests;
-  v_digest  bytea := ops.digest(p_body - 'request_id' - 'wait_seconds');
+  -- of what is meant: a member that is null is as good as none
+  v_digest  bytea := ops.digest(jsonb_strip_nulls(p_body - 'request_id' - 'wait_seconds'));
 begin
   perform pg_advisory_xact_lock(hashtextextended('ops.claim:' || (p_body ->> 'request_id'), 0));
   select * into v_request from ops.claim_requests c
@@ -6628,6 +6663,16 @@ begin
 end
 $$;
 
+-- functions/core/workspace_root.sql
+-- Where the tables of a workspace lie: `default` directly below the lakehouse root, any other below _ws/<workspace> of
+-- it. No path of an output begins with _ws (ops.is_output_path), so that no workspace writes into another's.
+create or replace function ops.workspace_root(p_workspace text) returns text
+language sql stable set search_path = ''
+as $$
+  select rtrim(ops.setting('lakehouse_root') #>> '{}', '/')
+         || case when p_workspace = 'default' then '' else '/_ws/' || p_workspace end
+$$;
+
 -- functions/core/zz_triggers.sql
 -- Triggers that hold what a CHECK cannot. The allowed pairs are written into each trigger's WHEN as constants, so
 -- that a good change costs a comparison and no function call. (zz: loads after the functions that it names.)
@@ -6838,6 +6883,7 @@ begin
   perform ops.check_artifact_name(p_body ->> 'name');
   v_new := ops.artifact_from(p_run_id, v_epoch, p_body);
   perform ops.hold_unreported(p_token_id, p_run_id, v_epoch);
+  perform ops.check_table_uri(p_run_id, v_new.table_ref ->> 'uri');
 
   select * into v_found from ops.artifacts a
    where a.run_id = p_run_id and a.epoch = v_epoch and a.name = v_new.name;
@@ -7138,7 +7184,7 @@ begin
   elsif p_key = 'lakehouse_root' then
     if jsonb_typeof(p_value) is distinct from 'string'
        or p_value #>> '{}' !~ '^s3a?://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.=-]+)*/?$'
-       or p_value #>> '{}' ~ '/[.][.]?(/|$)' then
+       or p_value #>> '{}' ~ '/([.][.]?|_ws)(/|$)' then
       perform ops.invalid('/value', 'must be an S3 URI', 'For example "s3://lakehouse" or "s3://bucket/prefix".');
     end if;
   elsif p_key = 'kinds' then
@@ -7167,6 +7213,20 @@ begin
   if v_unknown is not null then
     perform ops.fail('OPV04', format('state: %L is no run state', left(v_unknown, 80)),
       jsonb_build_object('states', v_known), 'Use one of: ' || array_to_string(v_known, ', ') || '.');
+  end if;
+end
+$$;
+
+-- functions/edge/check_table_uri.sql
+-- Guard: a table that an artifact names may be one of the run's workspace (ops.is_table_for). Raises OPV01.
+create or replace function ops.check_table_uri(p_run_id uuid, p_uri text) returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  if p_uri is not null
+     and not ops.is_table_for((select r.workspace from ops.runs r where r.run_id = p_run_id), p_uri) then
+    perform ops.invalid('/table/uri', 'is no plain address of a table of the run''s workspace',
+                        'Name a table below the workspace''s own root, or one outside the lakehouse root.');
   end if;
 end
 $$;

@@ -14,7 +14,7 @@ from contract import models
 from contract.server.limits import BODY_BYTES, LOG_BODY_BYTES
 from contract.versions import NEWEST
 from tests.contract.document import PREFIX
-from tests.contract.plane import EXECUTOR, Plane, begin_body, log_body, registration, report_body
+from tests.contract.plane import EXECUTOR, Plane, begin_body, claim_body, log_body, registration, report_body
 from tests.contract.served import served
 
 AUTHORIZED = {"authorization": f"Bearer {EXECUTOR}", "content-type": "application/json"}
@@ -98,6 +98,38 @@ async def test_a_method_that_is_not_possible_is_a_problem(web: httpx.AsyncClient
     assert (head.status_code, head.content) == (405, b"")
     assert head.headers["content-type"] == "application/problem+json"
     assert answer.headers["contract-version"] == head.headers["contract-version"] == NEWEST
+
+
+NO_IDS = [
+    "0x97a3c4700070008000000000000042",
+    "0197a3c4_7000_7000_8000_00000000_0042",
+    "\u0660197a3c4-7000-7000-8000-000000000042",  # a digit, and not one of these sixteen
+]
+
+
+@pytest.mark.parametrize("value", NO_IDS)
+async def test_an_id_in_a_path_is_read_the_same_on_every_route(web: httpx.AsyncClient, value: str) -> None:
+    run = {"run_id": value, "epoch": 1}
+    hot = await web.post(f"/runs/{value}/report", json=report_body(run), headers=AUTHORIZED)
+    framed = await web.post(f"/runs/{value}/artifacts", json=begin_body(run, b"x"), headers=AUTHORIZED)
+    found, expected = problem(hot, 422, "invalid_request"), problem(framed, 422, "invalid_request")
+    assert found["errors"] == expected["errors"]
+    assert found["errors"][0]["path"] == "path.run_id"
+
+
+@pytest.mark.parametrize("write", ["urn:uuid:{}".format, "{{{}}}".format, lambda text: text.replace("-", "")])
+async def test_an_id_in_a_body_has_one_spelling_and_is_told_by_its_place(plane: Plane, write: Any) -> None:
+    executor_id, run = await plane.claimed()
+    runs = [{"run_id": run["run_id"], "epoch": run["epoch"]}, {"run_id": write(run["run_id"]), "epoch": 1}]
+    beat = await plane.call("POST", f"/executors/{executor_id}/heartbeat", {"state": "active", "runs": runs})
+    found = problem(beat, 422, "invalid_request")
+    assert [one["path"] for one in found["errors"]] == ["/runs/1/run_id"]
+    assert "UUID" in found["errors"][0]["message"]
+    claim = await plane.call("POST", f"/executors/{executor_id}/claims", claim_body(request_id=write(run["run_id"])))
+    assert [one["path"] for one in problem(claim, 422, "invalid_request")["errors"]] == ["/request_id"]
+    upper = [{"run_id": run["run_id"].upper(), "epoch": run["epoch"]}]
+    beat = await plane.call("POST", f"/executors/{executor_id}/heartbeat", {"state": "active", "runs": upper})
+    assert beat.json()["runs"][0]["directive"] == "continue"
 
 
 @pytest.mark.parametrize("value", ["%00", "..%2f..%2fetc%2fpasswd", "x" * 5000, "é", "' or 1=1 --"])

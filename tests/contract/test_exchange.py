@@ -95,6 +95,16 @@ async def test_an_exchange_without_reports_waits_for_runs_like_a_claim(plane: Pl
     assert [one["run_id"] for one in answer["runs"]] == [run["run_id"]]
 
 
+async def test_a_claim_and_an_exchange_with_one_request_id_are_the_same_wish(plane: Plane) -> None:
+    executor_id = await plane.register()
+    run = await plane.submit()
+    wish = {"request_id": str(uuid.uuid4()), "max_runs": 1}
+    claimed = await plane.call("POST", f"/executors/{executor_id}/claims", wish | {"wait_seconds": 0})
+    again = await exchange(plane, executor_id, [], **wish)
+    assert again["claim_problem"] is None
+    assert [one["run_id"] for one in (*claimed.json()["runs"], *again["runs"])] == [run["run_id"]] * 2
+
+
 async def test_an_exchange_with_reports_answers_at_once(plane: Plane) -> None:
     executor_id, run = await plane.claimed()
     async with asyncio.timeout(10):

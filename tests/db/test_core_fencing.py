@@ -49,6 +49,32 @@ def test_every_verb_refuses_a_stale_epoch_with_the_holders_epoch_and_the_reason(
     assert rows == [(1, "orphaned")]
 
 
+def test_of_a_run_of_a_foreign_workspace_nothing_is_told(queue: Queue) -> None:
+    queue.template(outputs=OUTPUTS)
+    queue.submit()
+    run = Worker(queue).claim_one()
+    queue.ops.call("put_workspace", queue.operator, {"workspace": "b"})
+    stranger = Worker(queue)
+    token = queue.ops.token("executor", workspaces=["b"])
+    stranger.token, stranger.id = token, queue.ops.executor(token)
+    for epoch in (run["epoch"], run["epoch"] + 7):
+        sent = run | {"epoch": epoch}
+        verbs = {
+            "report": lambda sent=sent: stranger.report(sent),
+            "logs": lambda sent=sent: queue.ops.call(
+                "append_logs", token, sent["run_id"], {"epoch": sent["epoch"], "chunks": []}
+            ),
+            "artifact": lambda sent=sent: stranger.artifact(sent, "x.html"),
+            "commit": lambda sent=sent: stranger.commit(sent, "flights"),
+        }
+        for verb in verbs.values():
+            with refused("OPN01") as unknown:
+                verb()
+            assert unknown.message == f"there is no run {run['run_id']}"
+        (told,) = stranger.heartbeat(sent)["runs"]
+        assert (told["directive"], told["reason"]) == ("superseded", "unknown run")
+
+
 def test_a_lease_past_its_deadline_that_nobody_revoked_is_still_current(queue: Queue) -> None:
     queue.template()
     queue.submit()

@@ -70,6 +70,17 @@ def test_a_claim_asked_for_again_gets_the_same_runs_minus_those_revoked(queue: Q
         worker.claim(3, request)
 
 
+def test_a_request_id_is_of_what_is_meant_not_of_how_it_is_written(queue: Queue) -> None:
+    queue.template()
+    queue.submit()
+    worker, body = Worker(queue), {"request_id": str(uuid.uuid4()), "max_runs": 1}
+    for same in (body, body | {"queues": None}, body | {"wait_seconds": 3}):
+        (run,) = queue.ops.call("claim_runs", worker.token, worker.id, same)["runs"]
+        assert run["epoch"] == 1
+    with refused("OPC06"):
+        queue.ops.call("claim_runs", worker.token, worker.id, body | {"queues": []})
+
+
 @pytest.mark.parametrize("bad", [{"max_runs": 0}, {"max_runs": 101}, {"request_id": "x"}, {"queues": "all"}])
 def test_a_malformed_claim_is_refused(queue: Queue, bad: dict) -> None:
     worker = Worker(queue)

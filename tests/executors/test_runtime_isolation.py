@@ -244,6 +244,70 @@ def test_the_environment_of_a_child_is_an_allow_list_with_the_trace_to_continue(
     assert run["result"]["HOME"].startswith(str(control_room.executors[0].work_dir))
 
 
+NEIGHBOUR = """
+import os, time
+from pathlib import Path
+
+def main(context, until):
+    (Path(context.work_dir) / "private").write_text("the neighbour's data")
+    (Path.home() / "private").write_text("the neighbour's data")
+    context.log("ready")
+    while not os.path.exists(until):
+        time.sleep(0.02)
+"""
+SNOOP = """
+import os
+from pathlib import Path
+
+def opens(path):
+    try:
+        with open(path, "rb") as file:
+            return bool(file.read(1) or True)
+    except PermissionError:
+        return False
+
+def main(context, top):
+    files = [os.path.join(folder, name) for folder, _, names in os.walk(top) for name in names]
+    (Path(context.work_dir) / "mine").write_text("x")
+    own = [str(Path(context.work_dir)), str(Path(context.bundle_dir)), str(Path.home())]
+    return {"seen": len(files), "own": opens(os.path.join(context.work_dir, "mine")),
+            "opened": [path for path in files if opens(path) and not path.startswith(tuple(own))]}
+"""
+
+
+@pytest.mark.skipif(landlock_abi() < 2, reason="this kernel has no Landlock: a child reads what its account may")
+def test_a_child_reads_nothing_of_other_runs_on_the_same_executor(control_room: Room) -> None:
+    executor = control_room.executor(slots="2")
+    until = control_room.open / "until"
+    neighbour = control_room.submit({"task.py": NEIGHBOUR}, params={"until": str(until)})
+    wait_for("the neighbour's files", lambda: len(list(executor.work_dir.rglob("private"))) == 2)
+    run = control_room.ended(control_room.submit({"task.py": SNOOP}, params={"top": str(executor.work_dir)}))
+    assert list(executor.work_dir.rglob("private")), "the neighbour was there all the time"
+    until.touch()
+    assert control_room.ended(neighbour)["state"] == "succeeded"
+    assert run["state"] == "succeeded", run["error"]
+    assert (run["result"]["own"], run["result"]["opened"]) == (True, [])
+    assert run["result"]["seen"] > 4, "the neighbour's files, its log and the archives were there to be opened"
+
+
+def test_nothing_in_the_home_of_a_run_meets_the_next_one(control_room: Room) -> None:
+    task = """
+from pathlib import Path
+
+def main():
+    found = [path.name for path in Path.home().rglob("*")]
+    (Path.home() / ".ipython" / "startup").mkdir(parents=True)
+    (Path.home() / ".ipython" / "startup" / "evil.py").write_text("evil")
+    (Path.home() / ".netrc").write_text("evil")
+    return {"found": found, "home": str(Path.home())}
+"""
+    executor = control_room.executor()
+    first, second = (control_room.ended(control_room.submit({"task.py": task}))["result"] for _ in range(2))
+    assert (first["found"], second["found"]) == ([], [])
+    assert first["home"] != second["home"]
+    wait_for("both homes to be gone", lambda: not list(executor.work_dir.rglob(".netrc")))
+
+
 def test_an_artifact_path_that_leads_out_of_the_work_folder_is_refused(control_room: Room) -> None:
     task = """
 import json, os

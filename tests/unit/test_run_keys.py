@@ -8,7 +8,7 @@ import pytest
 
 from contract.errors import Unavailable
 from executors.runtime.failures import TaskError
-from executors.runtime.run_keys import assume, policy
+from executors.runtime.run_keys import assume, policy, wide_policy
 
 STAGED = "part-r-1-*"
 
@@ -34,6 +34,20 @@ def test_a_table_at_the_root_of_a_bucket_has_no_empty_part_in_its_name() -> None
         ["arn:aws:s3:::lake/*"],
         ["arn:aws:s3:::lake"],
     ]
+
+
+def test_keys_for_many_tables_stay_in_the_workspace_of_the_run() -> None:
+    tables = ["s3://lake/house/_ws/a/t", "s3://lake/house/_ws/a/u", "s3://lake/house/_ws/ab/u", "s3://lake/x"]
+    reading, writing, listing = json.loads(wide_policy("s3://lake/house", "a", tables, "*part"))["Statement"]
+    assert reading["Resource"] == ["arn:aws:s3:::lake/house/_ws/a/*", "arn:aws:s3:::lake/house/_ws/a/*part"]
+    assert writing["Resource"] == ["arn:aws:s3:::lake/house/_ws/a/*part"]
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": ["house/_ws/a/*"]}}
+
+
+def test_keys_of_the_default_workspace_for_many_tables_open_no_table_of_another() -> None:
+    *_, last = json.loads(wide_policy("s3://lake/house", "default", [], "*part"))["Statement"]
+    assert (last["Effect"], last["Action"]) == ("Deny", ["s3:GetObject", "s3:PutObject"])
+    assert last["Resource"] == ["arn:aws:s3:::lake/house/_ws/*", "arn:aws:s3:::lake/house/*/_ws/*"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ begin
   v_run.run_id := coalesce((p_place ->> 'run_id')::uuid, ops.uuid7());
   v_run.workspace := p_place ->> 'workspace';
   v_run.params := ops.checked_params(v_spec -> 'params_schema', p_body -> 'params');
-  v_run.outputs := ops.planned_outputs(v_spec, v_run.params);
+  v_run.outputs := ops.planned_outputs(v_run.workspace, v_spec, v_run.params);
   v_run.labels := coalesce(v_spec -> 'labels', '{}') || coalesce(nullif(p_body -> 'labels', 'null'), '{}');
   v_run.caps := ops.tighten_caps(v_run.workspace, p_template.name, v_spec -> 'caps', nullif(p_body -> 'caps', 'null'));
   v_run.not_before := (p_body ->> 'not_before')::timestamptz;

@@ -25,7 +25,8 @@ begin
                     else 'continue' end as directive
           from (select n, (m ->> 'run_id')::uuid as run_id, (m ->> 'epoch')::bigint as epoch
                   from jsonb_array_elements(p_runs) with ordinality t (m, n)) s
-          left join ops.runs r on r.run_id = s.run_id
+          join ops.tokens k on k.token_id = p_executor.token_id
+          left join ops.runs r on r.run_id = s.run_id and (k.workspaces is null or r.workspace = any (k.workspaces))
           left join ops.leases l on l.run_id = s.run_id and l.epoch = s.epoch
               and l.executor_id = p_executor.executor_id) d);
 end

@@ -2,7 +2,6 @@
 create or replace function ops.has_fixed_outputs(p_outputs jsonb) returns boolean
 language sql stable set search_path = ''
 as $$
-  select coalesce(bool_and(o ->> 'path' ~ '^[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*$'
-                           and o ->> 'path' !~ '(^|/)(\.{1,2}|_delta_log)(/|$)'), true)
+  select coalesce(bool_and(ops.is_output_path(o ->> 'path')), true)
     from jsonb_array_elements(coalesce(nullif(p_outputs, 'null'), '[]')) o
 $$;

@@ -25,7 +25,7 @@ begin
                where jsonb_typeof(p.value) = 'object' and p.value ? 'default'), '{}'),
     array(select jsonb_array_elements_text(case when jsonb_typeof(v_spec #> '{params_schema,required}') = 'array'
                                                 then v_spec #> '{params_schema,required}' end)),
-    ops.planned_outputs(v_spec, '{}'), coalesce(nullif(v_spec -> 'labels', 'null'), '{}'),
+    ops.planned_outputs(p_workspace, v_spec, '{}'), coalesce(nullif(v_spec -> 'labels', 'null'), '{}'),
     ops.effective_caps(p_workspace, p_name, coalesce(v_spec -> 'caps', '{}')),
     coalesce((v_spec #>> '{retry,max_attempts}')::int, 3),
     coalesce((v_spec ->> 'lease_seconds')::int, ops.setting_number('lease_seconds')::int),

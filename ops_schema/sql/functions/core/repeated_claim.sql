@@ -5,7 +5,8 @@ language plpgsql volatile set search_path = ''
 as $$
 declare
   v_request ops.claim_requests;
-  v_digest  bytea := ops.digest(p_body - 'request_id' - 'wait_seconds');
+  -- of what is meant: a member that is null is as good as none
+  v_digest  bytea := ops.digest(jsonb_strip_nulls(p_body - 'request_id' - 'wait_seconds'));
 begin
   perform pg_advisory_xact_lock(hashtextextended('ops.claim:' || (p_body ->> 'request_id'), 0));
   select * into v_request from ops.claim_requests c

@@ -12,6 +12,7 @@ begin
   perform ops.check_artifact_name(p_body ->> 'name');
   v_new := ops.artifact_from(p_run_id, v_epoch, p_body);
   perform ops.hold_unreported(p_token_id, p_run_id, v_epoch);
+  perform ops.check_table_uri(p_run_id, v_new.table_ref ->> 'uri');
 
   select * into v_found from ops.artifacts a
    where a.run_id = p_run_id and a.epoch = v_epoch and a.name = v_new.name;

@@ -14,7 +14,7 @@ begin
   elsif p_key = 'lakehouse_root' then
     if jsonb_typeof(p_value) is distinct from 'string'
        or p_value #>> '{}' !~ '^s3a?://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.=-]+)*/?$'
-       or p_value #>> '{}' ~ '/[.][.]?(/|$)' then
+       or p_value #>> '{}' ~ '/([.][.]?|_ws)(/|$)' then
       perform ops.invalid('/value', 'must be an S3 URI', 'For example "s3://lakehouse" or "s3://bucket/prefix".');
     end if;
   elsif p_key = 'kinds' then
