@@ -9,22 +9,28 @@ from typing_extensions import TypeAliasType
 
 from contract.uuids import Uuid
 
-Sha256 = TypeAliasType("Sha256", Annotated[str, Field(pattern="^[0-9a-f]{64}$")])
+Sha256 = TypeAliasType("Sha256", Annotated[str, Field(pattern='^[0-9a-f]{64}$')])
 """
 Lower-case hexadecimal sha256.
 """
 
 
-OutputName = TypeAliasType("OutputName", Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_.-]{0,127}$")])
+OutputName = TypeAliasType(
+    "OutputName", Annotated[str, Field(pattern='^[A-Za-z][A-Za-z0-9_.-]{0,127}$')]
+)
 """
 Name of an output of the template.
 """
 
 
-LabelsAdditionalProperty = TypeAliasType("LabelsAdditionalProperty", Annotated[str, Field(max_length=256)])
+LabelsAdditionalProperty = TypeAliasType(
+    "LabelsAdditionalProperty", Annotated[str, Field(max_length=256)]
+)
 
 
-Labels = TypeAliasType("Labels", Annotated[dict[str, LabelsAdditionalProperty], Field(max_length=64)])
+Labels = TypeAliasType(
+    "Labels", Annotated[dict[str, LabelsAdditionalProperty], Field(max_length=64)]
+)
 
 
 Usage = TypeAliasType("Usage", Annotated[dict[str, float], Field(max_length=64)])
@@ -33,30 +39,30 @@ Measured use, for instance wall_seconds, cpu_seconds, memory_peak_bytes. Names c
 """
 
 
-RunState = TypeAliasType(
-    "RunState", Literal["waiting", "queued", "running", "succeeded", "failed", "cancelled", "skipped"]
-)
+RunState = TypeAliasType("RunState", Literal['waiting', 'queued', 'running', 'succeeded', 'failed', 'cancelled', 'skipped'])
 
 
-Outcome = TypeAliasType("Outcome", Literal["succeeded", "failed", "cancelled", "expired", "capped"])
+Outcome = TypeAliasType("Outcome", Literal['succeeded', 'failed', 'cancelled', 'expired', 'capped'])
 
 
 class ContractRange(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
-    min: Annotated[str, Field(max_length=16, pattern="^[0-9]+\\.[0-9]+$")]
-    max: Annotated[str, Field(max_length=16, pattern="^[0-9]+\\.[0-9]+$")]
+    min: Annotated[str, Field(max_length=16, pattern='^[0-9]+\\.[0-9]+$')]
+    max: Annotated[str, Field(max_length=16, pattern='^[0-9]+\\.[0-9]+$')]
 
 
-Workspace = TypeAliasType("Workspace", Annotated[str, Field(max_length=100, min_length=1)])
+Workspace = TypeAliasType(
+    "Workspace", Annotated[str, Field(max_length=100, min_length=1)]
+)
 
 
 class RegisterRequest(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
@@ -65,7 +71,7 @@ class RegisterRequest(BaseModel):
     Made once per process start; the key for repeats.
     """
     name: Annotated[str, Field(max_length=200, min_length=1)]
-    kind: Annotated[str, Field(max_length=63, pattern="^[a-z][a-z0-9_-]*$")]
+    kind: Annotated[str, Field(max_length=63, pattern='^[a-z][a-z0-9_-]*$')]
     """
     Kind of runs it executes, for instance python, notebook, dbt.
     """
@@ -111,7 +117,7 @@ Queue = TypeAliasType("Queue", Annotated[str, Field(max_length=100, min_length=1
 
 class ClaimRequest(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
@@ -133,7 +139,7 @@ class RunInput(BaseModel):
         frozen=True,
     )
     name: str
-    kind: Literal["table", "artifact"]
+    kind: Literal['table', 'artifact']
     format: str | None
     """
     Of a table; delta.
@@ -159,7 +165,7 @@ class RunOutput(BaseModel):
     )
     name: str
     format: str
-    mode: Literal["append", "overwrite"]
+    mode: Literal['append', 'overwrite']
     uri: str
 
 
@@ -212,8 +218,8 @@ class ClaimedRun(BaseModel):
     caps: Caps
     lease_seconds: Annotated[float, Field(gt=0.0)]
     lease_deadline: AwareDatetime
-    on_lapse: Literal["continue", "stop"]
-    rerun: Literal["safe", "checked", "unsafe"]
+    on_lapse: Literal['continue', 'stop']
+    rerun: Literal['safe', 'checked', 'unsafe']
     labels: Labels
     traceparent: str | None
     pipeline_run_id: Uuid | None
@@ -232,7 +238,7 @@ class ClaimResponse(BaseModel):
 
 class Progress(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
@@ -245,7 +251,7 @@ class Progress(BaseModel):
 
 class HeartbeatRun(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
@@ -257,11 +263,11 @@ class HeartbeatRun(BaseModel):
 
 class HeartbeatRequest(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
-    state: Literal["active", "draining"]
+    state: Literal['active', 'draining']
     runs: Annotated[list[HeartbeatRun], Field(max_length=1000)]
 
 
@@ -275,7 +281,7 @@ class RunDirective(BaseModel):
     """
     As sent.
     """
-    directive: Literal["continue", "cancel", "drain", "superseded", "already_terminal"]
+    directive: Literal['continue', 'cancel', 'drain', 'superseded', 'already_terminal']
     lease_deadline: AwareDatetime | None
     reason: str | None
     grace_seconds: Annotated[float | None, Field(ge=0.0)]
@@ -287,7 +293,7 @@ class HeartbeatResponse(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    directive: Literal["continue", "drain"]
+    directive: Literal['continue', 'drain']
     heartbeat_seconds: Annotated[float, Field(gt=0.0)]
     server_time: AwareDatetime
     runs: list[RunDirective]
@@ -295,11 +301,11 @@ class HeartbeatResponse(BaseModel):
 
 class LogChunk(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
-    stream: Annotated[str, Field(max_length=64, pattern="^[A-Za-z][A-Za-z0-9_.-]*$")]
+    stream: Annotated[str, Field(max_length=64, pattern='^[A-Za-z][A-Za-z0-9_.-]*$')]
     seq: Annotated[int, Field(ge=0, le=9007199254740991)]
     offset: Annotated[int, Field(ge=0, le=9007199254740991)]
     """
@@ -314,7 +320,7 @@ class LogChunk(BaseModel):
 
 class LogsRequest(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
@@ -349,11 +355,11 @@ class LogsResponse(BaseModel):
 
 class TableRef(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
-    format: Literal["delta", "iceberg"]
+    format: Literal['delta', 'iceberg']
     uri: Annotated[str, Field(max_length=2048, min_length=1)]
     version: Annotated[int, Field(ge=0, le=9223372036854775807)]
     """
@@ -363,7 +369,7 @@ class TableRef(BaseModel):
 
 class BeginFileArtifact(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
@@ -375,12 +381,12 @@ class BeginFileArtifact(BaseModel):
     or unassigned characters. Else 422 `artifact_name_invalid`.
 
     """
-    kind: Literal["file", "report", "log", "metrics", "model"]
+    kind: Literal['file', 'report', 'log', 'metrics', 'model']
     media_type: Annotated[
         str,
         Field(
             max_length=127,
-            pattern="^[A-Za-z0-9.+_-]+/[A-Za-z0-9.+_-]+(; ?[A-Za-z0-9_-]+=[A-Za-z0-9.+_-]+)*$",
+            pattern='^[A-Za-z0-9.+_-]+/[A-Za-z0-9.+_-]+(; ?[A-Za-z0-9_-]+=[A-Za-z0-9.+_-]+)*$',
         ),
     ]
     size: Annotated[int, Field(ge=0, le=5368709120)]
@@ -393,7 +399,7 @@ class BeginFileArtifact(BaseModel):
 
 class BeginTableArtifact(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
@@ -402,14 +408,16 @@ class BeginTableArtifact(BaseModel):
     """
     As of a file.
     """
-    kind: Literal["table"]
+    kind: Literal['table']
     table: TableRef
     metadata: Annotated[dict[str, Any], Field(max_length=64)] = {}
 
 
 BeginArtifactRequest = TypeAliasType(
     "BeginArtifactRequest",
-    Annotated[BeginFileArtifact | BeginTableArtifact, Field(discriminator="kind")],
+    Annotated[
+        BeginFileArtifact | BeginTableArtifact, Field(discriminator='kind')
+    ],
 )
 
 
@@ -418,7 +426,7 @@ class Upload(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    method: Literal["PUT"]
+    method: Literal['PUT']
     url: Annotated[str, Field(max_length=8192)]
     headers: dict[str, str]
     """
@@ -427,10 +435,10 @@ class Upload(BaseModel):
     expires_at: AwareDatetime
 
 
-ArtifactState = TypeAliasType("ArtifactState", Literal["begun", "recorded", "visible", "orphaned"])
+ArtifactState = TypeAliasType("ArtifactState", Literal['begun', 'recorded', 'visible', 'orphaned'])
 
 
-ArtifactKind = TypeAliasType("ArtifactKind", Literal["file", "table", "report", "log", "metrics", "model"])
+ArtifactKind = TypeAliasType("ArtifactKind", Literal['file', 'table', 'report', 'log', 'metrics', 'model'])
 
 
 class BeginArtifactResponse(BaseModel):
@@ -446,7 +454,7 @@ class BeginArtifactResponse(BaseModel):
 
 class RecordArtifactRequest(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
@@ -516,11 +524,13 @@ class BundleDownload(BaseModel):
 
 class ErrorInfo(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
-    class_: Annotated[Literal["user", "external", "internal", "resources"], Field(alias="class")]
+    class_: Annotated[
+        Literal['user', 'external', 'internal', 'resources'], Field(alias='class')
+    ]
     """
     Who can do something about it.
     """
@@ -538,11 +548,11 @@ class ErrorInfo(BaseModel):
 
 class CapLedgerEntry(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
-    layer: Literal["admission", "engine", "watchdog", "control_room", "settlement"]
+    layer: Literal['admission', 'engine', 'watchdog', 'control_room', 'settlement']
     cap: Annotated[str, Field(max_length=64, min_length=1)]
     limit: float
     observed: float
@@ -556,7 +566,7 @@ class CapLedgerEntry(BaseModel):
 
 class StagedFile(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
@@ -573,21 +583,23 @@ class StagedFile(BaseModel):
     """
 
 
-PartitionByItem = TypeAliasType("PartitionByItem", Annotated[str, Field(max_length=255, min_length=1)])
+PartitionByItem = TypeAliasType(
+    "PartitionByItem", Annotated[str, Field(max_length=255, min_length=1)]
+)
 
 
 class Publication(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
     output: OutputName
-    format: Literal["delta"]
-    mode: Literal["append", "overwrite"]
+    format: Literal['delta']
+    mode: Literal['append', 'overwrite']
     uri: Annotated[str, Field(max_length=2048, min_length=1)]
     files: Annotated[list[StagedFile], Field(max_length=10000)]
-    schema_: Annotated[dict[str, Any], Field(alias="schema")]
+    schema_: Annotated[dict[str, Any], Field(alias='schema')]
     """
     The Delta schema as JSON.
     """
@@ -597,64 +609,74 @@ class Publication(BaseModel):
 
 class SucceededReport(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
     epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
-    outcome: Literal["succeeded"]
+    outcome: Literal['succeeded']
     idempotency_key: Annotated[str, Field(max_length=200, min_length=1)]
     usage: Usage = {}
     finished_at: AwareDatetime
-    cap_ledger: Annotated[list[CapLedgerEntry], Field(max_length=100, validate_default=True)] = []
+    cap_ledger: Annotated[
+        list[CapLedgerEntry], Field(max_length=100, validate_default=True)
+    ] = []
     result: dict[str, Any] = {}
-    publications: Annotated[list[Publication], Field(max_length=100, validate_default=True)] = []
+    publications: Annotated[
+        list[Publication], Field(max_length=100, validate_default=True)
+    ] = []
 
 
 class FailedReport(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
     epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
-    outcome: Literal["failed"]
+    outcome: Literal['failed']
     idempotency_key: Annotated[str, Field(max_length=200, min_length=1)]
     usage: Usage = {}
     finished_at: AwareDatetime
-    cap_ledger: Annotated[list[CapLedgerEntry], Field(max_length=100, validate_default=True)] = []
+    cap_ledger: Annotated[
+        list[CapLedgerEntry], Field(max_length=100, validate_default=True)
+    ] = []
     error: ErrorInfo
     result: dict[str, Any] | None = None
 
 
 class CancelledReport(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
     epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
-    outcome: Literal["cancelled"]
+    outcome: Literal['cancelled']
     idempotency_key: Annotated[str, Field(max_length=200, min_length=1)]
     usage: Usage = {}
     finished_at: AwareDatetime
-    cap_ledger: Annotated[list[CapLedgerEntry], Field(max_length=100, validate_default=True)] = []
+    cap_ledger: Annotated[
+        list[CapLedgerEntry], Field(max_length=100, validate_default=True)
+    ] = []
     reason: Annotated[str, Field(max_length=1024)]
     error: ErrorInfo | None = None
 
 
 class CappedReport(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
     epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
-    outcome: Literal["capped"]
+    outcome: Literal['capped']
     idempotency_key: Annotated[str, Field(max_length=200, min_length=1)]
     usage: Usage = {}
     finished_at: AwareDatetime
-    cap_ledger: Annotated[list[CapLedgerEntry], Field(max_length=100, validate_default=True)] = []
+    cap_ledger: Annotated[
+        list[CapLedgerEntry], Field(max_length=100, validate_default=True)
+    ] = []
     error: ErrorInfo
     cap: Annotated[str, Field(max_length=64, min_length=1)]
 
@@ -663,7 +685,7 @@ Report = TypeAliasType(
     "Report",
     Annotated[
         SucceededReport | FailedReport | CancelledReport | CappedReport,
-        Field(discriminator="outcome"),
+        Field(discriminator='outcome'),
     ],
 )
 
@@ -673,12 +695,12 @@ class Route(BaseModel):
         validate_by_name=True,
         frozen=True,
     )
-    decision: Literal["finish", "publish", "retry", "wait", "escalate"]
+    decision: Literal['finish', 'publish', 'retry', 'wait', 'escalate']
     reason: str | None
     retry_at: AwareDatetime | None
 
 
-PublicationState = TypeAliasType("PublicationState", Literal["recorded", "committed", "failed"])
+PublicationState = TypeAliasType("PublicationState", Literal['recorded', 'committed', 'failed'])
 
 
 class AcceptedPublication(BaseModel):
@@ -715,7 +737,7 @@ class ReportResponse(BaseModel):
 
 class ExchangeReport(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
@@ -729,7 +751,7 @@ class ExchangeReport(BaseModel):
 
 class ExchangeRequest(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
@@ -745,30 +767,32 @@ class ExchangeRequest(BaseModel):
 
 class CommittedPublication(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
     epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
-    state: Literal["committed"]
+    state: Literal['committed']
     table_version: Annotated[int, Field(ge=0, le=9007199254740991)]
     rows: Annotated[int, Field(ge=0, le=9007199254740991)]
 
 
 class FailedPublication(BaseModel):
     model_config = ConfigDict(
-        extra="forbid",
+        extra='forbid',
         validate_by_name=True,
         frozen=True,
     )
     epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
-    state: Literal["failed"]
+    state: Literal['failed']
     error: ErrorInfo
 
 
 CommitPublicationRequest = TypeAliasType(
     "CommitPublicationRequest",
-    Annotated[CommittedPublication | FailedPublication, Field(discriminator="state")],
+    Annotated[
+        CommittedPublication | FailedPublication, Field(discriminator='state')
+    ],
 )
 
 
