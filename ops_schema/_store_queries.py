@@ -88,6 +88,7 @@ EVENT_WRITERS: Final[frozenset[str]] = frozenset(
         "reschedule_run",
         "requeue_run",
         "replay_each",
+        "leave_executor",
         "record_artifact",
         "exchange_each",
         "commit_publication",

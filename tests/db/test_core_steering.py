@@ -393,4 +393,4 @@ def test_terminal_is_final(queue: Queue, verb: str, state: str) -> None:
     assert queue.get(run) == before
     again = queue.retry(run)
     assert again["retry_of"] == run["run_id"]
-    assert queue.get(run) == before
+    assert queue.get(run) == before | {"retried_as": [again["number"]]}
