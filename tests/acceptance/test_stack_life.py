@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import httpx
 import psutil
 import pytest
 import yaml
@@ -160,16 +159,6 @@ def test_the_executors_key_opens_the_lakehouse_bucket_and_no_artifact(stack: Sta
     assert refusal(executor.list_objects_v2, Bucket="artifacts") == 403
     assert refusal(executor.delete_object, Bucket="artifacts", Key="theirs") == 403
     assert refusal(executor.copy_object, Bucket="lakehouse", Key="stolen", CopySource="artifacts/theirs") == 403
-
-
-def test_nobody_gets_around_the_identities_through_the_stores_inner_ports(stack: Stack) -> None:
-    ports = status(stack)["ports"]
-    filer = f"http://127.0.0.1:{ports['s3_filer']}/buckets/artifacts/"
-    assert httpx.get(filer, trust_env=False).status_code == 401
-    assert httpx.post(f"{filer}x", files={"file": b"1"}, trust_env=False).status_code == 401
-    needle = f"http://127.0.0.1:{ports['s3_volume']}/1,0123456789"
-    assert httpx.get(needle, trust_env=False).status_code == 401
-    assert httpx.delete(needle, trust_env=False).status_code == 401
 
 
 def test_a_run_goes_through_the_whole_stack(stack: Stack) -> None:
