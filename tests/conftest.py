@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,11 @@ from typing import Any
 import pytest
 
 from tests.support.stack import Stack
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell without job control gives that to what it starts in the background, and processes hand it on to theirs:
+    # Ctrl-C would then reach none of the programs under test.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
