@@ -2312,30 +2312,13 @@ end
 $$;
 
 -- functions/core/expire_one.sql
--- Mutate and emit: a step of the sweep (ops.sweep_each): a lease is past its deadline; the epoch rises, the attempt is
--- expired, the run is routed. The caller holds run and lease. Answers {ended, epoch, decision}.
+-- Mutate and emit: a step of the sweep (ops.sweep_each): a lease is past its deadline, and the run is taken from its
+-- executor; see ops.take_back. The caller holds run and lease.
 create or replace function ops.expire_one(p_run_id uuid, p_actor text) returns jsonb
-language plpgsql volatile set search_path = ''
+language sql volatile set search_path = ''
 as $$
-declare
-  v_lost  ops.leases;
-  v_error jsonb;
-  v_route jsonb;
-begin
-  select * into v_lost from ops.leases l where l.run_id = p_run_id;
-  v_error := ops.expired_error(v_lost.lease_deadline);
-  update ops.attempts a set outcome = 'expired', finished_at = ops.now(), error = v_error
-   where a.run_id = p_run_id and a.epoch = v_lost.epoch;
-  update ops.artifacts f set state = 'orphaned', orphaned_at = ops.now()
-   where f.run_id = p_run_id and f.epoch = v_lost.epoch and f.state in ('begun', 'recorded');
-  update ops.runs r set epoch = r.epoch + 1, expirations = r.expirations + 1 where r.run_id = p_run_id;
-
-  perform ops.emit(p_run_id, 'attempt.expired', v_lost.epoch, p_actor, jsonb_build_object(
-    'executor_id', v_lost.executor_id, 'lease_deadline', ops.iso(v_lost.lease_deadline)));
-  v_route := ops.route_run(p_run_id, 'expired', v_error, p_actor);
-  return jsonb_build_object('epoch', v_lost.epoch, 'decision', v_route -> 'decision',
-    'ended', case when (v_route ->> 'ended')::boolean then jsonb_build_array(p_run_id) else '[]' end);
-end
+  select ops.take_back(p_run_id, ops.expired_error(l.lease_deadline), p_actor, '{}', false)
+    from ops.leases l where l.run_id = p_run_id
 $$;
 
 -- functions/core/expired_error.sql
@@ -5806,11 +5789,13 @@ $$;
 
 -- functions/core/take_back.sql
 -- Mutate and emit: take a running run from its executor for another try: the epoch rises, the attempt is expired with
--- p_error, the run is routed without a backoff. It counts as an expiration, unless the executor gave the run back
--- itself (ops.is_released): then the attempt costs nothing, and the run may have one more. The caller holds the run's
--- lock, and settles what ended. p_told: what the event says beside.
+-- p_error, the run is routed, without a backoff unless p_at_once is false. It counts as an expiration, unless the
+-- executor gave the run back itself (ops.is_released): then the attempt costs nothing, and the run may have one more.
+-- The caller holds the run's lock, and settles what ended. p_told: what the event says beside.
 -- Answers {ended: [run_id], epoch, decision}, as a step of ops.sweep_each.
-create or replace function ops.take_back(p_run_id uuid, p_error jsonb, p_actor text, p_told jsonb) returns jsonb
+create or replace function ops.take_back(
+  p_run_id uuid, p_error jsonb, p_actor text, p_told jsonb, p_at_once boolean default true)
+returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
 declare
@@ -5832,7 +5817,7 @@ begin
 
   perform ops.emit(p_run_id, 'attempt.expired', v_lease.epoch, p_actor, p_told || v_more || jsonb_build_object(
     'executor_id', v_lease.executor_id, 'lease_deadline', ops.iso(v_lease.lease_deadline)));
-  v_route := ops.route_run(p_run_id, 'expired', p_error, p_actor, null, null, true);
+  v_route := ops.route_run(p_run_id, 'expired', p_error, p_actor, null, null, p_at_once);
   return jsonb_build_object('epoch', v_lease.epoch, 'decision', v_route -> 'decision',
     'ended', case when (v_route ->> 'ended')::boolean then jsonb_build_array(p_run_id) else '[]' end);
 end

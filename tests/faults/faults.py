@@ -215,7 +215,7 @@ FAULTS = (
         "epoch not raised at revocation",
         "the loser of a lease and nobody have the same epoch",
         (MACHINE, RACES + "a_report_that_comes_while_the_sweeper_revokes_is_refused"),
-        (Edit("expire_one", "set epoch = r.epoch + 1, expirations", "set expirations"),),
+        (Edit("take_back", "set epoch = epoch + 1, expirations", "set expirations"),),
     ),
     Fault(
         "NOTIFY missing",
