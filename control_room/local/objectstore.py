@@ -78,6 +78,7 @@ class ObjectStore(Service):
     ports = tuple(PORT_FLAGS)
     stop_seconds = 15.0
     hang_seconds = 120.0
+    _guarded: Identity | None = None  # the process whose inner ports were seen to speak TLS
 
     def prepare(self) -> None:
         program()
@@ -100,8 +101,11 @@ class ObjectStore(Service):
         After a restart buckets answer a moment before the volumes are known that hold the objects' bytes. TLS is looked
         at since the store goes on without it, open to all, when it cannot read its certificate.
         """
-        for name in GUARDED:
-            await _ensure_tls(self.port(name), self.folder)
+        if self._guarded != identity:  # which stays so while the process lives
+            context = _tls(self.folder)
+            for name in GUARDED:
+                await _ensure_tls(self.port(name), context)
+            self._guarded = identity
         key = self.folder.s3_key(OWNER_KEY)
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
             for bucket in BUCKETS:
@@ -109,12 +113,11 @@ class ObjectStore(Service):
             await _ensure(client, "GET", f"{endpoint(self.state)}/{ARTIFACTS}/{PROBED}", key, b"ready")
 
 
-async def _ensure_tls(port: int, folder: StackFolder) -> None:
+async def _ensure_tls(port: int, context: ssl.SSLContext) -> None:
     try:
-        context = _tls(folder)
         async with asyncio.timeout(5):
             _, writer = await asyncio.open_connection(ports.LOOPBACK, port, ssl=context)
-    except OSError as error:  # of TLS and files as well; a timeout is one too
+    except OSError as error:  # of TLS as well; a timeout is one too
         raise NotReady(f"{ports.LOOPBACK}:{port}: no TLS ({error or type(error).__name__})") from error
     writer.transport.abort()
 
@@ -122,8 +125,11 @@ async def _ensure_tls(port: int, folder: StackFolder) -> None:
 def _tls(folder: StackFolder) -> ssl.SSLContext:
     """The store's own side of a gRPC connection."""
     authority, certificate, key = certificates(folder)
-    context = ssl.create_default_context(cafile=authority)
-    context.load_cert_chain(certificate, key)
+    try:
+        context = ssl.create_default_context(cafile=authority)
+        context.load_cert_chain(certificate, key)
+    except OSError as error:  # of TLS as well
+        raise NotReady(f"{certificate}: {error}") from error
     context.set_alpn_protocols(["h2"])
     return context
 
