@@ -8,15 +8,16 @@ install_edge(app)                          # body limit, problems, Contract-Vers
 async with services.ready.running(): ...   # in the lifespan; close() it when the process is told to stop
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contract._calls import PREFIX
 from contract.server.deprecations import Deprecations, Marked, read_marked
-from contract.server.limits import BodyLimit
+from contract.server.limits import EXECUTOR_LIMITS, BodyLimit
 from contract.server.object_store import ObjectStore
 from contract.server.problems import install_problem_handlers
 from contract.server.ready import ReadyBroker
@@ -59,13 +60,16 @@ def install_executor_plane(app: FastAPI, services: Services) -> None:
     app.include_router(router)
 
 
-def install_edge(app: FastAPI, deprecated: Marked = DEPRECATED) -> None:
+def install_edge(
+    app: FastAPI, deprecated: Marked = DEPRECATED, limits: Mapping[str, int] = MappingProxyType({})
+) -> None:
     """What every request passes on its way in and out. Middleware added before this stays inside of it.
 
-    deprecated: the operations that say so, those of the authored document.
+    deprecated: the operations that say so, those of the authored document. limits: bytes of a body by regular
+    expression of the path, beside those of the executor plane.
     """
     app.router.redirect_slashes = False  # a path that is not in the contract is not there
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, overrides={**EXECUTOR_LIMITS, **limits})
     install_problem_handlers(app)
     app.add_middleware(ContractVersion)
     if deprecated:

@@ -10,14 +10,9 @@ from contract.errors import PayloadTooLarge, make
 
 BODY_BYTES = 4 << 20
 LOG_BODY_BYTES = 1 << 20
-LOGIN_BODY_BYTES = 8 << 10
 # A body over the limit is read on and thrown away up to here, so that its sender gets to read the answer.
 DRAIN_BYTES = 64 << 20
-# Anybody may send a login.
-LIMITS: Mapping[str, int] = {
-    r"/executor/v1/runs/[^/]+/logs": LOG_BODY_BYTES,
-    r"/api/v1/auth/[^/]+": LOGIN_BODY_BYTES,
-}
+EXECUTOR_LIMITS: Mapping[str, int] = {r"/executor/v1/runs/[^/]+/logs": LOG_BODY_BYTES}
 
 
 def too_large(limit: int) -> PayloadTooLarge:
@@ -33,7 +28,7 @@ class BodyLimit:
     limit: bytes; overrides: limit by regular expression of the whole path.
     """
 
-    def __init__(self, app: ASGIApp, limit: int = BODY_BYTES, overrides: Mapping[str, int] = LIMITS) -> None:
+    def __init__(self, app: ASGIApp, limit: int = BODY_BYTES, overrides: Mapping[str, int] = EXECUTOR_LIMITS) -> None:
         self.app, self.limit = app, limit
         self._overrides = [(re.compile(pattern), bytes_) for pattern, bytes_ in overrides.items()]
 

@@ -31,6 +31,8 @@ from ops_schema.store import PostgresStore, Store
 log = logging.getLogger("control_room.api")
 BUILT_DASHBOARD = Path(__file__).parents[1] / "web_dist"
 _PLANES = ("/api/", "/executor/")
+# Anybody may send a login.
+LIMITS = {r"/api/v1/auth/[^/]+": 8 << 10}
 
 
 def create_app(
@@ -77,7 +79,7 @@ def _compose(app: FastAPI, services: Services, ctx: Context) -> None:
     install_executor_plane(app, services)
     app.include_router(operator_router())
     app.router.routes.append(PageRoute("/{path:path}", pages, methods=["GET", "HEAD"]))
-    install_edge(app)
+    install_edge(app, limits=LIMITS)
     app.add_middleware(AccessLog)
     app.add_middleware(SecurityHeaders, https=ctx.settings.public_url.startswith("https://"))
 
