@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
+from uuid import uuid4
 
 log = logging.getLogger("contract.server")
 READY = "ops_ready"
@@ -42,7 +43,7 @@ class ReadyBroker:
         self._listener = listener
         self._waiting: dict[Waiter, None] = {}
         self._due: asyncio.TimerHandle | None = None
-        self.name: str | None = None
+        self.name = uuid4().hex
         self.closing = False
         self.listening = False
 
@@ -136,7 +137,7 @@ class ReadyBroker:
     def _notify(self, channel: str, payload: str) -> None:
         self.listening = channel != LOST
         runs_text, _, teller = payload.partition(";")
-        if channel == READY and (not teller or teller != self.name):
+        if channel == READY and teller != self.name:
             runs = counted(runs_text)
             if runs:
                 self.wake_for(runs)

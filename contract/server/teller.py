@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from uuid import uuid4
 
 from contract.server.ready import ReadyBroker, counted
 from ops_schema.errors import OpsError, StoreUnavailable
@@ -29,7 +28,6 @@ class ReadyTeller:
         self._gather = gather
         self._untold: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
-        self.name = broker.name = uuid4().hex
 
     def tell(self, ready: str) -> None:
         """ready: "kind:count,…"."""
@@ -45,7 +43,7 @@ class ReadyTeller:
             told, self._untold = self._untold, Counter()
             try:
                 await self._store.tell_ready(
-                    ",".join(f"{kind}:{count}" for kind, count in sorted(told.items())), self.name
+                    ",".join(f"{kind}:{count}" for kind, count in sorted(told.items())), self._broker.name
                 )
             except (StoreUnavailable, OpsError) as error:
                 log.warning("action=tell_ready_failed other servers' claims look for themselves: %s", error)
