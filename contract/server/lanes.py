@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -161,18 +162,20 @@ class Lanes(Generic[Sent, Found]):
     async def _send_alone(self, request: _Request[Sent, Found]) -> None:
         # Beside the lanes, so that nobody else waits for what this one waits for.
         async with self._alone:
-            for _ in range(TRIES_ALONE):
-                try:
-                    (found,) = await self._statement([request.sent])
-                except StoreBusy as error:
-                    busy = error
-                except Exception as error:
-                    request.fail(error)
-                    return
-                else:
-                    request.answer(found)
-                    return
-            request.fail(busy)
+            try:
+                (found,) = await patiently(lambda: self._statement([request.sent]))
+            except Exception as error:
+                request.fail(error)
+            else:
+                request.answer(found)
+
+
+async def patiently(statement: Callable[[], Awaitable[Found]]) -> Found:
+    """What a statement answers that may wait for a lock of somebody else's: StoreBusy is raised the thirtieth time."""
+    for _ in range(TRIES_ALONE - 1):
+        with suppress(StoreBusy):
+            return await statement()
+    return await statement()
 
 
 def _fail(batch: Sequence[_Request[Sent, Found]], error: Exception) -> None:

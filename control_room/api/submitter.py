@@ -9,7 +9,7 @@ from typing import Any
 
 from contract.errors import ContractError
 from contract.server.exchanger import MADE_READY
-from contract.server.lanes import TRIES_ALONE, Lanes, Limits
+from contract.server.lanes import Lanes, Limits, patiently
 from contract.server.problems import from_ops_error, from_store_unavailable, internal
 from ops_schema.errors import OpsError, StoreBusy, StoreUnavailable
 from ops_schema.store import MemberAnswer, Principal, Store
@@ -68,18 +68,15 @@ class Submitter:
 
     async def _alone(self, member: Json) -> Found:
         # Those before it are committed: what fails here is told as its own answer, or the lanes would send all again.
-        for _ in range(TRIES_ALONE):
-            try:
-                (found,) = await self._submitted([member])
-            except StoreBusy as error:
-                busy = error
-            except StoreUnavailable:
-                raise
-            except Exception as error:
-                return internal(error, "action=submit_failed")
-            else:
-                return found
-        return from_store_unavailable(busy)
+        try:
+            (found,) = await patiently(lambda: self._submitted([member]))
+        except StoreBusy as error:
+            return from_store_unavailable(error)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            return internal(error, "action=submit_failed")
+        return found
 
     async def _submitted(self, members: Sequence[Json]) -> list[Found]:
         sent = [member | {"ordinal": ordinal} for ordinal, member in enumerate(members)]
