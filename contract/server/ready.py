@@ -6,10 +6,12 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Hashable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import uuid4
+
+from contract.tasks import end
 
 log = logging.getLogger("contract.server")
 READY = "ops_ready"
@@ -119,9 +121,7 @@ class ReadyBroker:
             yield
         finally:
             self.close()
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end([task])
 
     async def _run(self) -> None:
         while True:

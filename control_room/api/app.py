@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from contract.server.app import install_edge, install_executor_plane, make_servi
 from contract.server.object_store import ObjectStore
 from contract.server.services import Services
 from contract.server.settings import ServerSettings
+from contract.tasks import end
 from control_room.api.access_log import AccessLog
 from control_room.api.context import Context
 from control_room.api.dashboard import Dashboard
@@ -120,8 +121,4 @@ async def _running(duties: list[Callable[[], Coroutine[Any, Any, None]]]) -> Asy
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await end(tasks)

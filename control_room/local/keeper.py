@@ -115,7 +115,7 @@ class Keeper:
             if not self._alive(identity):
                 raise Stopped(self._epitaph())
             try:
-                await asyncio.wait_for(self.service.probe(identity), PROBE_SECONDS)
+                await self._probe(identity)
             except (NotReady, TimeoutError) as problem:
                 seen = str(problem) or "no answer in time"
             else:
@@ -161,10 +161,14 @@ class Keeper:
             elif time.monotonic() - silent_since > self.service.hang_seconds:
                 return seen
 
+    async def _probe(self, identity: Identity) -> None:
+        async with asyncio.timeout(PROBE_SECONDS):
+            await self.service.probe(identity)
+
     async def _probe_once(self, identity: Identity) -> str | None:
         """What was wrong, or None when all is well."""
         try:
-            await asyncio.wait_for(self.service.probe(identity), PROBE_SECONDS)
+            await self._probe(identity)
         except (NotReady, TimeoutError) as problem:
             seen = str(problem) or "no answer in time"
             if self.record.state == "ready":

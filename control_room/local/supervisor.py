@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
+from contract.tasks import end
 from control_room.errors import ControlRoomError
 from control_room.local import objectstore, ports, postgres, processes, shutdown, sockets
 from control_room.local import state as states
@@ -166,9 +167,7 @@ class Supervisor:
             for task in done - {stop}:
                 task.result()  # a keeper ends only by a defect of ours: show it
         finally:
-            for task in [stop, *tasks]:
-                task.cancel()
-            await asyncio.gather(stop, *tasks, return_exceptions=True)
+            await end([stop, *tasks])
             await self._shut_down()
         if self.problem is not None:
             raise self.problem

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
+from contract.tasks import end
 from control_room.reactor.clock import Clock
 from control_room.reactor.duty import Duty, repeat
 from ops_schema.errors import StoreError, StoreUnavailable
@@ -71,9 +72,7 @@ class Leader:
                 await self._clock.sleep(self._seconds / 3)
             log.warning("action=lead holder=%s no longer leads %s", self._holder, self._name)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks)
 
     async def _release(self) -> None:
         if not self.leading:
