@@ -78,10 +78,10 @@ test: setup ## set everything up, pass the tests
 	@$(MAKE) --no-print-directory test-fast test-stack
 
 test-fast: .venv/.dev
-	$(PYTEST) $(FAST_TESTS) -m "not slow" -n 2 --dist loadgroup -q $(SLOWEST)
+	$(PYTEST) $(FAST_TESTS) -m "not slow" -n 2 -q $(SLOWEST)
 
 test-stack: .venv/.dev web
-	$(PYTEST) $(STACK_TESTS) -m "not slow" -q $(SLOWEST)
+	$(PYTEST) $(STACK_TESTS) -m "not slow" -n 2 --dist loadfile -q $(SLOWEST)
 
 test-full: setup ## the long suites
 	@echo "not among them yet, since they have not run to their end on an idle machine: make test-proving (spec/tasks.md)"

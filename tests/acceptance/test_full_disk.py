@@ -16,7 +16,7 @@ from tests.acceptance import independent
 from tests.support.small_disk import SmallDisk, may_mount, run_inside, small_disk
 from tests.support.stack import Stack, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("full_disk")]
+pytestmark = pytest.mark.slow
 DISK_MEBIBYTES = 700  # what `up` asks for, and room for the demo
 needs_a_disk = pytest.mark.skipif(not may_mount(), reason="an ordinary user may not mount; shown in a namespace below")
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.stack import BIN, ROOT, Stack, wait_until
 
-pytestmark = [pytest.mark.xdist_group("stack_interrupt"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

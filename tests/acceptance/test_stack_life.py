@@ -20,7 +20,6 @@ from botocore.exceptions import ClientError
 
 from tests.support.stack import Stack, kill, wait_until
 
-pytestmark = pytest.mark.xdist_group("stack_life")
 SERVICES = ("postgres", "objectstore", "server", "executor-python")
 
 

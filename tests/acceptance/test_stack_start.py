@@ -22,7 +22,6 @@ import pytest
 from control_room.local import sockets
 from tests.support.stack import BIN, ROOT, Stack, kill, wait_until
 
-pytestmark = pytest.mark.xdist_group("stack_start")
 ONE = ("--executors", "python=1")
 
 
