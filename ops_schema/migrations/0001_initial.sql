@@ -418,8 +418,8 @@ create type ops.member_claim as (
   ordinal int, executor_id uuid, request_id uuid, body_digest bytea, max_runs int, queues text[],  -- noqa: LT01
   filter bytea, repeated jsonb, same_as int);
 
--- A run that was started for a member.
-create type ops.member_start as (ordinal int, executor_id uuid, run_id uuid);
+-- A run that was picked for a member; epoch and pipeline are null until it is started.
+create type ops.member_start as (ordinal int, executor_id uuid, run_id uuid, epoch bigint, pipeline_run_id uuid);
 
 -- Where so many new runs stand ready.
 create type ops.ready_place as (queue text, kind text, priority int, runs bigint);
@@ -898,6 +898,16 @@ return jsonb_build_object('run_id', p_run_id, 'seq', p_seq,
                           'at', to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                           'type', p_type, 'epoch', p_epoch, 'actor', p_actor, 'data', p_data)::text;
 
+-- functions/core/canonical_text.sql
+-- ops.canonical_event put together from parts, which is several times cheaper, for verbs that write many events of one
+-- form. p_at: as ops.iso gives it; p_data: JSON text as jsonb prints it. ops.verify_events holds the two to be alike.
+create or replace function ops.canonical_text(
+  p_run_id uuid, p_seq bigint, p_at text, p_type text, p_epoch bigint, p_actor text, p_data text)
+returns text
+language sql stable parallel safe
+return concat('{"at": "', p_at, '", "seq": ', p_seq, ', "data": ', p_data, ', "type": "', p_type, '", "actor": ',
+              to_json(p_actor), ', "epoch": ', p_epoch, ', "run_id": "', p_run_id, '"}');
+
 -- functions/core/caps_met.sql
 -- The caps that stopped an attempt: [{cap, limit, observed, overshoot, layer}]; [] unless it was capped.
 create or replace function ops.caps_met(p_attempt ops.attempts) returns jsonb
@@ -934,11 +944,10 @@ begin
   for v_filter in select distinct c.filter from unnest(v_new) c order by c.filter loop
     v_group := ops.share_out(array(select c from unnest(v_new) c where c.filter = v_filter order by c.ordinal));
     -- started before the next group looks: to its own transaction a locked run is still there to be had
-    perform ops.start_runs(v_group);
-    v_starts := v_starts || v_group;
+    v_starts := v_starts || ops.start_runs(v_group);
   end loop;
   if cardinality(v_starts) > 0 then
-    perform ops.start_pipelines(array(select s.run_id from unnest(v_starts) s));
+    perform ops.start_pipelines(v_starts);
     perform ops.remember_claims(v_new, v_starts);
   end if;
   return ops.claim_answers(p_claims, v_starts);
@@ -1446,8 +1455,8 @@ declare
 begin
   return array(
     with given as materialized (
-      select c.ordinal, s.n, s.executor_id, s.run_id, null::bigint as epoch
-        from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, n)
+      select c.ordinal, s.n, s.executor_id, s.run_id, s.epoch
+        from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, epoch, pipeline_run_id, n)
         join unnest(p_claims) c on c.same_as = s.ordinal and c.repeated is null
       union all
       select c.ordinal, r.n, c.executor_id, (r.value ->> 'run_id')::uuid, (r.value ->> 'epoch')::bigint
@@ -1456,7 +1465,7 @@ begin
       select g.ordinal, g.n, l.* from given g
        cross join lateral (select h.run_id, h.epoch, h.executor_id, h.lease_seconds, h.lease_deadline from ops.leases h
                             where h.run_id = g.run_id and h.reported_at is null offset 0) l
-       where l.executor_id = g.executor_id and l.epoch = coalesce(g.epoch, l.epoch)
+       where l.executor_id = g.executor_id and l.epoch = g.epoch
     ), runs as materialized (
       select h.ordinal, h.n, h.lease_deadline, h.epoch as held, r.run_id, r.number, r.attempt, r.max_attempts, r.workspace,
              r.template_id, r.template_name, r.params, r.inputs, r.outputs, r.caps, h.lease_seconds, r.labels,
@@ -3573,10 +3582,10 @@ end;
 -- What a report is answered that ended its run as a success with nothing to publish, as JSON text. Not stored: it says
 -- nothing that the attempt's row does not.
 create or replace function ops.plain_answer(p_run_id uuid, p_epoch bigint, p_attempt int) returns text
-language sql immutable parallel safe
-return '{"run_id": "' || p_run_id || '", "epoch": ' || p_epoch || ', "attempt": ' || p_attempt
-  || ', "outcome": "succeeded", "repeated": false, "run_state": "succeeded", "route": {"decision": "finish", '
-     '"reason": "succeeded", "retry_at": null}, "publications": []}';
+language sql stable parallel safe
+return concat('{"run_id": "', p_run_id, '", "epoch": ', p_epoch, ', "attempt": ', p_attempt,
+  ', "outcome": "succeeded", "repeated": false, "run_state": "succeeded", "route": {"decision": "finish", '
+     '"reason": "succeeded", "retry_at": null}, "publications": []}');
 
 -- functions/core/plain_template.sql
 -- What a template gives each of its runs, read once for all of them; no row when its runs are made one by one: a
@@ -4058,10 +4067,9 @@ as $$
 begin
   insert into ops.claim_requests (executor_id, request_id, body_digest, runs, created_at)
   select c.executor_id, c.request_id, c.body_digest, jsonb_agg(
-           jsonb_build_object('run_id', s.run_id, 'epoch', r.epoch) order by s.n), ops.now()
-    from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, n)
+           jsonb_build_object('run_id', s.run_id, 'epoch', s.epoch) order by s.n), ops.now()
+    from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, epoch, pipeline_run_id, n)
     join unnest(p_claims) c on c.ordinal = s.ordinal
-    join ops.runs r on r.run_id = s.run_id
    group by c.executor_id, c.request_id, c.body_digest;
 end
 $$;
@@ -4404,6 +4412,7 @@ language plpgsql volatile set search_path = ''
 as $$
 declare
   v_now   timestamptz := ops.now();
+  v_at    text := ops.iso(v_now);
   v_freed text[];
 begin
   with sent as materialized (
@@ -4433,9 +4442,9 @@ begin
              where a.executor_id = l.executor_id and a.idempotency_key = s.key limit 1) is null
        and (select f.run_id from ops.artifacts f where f.run_id = s.run_id and f.epoch = s.epoch limit 1) is null
   ), told as materialized (
-    select p.*, ops.canonical_event(p.run_id, p.event_seq + 1, v_now, 'run.succeeded', p.epoch, p.actor,
-             jsonb_build_object('state', 'succeeded', 'state_reason', null, 'outcome', 'succeeded',
-                                'attempt', p.attempt, 'report_digest', encode(p.digest, 'hex'))) as canonical
+    select p.*, ops.canonical_text(p.run_id, p.event_seq + 1, v_at, 'run.succeeded', p.epoch, p.actor,
+             concat('{"state": "succeeded", "attempt": ', p.attempt, ', "outcome": "succeeded", "state_reason": null, '
+                    '"report_digest": "', encode(p.digest, 'hex'), '"}')) as canonical
       from plain p
   ), hashed as materialized (
     select t.*, sha256(t.event_head || convert_to(t.canonical, 'UTF8')) as hash from told t
@@ -5136,7 +5145,7 @@ begin
   select * into v_executor from ops.executors e where e.executor_id = p_claims[1].executor_id;
   v_picked := ops.pick_runs(v_executor, p_claims[1].queues, (select sum(c.max_runs)::int from unnest(p_claims) c));
   return array(
-    select row(s.ordinal, s.executor_id, v_picked[s.place])::ops.member_start
+    select row(s.ordinal, s.executor_id, v_picked[s.place], null, null)::ops.member_start
       from (select c.ordinal, c.executor_id, row_number() over (order by c.ordinal, g) as place
               from unnest(p_claims) c cross join lateral generate_series(1, c.max_runs) g) s
      where s.place <= cardinality(v_picked) order by s.place);
@@ -5171,14 +5180,17 @@ $$;
 -- functions/core/start_pipelines.sql
 -- Mutate and emit: the pipelines of runs that have started are running too. Once for all of a statement: pipelines are
 -- locked after all other runs, in one go.
-create or replace function ops.start_pipelines(p_run_ids uuid[]) returns void
+create or replace function ops.start_pipelines(p_started ops.member_start[]) returns void
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_pipelines uuid[];
+  v_pipelines uuid[] := array(select distinct s.pipeline_run_id from unnest(p_started) s
+                               where s.pipeline_run_id is not null);
 begin
-  v_pipelines := array(select distinct p.run_id from unnest(p_run_ids) s (run_id) join ops.runs r on r.run_id = s.run_id
-                         join ops.runs p on p.run_id = r.pipeline_run_id where p.state = 'waiting');
+  if cardinality(v_pipelines) = 0 then
+    return;
+  end if;
+  v_pipelines := array(select r.run_id from ops.runs r where r.run_id = any (v_pipelines) and r.state = 'waiting');
   if cardinality(v_pipelines) > 0 then
     perform ops.derive_pipelines(v_pipelines, 'executor');
   end if;
@@ -5187,23 +5199,27 @@ $$;
 
 -- functions/core/start_runs.sql
 -- Mutate and emit: runs start at the executors of the claims that they were picked for: epoch and attempt rise, a lease
--- and an attempt are made, one statement for all. Their pipelines are the caller's (ops.start_pipelines).
-create or replace function ops.start_runs(p_starts ops.member_start[]) returns void
+-- and an attempt are made, one statement for all. Returns them in their order, with epochs and pipelines, which are the
+-- caller's (ops.start_pipelines).
+create or replace function ops.start_runs(p_starts ops.member_start[]) returns ops.member_start[]
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_now timestamptz := ops.now();
+  v_now     timestamptz := ops.now();
+  v_at      text := ops.iso(v_now);
+  v_started ops.member_start[];
 begin
   if cardinality(p_starts) = 0 then
-    return;
+    return '{}';
   end if;
   with picked as materialized (
-    select r.run_id, r.epoch + 1 as epoch, r.attempt + 1 as attempt, r.event_seq + 1 as seq, r.event_head as prev_hash,
-           s.executor_id,
-           ops.canonical_event(r.run_id, r.event_seq + 1, v_now, 'run.started', r.epoch + 1, 'executor:' || e.name,
-             jsonb_build_object('state', 'running', 'state_reason', null, 'attempt', r.attempt + 1,
-                                'executor_id', s.executor_id)) as canonical
-      from unnest(p_starts) s join ops.executors e on e.executor_id = s.executor_id
+    select s.ordinal, s.n, s.executor_id, r.run_id, r.pipeline_run_id, r.epoch + 1 as epoch, r.attempt + 1 as attempt,
+           r.event_seq + 1 as seq, r.event_head as prev_hash,
+           ops.canonical_text(r.run_id, r.event_seq + 1, v_at, 'run.started', r.epoch + 1, 'executor:' || e.name,
+             concat('{"state": "running", "attempt": ', r.attempt + 1, ', "executor_id": "', s.executor_id,
+                    '", "state_reason": null}')) as canonical
+      from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, epoch, pipeline_run_id, n)
+      join ops.executors e on e.executor_id = s.executor_id
       join ops.runs r on r.run_id = s.run_id
   ), hashed as materialized (
     select p.*, sha256(p.prev_hash || convert_to(p.canonical, 'UTF8')) as hash from picked p
@@ -5222,9 +5238,13 @@ begin
         concurrency_key)
     select s.run_id, s.epoch, s.executor_id, s.lease_seconds, v_now + ops.seconds(s.lease_seconds), v_now,
            s.workspace, s.concurrency_key from started s
+  ), written as (
+    insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
+    select h.run_id, h.seq, v_now, 'run.started', h.epoch, h.canonical, h.prev_hash, h.hash from hashed h
   )
-  insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
-  select h.run_id, h.seq, v_now, 'run.started', h.epoch, h.canonical, h.prev_hash, h.hash from hashed h;
+  select array_agg(row(h.ordinal, h.executor_id, h.run_id, h.epoch, h.pipeline_run_id)::ops.member_start order by h.n)
+    into v_started from hashed h;
+  return v_started;
 end
 $$;
 

@@ -67,6 +67,19 @@ def test_reports_and_a_claim_go_in_one_exchange(queue: Queue) -> None:
     assert queue.ops.call("verify_events", runs[0]["run_id"])["ok"]
 
 
+def test_an_executor_with_an_odd_name_is_told_of_in_canonical_events(queue: Queue) -> None:
+    """Started and succeeded are put together as text: what they quote has to be quoted as jsonb does it."""
+    queue.template()
+    worker = Worker(queue)
+    name = 'a"b\\c\t\x01 ä é 🐘 </x>'
+    queue.ops.admin.execute("update ops.executors set name = %s where executor_id = %s", (name, worker.id))
+    (run,) = claimed(queue, worker, 1)
+    ((code, _),) = exchange(queue, [reporting(worker, run)], [])
+    assert code is None
+    assert [event["actor"] for event in told(queue, run)][1:] == [f"executor:{name}"] * 2
+    assert queue.ops.call("verify_events", run["run_id"])["ok"]
+
+
 def test_what_a_report_frees_a_claim_of_the_same_exchange_can_have(queue: Queue) -> None:
     queue.template()
     worker = Worker(queue)

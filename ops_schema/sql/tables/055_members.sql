@@ -11,8 +11,8 @@ create type ops.member_claim as (
   ordinal int, executor_id uuid, request_id uuid, body_digest bytea, max_runs int, queues text[],  -- noqa: LT01
   filter bytea, repeated jsonb, same_as int);
 
--- A run that was started for a member.
-create type ops.member_start as (ordinal int, executor_id uuid, run_id uuid);
+-- A run that was picked for a member; epoch and pipeline are null until it is started.
+create type ops.member_start as (ordinal int, executor_id uuid, run_id uuid, epoch bigint, pipeline_run_id uuid);
 
 -- Where so many new runs stand ready.
 create type ops.ready_place as (queue text, kind text, priority int, runs bigint);

@@ -13,11 +13,10 @@ begin
   for v_filter in select distinct c.filter from unnest(v_new) c order by c.filter loop
     v_group := ops.share_out(array(select c from unnest(v_new) c where c.filter = v_filter order by c.ordinal));
     -- started before the next group looks: to its own transaction a locked run is still there to be had
-    perform ops.start_runs(v_group);
-    v_starts := v_starts || v_group;
+    v_starts := v_starts || ops.start_runs(v_group);
   end loop;
   if cardinality(v_starts) > 0 then
-    perform ops.start_pipelines(array(select s.run_id from unnest(v_starts) s));
+    perform ops.start_pipelines(v_starts);
     perform ops.remember_claims(v_new, v_starts);
   end if;
   return ops.claim_answers(p_claims, v_starts);

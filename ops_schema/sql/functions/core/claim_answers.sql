@@ -9,8 +9,8 @@ declare
 begin
   return array(
     with given as materialized (
-      select c.ordinal, s.n, s.executor_id, s.run_id, null::bigint as epoch
-        from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, n)
+      select c.ordinal, s.n, s.executor_id, s.run_id, s.epoch
+        from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, epoch, pipeline_run_id, n)
         join unnest(p_claims) c on c.same_as = s.ordinal and c.repeated is null
       union all
       select c.ordinal, r.n, c.executor_id, (r.value ->> 'run_id')::uuid, (r.value ->> 'epoch')::bigint
@@ -19,7 +19,7 @@ begin
       select g.ordinal, g.n, l.* from given g
        cross join lateral (select h.run_id, h.epoch, h.executor_id, h.lease_seconds, h.lease_deadline from ops.leases h
                             where h.run_id = g.run_id and h.reported_at is null offset 0) l
-       where l.executor_id = g.executor_id and l.epoch = coalesce(g.epoch, l.epoch)
+       where l.executor_id = g.executor_id and l.epoch = g.epoch
     ), runs as materialized (
       select h.ordinal, h.n, h.lease_deadline, h.epoch as held, r.run_id, r.number, r.attempt, r.max_attempts, r.workspace,
              r.template_id, r.template_name, r.params, r.inputs, r.outputs, r.caps, h.lease_seconds, r.labels,

@@ -8,6 +8,7 @@ language plpgsql volatile set search_path = ''
 as $$
 declare
   v_now   timestamptz := ops.now();
+  v_at    text := ops.iso(v_now);
   v_freed text[];
 begin
   with sent as materialized (
@@ -37,9 +38,9 @@ begin
              where a.executor_id = l.executor_id and a.idempotency_key = s.key limit 1) is null
        and (select f.run_id from ops.artifacts f where f.run_id = s.run_id and f.epoch = s.epoch limit 1) is null
   ), told as materialized (
-    select p.*, ops.canonical_event(p.run_id, p.event_seq + 1, v_now, 'run.succeeded', p.epoch, p.actor,
-             jsonb_build_object('state', 'succeeded', 'state_reason', null, 'outcome', 'succeeded',
-                                'attempt', p.attempt, 'report_digest', encode(p.digest, 'hex'))) as canonical
+    select p.*, ops.canonical_text(p.run_id, p.event_seq + 1, v_at, 'run.succeeded', p.epoch, p.actor,
+             concat('{"state": "succeeded", "attempt": ', p.attempt, ', "outcome": "succeeded", "state_reason": null, '
+                    '"report_digest": "', encode(p.digest, 'hex'), '"}')) as canonical
       from plain p
   ), hashed as materialized (
     select t.*, sha256(t.event_head || convert_to(t.canonical, 'UTF8')) as hash from told t

@@ -9,7 +9,7 @@ begin
   select * into v_executor from ops.executors e where e.executor_id = p_claims[1].executor_id;
   v_picked := ops.pick_runs(v_executor, p_claims[1].queues, (select sum(c.max_runs)::int from unnest(p_claims) c));
   return array(
-    select row(s.ordinal, s.executor_id, v_picked[s.place])::ops.member_start
+    select row(s.ordinal, s.executor_id, v_picked[s.place], null, null)::ops.member_start
       from (select c.ordinal, c.executor_id, row_number() over (order by c.ordinal, g) as place
               from unnest(p_claims) c cross join lateral generate_series(1, c.max_runs) g) s
      where s.place <= cardinality(v_picked) order by s.place);

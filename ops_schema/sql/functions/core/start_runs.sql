@@ -1,21 +1,25 @@
 -- Mutate and emit: runs start at the executors of the claims that they were picked for: epoch and attempt rise, a lease
--- and an attempt are made, one statement for all. Their pipelines are the caller's (ops.start_pipelines).
-create or replace function ops.start_runs(p_starts ops.member_start[]) returns void
+-- and an attempt are made, one statement for all. Returns them in their order, with epochs and pipelines, which are the
+-- caller's (ops.start_pipelines).
+create or replace function ops.start_runs(p_starts ops.member_start[]) returns ops.member_start[]
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_now timestamptz := ops.now();
+  v_now     timestamptz := ops.now();
+  v_at      text := ops.iso(v_now);
+  v_started ops.member_start[];
 begin
   if cardinality(p_starts) = 0 then
-    return;
+    return '{}';
   end if;
   with picked as materialized (
-    select r.run_id, r.epoch + 1 as epoch, r.attempt + 1 as attempt, r.event_seq + 1 as seq, r.event_head as prev_hash,
-           s.executor_id,
-           ops.canonical_event(r.run_id, r.event_seq + 1, v_now, 'run.started', r.epoch + 1, 'executor:' || e.name,
-             jsonb_build_object('state', 'running', 'state_reason', null, 'attempt', r.attempt + 1,
-                                'executor_id', s.executor_id)) as canonical
-      from unnest(p_starts) s join ops.executors e on e.executor_id = s.executor_id
+    select s.ordinal, s.n, s.executor_id, r.run_id, r.pipeline_run_id, r.epoch + 1 as epoch, r.attempt + 1 as attempt,
+           r.event_seq + 1 as seq, r.event_head as prev_hash,
+           ops.canonical_text(r.run_id, r.event_seq + 1, v_at, 'run.started', r.epoch + 1, 'executor:' || e.name,
+             concat('{"state": "running", "attempt": ', r.attempt + 1, ', "executor_id": "', s.executor_id,
+                    '", "state_reason": null}')) as canonical
+      from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, epoch, pipeline_run_id, n)
+      join ops.executors e on e.executor_id = s.executor_id
       join ops.runs r on r.run_id = s.run_id
   ), hashed as materialized (
     select p.*, sha256(p.prev_hash || convert_to(p.canonical, 'UTF8')) as hash from picked p
@@ -34,8 +38,12 @@ begin
         concurrency_key)
     select s.run_id, s.epoch, s.executor_id, s.lease_seconds, v_now + ops.seconds(s.lease_seconds), v_now,
            s.workspace, s.concurrency_key from started s
+  ), written as (
+    insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
+    select h.run_id, h.seq, v_now, 'run.started', h.epoch, h.canonical, h.prev_hash, h.hash from hashed h
   )
-  insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
-  select h.run_id, h.seq, v_now, 'run.started', h.epoch, h.canonical, h.prev_hash, h.hash from hashed h;
+  select array_agg(row(h.ordinal, h.executor_id, h.run_id, h.epoch, h.pipeline_run_id)::ops.member_start order by h.n)
+    into v_started from hashed h;
+  return v_started;
 end
 $$;
