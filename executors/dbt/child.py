@@ -6,6 +6,7 @@ only when every node succeeded stage the published models. A failed test publish
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sys
@@ -166,27 +167,49 @@ def close_database() -> None:
 def interrupted_by_sigterm(context: Context, session: delta_plugin.Session) -> Iterator[None]:
     """dbt winds down on KeyboardInterrupt; the context still learns of the signal first."""
     context.is_cancelled()  # from now on this process asks: Cancelled must not be raised somewhere inside dbt
-    inner, ended = signal.getsignal(signal.SIGTERM), threading.Event()
+    inner, noticed, ended = signal.getsignal(signal.SIGTERM), threading.Event(), threading.Event()
 
     def interrupt(number: int, frame: Any) -> None:
+        if noticed.is_set():
+            return
+        noticed.set()
         if callable(inner):
             inner(number, frame)
-        threading.Thread(target=interrupt_queries, args=(session, ended), daemon=True).start()
         raise KeyboardInterrupt
 
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    told = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, interrupt)
+    helper = (reading, threading.get_ident(), noticed, ended, session)
+    threading.Thread(target=see_interrupt_through, args=helper, daemon=True).start()
     try:
         yield
     except KeyboardInterrupt:
         raise Cancelled("dbt was interrupted") from None
     finally:
         ended.set()
+        signal.set_wakeup_fd(told)
         signal.signal(signal.SIGTERM, inner)
+        os.close(writing)
 
 
-def interrupt_queries(session: delta_plugin.Session, ended: threading.Event) -> None:
-    """Interrupt again and again: dbt does it once, and a query that starts a moment later would run to its end."""
+def see_interrupt_through(
+    reading: int, main: int, noticed: threading.Event, ended: threading.Event, session: delta_plugin.Session
+) -> None:
+    """Wait for SIGTERM on the pipe, then see to it that the main thread notices and that no query goes on.
+
+    A signal that comes just before the main thread waits for a lock, as dbt's does most of the time, does not end that
+    wait: only another signal does. Queries are interrupted again and again: dbt does it once, and one that starts a
+    moment later would run to its end.
+    """
+    with os.fdopen(reading, "rb", buffering=0) as pipe:
+        while signal.SIGTERM not in (numbers := pipe.read(64)):
+            if not numbers:
+                return
     while not ended.wait(0.2):
+        if not noticed.is_set():
+            signal.pthread_kill(main, signal.SIGTERM)
         session.interrupt()
 
 

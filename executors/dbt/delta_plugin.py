@@ -88,7 +88,11 @@ class Session:
         They are kept here since asking dbt for a connection's handle opens one where none is open yet: a thread that
         opens its own at that moment then works on a cursor that dbt has lost sight of.
         """
-        for cursor in list(self.cursors):
+        try:
+            cursors = list(self.cursors)
+        except RuntimeError:  # one is added at this moment; whoever interrupts does so again
+            return
+        for cursor in cursors:
             with suppress(Exception):  # closed by now
                 cursor.interrupt()
 

@@ -2238,23 +2238,26 @@ language plpgsql volatile security definer set search_path = ''
   set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
+  v_set     text;
+  v_gather  boolean := ops.gather_ready(true);
   v_checked record;
   v_report  record;
   v_claims  ops.member_answer[];
+  v_one     ops.member_answer;
+  v_told    text;
 begin
   if p_patience_ms is not null then
-    perform set_config('lock_timeout', p_patience_ms::text, true);
+    v_set := set_config('lock_timeout', p_patience_ms::text, true);
   end if;
-  perform ops.gather_ready(true);
   if jsonb_array_length(p_claims) > 0 then
     perform ops.pass_gate();
   end if;
-  select c.claims, c.refusals into v_checked from ops.checked_claims(p_claims) c;
+  v_checked := ops.checked_claims(p_claims);
   if cardinality(v_checked.claims) > 0 then
     perform ops.lock_keys_ahead(v_checked.claims);
   end if;
   if jsonb_array_length(p_reports) > 0 then
-    select r.answers, r.ended into v_report from ops.report_each(p_reports) r;
+    v_report := ops.report_each(p_reports);
     perform ops.settle(v_report.ended, 'executor');
     return query select a.* from unnest(v_report.answers) a;
   end if;
@@ -2262,17 +2265,28 @@ begin
     perform ops.promote_ready(100, 'claim');
     v_claims := ops.carry_claims(v_checked.claims);
     return query select a.* from unnest(v_claims) a;
-    if exists (select from unnest(v_claims) a where a.detail like '{"runs": []%') then
-      return query select -1, null::text, due::text from ops.next_due() due where due is not null;
+    foreach v_one in array v_claims loop
+      if v_one.detail like '{"runs": []%' then
+        v_told := ops.next_due()::text;
+        exit;
+      end if;
+    end loop;
+    if v_told is not null then
+      return next (-1, null, v_told)::ops.member_answer;
     end if;
     perform ops.seen(array(select c.executor_id from unnest(v_checked.claims) c));
   end if;
-  return query select r.* from unnest(v_checked.refusals) r;
-  return query select -2, null::text, ops.iso(ops.now());
-  if p_gather then
-    return query select -3, null::text, told from ops.gathered_ready() told where told is not null;
-  else
+  if cardinality(v_checked.refusals) > 0 then
+    return query select r.* from unnest(v_checked.refusals) r;
+  end if;
+  return next (-2, null, ops.iso(ops.now()))::ops.member_answer;
+  if not p_gather then
     perform ops.notify_gathered();
+  else
+    v_told := ops.gathered_ready();
+    if v_told is not null then
+      return next (-3, null, v_told)::ops.member_answer;
+    end if;
   end if;
 end
 $$;
@@ -2569,12 +2583,15 @@ $$;
 -- Mutate this transaction: with true, what becomes claimable is gathered instead of notified, since a commit that
 -- notifies waits for all others that do. The caller gives it out (ops.gathered_ready), and its caller tells it: to the
 -- claims that wait in its own process, and to other processes by ops.tell_ready.
-create or replace function ops.gather_ready(p_gather boolean) returns void
+create or replace function ops.gather_ready(p_gather boolean) returns boolean
 language plpgsql volatile set search_path = ''
 as $$
+declare
+  v_set text;
 begin
-  perform set_config('ops.gather', case when p_gather then 'on' else 'off' end, true),
-          set_config('ops.gathered', '', true);
+  v_set := set_config('ops.gather', case when p_gather then 'on' else 'off' end, true);
+  v_set := set_config('ops.gathered', '', true);
+  return p_gather;
 end
 $$;
 
@@ -2584,13 +2601,13 @@ create or replace function ops.gathered_ready() returns text
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_told text := nullif(current_setting('ops.gathered', true), '');
+  v_told   text    := nullif(current_setting('ops.gathered', true), '');
+  v_gather boolean := ops.gather_ready(false);
 begin
-  perform ops.gather_ready(false);
-  return (
+  return case when v_told is not null then (
     select string_agg(k.kind || ':' || k.runs, ',' order by k.kind)
       from (select split_part(part, ':', 1) as kind, sum(split_part(part, ':', 2)::bigint) as runs
-              from unnest(string_to_array(v_told, ',')) part group by 1) k);
+              from unnest(string_to_array(v_told, ',')) part group by 1) k) end;
 end
 $$;
 
@@ -4290,6 +4307,7 @@ as $$
 declare
   v_member record;
   v_one    record;
+  v_plain  record;
   v_done   int[];
 begin
   perform from ops.runs r
@@ -4300,7 +4318,9 @@ begin
     where l.run_id = any (array(select (m ->> 'run_id')::uuid from jsonb_array_elements(p_reports) m))
     order by l.run_id for update;
   begin
-    select p.answers, p.ended into answers, ended from ops.report_plain(p_reports) p;
+    v_plain := ops.report_plain(p_reports);
+    answers := v_plain.answers;
+    ended := v_plain.ended;
   exception when unique_violation then
     -- a key that another transaction used in this moment: one by one each is told what is on record
     answers := '{}';
@@ -4467,7 +4487,9 @@ begin
                   '{}'),
          coalesce(array_agg(h.run_id), '{}'), array_agg(h.freed_key) filter (where h.freed_key is not null)
     into answers, ended, v_freed from hashed h;
-  perform ops.announce_freed(v_freed);
+  if v_freed is not null then
+    perform ops.announce_freed(v_freed);
+  end if;
 end
 $$;
 

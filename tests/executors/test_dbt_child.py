@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import queue
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from executors.runtime.commit import publish
 from tests.executors.child_harness import ChildRun, run_child, start_child
 from tests.executors.lake import Lake
 from tests.support.seaweed import Seaweed, object_store, own_object_store  # noqa: F401
+from tests.support.stack import ROOT
 
 PROJECT = "name: shop\nversion: '1.0'\nprofile: anything\nmodels: {shop: {+materialized: table}}\n"
 SCHEMA: dict[str, Any] = {
@@ -218,6 +221,32 @@ def test_too_little_memory_is_a_matter_of_resources(shop: Shop) -> None:
     shop.files["models/clean.sql"] = "select list(i) as customer, 1 as amount from range(100000000) t(i) where 1 = 1"
     run = shop.run(caps={"memory_bytes": 150 * 1024**2})
     assert (run.error["class"], run.error["code"]) == ("resources", "out_of_memory"), run.error
+
+
+MAIN_THREAD_WAITS = """
+import signal, sys, threading
+from types import SimpleNamespace
+from executors.dbt.child import interrupted_by_sigterm
+from executors.runtime.child import Cancelled
+
+interrupts = []
+context = SimpleNamespace(is_cancelled=lambda: False)
+session = SimpleNamespace(interrupt=lambda: interrupts.append(1))
+try:
+    with interrupted_by_sigterm(context, session):
+        kill = lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        threading.Timer(0.3, kill).start()
+        threading.Event().wait()
+except Cancelled:
+    print("cancelled")
+"""
+
+
+def test_a_signal_that_does_not_end_the_main_threads_wait_is_noticed_all_the_same() -> None:
+    """As one does not that comes just before the wait; here another thread takes it."""
+    command = [sys.executable, "-c", MAIN_THREAD_WAITS]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "cancelled\n"), done.stderr
 
 
 def test_a_cancelled_run_stops_its_query_and_publishes_nothing(shop: Shop) -> None:

@@ -21,23 +21,26 @@ language plpgsql volatile security definer set search_path = ''
   set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
+  v_set     text;
+  v_gather  boolean := ops.gather_ready(true);
   v_checked record;
   v_report  record;
   v_claims  ops.member_answer[];
+  v_one     ops.member_answer;
+  v_told    text;
 begin
   if p_patience_ms is not null then
-    perform set_config('lock_timeout', p_patience_ms::text, true);
+    v_set := set_config('lock_timeout', p_patience_ms::text, true);
   end if;
-  perform ops.gather_ready(true);
   if jsonb_array_length(p_claims) > 0 then
     perform ops.pass_gate();
   end if;
-  select c.claims, c.refusals into v_checked from ops.checked_claims(p_claims) c;
+  v_checked := ops.checked_claims(p_claims);
   if cardinality(v_checked.claims) > 0 then
     perform ops.lock_keys_ahead(v_checked.claims);
   end if;
   if jsonb_array_length(p_reports) > 0 then
-    select r.answers, r.ended into v_report from ops.report_each(p_reports) r;
+    v_report := ops.report_each(p_reports);
     perform ops.settle(v_report.ended, 'executor');
     return query select a.* from unnest(v_report.answers) a;
   end if;
@@ -45,17 +48,28 @@ begin
     perform ops.promote_ready(100, 'claim');
     v_claims := ops.carry_claims(v_checked.claims);
     return query select a.* from unnest(v_claims) a;
-    if exists (select from unnest(v_claims) a where a.detail like '{"runs": []%') then
-      return query select -1, null::text, due::text from ops.next_due() due where due is not null;
+    foreach v_one in array v_claims loop
+      if v_one.detail like '{"runs": []%' then
+        v_told := ops.next_due()::text;
+        exit;
+      end if;
+    end loop;
+    if v_told is not null then
+      return next (-1, null, v_told)::ops.member_answer;
     end if;
     perform ops.seen(array(select c.executor_id from unnest(v_checked.claims) c));
   end if;
-  return query select r.* from unnest(v_checked.refusals) r;
-  return query select -2, null::text, ops.iso(ops.now());
-  if p_gather then
-    return query select -3, null::text, told from ops.gathered_ready() told where told is not null;
-  else
+  if cardinality(v_checked.refusals) > 0 then
+    return query select r.* from unnest(v_checked.refusals) r;
+  end if;
+  return next (-2, null, ops.iso(ops.now()))::ops.member_answer;
+  if not p_gather then
     perform ops.notify_gathered();
+  else
+    v_told := ops.gathered_ready();
+    if v_told is not null then
+      return next (-3, null, v_told)::ops.member_answer;
+    end if;
   end if;
 end
 $$;

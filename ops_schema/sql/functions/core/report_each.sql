@@ -9,6 +9,7 @@ as $$
 declare
   v_member record;
   v_one    record;
+  v_plain  record;
   v_done   int[];
 begin
   perform from ops.runs r
@@ -19,7 +20,9 @@ begin
     where l.run_id = any (array(select (m ->> 'run_id')::uuid from jsonb_array_elements(p_reports) m))
     order by l.run_id for update;
   begin
-    select p.answers, p.ended into answers, ended from ops.report_plain(p_reports) p;
+    v_plain := ops.report_plain(p_reports);
+    answers := v_plain.answers;
+    ended := v_plain.ended;
   exception when unique_violation then
     -- a key that another transaction used in this moment: one by one each is told what is on record
     answers := '{}';

@@ -63,6 +63,8 @@ begin
                   '{}'),
          coalesce(array_agg(h.run_id), '{}'), array_agg(h.freed_key) filter (where h.freed_key is not null)
     into answers, ended, v_freed from hashed h;
-  perform ops.announce_freed(v_freed);
+  if v_freed is not null then
+    perform ops.announce_freed(v_freed);
+  end if;
 end
 $$;
