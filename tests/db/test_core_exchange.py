@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.support.core import EXTERNAL, USER, Json, Queue, Worker, publication, report
+from tests.support.core import EXTERNAL, USER, Json, Queue, Worker, publication
+from tests.support.exchanging import claimed, claiming, exchange, reporting
 from tests.support.postgres import Database
-
-Member = tuple[str | None, Json]
 
 
 @pytest.fixture
@@ -22,35 +20,6 @@ def queue(pg: Database) -> Iterator[Queue]:
     made = Queue(pg)
     yield made
     made.ops.close()
-
-
-def reporting(worker: Worker, run: Json, outcome: str = "succeeded", **more: Any) -> Json:
-    """A report as the server hands it to the database."""
-    return {"token_id": str(worker.token), "run_id": run["run_id"], "body": report(run, outcome, **more)}
-
-
-def claiming(worker: Worker, max_runs: int = 1, **more: Any) -> Json:
-    """A claim as the server hands it to the database."""
-    body = {"request_id": str(uuid.uuid4()), "max_runs": max_runs, "queues": None} | more
-    return {"token_id": str(worker.token), "executor_id": str(worker.id), "body": body}
-
-
-def exchange(queue: Queue, reports: list[Json], claims: list[Json] | None = None) -> list[Member]:
-    """(code, detail) of each member, in the order given."""
-    members = [{**member, "ordinal": n} for n, member in enumerate([*reports, *(claims or [])])]
-    arguments = (Jsonb(members[: len(reports)]), Jsonb(members[len(reports) :]))
-    rows = queue.ops.server.execute("select * from ops.exchange_each(%s, %s)", arguments).fetchall()
-    found = {ordinal: (code, json.loads(detail)) for ordinal, code, detail in rows if ordinal >= 0}
-    assert len(found) == len(members)
-    return [found[n] for n in range(len(members))]
-
-
-def claimed(queue: Queue, worker: Worker, count: int, template: str = "job") -> list[Json]:
-    for _ in range(count):
-        queue.submit(template)
-    runs = worker.claim(count)
-    assert len(runs) == count
-    return runs
 
 
 def test_reports_and_a_claim_go_in_one_exchange(queue: Queue) -> None:
@@ -128,118 +97,6 @@ def row(queue: Queue, table: str, run: Json) -> Json:
 def told(queue: Queue, run: Json) -> list[Json]:
     rows = queue.ops.admin.execute("select canonical from ops.events where run_id = %s order by seq", (run["run_id"],))
     return [json.loads(canonical) for (canonical,) in rows]
-
-
-# One bad member among 99 good ones ------------------------------------------------------------------------------------
-
-Poison = Callable[[Queue, Worker], Json]
-POISON: dict[str, tuple[str, Poison]] = {}
-
-
-def poison(code: str) -> Callable[[Poison], Poison]:
-    """A report that is refused with this SQLSTATE."""
-
-    def register(make: Poison) -> Poison:
-        POISON[make.__name__] = (code, make)
-        return make
-
-    return register
-
-
-@poison("OPC01")
-def stale_epoch(queue: Queue, worker: Worker) -> Json:
-    (run,) = claimed(queue, worker, 1)
-    queue.cancel(run, reason="now", force=True)
-    return reporting(worker, run)
-
-
-@poison("OPN01")
-def unknown_run(queue: Queue, worker: Worker) -> Json:
-    return reporting(worker, {"run_id": str(uuid.uuid4()), "epoch": 1})
-
-
-@poison("OPU02")
-def run_of_another_token(queue: Queue, worker: Worker) -> Json:
-    other = Worker(queue)
-    (run,) = claimed(queue, other, 1)
-    return reporting(worker, run)
-
-
-@poison("OPC02")
-def another_outcome_on_record(queue: Queue, worker: Worker) -> Json:
-    (run,) = claimed(queue, worker, 1)
-    worker.report(run)
-    return reporting(worker, run, "failed")
-
-
-@poison("OPC03")
-def key_of_another_attempt(queue: Queue, worker: Worker) -> Json:
-    first, second = claimed(queue, worker, 2)
-    worker.report(first)
-    return reporting(worker, second, idempotency_key=f"{first['run_id']}/{first['epoch']}")
-
-
-@poison("OPV01")
-def no_epoch(queue: Queue, worker: Worker) -> Json:
-    (run,) = claimed(queue, worker, 1)
-    return reporting(worker, run, epoch="one")
-
-
-@poison("OPV01")
-def undeclared_output(queue: Queue, worker: Worker) -> Json:
-    queue.template("table", outputs=[{"name": "flights", "format": "delta", "mode": "append", "path": "bronze/x"}])
-    (run,) = claimed(queue, worker, 1, "table")
-    return reporting(worker, run, publications=[publication(run) | {"output": "planes"}])
-
-
-@poison("OPV01")
-def unknown_layer_in_the_cap_ledger(queue: Queue, worker: Worker) -> Json:
-    (run,) = claimed(queue, worker, 1)
-    return reporting(worker, run, cap_ledger=[{"layer": "moon", "cap": "wall_seconds", "limit": 1, "observed": 2}])
-
-
-@poison("OPN04")
-def artifact_of_nobody(queue: Queue, worker: Worker) -> Json:
-    (run,) = claimed(queue, worker, 1)
-    return reporting(worker, run, result={"of": "nobody"}) | {"artifacts": [str(uuid.uuid4())]}
-
-
-@pytest.mark.parametrize("kind", POISON)
-def test_a_poisoned_report_among_99_good_ones_fails_alone(queue: Queue, kind: str) -> None:
-    code, make = POISON[kind]
-    queue.template()
-    worker = Worker(queue)
-    bad = make(queue, worker)
-    good = claimed(queue, worker, 99)
-    sent = [reporting(worker, run) for run in good]
-    before = queue.ops.value("select to_jsonb(r) from ops.runs r where run_id = %s", bad["run_id"])
-    answers = exchange(queue, [*sent[:50], bad, *sent[50:]], [claiming(worker)])
-    assert answers[50][0] == code
-    assert answers[50][1]["message"]
-    assert [member[0] for n, member in enumerate(answers) if n != 50] == [None] * 100
-    assert {queue.state(run) for run in good} == {"succeeded"}
-    assert queue.ops.value("select to_jsonb(r) from ops.runs r where run_id = %s", bad["run_id"]) == before
-
-
-def test_refused_claims_leave_the_others_alone(queue: Queue) -> None:
-    queue.template()
-    worker, gone, other = Worker(queue), Worker(queue), Worker(queue)
-    for _ in range(3):
-        queue.submit()
-    queue.ops.call("leave_executor", gone.token, gone.id)
-    used = claiming(worker)
-    exchange(queue, [], [used])
-    bad = [
-        claiming(gone),
-        claiming(worker) | {"executor_id": str(uuid.uuid4())},
-        claiming(worker) | {"executor_id": str(other.id)},
-        claiming(worker, request_id=used["body"]["request_id"], max_runs=7),
-        claiming(worker, request_id="never"),
-        claiming(worker) | {"token_id": str(uuid.uuid4())},
-    ]
-    answers = exchange(queue, [], [*bad, claiming(worker), claiming(other)])
-    assert [code for code, _ in answers] == ["OPC09", "OPN03", "OPU02", "OPC06", "OPV01", "OPU01", None, None]
-    assert [len(answer["runs"]) for _, answer in answers[-2:]] == [1, 1]
 
 
 # Duplicates -----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,129 @@
+"""One bad member among good ones of an exchange: it is refused, and the others never notice."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.core import Json, Queue, Worker, publication
+from tests.support.exchanging import claimed, claiming, exchange, reporting
+from tests.support.postgres import Database
+
+
+@pytest.fixture
+def queue(pg: Database) -> Iterator[Queue]:
+    made = Queue(pg)
+    yield made
+    made.ops.close()
+
+
+Poison = Callable[[Queue, Worker], Json]
+POISON: dict[str, tuple[str, Poison]] = {}
+
+
+def poison(code: str) -> Callable[[Poison], Poison]:
+    """A report that is refused with this SQLSTATE."""
+
+    def register(make: Poison) -> Poison:
+        POISON[make.__name__] = (code, make)
+        return make
+
+    return register
+
+
+@poison("OPC01")
+def stale_epoch(queue: Queue, worker: Worker) -> Json:
+    (run,) = claimed(queue, worker, 1)
+    queue.cancel(run, reason="now", force=True)
+    return reporting(worker, run)
+
+
+@poison("OPN01")
+def unknown_run(queue: Queue, worker: Worker) -> Json:
+    return reporting(worker, {"run_id": str(uuid.uuid4()), "epoch": 1})
+
+
+@poison("OPU02")
+def run_of_another_token(queue: Queue, worker: Worker) -> Json:
+    other = Worker(queue)
+    (run,) = claimed(queue, other, 1)
+    return reporting(worker, run)
+
+
+@poison("OPC02")
+def another_outcome_on_record(queue: Queue, worker: Worker) -> Json:
+    (run,) = claimed(queue, worker, 1)
+    worker.report(run)
+    return reporting(worker, run, "failed")
+
+
+@poison("OPC03")
+def key_of_another_attempt(queue: Queue, worker: Worker) -> Json:
+    first, second = claimed(queue, worker, 2)
+    worker.report(first)
+    return reporting(worker, second, idempotency_key=f"{first['run_id']}/{first['epoch']}")
+
+
+@poison("OPV01")
+def no_epoch(queue: Queue, worker: Worker) -> Json:
+    (run,) = claimed(queue, worker, 1)
+    return reporting(worker, run, epoch="one")
+
+
+@poison("OPV01")
+def undeclared_output(queue: Queue, worker: Worker) -> Json:
+    queue.template("table", outputs=[{"name": "flights", "format": "delta", "mode": "append", "path": "bronze/x"}])
+    (run,) = claimed(queue, worker, 1, "table")
+    return reporting(worker, run, publications=[publication(run) | {"output": "planes"}])
+
+
+@poison("OPV01")
+def unknown_layer_in_the_cap_ledger(queue: Queue, worker: Worker) -> Json:
+    (run,) = claimed(queue, worker, 1)
+    return reporting(worker, run, cap_ledger=[{"layer": "moon", "cap": "wall_seconds", "limit": 1, "observed": 2}])
+
+
+@poison("OPN04")
+def artifact_of_nobody(queue: Queue, worker: Worker) -> Json:
+    (run,) = claimed(queue, worker, 1)
+    return reporting(worker, run, result={"of": "nobody"}) | {"artifacts": [str(uuid.uuid4())]}
+
+
+@pytest.mark.parametrize("kind", POISON)
+def test_a_poisoned_report_among_99_good_ones_fails_alone(queue: Queue, kind: str) -> None:
+    code, make = POISON[kind]
+    queue.template()
+    worker = Worker(queue)
+    bad = make(queue, worker)
+    good = claimed(queue, worker, 99)
+    sent = [reporting(worker, run) for run in good]
+    before = queue.ops.value("select to_jsonb(r) from ops.runs r where run_id = %s", bad["run_id"])
+    answers = exchange(queue, [*sent[:50], bad, *sent[50:]], [claiming(worker)])
+    assert answers[50][0] == code
+    assert answers[50][1]["message"]
+    assert [member[0] for n, member in enumerate(answers) if n != 50] == [None] * 100
+    assert {queue.state(run) for run in good} == {"succeeded"}
+    assert queue.ops.value("select to_jsonb(r) from ops.runs r where run_id = %s", bad["run_id"]) == before
+
+
+def test_refused_claims_leave_the_others_alone(queue: Queue) -> None:
+    queue.template()
+    worker, gone, other = Worker(queue), Worker(queue), Worker(queue)
+    for _ in range(3):
+        queue.submit()
+    queue.ops.call("leave_executor", gone.token, gone.id)
+    used = claiming(worker)
+    exchange(queue, [], [used])
+    bad = [
+        claiming(gone),
+        claiming(worker) | {"executor_id": str(uuid.uuid4())},
+        claiming(worker) | {"executor_id": str(other.id)},
+        claiming(worker, request_id=used["body"]["request_id"], max_runs=7),
+        claiming(worker, request_id="never"),
+        claiming(worker) | {"token_id": str(uuid.uuid4())},
+    ]
+    answers = exchange(queue, [], [*bad, claiming(worker), claiming(other)])
+    assert [code for code, _ in answers] == ["OPC09", "OPN03", "OPU02", "OPC06", "OPV01", "OPU01", None, None]
+    assert [len(answer["runs"]) for _, answer in answers[-2:]] == [1, 1]
