@@ -157,6 +157,10 @@ describe("artifacts", () => {
         .evaluate((image: HTMLImageElement) => image.naturalWidth),
     ).toBeGreaterThan(100);
     expect(await page.locator("iframe").getAttribute("sandbox")).toBe("allow-scripts");
+    const place = await page.locator("iframe").boundingBox();
+    expect(place?.y, "the report is below what the window shows").toBeLessThan(
+      page.viewportSize()?.height ?? 0,
+    );
     expect(await frame.locator("body").evaluate(() => window.origin)).toBe("null");
     await page.reload();
     await frame.locator("img").first().waitFor();

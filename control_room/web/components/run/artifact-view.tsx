@@ -1,6 +1,7 @@
 "use client";
 
 import { ExternalLink, X } from "lucide-react";
+import { useEffect, useRef } from "react";
 import { Button } from "@/components/ui/button";
 import { Card, CardHeader, CardTitle } from "@/components/ui/card";
 import { type Artifact, downloadUrl } from "@/services/artifacts";
@@ -12,10 +13,13 @@ import { type Artifact, downloadUrl } from "@/services/artifacts";
 export function ArtifactView({ artifact, close }: { artifact: Artifact; close: () => void }) {
   const url = downloadUrl(artifact.artifact_id, true);
   const isImage = artifact.media_type.startsWith("image/");
+  const shown = useRef<HTMLElement>(null);
+  // It stands below the list, out of sight when that is long.
+  useEffect(() => shown.current?.scrollIntoView({ block: "start" }), []);
   return (
-    <Card aria-label={artifact.name}>
+    <Card ref={shown} aria-label={artifact.name} className="scroll-my-4">
       <CardHeader>
-        <CardTitle className="break-all">{artifact.name}</CardTitle>
+        <CardTitle className="wrap-anywhere">{artifact.name}</CardTitle>
         <span className="flex gap-1.5">
           <Button asChild variant="outline" size="sm">
             <a href={url} target="_blank" rel="noreferrer">

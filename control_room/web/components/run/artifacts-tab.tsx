@@ -45,7 +45,9 @@ export function ArtifactsTab({ run }: { run: RunDetail }) {
           />
         )}
       </Card>
-      {viewed && <ArtifactView artifact={viewed} close={() => change({ view: null })} />}
+      {viewed && (
+        <ArtifactView key={viewed.artifact_id} artifact={viewed} close={() => change({ view: null })} />
+      )}
     </div>
   );
 }
@@ -88,7 +90,7 @@ function ArtifactTable({ rows, showTask, viewed, view }: TableProps) {
       <TableBody>
         {rows.map(({ artifact, run }) => (
           <TableRow key={artifact.artifact_id} data-artifact={artifact.name}>
-            <TableCell className="max-w-96">
+            <TableCell className="max-w-96 min-w-48">
               <Name artifact={artifact} />
             </TableCell>
             {showTask && (
@@ -119,11 +121,11 @@ function Name({ artifact }: { artifact: Artifact }) {
     : artifact.media_type;
   return (
     <span className="flex flex-col">
-      <span className="flex flex-wrap items-center gap-2 font-medium break-all">
+      <span className="flex flex-wrap items-center gap-2 font-medium wrap-anywhere">
         {artifact.name}
         {artifact.state !== "visible" && <Badge variant="outline">{artifact.state}</Badge>}
       </span>
-      <span className="text-xs break-all text-muted-foreground">{note}</span>
+      <span className="text-xs wrap-anywhere text-muted-foreground">{note}</span>
     </span>
   );
 }

@@ -204,7 +204,7 @@ function PublicationRow({ publication, task }: { publication: Publication; task:
   const shown = PUBLICATION_STATES[publication.state];
   return (
     <TableRow>
-      <TableCell className="font-medium wrap-anywhere">{publication.output}</TableCell>
+      <TableCell className="min-w-40 font-medium wrap-anywhere">{publication.output}</TableCell>
       {task && (
         <TableCell className="max-sm:hidden">
           <RunLink number={task.number}>{task.task_key ?? `#${task.number}`}</RunLink>
