@@ -85,7 +85,8 @@ test-stack: .venv/.dev web
 
 test-full: setup ## the long suites
 	@echo "not among them yet, since they have not run to their end on an idle machine: make test-proving (spec/tasks.md)"
-	$(PYTEST) tests -m slow -q $(SLOWEST) $(PROVING:%=--ignore=%)
+	$(PYTEST) $(FAST_TESTS) -m slow -n 2 -q $(SLOWEST) $(PROVING:%=--ignore=%)
+	$(PYTEST) $(STACK_TESTS) -m slow -q $(SLOWEST)
 
 test-proving: setup ## long suites that are still being proved
 	$(PYTEST) $(PROVING) -m slow -q

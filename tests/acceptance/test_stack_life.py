@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -134,17 +135,28 @@ def test_no_secret_is_in_the_arguments_or_the_environment_of_any_process(stack: 
     assert len(values) > 4
     for service in services(stack).values():
         for kind in ("cmdline", "environ"):
-            seen = Path(f"/proc/{service['pid']}/{kind}").read_bytes().decode(errors="replace")
-            assert not [value for value in values if value in seen], (service["name"], kind)
+            with unless_closed_to_its_own_user(service):
+                seen = Path(f"/proc/{service['pid']}/{kind}").read_bytes().decode(errors="replace")
+                assert not [value for value in values if value in seen], (service["name"], kind)
+
+
+@contextmanager
+def unless_closed_to_its_own_user(service: dict[str, Any]) -> Iterator[None]:
+    """Executors are, as processes of theirs handle tokens; root looks into them all the same."""
+    try:
+        yield
+    except (PermissionError, psutil.AccessDenied):
+        assert os.geteuid() != 0
+        assert service["name"].startswith("executor-")
 
 
 def test_every_port_listens_on_loopback_alone(stack: Stack) -> None:
-    addresses = {
-        connection.laddr.ip
-        for service in services(stack).values()
-        for connection in psutil.Process(service["pid"]).net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    addresses = set()
+    for service in services(stack).values():
+        with unless_closed_to_its_own_user(service):
+            for connection in psutil.Process(service["pid"]).net_connections("inet"):
+                if connection.status == psutil.CONN_LISTEN:
+                    addresses.add(connection.laddr.ip)
     assert addresses == {"127.0.0.1"}
 
 
