@@ -15,7 +15,9 @@ export function ArtifactView({ artifact, close }: { artifact: Artifact; close: (
   const isImage = artifact.media_type.startsWith("image/");
   const shown = useRef<HTMLElement>(null);
   // It stands below the list, out of sight when that is long.
-  useEffect(() => shown.current?.scrollIntoView({ block: "start" }), []);
+  useEffect(() => {
+    shown.current?.scrollIntoView({ block: "start" });
+  }, []);
   return (
     <Card ref={shown} aria-label={artifact.name} className="scroll-my-4">
       <CardHeader>
