@@ -37,25 +37,13 @@ def shell(line: str, demo: DemoRun, folder: Path) -> subprocess.CompletedProcess
     )
 
 
-@pytest.fixture(scope="module")
-def demos() -> set[str]:
-    """The pages' commands for the whole demo that have been run: they begin alike, and once is enough."""
-    return set()
-
-
-@pytest.mark.parametrize("page", ["README.md", "spec/docs/tutorial/demo.md"])
-def test_every_command_of_the_page_succeeds_in_its_order(
-    page: str, demo: DemoRun, demos: set[str], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("page", ["README.md", pytest.param("spec/docs/tutorial/demo.md", marks=pytest.mark.slow)])
+def test_every_command_of_the_page_succeeds_in_its_order(page: str, demo: DemoRun, tmp_path: Path) -> None:
     own = tmp_path / "FILE.csv"
     own.write_text("id,amount\n1,2.5\n2,3.5\n")
     lines = commands(page)
     assert len(lines) >= 6
     for line in lines:
-        if line in demos:
-            continue
-        if line == "make demo":
-            demos.add(line)
         actual = line.replace("make ", "make -n ", 1) if line in EXPANDED_ONLY else line.replace("FILE.csv", str(own))
         done = shell(actual, demo, ROOT)
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}\n{demo.stack.tails()}"

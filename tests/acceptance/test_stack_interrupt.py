@@ -78,6 +78,7 @@ def test_an_up_interrupted_before_any_service_is_ready_can_be_repeated(stack: St
     stack.run("up")
 
 
+@pytest.mark.slow
 def test_an_interrupted_pipeline_says_what_goes_on_and_the_next_demo_finishes(stack: Stack) -> None:
     process = demo_in_a_group_of_its_own(stack)
     number = read_until(process, r"pipeline nycflights: run (\d+)").group(1)
