@@ -2238,6 +2238,7 @@ language plpgsql volatile security definer set search_path = ''
   set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
+  -- assigned rather than performed: `perform` is a statement of its own, which costs a small exchange more
   v_set     text;
   v_gather  boolean := ops.gather_ready(true);
   v_checked record;
@@ -2583,6 +2584,7 @@ $$;
 -- Mutate this transaction: with true, what becomes claimable is gathered instead of notified, since a commit that
 -- notifies waits for all others that do. The caller gives it out (ops.gathered_ready), and its caller tells it: to the
 -- claims that wait in its own process, and to other processes by ops.tell_ready.
+-- Returns p_gather, so that it can be assigned, which is cheaper than `perform`.
 create or replace function ops.gather_ready(p_gather boolean) returns boolean
 language plpgsql volatile set search_path = ''
 as $$
