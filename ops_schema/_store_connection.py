@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, errors
+from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 
 from ops_schema._store_queries import CHANNELS, QUERIES
@@ -28,6 +29,8 @@ KEEPALIVE: dict[str, Any] = {
     "connect_timeout": 5,
 }
 RETRIES = 5
+WARM = 3  # connections kept for the next calls
+RECYCLE = 1000  # calls, after which one is shown to the pool, which replaces those that have lived for long
 UNAVAILABLE_HINT = "Repeat the same request; see `control-room status` for the database."
 
 
@@ -66,11 +69,23 @@ def is_alive(connection: AsyncConnection[Any]) -> bool:
     return not connection.closed
 
 
+async def _warm_up(connection: AsyncConnection[Any]) -> None:
+    try:
+        await connection.execute(QUERIES["warm_up"])
+    except psycopg.Error as error:
+        # Slower at first, and whoever uses the connection will be told what is wrong.
+        log.info("action=warm_up_failed %s", error)
+
+
 class Connections:
     """A pool of autocommit connections; each call is one statement and so one transaction.
 
+    The connection used last is used next: its plans and the caches of its backend are warm, while the pool hands out
+    the one that has rested longest.
+
     wait_seconds: how long a call waits for a connection; call_seconds: how long one statement may take.
-    prepare_threshold: calls before a statement is prepared, None for poolers without session state.
+    prepare_threshold: calls before a statement is prepared, None for poolers without session state. warm_up: whether a
+    new connection plans the hot verbs before anybody gets it; for servers, which live long.
     """
 
     def __init__(
@@ -82,6 +97,7 @@ class Connections:
         wait_seconds: float = 5.0,
         call_seconds: float = 30.0,
         prepare_threshold: int | None = 5,
+        warm_up: bool = False,
     ):
         self._conninfo = conninfo
         self._call_seconds = call_seconds
@@ -94,9 +110,13 @@ class Connections:
             timeout=wait_seconds,
             # Short rounds: with the default of minutes, the backoff outlives the outage by as long as it lasted.
             reconnect_timeout=2.0,
+            configure=_warm_up if warm_up else None,
             open=False,
             name="ops-store",
         )
+        self._warm: list[AsyncConnection[Any]] = []
+        self._asking = 0  # calls that wait for the pool
+        self._uses = 0
 
     async def open(self) -> None:
         """Start connecting in the background; a database that is down shows at the first call."""
@@ -104,6 +124,8 @@ class Connections:
 
     async def close(self) -> None:
         """Close all connections."""
+        while self._warm:
+            await self._pool.putconn(self._warm.pop())
         await self._pool.close()
 
     async def value(self, name: str, *arguments: Any) -> Any:
@@ -138,12 +160,31 @@ class Connections:
         try:
             yield connection
         finally:
+            await self._give_back(connection)
+
+    async def _take(self) -> AsyncConnection[Any]:
+        if self._warm:
+            return self._warm.pop()
+        self._asking += 1
+        try:
+            connection: AsyncConnection[Any] = await self._pool.getconn()
+        finally:
+            self._asking -= 1
+        return connection
+
+    async def _give_back(self, connection: AsyncConnection[Any]) -> None:
+        """Keep it for the next call, or give it to the pool: to who waits there, or to be closed when it is old."""
+        self._uses += 1
+        idle = connection.pgconn.transaction_status == TransactionStatus.IDLE
+        if idle and len(self._warm) < WARM and not self._asking and not self._pool.closed and self._uses % RECYCLE:
+            self._warm.append(connection)
+        else:
             await self._pool.putconn(connection)
 
     async def _living_connection(self) -> AsyncConnection[Any]:
         # After a restart of Postgres the pool still holds sockets that the server has closed.
         while True:
-            connection: AsyncConnection[Any] = await self._pool.getconn()
+            connection = await self._take()
             if is_alive(connection):
                 return connection
             await connection.close()

@@ -23,6 +23,7 @@ QUERIES: Final[dict[str, str]] = {
     "get_artifact": "select ops.get_artifact(%s, %s)",
     "get_bundle": "select ops.get_bundle(%s, %s)",
     "exchange_each": "select ordinal, code, detail from ops.exchange_each(%s, %s, %s, %s)",
+    "warm_up": "select ops.warm_up()",
     "tell_ready": "select ops.tell_ready(%s, %s)",
     "claim_profile": "select ops.claim_profile(%s, %s)",
     "commit_publication": "select ops.commit_publication(%s, %s, %s, %s)",

@@ -107,7 +107,7 @@ class PostgresStore(SteeringQueries):
     """Store over psycopg 3. `conninfo` is a libpq string or URL; empty means the PG* variables."""
 
     def __init__(self, conninfo: str = "", **options: Any):
-        """options: see Connections (min_size, max_size, wait_seconds, call_seconds, prepare_threshold)."""
+        """options: see Connections (min_size, max_size, wait_seconds, call_seconds, prepare_threshold, warm_up)."""
         self._connections = Connections(conninfo, **options)
         self._event_callbacks: list[Callable[[], None]] = []
 

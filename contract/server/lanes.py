@@ -22,14 +22,16 @@ TRIES_ALONE = 30
 @dataclass(frozen=True, slots=True)
 class Limits:
     """in_flight: statements at once; most: members of one; many: so many waiting members start a further statement
-    beside one that runs, as does one that has been running for `slow` seconds; linger: how many seconds fewer requests
-    than lately wait for the rest."""
+    beside one that runs, as does one that has been running for `slow` seconds; linger: how many seconds the first of at
+    most `few` requests that lately came together wait for the rest. Where more come, some are being read while others'
+    statement runs: waiting for all would let the database stand idle meanwhile."""
 
     in_flight: int = 2
     most: int = 500
-    many: int = 64
+    many: int = 8
     slow: float = 0.025
     linger: float = 0.001
+    few: int = 4
 
 
 @dataclass(slots=True, eq=False)
@@ -89,7 +91,8 @@ class Lanes(Generic[Sent, Found]):
         return await request.done
 
     def _start(self) -> None:
-        if not self._quick and 0 < len(self._waiting) < self._crowd and self._waiting_members < self._limits.many:
+        crowd = self._crowd if self._crowd <= self._limits.few else 0
+        if not self._quick and 0 < len(self._waiting) < crowd and self._waiting_members < self._limits.many:
             if self._linger is None:
                 # Those that were answered just now are about to come back.
                 self._linger = asyncio.get_running_loop().call_later(self._limits.linger, self._start_now)

@@ -18,7 +18,7 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from contract.errors import Forbidden, Unauthenticated
-from control_room.api.context import Context, context
+from control_room.api.context import Context, context, context_of
 from ops_schema.store import Principal
 
 COOKIE_PREFIX = "ops_session_"
@@ -123,30 +123,33 @@ async def caller(
     return await identify(request)
 
 
-async def identify(request: Request) -> Caller:
-    """Who sent a request, by token if there is one, else by cookie; looked up once. Raises unauthenticated."""
+async def identify(request: Request, remembered: bool = False) -> Caller:
+    """Who sent a request, by token if there is one, else by cookie; looked up once. Raises unauthenticated.
+
+    remembered: a token that was known a moment ago will do, since the verb itself looks at it again.
+    """
     known: Caller | None = getattr(request.state, "caller", None)
     if known is None:
-        known = request.state.caller = await _look_up(request, context(request))
+        known = request.state.caller = await _look_up(request, context_of(request), remembered)
     return known
 
 
-async def _look_up(request: Request, ctx: Context) -> Caller:
+async def _look_up(request: Request, ctx: Context, remembered: bool) -> Caller:
     authorization = request.headers.get("authorization")
     if authorization is not None:
-        return await _by_token(ctx, authorization)
+        return await _by_token(ctx, authorization, remembered)
     cookie = request.cookies.get(cookie_name(ctx.settings.public_url))
     if cookie:
         return await by_cookie(ctx, cookie)
     raise Unauthenticated("neither a token nor a session came with the request", hint=_HOW)
 
 
-async def _by_token(ctx: Context, authorization: str) -> Caller:
+async def _by_token(ctx: Context, authorization: str, remembered: bool) -> Caller:
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated("the Authorization header is not of the form 'Bearer <token>'", hint=_HOW)
     digest = sha256_of(token.strip())
-    principal = await ctx.store.authenticate(digest)
+    principal = await (ctx.principals.find(digest) if remembered else ctx.store.authenticate(digest))
     if principal is None:
         raise Unauthenticated("the token is unknown, expired or revoked", hint=_HOW)
     return Caller(principal, token=digest)

@@ -49,12 +49,13 @@ def create_app(
     whether this process takes part in the reactor's duties. The database may be away at start: requests get 503 until
     it comes.
     """
-    own_store = PostgresStore() if store is None else None
+    own_store = PostgresStore(min_size=3, warm_up=True) if store is None else None
     door: Store = own_store if own_store is not None else store  # type: ignore[assignment]
     objects = object_store or ObjectStore.from_settings(settings)
     services = make_services(door, objects, settings)
     dashboard = Dashboard(settings.web_dir or BUILT_DASHBOARD)
-    ctx = Context(settings, door, objects, EventHub(door), dashboard, Submitter(door, services.teller.tell))
+    submitter = Submitter(door, services.teller.tell)
+    ctx = Context(settings, door, objects, EventHub(door), dashboard, submitter, services.principals)
     duties = [ctx.hub.run] + ([lambda: react(door, settings.connections_file)] if reactor else [])
 
     @asynccontextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fastapi import Request
 
 from contract.server.object_store import ObjectStore
+from contract.server.principals import Principals
 from contract.server.settings import ServerSettings
 from control_room.api.dashboard import Dashboard
 from control_room.api.submitter import Submitter
@@ -27,9 +28,15 @@ class Context:
     hub: EventHub
     dashboard: Dashboard
     submitter: Submitter
+    principals: Principals
 
 
-def context(request: Request) -> Context:
-    """The application's context, as a dependency."""
+async def context(request: Request) -> Context:
+    """The application's context, as a dependency. Async, since FastAPI gives a sync dependency a thread."""
+    return context_of(request)
+
+
+def context_of(request: Request) -> Context:
+    """The context of the application that serves a request."""
     found: Context = request.app.state.context
     return found

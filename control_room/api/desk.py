@@ -13,6 +13,7 @@ from contract.errors import ContractError
 from contract.server.problems import from_ops_error
 from contract.server.strict_json import invalid
 from control_room.api.bounded_validator import MAX_STEPS
+from control_room.api.issues import walk
 from control_room.api.json_schema import Budget, Issue, pointer
 from control_room.api.models import SubmitRun
 from control_room.api.params import check_params
@@ -23,6 +24,8 @@ from ops_schema.store import Principal, Store
 Json = dict[str, Any]
 Place = tuple[str, int | None, str]
 _LEAST_STEPS = 1000
+_QUICK_STEPS = 100
+_SMALL = 2000  # characters and values
 _MAX_MESSAGE = 200
 
 
@@ -62,8 +65,10 @@ class Desk:
 
     async def _finish(self, drafts: Sequence[Draft | ContractError]) -> list[Json | ContractError]:
         found = [await self._with_template(draft) for draft in drafts]
-        # In a thread: a check may take a second, and the event loop has others to serve.
-        await asyncio.to_thread(_check_params, [draft for draft in found if isinstance(draft, Draft)])
+        left = [draft for draft in found if isinstance(draft, Draft)]
+        if len(left) != 1 or not _checked_quickly(left[0]):
+            # In a thread: a check may take a second, and the event loop has others to serve.
+            await asyncio.to_thread(_check_params, left)
         return [await self._body(draft) for draft in found]
 
     async def _with_template(self, draft: Draft | ContractError) -> Draft | ContractError:
@@ -102,6 +107,27 @@ def _read(body: Any, steps: int) -> Draft | ContractError:
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         return invalid([{"path": pointer(*one["loc"]), "message": one["msg"][:_MAX_MESSAGE]} for one in found])
+
+
+def _checked_quickly(draft: Draft) -> bool:
+    """Whether the parameters are so few that the check was done at once: a thread would take longer than that."""
+    if not _is_small(draft.body.params):
+        return False
+    budget = Budget(min(_QUICK_STEPS, draft.budget.left))
+    steps = budget.left
+    schema = (draft.template or {})["spec"].get("params_schema", {})
+    draft.params, draft.issues = check_params(schema, draft.body.params, "params", budget=budget)
+    draft.budget.left -= steps - max(0, budget.left)
+    return budget.left >= 0
+
+
+def _is_small(params: Json) -> bool:
+    size = 0
+    for _, value in walk(params):
+        size += len(value) if isinstance(value, (str, dict)) else 1
+        if size > _SMALL:
+            return False
+    return True
 
 
 def _check_params(drafts: Sequence[Draft]) -> None:

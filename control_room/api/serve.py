@@ -20,6 +20,8 @@ from contract.server.settings import ServerSettings
 from control_room.api.app import create_app, stop_waiting
 
 GRACE_SECONDS = 5
+# Longer than executors pause between two heartbeats, or each would be a connection of its own.
+KEEP_ALIVE_SECONDS = 75
 BAD_SETTINGS = 2
 # These write whole URLs at INFO, and the signature of a presigned one is a secret for as long as it lives.
 _TOO_TALKATIVE = ("httpx", "httpcore", "botocore", "boto3", "urllib3")
@@ -109,6 +111,7 @@ def serve(settings: ServerSettings) -> None:
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             lifespan="on",
         )
         log.info("action=listening url=%s", settings.public_url)

@@ -1353,15 +1353,21 @@ create or replace function ops.checked_claims(
 language plpgsql volatile set search_path = ''
 as $$
 declare
+  v_done    int[];
   v_claim   jsonb;
   v_code    text;
   v_message text;
   v_members text;
   v_hint    text;
 begin
-  claims := '{}';
+  claims := ops.plain_claims(p_claims);
   refusals := '{}';
-  for v_claim in select c from jsonb_array_elements(p_claims) c order by c #>> '{body,request_id}', (c ->> 'ordinal')::int
+  if cardinality(claims) = jsonb_array_length(p_claims) then
+    return;
+  end if;
+  v_done := array(select c.ordinal from unnest(claims) c);
+  for v_claim in select c from jsonb_array_elements(p_claims) c where (c ->> 'ordinal')::int <> all (v_done)
+                  order by lower(c #>> '{body,request_id}'), (c ->> 'ordinal')::int
   loop
     begin
       claims := claims || ops.checked_claim(v_claim, claims);
@@ -1470,7 +1476,7 @@ begin
       select h.ordinal, h.n, h.lease_deadline, h.epoch as held, r.run_id, r.number, r.attempt, r.max_attempts, r.workspace,
              r.template_id, r.template_name, r.params, r.inputs, r.outputs, r.caps, h.lease_seconds, r.labels,
              r.traceparent, r.pipeline_run_id, r.task_key, r.submitted_by
-        from held h join ops.runs r on r.run_id = h.run_id
+        from held h cross join lateral (select * from ops.runs u where u.run_id = h.run_id offset 0) r
     ), templates as materialized (
       select t.template_id, ops.claimed_template(t) as part from ops.templates t
        where t.template_id = any (array(select distinct r.template_id from runs r))
@@ -1495,6 +1501,12 @@ begin
       from unnest(p_claims) c left join documents d on d.ordinal = c.ordinal);
 end
 $$;
+
+-- functions/core/claim_digest.sql
+-- The digest of what a claim means: how it waits is no part of it, and a member that is null is as good as none.
+create or replace function ops.claim_digest(p_body jsonb) returns bytea
+language sql immutable parallel safe
+return sha256(convert_to(jsonb_strip_nulls(p_body - 'request_id' - 'wait_seconds')::text, 'UTF8'));
 
 -- functions/core/claim_filter.sql
 -- What decides which runs a claim can have, as a digest: claims of one filter are alike.
@@ -2760,6 +2772,15 @@ as $$
          and p_path !~ '(^|/)(\.{1,2}|_delta_log)(/|$)' and p_path !~ '^_ws(/|$)'
 $$;
 
+-- functions/core/is_plain_claim.sql
+-- Whether a claim's body is well formed, as most are, with the id in its plain spelling. ops.check_claim judges the rest.
+create or replace function ops.is_plain_claim(p_body jsonb) returns boolean
+language sql immutable parallel safe
+return coalesce(
+  p_body ->> 'request_id' ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
+  and p_body ->> 'max_runs' ~ '^([1-9][0-9]?|100)$'
+  and coalesce(jsonb_typeof(p_body -> 'queues'), 'null') in ('array', 'null'), false);
+
 -- functions/core/is_plain_report.sql
 -- Whether a report's body is well formed and says no more than that the attempt succeeded.
 create or replace function ops.is_plain_report(p_body jsonb) returns boolean
@@ -3606,6 +3627,40 @@ return concat('{"run_id": "', p_run_id, '", "epoch": ', p_epoch, ', "attempt": '
   ', "outcome": "succeeded", "repeated": false, "run_state": "succeeded", "route": {"decision": "finish", '
      '"reason": "succeeded", "retry_at": null}, "publications": []}');
 
+-- functions/core/plain_claims.sql
+-- Guard and lock: the claims of a batch that are plain, in two statements for all: well formed, sent by an active
+-- executor with a token that lives, not on record, and not twice in the batch. ops.checked_claim judges the rest.
+--   p_claims [{ordinal, token_id, executor_id, body}]
+create or replace function ops.plain_claims(p_claims jsonb) returns ops.member_claim[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now timestamptz := ops.now();
+begin
+  -- all of them, in one order, by a statement before the one that reads what they were answered
+  perform pg_advisory_xact_lock(ops.request_lock(i.request_id))
+     from (select distinct lower(c #>> '{body,request_id}') as request_id from jsonb_array_elements(p_claims) c
+            where c #>> '{body,request_id}' ~ '^[0-9A-Fa-f-]{36}$' order by 1) i;
+  return array(
+    with sent as materialized (
+      select (c ->> 'ordinal')::int as ordinal, (c ->> 'token_id')::uuid as token_id,
+             (c ->> 'executor_id')::uuid as executor_id, (c #>> '{body,request_id}')::uuid as request_id,
+             c -> 'body' as body, count(*) over (partition by c #>> '{body,request_id}') as times
+        from jsonb_array_elements(p_claims) c where ops.is_plain_claim(c -> 'body')
+    )
+    select row(s.ordinal, s.executor_id, s.request_id, ops.claim_digest(s.body), (s.body ->> 'max_runs')::int,
+               case when jsonb_typeof(s.body -> 'queues') = 'array'
+                    then array(select jsonb_array_elements_text(s.body -> 'queues')) end, ops.claim_filter(e, s.body), null, s.ordinal)::ops.member_claim
+      from sent s
+      join ops.executors e on e.executor_id = s.executor_id and e.token_id = s.token_id and e.state = 'active'
+      join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and t.revoked_at is null
+                       and (t.expires_at is null or t.expires_at > v_now)
+     where s.times = 1
+       and (select q.request_id from ops.claim_requests q
+             where q.executor_id = s.executor_id and q.request_id = s.request_id limit 1) is null);
+end
+$$;
+
 -- functions/core/plain_template.sql
 -- What a template gives each of its runs, read once for all of them; no row when its runs are made one by one: a
 -- pipeline, a concurrency key, an output whose path depends on parameters.
@@ -4125,10 +4180,9 @@ language plpgsql volatile set search_path = ''
 as $$
 declare
   v_request ops.claim_requests;
-  -- of what is meant: a member that is null is as good as none
-  v_digest  bytea := ops.digest(jsonb_strip_nulls(p_body - 'request_id' - 'wait_seconds'));
+  v_digest  bytea := ops.claim_digest(p_body);
 begin
-  perform pg_advisory_xact_lock(hashtextextended('ops.claim:' || (p_body ->> 'request_id'), 0));
+  perform pg_advisory_xact_lock(ops.request_lock(p_body ->> 'request_id'));
   select * into v_request from ops.claim_requests c
    where c.executor_id = p_executor.executor_id and c.request_id = (p_body ->> 'request_id')::uuid;
   if v_request.body_digest <> v_digest then
@@ -4427,7 +4481,9 @@ $$;
 -- Mutate and emit: the reports of a batch that are plain successes, in one statement: the lease is held, nothing is to
 -- be published, no artifact waits to become visible, no cap fired, nobody cancelled. The rest is left alone.
 -- Returns their answers and the runs that ended.
--- The caller holds the runs' locks since an earlier statement.
+-- The caller holds the locks of the runs, and so of their attempts, and of the leases since an earlier statement: what
+-- this one sees of them is the last version, and is changed at its place (ctid). Joined by run_id, a session that made its
+-- plan while the tables were empty would look through all members for each of them.
 create or replace function ops.report_plain(
   p_reports jsonb, out answers ops.member_answer[], out ended uuid[])
 language plpgsql volatile set search_path = ''
@@ -4451,15 +4507,18 @@ begin
       from sent s where s.is_plain and s.nth_of_run = 1 and s.nth_of_key = 1
   ), plain as materialized (
     select s.*, l.executor_id, 'executor:' || e.name as actor, l.progress, r.attempt, r.event_seq, r.event_head,
+           l.place as lease_at, a.place as attempt_at, r.place as run_at,
            coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used,
            ops.key_of(l.workspace, l.concurrency_key) as freed_key
       from fit s
-     cross join lateral (select * from ops.leases h where h.run_id = s.run_id offset 0) l
+     cross join lateral (select h.*, h.ctid as place from ops.leases h where h.run_id = s.run_id offset 0) l
       join ops.executors e on e.executor_id = l.executor_id and e.token_id = s.token_id
       join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and t.revoked_at is null
                        and (t.expires_at is null or t.expires_at > v_now)
-      join ops.runs r on r.run_id = s.run_id and r.cancel_requested_at is null
-     where l.epoch = s.epoch and l.reported_at is null
+     cross join lateral (select u.*, u.ctid as place from ops.runs u where u.run_id = s.run_id offset 0) r
+     cross join lateral (
+       select t.ctid as place from ops.attempts t where t.run_id = s.run_id and t.epoch = s.epoch offset 0) a
+     where r.cancel_requested_at is null and l.epoch = s.epoch and l.reported_at is null
        and (select a.run_id from ops.attempts a
              where a.executor_id = l.executor_id and a.idempotency_key = s.key limit 1) is null
        and (select f.run_id from ops.artifacts f where f.run_id = s.run_id and f.epoch = s.epoch limit 1) is null
@@ -4471,16 +4530,16 @@ begin
   ), hashed as materialized (
     select t.*, sha256(t.event_head || convert_to(t.canonical, 'UTF8')) as hash from told t
   ), freed as (
-    delete from ops.leases l using hashed h where l.run_id = h.run_id
+    delete from ops.leases l using hashed h where l.ctid = h.lease_at
   ), closed as (
     update ops.attempts a set outcome = 'succeeded', finished_at = v_now, reported_at = v_now,
         idempotency_key = h.key, report_digest = h.digest, result = h.result, usage = h.used
-      from hashed h where a.run_id = h.run_id and a.epoch = h.epoch
+      from hashed h where a.ctid = h.attempt_at
   ), finished as (
     update ops.runs r set state = 'succeeded', state_reason = null, finished_at = v_now, error = null,
         result = h.result, progress = coalesce(h.progress, r.progress), usage = r.usage || h.used,
         event_seq = h.event_seq + 1, event_head = h.hash
-      from hashed h where r.run_id = h.run_id
+      from hashed h where r.ctid = h.run_at
   ), written as (
     insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
     select h.run_id, h.event_seq + 1, v_now, 'run.succeeded', h.epoch, h.canonical, h.event_head, h.hash from hashed h
@@ -4517,6 +4576,12 @@ begin
     jsonb_build_object('request_id', p_request_id), 'Use a new request_id for a new claim.');
 end
 $$;
+
+-- functions/core/request_lock.sql
+-- The lock of a claim's request id, in whatever spelling.
+create or replace function ops.request_lock(p_request_id text) returns bigint
+language sql immutable parallel safe
+return hashtextextended('ops.claim:' || lower(p_request_id), 0);
 
 -- functions/core/requeue_run.sql
 -- Requeue a running run whose executor is lost, without waiting for its lease to end: does at once what the sweeper
@@ -5075,6 +5140,10 @@ create or replace function ops.seen(p_executor_ids uuid[]) returns void
 language plpgsql volatile set search_path = ''
 as $$
 begin
+  if not exists (select from ops.executors e where e.executor_id = any (p_executor_ids)
+                    and e.last_seen_at < ops.now() - interval '5 seconds') then
+    return;
+  end if;
   update ops.executors set last_seen_at = ops.now()
    where executor_id in (select e.executor_id from ops.executors e
                           where e.executor_id = any (p_executor_ids)
@@ -5224,7 +5293,8 @@ $$;
 -- functions/core/start_runs.sql
 -- Mutate and emit: runs start at the executors of the claims that they were picked for: epoch and attempt rise, a lease
 -- and an attempt are made, one statement for all. Returns them in their order, with epochs and pipelines, which are the
--- caller's (ops.start_pipelines).
+-- caller's (ops.start_pipelines). The runs are locked since an earlier statement, and changed at their place, see
+-- ops.report_plain.
 create or replace function ops.start_runs(p_starts ops.member_start[]) returns ops.member_start[]
 language plpgsql volatile set search_path = ''
 as $$
@@ -5238,13 +5308,13 @@ begin
   end if;
   with picked as materialized (
     select s.ordinal, s.n, s.executor_id, r.run_id, r.pipeline_run_id, r.epoch + 1 as epoch, r.attempt + 1 as attempt,
-           r.event_seq + 1 as seq, r.event_head as prev_hash,
+           r.event_seq + 1 as seq, r.event_head as prev_hash, r.place as run_at,
            ops.canonical_text(r.run_id, r.event_seq + 1, v_at, 'run.started', r.epoch + 1, 'executor:' || e.name,
              concat('{"state": "running", "attempt": ', r.attempt + 1, ', "executor_id": "', s.executor_id,
                     '", "state_reason": null}')) as canonical
       from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, epoch, pipeline_run_id, n)
       join ops.executors e on e.executor_id = s.executor_id
-      join ops.runs r on r.run_id = s.run_id
+     cross join lateral (select u.*, u.ctid as place from ops.runs u where u.run_id = s.run_id offset 0) r
   ), hashed as materialized (
     select p.*, sha256(p.prev_hash || convert_to(p.canonical, 'UTF8')) as hash from picked p
   ), started as (
@@ -5252,7 +5322,7 @@ begin
       state = 'running', state_reason = null, ready_seq = null, epoch = h.epoch, attempt = h.attempt,
       executor_id = h.executor_id, started_at = coalesce(r.started_at, v_now), progress = null,
       event_seq = h.seq, event_head = h.hash
-      from hashed h where r.run_id = h.run_id
+      from hashed h where r.ctid = h.run_at
     returning r.run_id, r.epoch, r.attempt, r.executor_id, r.lease_seconds, r.workspace, r.concurrency_key
   ), attempted as (
     insert into ops.attempts (run_id, epoch, attempt, executor_id, started_at)
@@ -5970,6 +6040,8 @@ create or replace function ops.tell_ready(p_ready text, p_from text) returns voi
 language plpgsql volatile security definer set search_path = ''
 as $$
 begin
+  -- nobody waits for the disk: what is told is on record already, and nobody's answer depends on it
+  perform set_config('synchronous_commit', 'off', true);
   perform pg_notify('ops_ready', p_ready || ';' || p_from);
 end
 $$;
@@ -6188,6 +6260,40 @@ begin
   end if;
   return jsonb_build_object('ok', v_broken is null, 'events', v_seq, 'problem', v_broken,
                             'broken_at', case when v_broken is not null then v_seq end);
+end
+$$;
+
+-- functions/core/warm_up.sql
+-- Have this session plan the statements of its hot verbs: the first exchange and the first submit of a session take
+-- tens of milliseconds, which nobody's run shall wait for. Changes nothing: all of them are run for no rows.
+create or replace function ops.warm_up() returns void
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  perform ops.warm_up_exchange();
+  perform ops.submit_each('[]');
+end
+$$;
+
+-- functions/core/warm_up_exchange.sql
+-- Plan what ops.exchange_each runs, for no rows. A plan is kept as it was made, so the settings are those of that verb.
+create or replace function ops.warm_up_exchange() returns void
+language plpgsql volatile set search_path = ''
+  set plan_cache_mode = force_generic_plan set enable_seqscan = off
+  set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+  v_nobody ops.member_start[] := array[row(0, gen_random_uuid(), gen_random_uuid(), null, null)];
+begin
+  perform ops.report_each('[]');
+  perform ops.checked_claims('[]');
+  perform ops.promote_ready(0, 'claim');
+  perform ops.start_runs(v_nobody);
+  perform ops.start_pipelines(v_nobody);
+  perform ops.remember_claims('{}', '{}');
+  perform ops.claim_answers('{}', '{}');
+  perform ops.next_due();
+  perform ops.gathered_ready();
 end
 $$;
 
@@ -8695,6 +8801,7 @@ revoke execute on all functions in schema ops from public;
 do $$
 declare
   v_verbs text[] := array[
+    'warm_up',
     -- who calls
     'authenticate', 'session_principal', 'create_login_code', 'redeem_login_code', 'end_session', 'create_token',
     'revoke_token',

@@ -283,3 +283,43 @@ def test_a_run_named_in_two_spellings_is_one_run(queue: Queue) -> None:
     shouted = reporting(worker, run) | {"run_id": run["run_id"].upper()}
     first, second = exchange(queue, [reporting(worker, run), shouted])
     assert (first[1]["repeated"], second[1]["repeated"]) == (False, True)
+
+
+def test_a_request_id_in_another_spelling_is_the_same_request(queue: Queue) -> None:
+    """Plain claims are read all at once, odd ones one by one: both know each other."""
+    queue.template()
+    worker = Worker(queue)
+    for _ in range(4):
+        queue.submit()
+    plain = claiming(worker, 1)
+    shouted = claiming(worker, 1, request_id=plain["body"]["request_id"].upper())
+    both = exchange(queue, [], [plain, shouted, claiming(worker, 1)])
+    assert [code for code, _ in both] == [None] * 3
+    numbers = [[run["number"] for run in answer["runs"]] for _, answer in both]
+    assert numbers[0] == numbers[1]
+    assert numbers[2] != numbers[0]
+    ((_, again),) = exchange(queue, [], [shouted])
+    assert [run["number"] for run in again["runs"]] == numbers[0]
+    other = claiming(worker, 2, request_id=plain["body"]["request_id"])
+    codes = [code for code, _ in exchange(queue, [], [other, claiming(worker, 1)])]
+    assert codes == ["OPC06", None]
+
+
+def test_each_kind_of_claim_that_is_not_plain_is_answered_for_itself(queue: Queue) -> None:
+    queue.template()
+    worker, paused, other = Worker(queue), Worker(queue), Worker(queue)
+    queue.submit()
+    queue.ops.admin.execute("update ops.executors set state = 'draining' where executor_id = %s", (paused.id,))
+    sent = [
+        claiming(paused, 1),
+        claiming(worker, 1) | {"token_id": str(queue.operator)},
+        claiming(worker, 1) | {"executor_id": "00000000-0000-7000-8000-000000000000"},
+        claiming(worker, 0),
+        claiming(worker, 101),
+        claiming(worker, 1, queues="default"),
+        claiming(other, 1),
+    ]
+    answers = exchange(queue, [], sent)
+    assert [code for code, _ in answers] == [None, "OPU02", "OPN03", "OPV01", "OPV01", "OPV01", None]
+    assert answers[0][1]["runs"] == []
+    assert [run["number"] for run in answers[6][1]["runs"]] == [1]

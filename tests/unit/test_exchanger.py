@@ -195,3 +195,11 @@ async def test_those_that_do_not_come_back_are_not_waited_for_longer() -> None:
     await asyncio.gather(*(report(exchanger, n) for n in range(9)))
     assert await asyncio.wait_for(report(exchanger, 10), 5) == "10"
     assert await asyncio.wait_for(report(exchanger, 11), 5) == "11"
+
+
+async def test_many_are_not_waited_for() -> None:
+    """While one half's statement runs the other half is read: waiting for all, the database would stand idle."""
+    exchanger, statements = make(linger=60, few=2)
+    statements.gate.set()
+    await asyncio.gather(*(report(exchanger, n) for n in (1, 2, 3)))
+    assert await asyncio.wait_for(report(exchanger, 4), 5) == "4"

@@ -4,6 +4,7 @@ revoke execute on all functions in schema ops from public;
 do $$
 declare
   v_verbs text[] := array[
+    'warm_up',
     -- who calls
     'authenticate', 'session_principal', 'create_login_code', 'redeem_login_code', 'end_session', 'create_token',
     'revoke_token',

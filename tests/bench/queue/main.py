@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,16 +53,27 @@ def _measure(bench: Bench, chosen: argparse.Namespace) -> int:
     machine = report.facts(bench)
     names = chosen.only or list(MEASURES)
     _prepare(bench, names)
-    for name in names:
-        started = time.monotonic()
-        MEASURES[name](bench)
-        bench.say(f"-- {name}: {time.monotonic() - started:.0f} s")
+    failed = [name for name in names if not _measured(bench, name)]
     out = chosen.out or bench.folder / "out"
     text = report.write(bench, machine, chosen.json, out)
-    if chosen.publish:
+    if chosen.publish and not failed:
         report.publish(text, out / "queue.svg", PAGE)
     print(text)
-    return 0
+    if failed:
+        print(f"failed, see above: {', '.join(failed)}; nothing was published", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _measured(bench: Bench, name: str) -> bool:
+    started = time.monotonic()
+    try:
+        MEASURES[name](bench)
+    except Exception:
+        # The other measures of half an hour are not to be lost with this one.
+        bench.say(traceback.format_exc())
+        return False
+    bench.say(f"-- {name}: {time.monotonic() - started:.0f} s")
+    return True
 
 
 def _prepare(bench: Bench, names: Sequence[str]) -> None:

@@ -85,6 +85,16 @@ async def test_a_revoked_token_opens_nothing(server: Server) -> None:
         problem(await send(server.operator, call), 401, "unauthenticated")
 
 
+async def test_a_revoked_token_submits_nothing_though_it_was_known_a_moment_ago(server: Server) -> None:
+    await server.template()
+    await server.submit()
+    server.ops.admin.execute("update ops.tokens set revoked_at = now() where role = 'operator'")
+    one = {"template": "job", "params": {}}
+    problem(await server.operator.post(f"{API}/runs", json=one), 401, "unauthenticated")
+    problem(await server.operator.post(f"{API}/runs/bulk", json={"runs": [one, one]}), 401, "unauthenticated")
+    assert server.ops.admin.execute("select count(*) from ops.runs").fetchone() == (1,)
+
+
 async def test_an_executors_token_opens_no_operator_verb(server: Server) -> None:
     client = server.client(EXECUTOR)
     for call in CLOSED.values():

@@ -143,3 +143,15 @@ async def test_no_secret_of_a_request_gets_into_the_log(tokens: Ops, pg18: Datab
     for secret in (OPERATOR, EXECUTOR, made["code"], "query-secret", "X-Amz-Signature", *keys.values()):
         assert secret.encode() not in out + err
     assert b"/api/v1/auth/sessions" in err
+
+
+async def test_a_connection_outlives_the_pause_between_two_heartbeats() -> None:
+    """Else each heartbeat of an executor, or each page of a dashboard, would be a connection of its own."""
+    async with listening(None) as (_, url):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        for pause in (0, 6):
+            await asyncio.sleep(pause)
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            async with asyncio.timeout(5):
+                assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+        writer.close()

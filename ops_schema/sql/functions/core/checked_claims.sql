@@ -7,15 +7,21 @@ create or replace function ops.checked_claims(
 language plpgsql volatile set search_path = ''
 as $$
 declare
+  v_done    int[];
   v_claim   jsonb;
   v_code    text;
   v_message text;
   v_members text;
   v_hint    text;
 begin
-  claims := '{}';
+  claims := ops.plain_claims(p_claims);
   refusals := '{}';
-  for v_claim in select c from jsonb_array_elements(p_claims) c order by c #>> '{body,request_id}', (c ->> 'ordinal')::int
+  if cardinality(claims) = jsonb_array_length(p_claims) then
+    return;
+  end if;
+  v_done := array(select c.ordinal from unnest(claims) c);
+  for v_claim in select c from jsonb_array_elements(p_claims) c where (c ->> 'ordinal')::int <> all (v_done)
+                  order by lower(c #>> '{body,request_id}'), (c ->> 'ordinal')::int
   loop
     begin
       claims := claims || ops.checked_claim(v_claim, claims);

@@ -24,7 +24,7 @@ begin
       select h.ordinal, h.n, h.lease_deadline, h.epoch as held, r.run_id, r.number, r.attempt, r.max_attempts, r.workspace,
              r.template_id, r.template_name, r.params, r.inputs, r.outputs, r.caps, h.lease_seconds, r.labels,
              r.traceparent, r.pipeline_run_id, r.task_key, r.submitted_by
-        from held h join ops.runs r on r.run_id = h.run_id
+        from held h cross join lateral (select * from ops.runs u where u.run_id = h.run_id offset 0) r
     ), templates as materialized (
       select t.template_id, ops.claimed_template(t) as part from ops.templates t
        where t.template_id = any (array(select distinct r.template_id from runs r))

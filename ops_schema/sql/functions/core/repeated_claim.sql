@@ -5,10 +5,9 @@ language plpgsql volatile set search_path = ''
 as $$
 declare
   v_request ops.claim_requests;
-  -- of what is meant: a member that is null is as good as none
-  v_digest  bytea := ops.digest(jsonb_strip_nulls(p_body - 'request_id' - 'wait_seconds'));
+  v_digest  bytea := ops.claim_digest(p_body);
 begin
-  perform pg_advisory_xact_lock(hashtextextended('ops.claim:' || (p_body ->> 'request_id'), 0));
+  perform pg_advisory_xact_lock(ops.request_lock(p_body ->> 'request_id'));
   select * into v_request from ops.claim_requests c
    where c.executor_id = p_executor.executor_id and c.request_id = (p_body ->> 'request_id')::uuid;
   if v_request.body_digest <> v_digest then

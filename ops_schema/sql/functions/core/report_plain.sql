@@ -1,7 +1,9 @@
 -- Mutate and emit: the reports of a batch that are plain successes, in one statement: the lease is held, nothing is to
 -- be published, no artifact waits to become visible, no cap fired, nobody cancelled. The rest is left alone.
 -- Returns their answers and the runs that ended.
--- The caller holds the runs' locks since an earlier statement.
+-- The caller holds the locks of the runs, and so of their attempts, and of the leases since an earlier statement: what
+-- this one sees of them is the last version, and is changed at its place (ctid). Joined by run_id, a session that made its
+-- plan while the tables were empty would look through all members for each of them.
 create or replace function ops.report_plain(
   p_reports jsonb, out answers ops.member_answer[], out ended uuid[])
 language plpgsql volatile set search_path = ''
@@ -25,15 +27,18 @@ begin
       from sent s where s.is_plain and s.nth_of_run = 1 and s.nth_of_key = 1
   ), plain as materialized (
     select s.*, l.executor_id, 'executor:' || e.name as actor, l.progress, r.attempt, r.event_seq, r.event_head,
+           l.place as lease_at, a.place as attempt_at, r.place as run_at,
            coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used,
            ops.key_of(l.workspace, l.concurrency_key) as freed_key
       from fit s
-     cross join lateral (select * from ops.leases h where h.run_id = s.run_id offset 0) l
+     cross join lateral (select h.*, h.ctid as place from ops.leases h where h.run_id = s.run_id offset 0) l
       join ops.executors e on e.executor_id = l.executor_id and e.token_id = s.token_id
       join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and t.revoked_at is null
                        and (t.expires_at is null or t.expires_at > v_now)
-      join ops.runs r on r.run_id = s.run_id and r.cancel_requested_at is null
-     where l.epoch = s.epoch and l.reported_at is null
+     cross join lateral (select u.*, u.ctid as place from ops.runs u where u.run_id = s.run_id offset 0) r
+     cross join lateral (
+       select t.ctid as place from ops.attempts t where t.run_id = s.run_id and t.epoch = s.epoch offset 0) a
+     where r.cancel_requested_at is null and l.epoch = s.epoch and l.reported_at is null
        and (select a.run_id from ops.attempts a
              where a.executor_id = l.executor_id and a.idempotency_key = s.key limit 1) is null
        and (select f.run_id from ops.artifacts f where f.run_id = s.run_id and f.epoch = s.epoch limit 1) is null
@@ -45,16 +50,16 @@ begin
   ), hashed as materialized (
     select t.*, sha256(t.event_head || convert_to(t.canonical, 'UTF8')) as hash from told t
   ), freed as (
-    delete from ops.leases l using hashed h where l.run_id = h.run_id
+    delete from ops.leases l using hashed h where l.ctid = h.lease_at
   ), closed as (
     update ops.attempts a set outcome = 'succeeded', finished_at = v_now, reported_at = v_now,
         idempotency_key = h.key, report_digest = h.digest, result = h.result, usage = h.used
-      from hashed h where a.run_id = h.run_id and a.epoch = h.epoch
+      from hashed h where a.ctid = h.attempt_at
   ), finished as (
     update ops.runs r set state = 'succeeded', state_reason = null, finished_at = v_now, error = null,
         result = h.result, progress = coalesce(h.progress, r.progress), usage = r.usage || h.used,
         event_seq = h.event_seq + 1, event_head = h.hash
-      from hashed h where r.run_id = h.run_id
+      from hashed h where r.ctid = h.run_at
   ), written as (
     insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
     select h.run_id, h.event_seq + 1, v_now, 'run.succeeded', h.epoch, h.canonical, h.event_head, h.hash from hashed h

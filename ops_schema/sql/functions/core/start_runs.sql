@@ -1,6 +1,7 @@
 -- Mutate and emit: runs start at the executors of the claims that they were picked for: epoch and attempt rise, a lease
 -- and an attempt are made, one statement for all. Returns them in their order, with epochs and pipelines, which are the
--- caller's (ops.start_pipelines).
+-- caller's (ops.start_pipelines). The runs are locked since an earlier statement, and changed at their place, see
+-- ops.report_plain.
 create or replace function ops.start_runs(p_starts ops.member_start[]) returns ops.member_start[]
 language plpgsql volatile set search_path = ''
 as $$
@@ -14,13 +15,13 @@ begin
   end if;
   with picked as materialized (
     select s.ordinal, s.n, s.executor_id, r.run_id, r.pipeline_run_id, r.epoch + 1 as epoch, r.attempt + 1 as attempt,
-           r.event_seq + 1 as seq, r.event_head as prev_hash,
+           r.event_seq + 1 as seq, r.event_head as prev_hash, r.place as run_at,
            ops.canonical_text(r.run_id, r.event_seq + 1, v_at, 'run.started', r.epoch + 1, 'executor:' || e.name,
              concat('{"state": "running", "attempt": ', r.attempt + 1, ', "executor_id": "', s.executor_id,
                     '", "state_reason": null}')) as canonical
       from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, epoch, pipeline_run_id, n)
       join ops.executors e on e.executor_id = s.executor_id
-      join ops.runs r on r.run_id = s.run_id
+     cross join lateral (select u.*, u.ctid as place from ops.runs u where u.run_id = s.run_id offset 0) r
   ), hashed as materialized (
     select p.*, sha256(p.prev_hash || convert_to(p.canonical, 'UTF8')) as hash from picked p
   ), started as (
@@ -28,7 +29,7 @@ begin
       state = 'running', state_reason = null, ready_seq = null, epoch = h.epoch, attempt = h.attempt,
       executor_id = h.executor_id, started_at = coalesce(r.started_at, v_now), progress = null,
       event_seq = h.seq, event_head = h.hash
-      from hashed h where r.run_id = h.run_id
+      from hashed h where r.ctid = h.run_at
     returning r.run_id, r.epoch, r.attempt, r.executor_id, r.lease_seconds, r.workspace, r.concurrency_key
   ), attempted as (
     insert into ops.attempts (run_id, epoch, attempt, executor_id, started_at)

@@ -5,6 +5,8 @@ create or replace function ops.tell_ready(p_ready text, p_from text) returns voi
 language plpgsql volatile security definer set search_path = ''
 as $$
 begin
+  -- nobody waits for the disk: what is told is on record already, and nobody's answer depends on it
+  perform set_config('synchronous_commit', 'off', true);
   perform pg_notify('ops_ready', p_ready || ';' || p_from);
 end
 $$;
