@@ -2773,7 +2773,7 @@ as $$
 $$;
 
 -- functions/core/is_plain_claim.sql
--- Whether a claim's body is well formed, as most are, with the id in its plain spelling. ops.check_claim judges the rest.
+-- Whether a claim's body is well formed, with the id in its plain spelling; ops.check_claim judges the others.
 create or replace function ops.is_plain_claim(p_body jsonb) returns boolean
 language sql immutable parallel safe
 return coalesce(
@@ -4482,8 +4482,8 @@ $$;
 -- be published, no artifact waits to become visible, no cap fired, nobody cancelled. The rest is left alone.
 -- Returns their answers and the runs that ended.
 -- The caller holds the locks of the runs, and so of their attempts, and of the leases since an earlier statement: what
--- this one sees of them is the last version, and is changed at its place (ctid). Joined by run_id, a session that made its
--- plan while the tables were empty would look through all members for each of them.
+-- this one sees of them is the last version, and is changed at its place (ctid). Joined by run_id, a session that made
+-- its plan while the tables were empty would look through all members for each of them.
 create or replace function ops.report_plain(
   p_reports jsonb, out answers ops.member_answer[], out ended uuid[])
 language plpgsql volatile set search_path = ''

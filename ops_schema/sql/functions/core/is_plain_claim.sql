@@ -1,4 +1,4 @@
--- Whether a claim's body is well formed, as most are, with the id in its plain spelling. ops.check_claim judges the rest.
+-- Whether a claim's body is well formed, with the id in its plain spelling; ops.check_claim judges the others.
 create or replace function ops.is_plain_claim(p_body jsonb) returns boolean
 language sql immutable parallel safe
 return coalesce(

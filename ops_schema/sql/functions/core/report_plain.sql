@@ -2,8 +2,8 @@
 -- be published, no artifact waits to become visible, no cap fired, nobody cancelled. The rest is left alone.
 -- Returns their answers and the runs that ended.
 -- The caller holds the locks of the runs, and so of their attempts, and of the leases since an earlier statement: what
--- this one sees of them is the last version, and is changed at its place (ctid). Joined by run_id, a session that made its
--- plan while the tables were empty would look through all members for each of them.
+-- this one sees of them is the last version, and is changed at its place (ctid). Joined by run_id, a session that made
+-- its plan while the tables were empty would look through all members for each of them.
 create or replace function ops.report_plain(
   p_reports jsonb, out answers ops.member_answer[], out ended uuid[])
 language plpgsql volatile set search_path = ''
