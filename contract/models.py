@@ -82,7 +82,12 @@ class RegisterRequest(BaseModel):
     contract: ContractRange
     capabilities: Annotated[dict[str, Any], Field(max_length=64)] = {}
     """
-    What it can do and how well; free form.
+    What it can do and how well; free form but for `writes`, which says for each path by which it writes whether
+    a losing attempt can leave something behind: `{delta: fenced, engine: at_least_once}`. Paths are formats of
+    outputs, and `engine` for what the engine writes itself. A run whose attempt is lost (its lease expired,
+    nobody reported) and that used a path of `at_least_once` waits for a person, unless its template says that a
+    rerun is `safe`.
+
     """
     labels: Labels = {}
     workspaces: Annotated[list[Workspace] | None, Field(max_length=100)] = None

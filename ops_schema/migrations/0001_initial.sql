@@ -1314,6 +1314,28 @@ begin
 end
 $$;
 
+-- functions/core/check_writes.sql
+-- Guard: what an executor says of its write paths: {path: fenced | at_least_once}, or nothing. Raises OPV01.
+create or replace function ops.check_writes(p_writes jsonb) returns void
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_wrong text;
+begin
+  if p_writes is null then
+    return;
+  elsif jsonb_typeof(p_writes) <> 'object' then
+    perform ops.invalid('/capabilities/writes', 'must be an object: {write path: fenced or at_least_once}');
+  end if;
+  select w.key into v_wrong from jsonb_each(p_writes) w
+   where w.value not in ('"fenced"', '"at_least_once"') order by w.key limit 1;
+  if v_wrong is not null then
+    perform ops.invalid('/capabilities/writes/' || replace(replace(v_wrong, '~', '~0'), '/', '~1'),
+                        'must be fenced or at_least_once');
+  end if;
+end
+$$;
+
 -- functions/core/checked_claim.sql
 -- Guard and lock: one claim, see ops.checked_claims. Raises OPU01, OPU02, OPN03, OPC09, OPV01, OPC06.
 -- p_before: the claims of the batch that were checked already.
@@ -5068,6 +5090,9 @@ begin
   elsif p_spec ->> 'rerun' in ('unsafe', 'checked') then
     -- `checked` wants a probe before the next attempt; there is none yet, so a person looks instead
     return '{"decision": "wait", "reason": "rerun_unsafe"}';
+  elsif p_outcome = 'expired' and p_spec ->> 'rerun' is null and ops.unfenced_path(p_run) is not null then
+    -- nobody reported: what was written by a path that is not fenced would be written twice
+    return '{"decision": "wait", "reason": "rerun_unsafe"}';
   end if;
   return jsonb_build_object('decision', 'retry',
                             'reason', format('%s error, attempt %s of %s', v_class, p_run.attempt, p_run.max_attempts),
@@ -6187,6 +6212,21 @@ begin
 end
 $$;
 
+-- functions/core/unfenced_path.sql
+-- By which write path the executor that has a run, or had it last, may have written what a repetition writes once more:
+-- one that it declared `at_least_once` (capabilities.writes) and the run uses. `engine`, by which the engine itself
+-- writes, is used by every run, another by the outputs of that format. Null: all of them are fenced.
+create or replace function ops.unfenced_path(p_run ops.runs) returns text
+language sql stable set search_path = ''
+as $$
+  select w.key
+    from ops.executors e
+   cross join lateral jsonb_each_text(coalesce(e.capabilities -> 'writes', '{}')) w
+   where e.executor_id = p_run.executor_id and w.value = 'at_least_once'
+     and (w.key = 'engine' or exists (select from jsonb_array_elements(p_run.outputs) o where o ->> 'format' = w.key))
+   order by w.key limit 1
+$$;
+
 -- functions/core/unheeded_cancels.sql
 -- Lock: runs whose cancellation was asked for longer ago than a lease and the grace, and whose executor has not obeyed,
 -- without waiting and but p_but.
@@ -6368,7 +6408,7 @@ begin
       'finished_at', ops.iso(p_run.finished_at), 'attempt', p_run.attempt)))
     || ops.why_attempt(p_run)
     || case when v_before #>> '{data,state_reason}' = 'rerun_unsafe' then jsonb_build_array(
-         ops.reason('rerun_unsafe', ops.why_rerun_unsafe(p_run.template_id))) else '[]' end;
+         ops.reason('rerun_unsafe', ops.why_rerun_unsafe(p_run))) else '[]' end;
 end
 $$;
 
@@ -6610,16 +6650,18 @@ as $$
 $$;
 
 -- functions/core/why_rerun_unsafe.sql
--- What to tell of a run in rerun_unsafe: what its template says about a rerun.
-create or replace function ops.why_rerun_unsafe(p_template_id uuid) returns text
+-- What to tell of a run in rerun_unsafe: what its template says about a rerun, or by what its executor writes.
+create or replace function ops.why_rerun_unsafe(p_run ops.runs) returns text
 language sql stable set search_path = ''
 as $$
   select 'its attempt ended without success, and '
          || case t.spec ->> 'rerun'
               when 'checked' then 'its template wants a rerun to be checked, but there is no probe yet that checks it'
-              else 'its template says that a rerun is unsafe' end
+              when 'unsafe' then 'its template says that a rerun is unsafe'
+              else format('nobody knows what it wrote by %L, which its executor does at least once; its template does '
+                          'not say that a rerun is safe', ops.unfenced_path(p_run)) end
          || ': look at what it left behind, then retry or cancel it'
-    from ops.templates t where t.template_id = p_template_id
+    from ops.templates t where t.template_id = p_run.template_id
 $$;
 
 -- functions/core/why_run.sql
@@ -6765,7 +6807,7 @@ begin
       when 'not_before' then format('not before %s', ops.iso(p_run.not_before))
       when 'retry_backoff' then format('attempt %s failed; the next starts at %s', p_run.attempt,
           ops.iso(p_run.not_before))
-      when 'rerun_unsafe' then ops.why_rerun_unsafe(p_run.template_id)
+      when 'rerun_unsafe' then ops.why_rerun_unsafe(p_run)
       when 'held_by_rule' then 'a routing rule holds it: retry or cancel it'
       when 'waiting_on_pipeline' then 'its pipeline waits for other runs'
       when 'waiting_on_tasks' then 'none of its tasks has started'
@@ -8315,6 +8357,7 @@ begin
     perform ops.fail('OPV03', format('kind: %L is no executor kind here', p_body ->> 'kind'),
       jsonb_build_object('kinds', ops.setting('kinds')), 'Use one of the kinds, or add yours to the setting `kinds`.');
   end if;
+  perform ops.check_writes(p_body #> '{capabilities,writes}');
   perform ops.check_workspaces(v_workspaces);
   if v_caller.workspaces is not null then
     if not coalesce(v_workspaces, v_caller.workspaces) <@ v_caller.workspaces then

@@ -33,6 +33,9 @@ begin
   elsif p_spec ->> 'rerun' in ('unsafe', 'checked') then
     -- `checked` wants a probe before the next attempt; there is none yet, so a person looks instead
     return '{"decision": "wait", "reason": "rerun_unsafe"}';
+  elsif p_outcome = 'expired' and p_spec ->> 'rerun' is null and ops.unfenced_path(p_run) is not null then
+    -- nobody reported: what was written by a path that is not fenced would be written twice
+    return '{"decision": "wait", "reason": "rerun_unsafe"}';
   end if;
   return jsonb_build_object('decision', 'retry',
                             'reason', format('%s error, attempt %s of %s', v_class, p_run.attempt, p_run.max_attempts),

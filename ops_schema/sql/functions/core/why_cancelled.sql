@@ -35,6 +35,6 @@ begin
       'finished_at', ops.iso(p_run.finished_at), 'attempt', p_run.attempt)))
     || ops.why_attempt(p_run)
     || case when v_before #>> '{data,state_reason}' = 'rerun_unsafe' then jsonb_build_array(
-         ops.reason('rerun_unsafe', ops.why_rerun_unsafe(p_run.template_id))) else '[]' end;
+         ops.reason('rerun_unsafe', ops.why_rerun_unsafe(p_run))) else '[]' end;
 end
 $$;

@@ -19,7 +19,7 @@ begin
       when 'not_before' then format('not before %s', ops.iso(p_run.not_before))
       when 'retry_backoff' then format('attempt %s failed; the next starts at %s', p_run.attempt,
           ops.iso(p_run.not_before))
-      when 'rerun_unsafe' then ops.why_rerun_unsafe(p_run.template_id)
+      when 'rerun_unsafe' then ops.why_rerun_unsafe(p_run)
       when 'held_by_rule' then 'a routing rule holds it: retry or cancel it'
       when 'waiting_on_pipeline' then 'its pipeline waits for other runs'
       when 'waiting_on_tasks' then 'none of its tasks has started'
