@@ -7,7 +7,7 @@ import json
 import logging
 import random
 import select
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -115,6 +115,7 @@ class Connections:
             name="ops-store",
         )
         self._warm: list[AsyncConnection[Any]] = []
+        self._closing = False
         self._asking = 0  # calls that wait for the pool
         self._uses = 0
 
@@ -124,8 +125,9 @@ class Connections:
 
     async def close(self) -> None:
         """Close all connections."""
-        while self._warm:
-            await self._pool.putconn(self._warm.pop())
+        self._closing = True
+        kept, self._warm = self._warm, []
+        await self._put_back(kept)
         await self._pool.close()
 
     async def value(self, name: str, *arguments: Any) -> Any:
@@ -160,7 +162,9 @@ class Connections:
         try:
             yield connection
         finally:
-            await self._give_back(connection)
+            if surplus := self._surplus(connection):
+                # shielded: a cancellation here must not cost the pool a connection
+                await asyncio.shield(self._put_back(surplus))
 
     async def _take(self) -> AsyncConnection[Any]:
         if self._warm:
@@ -172,13 +176,20 @@ class Connections:
             self._asking -= 1
         return connection
 
-    async def _give_back(self, connection: AsyncConnection[Any]) -> None:
-        """Keep it for the next call, or give it to the pool: to who waits there, or to be closed when it is old."""
+    def _surplus(self, connection: AsyncConnection[Any]) -> list[AsyncConnection[Any]]:
+        """Keep a connection for the next call, or else say what goes to the pool: to who waits there, or to be closed
+        when it is old."""
         self._uses += 1
+        shown = [] if self._uses % RECYCLE else self._warm[:1]  # the one that has rested longest
+        del self._warm[: len(shown)]
         idle = connection.pgconn.transaction_status == TransactionStatus.IDLE
-        if idle and len(self._warm) < WARM and not self._asking and not self._pool.closed and self._uses % RECYCLE:
+        if idle and self._uses % RECYCLE and len(self._warm) < WARM and not self._asking and not self._closing:
             self._warm.append(connection)
-        else:
+            return shown
+        return [*shown, connection]
+
+    async def _put_back(self, connections: Sequence[AsyncConnection[Any]]) -> None:
+        for connection in connections:
             await self._pool.putconn(connection)
 
     async def _living_connection(self) -> AsyncConnection[Any]:

@@ -42,8 +42,9 @@ async def claim(
                 waiter.event.clear()
                 answer = await services.exchanger.claim(caller, executor_id, body)
                 left = end - clock()
-                if not answer.startswith(NO_RUNS) or left <= 0 or services.ready.closing:
-                    return answer
+                if not answer.text.startswith(NO_RUNS) or left <= 0 or services.ready.closing:
+                    return answer.text
+                services.ready.looked(waiter, answer.barren)
                 gone = gone or asyncio.create_task(_disconnected(request))
                 await _wait(waiter.event, gone, min(left, _pause(services)))
     finally:

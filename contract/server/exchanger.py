@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -18,20 +18,23 @@ JsonObject = dict[str, Any]
 NEXT_DUE = -1
 SERVER_TIME = -2
 MADE_READY = -3
+BARREN = -4
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one report or claim: the answer as JSON text, or the error that refused it."""
+    """What became of one report or claim: the answer as JSON text, or the error that refused it. barren: a claim that
+    cannot have any run, whatever becomes claimable."""
 
     text: str = ""
     error: ContractError | None = None
+    barren: bool = False
 
-    def value(self) -> str:
-        """The text; raises the error."""
+    def checked(self) -> Answer:
+        """Itself; raises the error."""
         if self.error is not None:
             raise self.error
-        return self.text
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +75,12 @@ class Exchanger:
     async def report(self, caller: Principal, run_id: UUID, body: Mapping[str, Any]) -> str:
         """reportAttempt: the ReportResponse as JSON text. Raises ContractError, StoreUnavailable."""
         carried = await self.carry([report_member(caller, run_id, body)], [])
-        return carried.answers[0].value()
+        return carried.answers[0].checked().text
 
-    async def claim(self, caller: Principal, executor_id: UUID, body: Mapping[str, Any]) -> str:
-        """claimRuns without the wait: the ClaimResponse as JSON text. Raises ContractError, StoreUnavailable."""
+    async def claim(self, caller: Principal, executor_id: UUID, body: Mapping[str, Any]) -> Answer:
+        """claimRuns without the wait: the ClaimResponse. Raises ContractError, StoreUnavailable."""
         carried = await self.carry([], [claim_member(caller, executor_id, body)])
-        return carried.answers[0].value()
+        return carried.answers[0].checked()
 
     async def carry(self, reports: list[JsonObject], claims: list[JsonObject]) -> Carried:
         """The answers, reports first, each list in its order. Raises StoreUnavailable: then nothing is known."""
@@ -90,6 +93,8 @@ class Exchanger:
             member["ordinal"] = ordinal
         rows = await self._store.exchange_each(reports, claims)
         found = {row.ordinal: _answer(row) for row in rows}
+        for barren in map(int, found[BARREN].text.split(",")) if BARREN in found else ():
+            found[barren] = replace(found[barren], barren=True)
         if MADE_READY in found:
             self._tell_ready(found[MADE_READY].text)
         if NEXT_DUE in found:
@@ -101,8 +106,9 @@ class Exchanger:
 def report_member(
     caller: Principal, run_id: UUID | str, body: Mapping[str, Any], artifacts: Sequence[str] | None = None
 ) -> JsonObject:
-    """A report as the store takes it. artifacts: those to record first, whose bytes were seen."""
-    member: JsonObject = {"token_id": str(caller.token_id), "run_id": str(UUID(str(run_id))), "body": body}
+    """A report as the store takes it. run_id: an id, or its text with hyphens, as the models let it pass; artifacts:
+    those to record first, whose bytes were seen."""
+    member: JsonObject = {"token_id": str(caller.token_id), "run_id": str(run_id).lower(), "body": body}
     return {**member, "artifacts": artifacts} if artifacts else member
 
 

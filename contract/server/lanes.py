@@ -163,14 +163,19 @@ class Lanes(Generic[Sent, Found]):
             self._keep(self._send_alone(request))
 
     async def _send_alone(self, request: _Request[Sent, Found]) -> None:
-        # Beside the lanes, so that nobody else waits for what this one waits for.
-        async with self._alone:
-            try:
-                (found,) = await patiently(lambda: self._statement([request.sent]))
-            except Exception as error:
-                request.fail(error)
-            else:
-                request.answer(found)
+        # Beside the lanes, so that nobody else waits for what this one waits for: between two tries others have a turn.
+        async def once() -> list[Found]:
+            async with self._alone:
+                if request.done.done():  # its caller has gone meanwhile
+                    raise asyncio.CancelledError
+                return await self._statement([request.sent])
+
+        try:
+            (found,) = await patiently(once)
+        except Exception as error:
+            request.fail(error)
+        else:
+            request.answer(found)
 
 
 async def patiently(statement: Callable[[], Awaitable[Found]]) -> Found:

@@ -17,6 +17,7 @@ log = logging.getLogger("contract.server")
 READY = "ops_ready"
 LOST = ""
 RESTART_SECONDS = 1.0
+AGAIN_SECONDS = 0.25
 
 
 class Listener(Protocol):
@@ -28,11 +29,13 @@ class Listener(Protocol):
 
 @dataclass(eq=False, slots=True)
 class Waiter:
-    """A claim that waits. kind, filter: what it can have; None for anything."""
+    """A claim that waits. kind, filter: what it can have; None for anything. deaf: it can have nothing for now, so that
+    only a word to all concerns it."""
 
     kind: str | None
     filter: Hashable
     event: asyncio.Event = field(default_factory=asyncio.Event)
+    deaf: bool = False
 
 
 class ReadyBroker:
@@ -66,8 +69,17 @@ class ReadyBroker:
             yield waiter
         finally:
             del self._waiting[waiter]
-            if waiter.event.is_set() and not self.closing:
+            if waiter.event.is_set() and not waiter.deaf and not self.closing:
                 self._wake_some(waiter.kind, 1)
+
+    def looked(self, waiter: Waiter, barren: bool) -> None:
+        """A look found no run. barren: it could not find any, since its executor is paused, say; then the wake that it
+        may have had goes on to the next, and no further one comes to it."""
+        hand_on = barren and (not waiter.deaf or waiter.event.is_set())
+        waiter.deaf = barren
+        if hand_on and not self.closing:
+            waiter.event.clear()
+            self._wake_some(waiter.kind, 1)
 
     def close(self) -> None:
         """The process is about to stop: waiting claims answer at once, with what there is."""
@@ -90,9 +102,13 @@ class ReadyBroker:
             self._wake_some(kind, count)
 
     def wake_in(self, seconds: float) -> None:
-        """Let a waiting claim of each filter look then, or earlier when that was wished before."""
+        """Let a waiting claim of each filter look then, or earlier when that was wished before.
+
+        0 seconds: a run's time has come, but the look just made could not have it, since somebody holds its row or it
+        raises. That may last, so the next look is not at once.
+        """
         loop = asyncio.get_running_loop()
-        when = loop.time() + seconds
+        when = loop.time() + (seconds if seconds > 0 else AGAIN_SECONDS)
         if self.closing or (self._due is not None and self._due.when() <= when):
             return
         if self._due is not None:
@@ -107,7 +123,7 @@ class ReadyBroker:
     def _wake_some(self, kind: str | None, count: int) -> None:
         left: dict[Hashable, int] = {}
         for waiter in self._waiting:
-            if kind in (None, waiter.kind) or waiter.kind is None:
+            if not waiter.deaf and (kind in (None, waiter.kind) or waiter.kind is None):
                 rest = left.setdefault((waiter.kind, waiter.filter), count)
                 if rest and not waiter.event.is_set():
                     waiter.event.set()

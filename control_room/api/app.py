@@ -54,7 +54,7 @@ def create_app(
     objects = object_store or ObjectStore.from_settings(settings)
     services = make_services(door, objects, settings)
     dashboard = Dashboard(settings.web_dir or BUILT_DASHBOARD)
-    submitter = Submitter(door, services.teller.tell)
+    submitter = Submitter(door, services.teller.tell, services.ready.wake_in)
     ctx = Context(settings, door, objects, EventHub(door), dashboard, submitter, services.principals)
     duties = [ctx.hub.run] + ([lambda: react(door, settings.connections_file)] if reactor else [])
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from contract.errors import ContractError
-from contract.server.exchanger import MADE_READY
+from contract.server.exchanger import MADE_READY, NEXT_DUE
 from contract.server.lanes import Lanes, Limits, patiently
 from contract.server.problems import from_ops_error, from_store_unavailable, internal
 from ops_schema.errors import OpsError, StoreBusy, StoreUnavailable
@@ -23,16 +23,19 @@ MAY_WAIT = frozenset({"depends_on", "dedupe_key", "concurrency_key", "concurrenc
 
 
 class Submitter:
-    """Carries submits to the store. tell_ready: told what a statement made claimable, "kind:count,…"."""
+    """Carries submits to the store. tell_ready: told what a statement made claimable, "kind:count,…"; when_due: after
+    how many seconds a claim is worth another look."""
 
     def __init__(
         self,
         store: Store,
         tell_ready: Callable[[str], None] = lambda _: None,
+        when_due: Callable[[float], None] = lambda _: None,
         limits: Limits = LIMITS,
     ) -> None:
         self._store = store
         self._tell_ready = tell_ready
+        self._when_due = when_due
         self._lanes: Lanes[list[Json], list[Found]] = Lanes(self._statement, len, limits)
 
     async def submit(self, caller: Principal, body: Mapping[str, Any]) -> Json:
@@ -58,10 +61,9 @@ class Submitter:
         """whole: a failure is everybody's. Else, of one request, the members go one by one after it."""
         try:
             return await self._submitted(members)
-        except StoreUnavailable:
-            raise
         except Exception as error:
-            if whole or len(members) == 1:
+            away = isinstance(error, StoreUnavailable) and not isinstance(error, StoreBusy)
+            if whole or away or len(members) == 1:
                 raise
             log.warning("action=bulk_failed members=%d the submits go one by one: %s", len(members), error)
         return [await self._alone(member) for member in members]
@@ -83,6 +85,8 @@ class Submitter:
         rows = {row.ordinal: row for row in await self._store.submit_each(sent)}
         if MADE_READY in rows:
             self._tell_ready(rows[MADE_READY].detail)
+        if NEXT_DUE in rows:
+            self._when_due(float(rows[NEXT_DUE].detail))
         return [_found(rows[ordinal]) for ordinal in range(len(members))]
 
 

@@ -292,6 +292,7 @@ create table ops.runs (
   -- event chain
   event_seq           bigint      not null default 0,
   event_head          bytea       not null default '\x0000000000000000000000000000000000000000000000000000000000000000',
+  event_xid           xid8        not null default pg_catalog.pg_current_xact_id(),  -- of the last event, see ops.events
 
   constraint runs_pkey primary key (run_id),
   constraint runs_number_key unique (number),
@@ -568,7 +569,9 @@ create index publications_pending on ops.publications (run_id) where state = 're
 -- `canonical` is the event: {"actor","at","data","epoch","run_id","seq","type"} as stored text. The other columns are
 -- copies for indexes; ops.verify_events compares them. hash = sha256(prev_hash || utf8(canonical)); the first prev_hash
 -- is 32 zero bytes; the last hash and seq stand on the run. Partitioned by range of run_id (UUIDv7, so by month of
--- submit): a chain never straddles retention. `xid` lets readers stop before transactions that are still open.
+-- submit): a chain never straddles retention. `xid` lets readers stop before transactions that are still open: that of the
+-- writer, or of the run's event before if that is greater, since a transaction can have begun before the one whose event
+-- it follows. So a run's events are read in their order, and none is read before its transaction has ended.
 create table ops.events (
   run_id    uuid        not null,
   seq       bigint      not null,
@@ -771,6 +774,7 @@ declare
 begin
   with fresh as materialized (
     select r.run_id, r.event_seq + 1 as seq, coalesce(p_epoch, r.epoch) as epoch, r.event_head as prev_hash,
+           greatest(r.event_xid, pg_current_xact_id()) as xid,
            ops.canonical_event(r.run_id, r.event_seq + 1, v_now, p_type, coalesce(p_epoch, r.epoch), p_actor,
              jsonb_build_object('state', r.state, 'state_reason', r.state_reason)
                || coalesce(t.data, '{}')) as canonical
@@ -779,10 +783,10 @@ begin
   ), hashed as materialized (
     select f.*, sha256(f.prev_hash || convert_to(f.canonical, 'UTF8')) as hash from fresh f
   ), advanced as (
-    update ops.runs r set event_seq = h.seq, event_head = h.hash from hashed h where r.run_id = h.run_id
+    update ops.runs r set event_seq = h.seq, event_head = h.hash, event_xid = h.xid from hashed h where r.run_id = h.run_id
   )
-  insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
-  select h.run_id, h.seq, v_now, p_type, h.epoch, h.canonical, h.prev_hash, h.hash from hashed h;
+  insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash, xid)
+  select h.run_id, h.seq, v_now, p_type, h.epoch, h.canonical, h.prev_hash, h.hash, h.xid from hashed h;
 end
 $$;
 
@@ -2255,8 +2259,10 @@ $$;
 -- Ordinals differ over both lists. Returns a row for each member: (ordinal, code, detail), see ops.member_answer. A
 -- member's refusal is its own. Raises only what no member is to blame for; the caller then sends them one by one.
 --
--- One more row, ordinal -2, holds the server's time. When a claim comes back without runs and a run waits for its time,
--- another tells when to look again: ordinal -1, detail the seconds.
+-- One more row, ordinal -2, holds the server's time. When a claim comes back without runs, or a report is followed by
+-- another attempt, and a run waits for its time, another tells when to look again: ordinal -1, detail the seconds. And
+-- ordinal -4, detail "ordinal,…", names claims that cannot have any run, whatever becomes claimable: their executor is
+-- not active, or they were answered before.
 --
 -- Lock order: the claims' gate, request ids, concurrency keys, runs, their leases, pipelines. So keys are locked before
 -- the first run, also for the claims, which pick after the reports: what a report frees, a claim of the same exchange
@@ -2280,6 +2286,7 @@ declare
   v_claims  ops.member_answer[];
   v_one     ops.member_answer;
   v_told    text;
+  v_look    boolean := false;
 begin
   if p_patience_ms is not null then
     v_set := set_config('lock_timeout', p_patience_ms::text, true);
@@ -2293,6 +2300,7 @@ begin
   end if;
   if jsonb_array_length(p_reports) > 0 then
     v_report := ops.report_each(p_reports);
+    v_look := cardinality(v_report.ended) < jsonb_array_length(p_reports);
     perform ops.settle(v_report.ended, 'executor');
     return query select a.* from unnest(v_report.answers) a;
   end if;
@@ -2302,14 +2310,21 @@ begin
     return query select a.* from unnest(v_claims) a;
     foreach v_one in array v_claims loop
       if v_one.detail like '{"runs": []%' then
-        v_told := ops.next_due()::text;
+        v_look := true;
+        v_told := (select string_agg(c.ordinal::text, ',') from unnest(v_checked.claims) c where c.repeated is not null);
         exit;
       end if;
     end loop;
     if v_told is not null then
-      return next (-1, null, v_told)::ops.member_answer;
+      return next (-4, null, v_told)::ops.member_answer;
     end if;
     perform ops.seen(array(select c.executor_id from unnest(v_checked.claims) c));
+  end if;
+  if v_look then
+    v_told := ops.next_due()::text;
+    if v_told is not null then
+      return next (-1, null, v_told)::ops.member_answer;
+    end if;
   end if;
   if cardinality(v_checked.refusals) > 0 then
     return query select r.* from unnest(v_checked.refusals) r;
@@ -4162,8 +4177,8 @@ language plpgsql volatile set search_path = ''
 as $$
 begin
   insert into ops.claim_requests (executor_id, request_id, body_digest, runs, created_at)
-  select c.executor_id, c.request_id, c.body_digest, jsonb_agg(
-           jsonb_build_object('run_id', s.run_id, 'epoch', s.epoch) order by s.n), ops.now()
+  select c.executor_id, c.request_id, c.body_digest, ('[' || string_agg(
+           concat('{"run_id": "', s.run_id, '", "epoch": ', s.epoch, '}'), ',' order by s.n) || ']')::jsonb, ops.now()
     from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, epoch, pipeline_run_id, n)
     join unnest(p_claims) c on c.ordinal = s.ordinal
    group by c.executor_id, c.request_id, c.body_digest;
@@ -4440,7 +4455,12 @@ declare
   v_members text;
   v_hint    text;
 begin
-  v_one := ops.report_one(p_token_id, p_run_id, p_body, p_artifacts);
+  begin
+    v_one := ops.report_one(p_token_id, p_run_id, p_body, p_artifacts);
+  exception when unique_violation then
+    -- its key was on its way to the record in another transaction, and now is there: this time it is seen
+    v_one := ops.report_one(p_token_id, p_run_id, p_body, p_artifacts);
+  end;
   detail := v_one ->> 'detail';
   ended := (v_one ->> 'ended')::boolean;
 exception when others then
@@ -4529,7 +4549,7 @@ begin
       from sent s where s.is_plain and s.nth_of_run = 1 and s.nth_of_key = 1
   ), plain as materialized (
     select s.*, l.executor_id, 'executor:' || e.name as actor, l.progress, r.attempt, r.event_seq, r.event_head,
-           l.place as lease_at, a.place as attempt_at, r.place as run_at,
+           greatest(r.event_xid, pg_current_xact_id()) as event_xid, l.place as lease_at, a.place as attempt_at, r.place as run_at,
            coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used,
            ops.key_of(l.workspace, l.concurrency_key) as freed_key
       from fit s
@@ -4560,11 +4580,12 @@ begin
   ), finished as (
     update ops.runs r set state = 'succeeded', state_reason = null, finished_at = v_now, error = null,
         result = h.result, progress = coalesce(h.progress, r.progress), usage = r.usage || h.used,
-        event_seq = h.event_seq + 1, event_head = h.hash
+        event_seq = h.event_seq + 1, event_head = h.hash, event_xid = h.event_xid
       from hashed h where r.ctid = h.run_at
   ), written as (
-    insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
-    select h.run_id, h.event_seq + 1, v_now, 'run.succeeded', h.epoch, h.canonical, h.event_head, h.hash from hashed h
+    insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash, xid)
+    select h.run_id, h.event_seq + 1, v_now, 'run.succeeded', h.epoch, h.canonical, h.event_head, h.hash, h.event_xid
+      from hashed h
   )
   select coalesce(array_agg(row(h.ordinal, null, ops.plain_answer(h.run_id, h.epoch, h.attempt))::ops.member_answer),
                   '{}'),
@@ -5334,6 +5355,7 @@ begin
   with picked as materialized (
     select s.ordinal, s.n, s.executor_id, r.run_id, r.pipeline_run_id, r.epoch + 1 as epoch, r.attempt + 1 as attempt,
            r.event_seq + 1 as seq, r.event_head as prev_hash, r.place as run_at,
+           greatest(r.event_xid, pg_current_xact_id()) as xid,
            ops.canonical_text(r.run_id, r.event_seq + 1, v_at, 'run.started', r.epoch + 1, 'executor:' || e.name,
              concat('{"state": "running", "attempt": ', r.attempt + 1, ', "executor_id": "', s.executor_id,
                     '", "state_reason": null}')) as canonical
@@ -5346,7 +5368,7 @@ begin
     update ops.runs r set
       state = 'running', state_reason = null, ready_seq = null, epoch = h.epoch, attempt = h.attempt,
       executor_id = h.executor_id, started_at = coalesce(r.started_at, v_now), progress = null,
-      event_seq = h.seq, event_head = h.hash
+      event_seq = h.seq, event_head = h.hash, event_xid = h.xid
       from hashed h where r.ctid = h.run_at
     returning r.run_id, r.epoch, r.attempt, r.executor_id, r.lease_seconds, r.workspace, r.concurrency_key
   ), attempted as (
@@ -5358,8 +5380,8 @@ begin
     select s.run_id, s.epoch, s.executor_id, s.lease_seconds, v_now + ops.seconds(s.lease_seconds), v_now,
            s.workspace, s.concurrency_key from started s
   ), written as (
-    insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
-    select h.run_id, h.seq, v_now, 'run.started', h.epoch, h.canonical, h.prev_hash, h.hash from hashed h
+    insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash, xid)
+    select h.run_id, h.seq, v_now, 'run.started', h.epoch, h.canonical, h.prev_hash, h.hash, h.xid from hashed h
   )
   select array_agg(row(h.ordinal, h.executor_id, h.run_id, h.epoch, h.pipeline_run_id)::ops.member_start order by h.n)
     into v_started from hashed h;
@@ -5435,7 +5457,8 @@ $$;
 -- Three ways, each for what the one before left: keys that are on record, plain runs in one statement, the rest one by
 -- one. Lock order: idempotency keys of workspaces, then as ops.submit_one.
 -- p_patience_ms: how long to wait for a lock; then 55P03, and nothing has changed. Null: as long as the session does.
--- p_gather: ordinal -3, detail "kind:count,…", holds what became claimable, which is then not notified.
+-- p_gather: ordinal -3, detail "kind:count,…", holds what became claimable, which is then not notified; and ordinal -1,
+-- when runs were submitted for a later time, the seconds until the first one's.
 create or replace function ops.submit_each(
   p_members jsonb, p_patience_ms int default null, p_gather boolean default false)
 returns setof ops.member_answer
@@ -5467,6 +5490,9 @@ begin
               from jsonb_array_elements(p_members) m) x on x.ordinal = a.ordinal;
   if p_gather then
     return query select -3, null::text, told from ops.gathered_ready() told where told is not null;
+    if jsonb_path_exists(p_members, '$[*].body.not_before') then
+      return query select -1, null::text, due::text from ops.next_due() due where due is not null;
+    end if;
   else
     perform ops.notify_gathered();
   end if;
@@ -6229,7 +6255,7 @@ $$;
 
 -- functions/core/unheeded_cancels.sql
 -- Lock: runs whose cancellation was asked for longer ago than a lease and the grace, and whose executor has not obeyed,
--- without waiting and but p_but.
+-- and their leases, without waiting and but p_but.
 create or replace function ops.unheeded_cancels(p_limit int, p_but uuid[]) returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$
@@ -6238,11 +6264,11 @@ declare
   v_grace interval    := ops.seconds(ops.setting_number('cancel_grace_seconds'));
 begin
   return array(
-    select r.run_id from ops.runs r
+    select r.run_id from ops.runs r join ops.leases l on l.run_id = r.run_id
      where r.state = 'running' and r.cancel_requested_at is not null and r.kind <> 'pipeline'
        and r.state_reason is distinct from 'publishing' and r.run_id <> all (p_but)
        and greatest(r.cancel_requested_at, ops.sweeper_back(r.lease_seconds)) + ops.seconds(r.lease_seconds) + v_grace < v_now
-     order by r.run_id limit p_limit for update skip locked);
+     order by r.run_id limit p_limit for update of r, l skip locked);
 end
 $$;
 
@@ -7611,7 +7637,8 @@ $$;
 
 -- functions/edge/events_since.sql
 -- Events of all runs beyond a cursor 'xid.run_id.seq', for streams and webhooks. Only transactions older than every
--- open one are read: an event that commits late has its turn later and is never skipped. Null starts at the present.
+-- open one are read: an event that commits late has its turn later and is never skipped. The events of one run come in
+-- their order, see ops.events. Null starts at the present.
 -- `state` is the one told by the event, workspace lets a server filter. Asked often: at the end of the events it is one
 -- probe of events_xid per partition. The object is built in place, since a function per event costs more than the rest.
 create or replace function ops.events_since(p_cursor text, p_limit int) returns jsonb

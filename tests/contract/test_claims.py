@@ -53,6 +53,43 @@ async def test_a_waiting_claim_is_woken_by_a_submit_before_it_would_look_for_its
     assert str(run.run_id) == submitted["run_id"]
 
 
+async def test_a_paused_executor_takes_no_wake_from_one_that_can_work(plane: Plane) -> None:
+    """It waits on, and for longest: the one wake of each run would be its own."""
+    plane.app.state.executor_plane = replace(services(plane), claim_poll=timedelta(hours=1))
+    paused, healthy = await plane.register(), await plane.register()
+    plane.ops.admin.execute("update ops.executors set state = 'paused' where executor_id = %s", (paused,))
+    idle = asyncio.create_task(claim(plane, paused, 30))
+    await until_waiting(plane)
+    for _ in range(3):
+        waiting = asyncio.create_task(claim(plane, healthy, 30))
+        await until_waiting(plane, 2)
+        submitted = await plane.submit()
+        (run,) = (await asyncio.wait_for(waiting, 10)).runs
+        assert str(run.run_id) == submitted["run_id"]
+    assert not idle.done()
+    # resumed, it is among those that are told
+    plane.ops.admin.execute("update ops.executors set state = 'active' where executor_id = %s", (paused,))
+    services(plane).ready.wake()
+    await until(lambda: not next(iter(services(plane).ready._waiting)).deaf)
+    submitted = await plane.submit()
+    (run,) = (await asyncio.wait_for(idle, 10)).runs
+    assert str(run.run_id) == submitted["run_id"]
+
+
+async def test_a_waiting_claim_looks_when_the_time_of_a_failed_attempt_comes(plane: Plane) -> None:
+    plane.app.state.executor_plane = replace(services(plane), claim_poll=timedelta(hours=1))
+    executor_id = await plane.register()
+    await plane.submit(retry={"max_attempts": 2, "backoff_seconds": 0.4})
+    (run,) = await plane.claim(executor_id)
+    waiting = asyncio.create_task(claim(plane, executor_id, 30))
+    await until_waiting(plane)
+    error = {"class": "external", "code": "gone", "message": "the source was away"}
+    answer = await plane.report(run, outcome="failed", error=error)
+    assert answer.json()["route"]["decision"] == "retry", answer.text
+    (again,) = (await asyncio.wait_for(waiting, 10)).runs
+    assert (str(again.run_id), again.epoch) == (run["run_id"], 2)
+
+
 async def test_each_of_many_runs_goes_to_one_waiting_claim(plane: Plane) -> None:
     executors = [await plane.register() for _ in range(4)]
     waiting = [asyncio.create_task(claim(plane, executor_id, 30)) for executor_id in executors]

@@ -78,7 +78,7 @@ def test_a_plain_report_leaves_what_the_single_verb_leaves(queue: Queue) -> None
 
 OWN = {
     *("run_id", "number", "ready_seq", "queued_at", "submitted_at", "started_at", "finished_at", "reported_at"),
-    *("event_head", "idempotency_key", "report_digest", "answer", "at", "params_digest"),
+    *("event_head", "event_xid", "idempotency_key", "report_digest", "answer", "at", "params_digest"),
 }
 
 

@@ -305,6 +305,7 @@ MOVING = {
     "usage",
     "event_seq",
     "event_head",
+    "event_xid",
 }
 
 

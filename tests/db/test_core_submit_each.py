@@ -98,7 +98,16 @@ def test_a_run_of_a_batch_is_the_run_that_a_single_submit_makes(queue: Queue, na
 
     def row(run_id: str) -> Json:
         found: Json = queue.ops.value("select to_jsonb(r) from ops.runs r where run_id = %s", run_id)
-        own = {"run_id", "number", "submitted_at", "queued_at", "ready_seq", "event_head", "idempotency_key"}
+        own = {
+            "run_id",
+            "number",
+            "submitted_at",
+            "queued_at",
+            "ready_seq",
+            "event_head",
+            "event_xid",
+            "idempotency_key",
+        }
         return {k: v for k, v in found.items() if k not in own and k != "request_digest"}
 
     def told(run_id: str) -> Json:

@@ -54,6 +54,33 @@ def test_an_event_that_commits_late_is_told_late_and_not_lost(ops, operator):
     assert {i["run_id"] for i in told} == {late["run_id"], quick["run_id"]}
 
 
+def test_the_events_of_a_run_come_in_their_order_whichever_transaction_began_first(ops, operator):
+    executor = ops.token("executor")
+    worker = ops.executor(executor)
+    ops.submit(operator)
+    cursor = ops.call("events_since", None, 100)["cursor"]
+    with ops.database.connect(autocommit=False) as elder:
+        # As an exchange that has written a report before it claims what a younger transaction has submitted meanwhile.
+        elder.execute("select pg_current_xact_id()")
+        run = ops.submit(operator, priority=1)
+        body = {"request_id": "0197a3c4-5b6d-7e8f-9a0b-1c2d3e4f5a6b", "max_runs": 1, "queues": None}
+        (claimed,) = Ops.call_on(elder, "claim_runs", executor, worker, body)["runs"]
+        assert claimed["run_id"] == run["run_id"]
+        assert ops.call("events_since", cursor, 100)["items"] == []
+        elder.commit()
+    assert types(ops.call("events_since", cursor, 100)) == ["run.submitted", "run.started"]
+    done = {"epoch": 1, "outcome": "succeeded", "idempotency_key": "k", "usage": {}, "cap_ledger": [], "result": {}}
+    ops.call(
+        "report_attempt", executor, run["run_id"], done | {"finished_at": "2026-01-01T00:00:00Z", "publications": []}
+    )
+    told = ops.call("events_since", cursor, 100)["items"]
+    assert [(item["seq"], item["type"]) for item in told] == [
+        (1, "run.submitted"),
+        (2, "run.started"),
+        (3, "run.succeeded"),
+    ]
+
+
 @pytest.mark.parametrize("cursor", ["x", "1.2.3", "", "1; drop table", "1.01a1fe37-ac63-7e93-9f82-f6eac75dda06.-1"])
 def test_a_wrong_cursor_is_refused(ops18, cursor):
     with pytest.raises(psycopg.Error) as caught:

@@ -150,6 +150,27 @@ def test_one_report_key_for_two_attempts_at_once_is_accepted_once(queue: Queue, 
         second.result(timeout=30)
 
 
+def test_one_report_key_for_a_success_and_a_failure_at_once_is_accepted_once(
+    queue: Queue, one: Session, two: Session
+) -> None:
+    """Plain successes are written in one statement and take no lock of their key: its unique index tells."""
+    queue.submit()
+    queue.submit()
+    worker = Worker(queue)
+    a, b = worker.claim(2)
+    plain, failed = (
+        [{"ordinal": 0, "token_id": str(worker.token), "run_id": run["run_id"], "body": body}]
+        for run, body in ((a, report(a, idempotency_key="k")), (b, report(b, "failed", idempotency_key="k")))
+    )
+    one.call("exchange_each", plain, [])
+    second = two.start("exchange_each", failed, [])
+    two.blocked(second)
+    one.commit()
+    assert second.result(timeout=30).startswith("(0,OPC03,")
+    two.commit()
+    assert (queue.state(a), queue.state(b)) == ("succeeded", "running")
+
+
 @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
 def test_a_report_sent_twice_at_once_is_accepted_once(queue: Queue, one: Session, two: Session, outcome: str) -> None:
     queue.submit()

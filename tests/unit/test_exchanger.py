@@ -34,6 +34,7 @@ class Statements:
         members = [*reports, *claims]
         self.sent.append([member["body"]["n"] for member in members])
         await self.gate.wait()
+        await asyncio.sleep(0)
         if self.down:
             raise StoreUnavailable("away")
         if any(member["body"].get("blocked") for member in members):
@@ -109,6 +110,30 @@ async def test_a_member_that_waits_for_a_lock_holds_nobody_up() -> None:
     with pytest.raises(StoreBusy):
         await blocked
     assert statements.sent.count([2]) == 30
+
+
+async def test_however_many_members_wait_for_a_lock_they_hold_nobody_up() -> None:
+    exchanger, statements = make()
+    statements.gate.set()
+    blocked = [report(exchanger, n, blocked=True) for n in range(10, 20)]
+    good = report(exchanger, 1)
+    assert await good == "1"
+    assert [task.done() for task in blocked] == [False] * 10
+    # each of them had a try or two before, none all its thirty
+    assert max(statements.sent.count([n]) for n in range(10, 20)) < 5
+    assert [type(one) for one in await asyncio.gather(*blocked, return_exceptions=True)] == [StoreBusy] * 10
+
+
+async def test_who_has_gone_while_it_waited_for_a_lock_is_not_sent_again() -> None:
+    exchanger, statements = make()
+    statements.gate.set()
+    gone, other = report(exchanger, 1, blocked=True), report(exchanger, 2)
+    assert await other == "2"
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    before = statements.sent.count([1])
+    await asyncio.sleep(0.05)
+    assert statements.sent.count([1]) <= before + 1
 
 
 async def test_an_outage_is_told_to_all_and_nothing_is_sent_again() -> None:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from contract.server import ready
 from contract.server.ready import ReadyBroker, Waiter, counted
 
 
@@ -75,6 +76,54 @@ def test_who_leaves_after_it_looked_hands_nothing_on() -> None:
             broker.wake_for(Counter({"python": 1}))
             first.event.clear()
         assert not second.event.is_set()
+
+
+def test_who_can_have_no_run_hands_its_wake_on_and_gets_no_other() -> None:
+    """A paused executor goes on waiting: as the longest waiting it would take the wake of every run."""
+    broker = ReadyBroker(Channel())
+    with ExitStack() as stack:
+        paused, healthy, third = found = waiters(broker, stack, *[("python", "a")] * 3)
+        broker.wake_for(Counter({"python": 1}))
+        assert woken(found) == [True, False, False]
+        paused.event.clear()
+        broker.looked(paused, barren=True)
+        assert woken(found) == [False, True, False]
+        healthy.event.clear()
+        broker.looked(healthy, barren=False)
+        broker.wake_for(Counter({"python": 1}))
+        assert woken(found) == [False, True, False]
+        # what is for all is for it, too: it may have been resumed
+        broker.wake()
+        assert woken(found) == [True, True, True]
+        paused.event.clear()
+        broker.looked(paused, barren=False)
+        third.event.clear()
+        broker.wake_for(Counter({"python": 1}))
+        assert woken(found) == [True, True, False]
+
+
+def test_a_wake_that_came_while_the_look_was_barren_is_handed_on() -> None:
+    broker = ReadyBroker(Channel())
+    with ExitStack() as stack:
+        deaf, other = found = waiters(broker, stack, *[("python", "a")] * 2)
+        broker.looked(deaf, barren=True)
+        other.event.clear()
+        deaf.event.set()
+        broker.looked(deaf, barren=True)
+        assert woken(found) == [False, True]
+
+
+async def test_a_time_that_has_come_and_brought_nothing_is_not_looked_at_again_at_once(monkeypatch) -> None:
+    """Somebody holds the row of the due run, or it raises: each look would ask for the next."""
+    monkeypatch.setattr(ready, "AGAIN_SECONDS", 0.05)
+    broker = ReadyBroker(Channel())
+    with broker.waiting("python", "a") as waiter:
+        broker.wake_in(0)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not waiter.event.is_set()
+        async with asyncio.timeout(5):
+            await waiter.event.wait()
 
 
 async def test_notifications_wake_and_a_lost_connection_is_known() -> None:

@@ -48,8 +48,8 @@ class Statements:
     def _meet(self, body: Json, *, alone: bool) -> None:
         if body.get("down") or (body.get("down_alone") and alone):
             raise StoreUnavailable("away")
-        if body.get("blocked", 0) and alone:
-            body["blocked"] -= 1
+        if body.get("blocked", 0):
+            body["blocked"] -= alone
             raise StoreBusy("locked")
         if body.get("breaks") or (body.get("breaks_together") and not alone):
             raise RuntimeError("a defect")

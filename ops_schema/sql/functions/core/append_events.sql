@@ -12,6 +12,7 @@ declare
 begin
   with fresh as materialized (
     select r.run_id, r.event_seq + 1 as seq, coalesce(p_epoch, r.epoch) as epoch, r.event_head as prev_hash,
+           greatest(r.event_xid, pg_current_xact_id()) as xid,
            ops.canonical_event(r.run_id, r.event_seq + 1, v_now, p_type, coalesce(p_epoch, r.epoch), p_actor,
              jsonb_build_object('state', r.state, 'state_reason', r.state_reason)
                || coalesce(t.data, '{}')) as canonical
@@ -20,9 +21,9 @@ begin
   ), hashed as materialized (
     select f.*, sha256(f.prev_hash || convert_to(f.canonical, 'UTF8')) as hash from fresh f
   ), advanced as (
-    update ops.runs r set event_seq = h.seq, event_head = h.hash from hashed h where r.run_id = h.run_id
+    update ops.runs r set event_seq = h.seq, event_head = h.hash, event_xid = h.xid from hashed h where r.run_id = h.run_id
   )
-  insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
-  select h.run_id, h.seq, v_now, p_type, h.epoch, h.canonical, h.prev_hash, h.hash from hashed h;
+  insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash, xid)
+  select h.run_id, h.seq, v_now, p_type, h.epoch, h.canonical, h.prev_hash, h.hash, h.xid from hashed h;
 end
 $$;

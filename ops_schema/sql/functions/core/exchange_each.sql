@@ -4,8 +4,10 @@
 -- Ordinals differ over both lists. Returns a row for each member: (ordinal, code, detail), see ops.member_answer. A
 -- member's refusal is its own. Raises only what no member is to blame for; the caller then sends them one by one.
 --
--- One more row, ordinal -2, holds the server's time. When a claim comes back without runs and a run waits for its time,
--- another tells when to look again: ordinal -1, detail the seconds.
+-- One more row, ordinal -2, holds the server's time. When a claim comes back without runs, or a report is followed by
+-- another attempt, and a run waits for its time, another tells when to look again: ordinal -1, detail the seconds. And
+-- ordinal -4, detail "ordinal,…", names claims that cannot have any run, whatever becomes claimable: their executor is
+-- not active, or they were answered before.
 --
 -- Lock order: the claims' gate, request ids, concurrency keys, runs, their leases, pipelines. So keys are locked before
 -- the first run, also for the claims, which pick after the reports: what a report frees, a claim of the same exchange
@@ -29,6 +31,7 @@ declare
   v_claims  ops.member_answer[];
   v_one     ops.member_answer;
   v_told    text;
+  v_look    boolean := false;
 begin
   if p_patience_ms is not null then
     v_set := set_config('lock_timeout', p_patience_ms::text, true);
@@ -42,6 +45,7 @@ begin
   end if;
   if jsonb_array_length(p_reports) > 0 then
     v_report := ops.report_each(p_reports);
+    v_look := cardinality(v_report.ended) < jsonb_array_length(p_reports);
     perform ops.settle(v_report.ended, 'executor');
     return query select a.* from unnest(v_report.answers) a;
   end if;
@@ -51,14 +55,21 @@ begin
     return query select a.* from unnest(v_claims) a;
     foreach v_one in array v_claims loop
       if v_one.detail like '{"runs": []%' then
-        v_told := ops.next_due()::text;
+        v_look := true;
+        v_told := (select string_agg(c.ordinal::text, ',') from unnest(v_checked.claims) c where c.repeated is not null);
         exit;
       end if;
     end loop;
     if v_told is not null then
-      return next (-1, null, v_told)::ops.member_answer;
+      return next (-4, null, v_told)::ops.member_answer;
     end if;
     perform ops.seen(array(select c.executor_id from unnest(v_checked.claims) c));
+  end if;
+  if v_look then
+    v_told := ops.next_due()::text;
+    if v_told is not null then
+      return next (-1, null, v_told)::ops.member_answer;
+    end if;
   end if;
   if cardinality(v_checked.refusals) > 0 then
     return query select r.* from unnest(v_checked.refusals) r;

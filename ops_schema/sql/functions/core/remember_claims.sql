@@ -4,8 +4,8 @@ language plpgsql volatile set search_path = ''
 as $$
 begin
   insert into ops.claim_requests (executor_id, request_id, body_digest, runs, created_at)
-  select c.executor_id, c.request_id, c.body_digest, jsonb_agg(
-           jsonb_build_object('run_id', s.run_id, 'epoch', s.epoch) order by s.n), ops.now()
+  select c.executor_id, c.request_id, c.body_digest, ('[' || string_agg(
+           concat('{"run_id": "', s.run_id, '", "epoch": ', s.epoch, '}'), ',' order by s.n) || ']')::jsonb, ops.now()
     from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, epoch, pipeline_run_id, n)
     join unnest(p_claims) c on c.ordinal = s.ordinal
    group by c.executor_id, c.request_id, c.body_digest;

@@ -9,7 +9,12 @@ declare
   v_members text;
   v_hint    text;
 begin
-  v_one := ops.report_one(p_token_id, p_run_id, p_body, p_artifacts);
+  begin
+    v_one := ops.report_one(p_token_id, p_run_id, p_body, p_artifacts);
+  exception when unique_violation then
+    -- its key was on its way to the record in another transaction, and now is there: this time it is seen
+    v_one := ops.report_one(p_token_id, p_run_id, p_body, p_artifacts);
+  end;
   detail := v_one ->> 'detail';
   ended := (v_one ->> 'ended')::boolean;
 exception when others then

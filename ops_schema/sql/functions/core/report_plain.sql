@@ -27,7 +27,7 @@ begin
       from sent s where s.is_plain and s.nth_of_run = 1 and s.nth_of_key = 1
   ), plain as materialized (
     select s.*, l.executor_id, 'executor:' || e.name as actor, l.progress, r.attempt, r.event_seq, r.event_head,
-           l.place as lease_at, a.place as attempt_at, r.place as run_at,
+           greatest(r.event_xid, pg_current_xact_id()) as event_xid, l.place as lease_at, a.place as attempt_at, r.place as run_at,
            coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used,
            ops.key_of(l.workspace, l.concurrency_key) as freed_key
       from fit s
@@ -58,11 +58,12 @@ begin
   ), finished as (
     update ops.runs r set state = 'succeeded', state_reason = null, finished_at = v_now, error = null,
         result = h.result, progress = coalesce(h.progress, r.progress), usage = r.usage || h.used,
-        event_seq = h.event_seq + 1, event_head = h.hash
+        event_seq = h.event_seq + 1, event_head = h.hash, event_xid = h.event_xid
       from hashed h where r.ctid = h.run_at
   ), written as (
-    insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
-    select h.run_id, h.event_seq + 1, v_now, 'run.succeeded', h.epoch, h.canonical, h.event_head, h.hash from hashed h
+    insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash, xid)
+    select h.run_id, h.event_seq + 1, v_now, 'run.succeeded', h.epoch, h.canonical, h.event_head, h.hash, h.event_xid
+      from hashed h
   )
   select coalesce(array_agg(row(h.ordinal, null, ops.plain_answer(h.run_id, h.epoch, h.attempt))::ops.member_answer),
                   '{}'),

@@ -16,6 +16,7 @@ begin
   with picked as materialized (
     select s.ordinal, s.n, s.executor_id, r.run_id, r.pipeline_run_id, r.epoch + 1 as epoch, r.attempt + 1 as attempt,
            r.event_seq + 1 as seq, r.event_head as prev_hash, r.place as run_at,
+           greatest(r.event_xid, pg_current_xact_id()) as xid,
            ops.canonical_text(r.run_id, r.event_seq + 1, v_at, 'run.started', r.epoch + 1, 'executor:' || e.name,
              concat('{"state": "running", "attempt": ', r.attempt + 1, ', "executor_id": "', s.executor_id,
                     '", "state_reason": null}')) as canonical
@@ -28,7 +29,7 @@ begin
     update ops.runs r set
       state = 'running', state_reason = null, ready_seq = null, epoch = h.epoch, attempt = h.attempt,
       executor_id = h.executor_id, started_at = coalesce(r.started_at, v_now), progress = null,
-      event_seq = h.seq, event_head = h.hash
+      event_seq = h.seq, event_head = h.hash, event_xid = h.xid
       from hashed h where r.ctid = h.run_at
     returning r.run_id, r.epoch, r.attempt, r.executor_id, r.lease_seconds, r.workspace, r.concurrency_key
   ), attempted as (
@@ -40,8 +41,8 @@ begin
     select s.run_id, s.epoch, s.executor_id, s.lease_seconds, v_now + ops.seconds(s.lease_seconds), v_now,
            s.workspace, s.concurrency_key from started s
   ), written as (
-    insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash)
-    select h.run_id, h.seq, v_now, 'run.started', h.epoch, h.canonical, h.prev_hash, h.hash from hashed h
+    insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash, xid)
+    select h.run_id, h.seq, v_now, 'run.started', h.epoch, h.canonical, h.prev_hash, h.hash, h.xid from hashed h
   )
   select array_agg(row(h.ordinal, h.executor_id, h.run_id, h.epoch, h.pipeline_run_id)::ops.member_start order by h.n)
     into v_started from hashed h;

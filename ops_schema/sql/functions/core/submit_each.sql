@@ -7,7 +7,8 @@
 -- Three ways, each for what the one before left: keys that are on record, plain runs in one statement, the rest one by
 -- one. Lock order: idempotency keys of workspaces, then as ops.submit_one.
 -- p_patience_ms: how long to wait for a lock; then 55P03, and nothing has changed. Null: as long as the session does.
--- p_gather: ordinal -3, detail "kind:count,…", holds what became claimable, which is then not notified.
+-- p_gather: ordinal -3, detail "kind:count,…", holds what became claimable, which is then not notified; and ordinal -1,
+-- when runs were submitted for a later time, the seconds until the first one's.
 create or replace function ops.submit_each(
   p_members jsonb, p_patience_ms int default null, p_gather boolean default false)
 returns setof ops.member_answer
@@ -39,6 +40,9 @@ begin
               from jsonb_array_elements(p_members) m) x on x.ordinal = a.ordinal;
   if p_gather then
     return query select -3, null::text, told from ops.gathered_ready() told where told is not null;
+    if jsonb_path_exists(p_members, '$[*].body.not_before') then
+      return query select -1, null::text, due::text from ops.next_due() due where due is not null;
+    end if;
   else
     perform ops.notify_gathered();
   end if;

@@ -1,5 +1,6 @@
 -- Events of all runs beyond a cursor 'xid.run_id.seq', for streams and webhooks. Only transactions older than every
--- open one are read: an event that commits late has its turn later and is never skipped. Null starts at the present.
+-- open one are read: an event that commits late has its turn later and is never skipped. The events of one run come in
+-- their order, see ops.events. Null starts at the present.
 -- `state` is the one told by the event, workspace lets a server filter. Asked often: at the end of the events it is one
 -- probe of events_xid per partition. The object is built in place, since a function per event costs more than the rest.
 create or replace function ops.events_since(p_cursor text, p_limit int) returns jsonb
