@@ -569,9 +569,9 @@ create index publications_pending on ops.publications (run_id) where state = 're
 -- `canonical` is the event: {"actor","at","data","epoch","run_id","seq","type"} as stored text. The other columns are
 -- copies for indexes; ops.verify_events compares them. hash = sha256(prev_hash || utf8(canonical)); the first prev_hash
 -- is 32 zero bytes; the last hash and seq stand on the run. Partitioned by range of run_id (UUIDv7, so by month of
--- submit): a chain never straddles retention. `xid` lets readers stop before transactions that are still open: that of the
--- writer, or of the run's event before if that is greater, since a transaction can have begun before the one whose event
--- it follows. So a run's events are read in their order, and none is read before its transaction has ended.
+-- submit): a chain never straddles retention. `xid` lets readers stop before transactions that are still open: that of
+-- the writer, or of the run's event before if that is greater, since a transaction can have begun before the one whose
+-- event it follows. So a run's events are read in their order, and none is read before its transaction has ended.
 create table ops.events (
   run_id    uuid        not null,
   seq       bigint      not null,
