@@ -40,6 +40,23 @@ def stale_epoch(queue: Queue, worker: Worker) -> Json:
     return reporting(worker, run)
 
 
+@poison("OPC01")
+def epoch_before_the_one_it_holds(queue: Queue, worker: Worker) -> Json:
+    (run,) = claimed(queue, worker, 1)
+    body = {"force": True, "epoch": run["epoch"]}
+    queue.ops.call("requeue_run", queue.operator, run["run_id"], body)
+    assert worker.claim_one()["run_id"] == run["run_id"]
+    return reporting(worker, run)
+
+
+@poison("OPU01")
+def token_that_was_revoked(queue: Queue, worker: Worker) -> Json:
+    other = Worker(queue)
+    (run,) = claimed(queue, other, 1)
+    queue.ops.admin.execute("update ops.tokens set revoked_at = now() where token_id = %s", (other.token,))
+    return reporting(other, run)
+
+
 @poison("OPN01")
 def unknown_run(queue: Queue, worker: Worker) -> Json:
     return reporting(worker, {"run_id": str(uuid.uuid4()), "epoch": 1})

@@ -197,6 +197,27 @@ def test_the_sweeper_passes_over_a_run_that_is_being_reported(queue: Queue, one:
     assert (queue.state(run), queue.get(run)["epoch"]) == ("succeeded", 1)
 
 
+def test_the_sweeper_passes_over_a_cancelled_run_whose_lease_is_being_renewed(
+    queue: Queue, one: Session, two: Session
+) -> None:
+    """It would hold other leases while it waits for this one, which a heartbeat locks in another order."""
+    queue.submit()
+    worker = Worker(queue)
+    run = worker.claim_one()
+    queue.cancel(run, reason="not wanted")
+    queue.ops.admin.execute("update ops.settings set value = '100000' where key = 'sweeper_gap_seconds'")
+    for _ in range(4):  # an executor that renews and does not obey
+        queue.forward(40)
+        worker.heartbeat(run)
+    beat = {"state": "active", "runs": [{"run_id": run["run_id"], "epoch": run["epoch"], "progress": None}]}
+    one.call("heartbeat", worker.token, worker.id, beat)
+    assert two.call("expire_leases", 10)["expired"] == []
+    two.commit()
+    one.commit()
+    assert [gone["run_id"] for gone in queue.sweep()] == [run["run_id"]]
+    assert queue.state(run) == "cancelled"
+
+
 def test_a_report_that_comes_while_the_sweeper_revokes_is_refused(queue: Queue, one: Session, two: Session) -> None:
     worker, run = lapsed(queue)
     assert one.call("expire_leases", 10)["expired"][0]["epoch"] == 1

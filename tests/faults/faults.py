@@ -19,6 +19,7 @@ FUNCTIONS = ROOT / "ops_schema" / "sql" / "functions"
 MACHINE = "tests/db/test_machine.py::test_any_order_of_verbs_leaves_what_the_model_says[pg18]"
 FENCING = "tests/db/test_core_fencing.py::test_every_verb_refuses_a_stale_epoch_with_the_holders_epoch_and_the_reason"
 RACES = "tests/db/test_race_core.py::test_"
+POISON = "tests/db/test_core_exchange_poison.py::test_a_poisoned_report_among_99_good_ones_fails_alone"
 
 
 @dataclass(frozen=True)
@@ -278,7 +279,45 @@ FAULTS = (
             "tests/db/test_core_flow.py::test_a_claim_asked_for_again_gets_the_same_runs_minus_those_revoked",
             RACES + "one_request_id_sent_twice_at_once_claims_once",
         ),
-        (Edit("repeated_claim", "where c.executor_id = p_executor.executor_id", "where false"),),
+        (
+            Edit("repeated_claim", "where c.executor_id = p_executor.executor_id", "where false"),
+            Edit("plain_claims", "limit 1) is null);", "limit 1) is null or true);"),
+            Edit("remember_claims", "group by c.executor_id, c.request_id, c.body_digest;", """group by
+              c.executor_id, c.request_id, c.body_digest on conflict do nothing;"""),
+        ),
+    ),
+    Fault(
+        "plain report without epoch",
+        "a success of an attempt that lost its run ends the run of the next one",
+        (POISON,),
+        (Edit("report_plain", "and l.epoch = s.epoch and", "and"),),
+    ),
+    Fault(
+        "plain report of anybody",
+        "a success of a run that another token's executor holds is accepted",
+        (POISON,),
+        (Edit("report_plain", "and e.token_id = s.token_id", ""),),
+    ),
+    Fault(
+        "plain report of a revoked token",
+        "the set-based way forgets to look whether the token lives",
+        (POISON,),
+        (Edit("report_plain", "and t.revoked_at is null", ""),),
+    ),
+    Fault(
+        "epoch not raised at claim",
+        "two attempts of one run share an epoch, so a late one is not told apart",
+        (MACHINE, "tests/db/test_core_flow.py"),
+        (Edit("start_runs", "r.epoch + 1 as epoch", "greatest(r.epoch, 1) as epoch"),),
+    ),
+    Fault(
+        "events by the writer's transaction alone",
+        "readers get a run's start before its submit, when the claim's transaction began first",
+        (
+            "tests/db/test_edge_events.py"
+            "::test_the_events_of_a_run_come_in_their_order_whichever_transaction_began_first",
+        ),
+        (Edit("start_runs", "greatest(r.event_xid, pg_current_xact_id())", "pg_current_xact_id()"),),
     ),
     Fault(
         "cancel not told",
