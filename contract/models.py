@@ -84,9 +84,9 @@ class RegisterRequest(BaseModel):
     """
     What it can do and how well; free form but for `writes`, which says for each path by which it writes whether
     a losing attempt can leave something behind: `{delta: fenced, engine: at_least_once}`. Paths are formats of
-    outputs, and `engine` for what the engine writes itself. A run whose attempt is lost (its lease expired,
-    nobody reported) and that used a path of `at_least_once` waits for a person, unless its template says that a
-    rerun is `safe`.
+    outputs, and `engine` for what the engine writes itself; any other word than `fenced` counts as
+    `at_least_once`. A run whose attempt is lost (its lease expired, nobody reported) and that used such a path
+    waits for a person, unless its template says that a rerun is `safe`.
 
     """
     labels: Labels = {}

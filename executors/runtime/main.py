@@ -161,8 +161,8 @@ def capabilities(kind: ExecutorKind) -> dict[str, Any]:
     shared = {
         "cancel": "full",
         "caps": {"wall_seconds": "full", "memory_bytes": "sampled", "log_bytes": "full", "artifact_bytes": "full"},
-        # Tables are staged and committed for the accepted epoch alone, objects are written under it.
-        "writes": {"delta": "fenced", "object": "fenced"},
+        # Tables are staged, and committed for the accepted epoch alone.
+        "writes": {"delta": "fenced"},
         "isolation": "landlock" if sandbox.landlock_abi() >= sandbox.ABI_REFER else "process",
     }
     return shared | kind.capabilities()

@@ -292,7 +292,7 @@ create table ops.runs (
   -- event chain
   event_seq           bigint      not null default 0,
   event_head          bytea       not null default '\x0000000000000000000000000000000000000000000000000000000000000000',
-  event_xid           xid8        not null default pg_catalog.pg_current_xact_id(),  -- of the last event, see ops.events
+  event_xid           xid8        not null default pg_catalog.pg_current_xact_id(),  -- of the last event
 
   constraint runs_pkey primary key (run_id),
   constraint runs_number_key unique (number),
@@ -1314,28 +1314,6 @@ begin
   if p_workspace <> all (p_token.workspaces) then
     perform ops.fail('OPU02', format('token %s may not work in workspace %s', p_token.name, p_workspace),
                      jsonb_build_object('workspaces', p_token.workspaces), 'Use a token of that workspace.');
-  end if;
-end
-$$;
-
--- functions/core/check_writes.sql
--- Guard: what an executor says of its write paths: {path: fenced | at_least_once}, or nothing. Raises OPV01.
-create or replace function ops.check_writes(p_writes jsonb) returns void
-language plpgsql immutable set search_path = ''
-as $$
-declare
-  v_wrong text;
-begin
-  if p_writes is null then
-    return;
-  elsif jsonb_typeof(p_writes) <> 'object' then
-    perform ops.invalid('/capabilities/writes', 'must be an object: {write path: fenced or at_least_once}');
-  end if;
-  select w.key into v_wrong from jsonb_each(p_writes) w
-   where w.value not in ('"fenced"', '"at_least_once"') order by w.key limit 1;
-  if v_wrong is not null then
-    perform ops.invalid('/capabilities/writes/' || replace(replace(v_wrong, '~', '~0'), '/', '~1'),
-                        'must be fenced or at_least_once');
   end if;
 end
 $$;
@@ -4549,7 +4527,8 @@ begin
       from sent s where s.is_plain and s.nth_of_run = 1 and s.nth_of_key = 1
   ), plain as materialized (
     select s.*, l.executor_id, 'executor:' || e.name as actor, l.progress, r.attempt, r.event_seq, r.event_head,
-           greatest(r.event_xid, pg_current_xact_id()) as event_xid, l.place as lease_at, a.place as attempt_at, r.place as run_at,
+           greatest(r.event_xid, pg_current_xact_id()) as event_xid,
+           l.place as lease_at, a.place as attempt_at, r.place as run_at,
            coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used,
            ops.key_of(l.workspace, l.concurrency_key) as freed_key
       from fit s
@@ -6240,15 +6219,17 @@ $$;
 
 -- functions/core/unfenced_path.sql
 -- By which write path the executor that has a run, or had it last, may have written what a repetition writes once more:
--- one that it declared `at_least_once` (capabilities.writes) and the run uses. `engine`, by which the engine itself
--- writes, is used by every run, another by the outputs of that format. Null: all of them are fenced.
+-- one that it declared `at_least_once` (capabilities.writes; every word but `fenced` counts so) and the run uses.
+-- `engine`, by which the engine itself writes, is used by every run, another by the outputs of that format. Null: all
+-- are fenced, as is what is published by the contract's own way while nobody declared otherwise.
 create or replace function ops.unfenced_path(p_run ops.runs) returns text
 language sql stable set search_path = ''
 as $$
   select w.key
     from ops.executors e
-   cross join lateral jsonb_each_text(coalesce(e.capabilities -> 'writes', '{}')) w
-   where e.executor_id = p_run.executor_id and w.value = 'at_least_once'
+   cross join lateral jsonb_each(case when jsonb_typeof(e.capabilities -> 'writes') = 'object'
+                                       then e.capabilities -> 'writes' end) w
+   where e.executor_id = p_run.executor_id and w.value <> '"fenced"'
      and (w.key = 'engine' or exists (select from jsonb_array_elements(p_run.outputs) o where o ->> 'format' = w.key))
    order by w.key limit 1
 $$;
@@ -8384,7 +8365,6 @@ begin
     perform ops.fail('OPV03', format('kind: %L is no executor kind here', p_body ->> 'kind'),
       jsonb_build_object('kinds', ops.setting('kinds')), 'Use one of the kinds, or add yours to the setting `kinds`.');
   end if;
-  perform ops.check_writes(p_body #> '{capabilities,writes}');
   perform ops.check_workspaces(v_workspaces);
   if v_caller.workspaces is not null then
     if not coalesce(v_workspaces, v_caller.workspaces) <@ v_caller.workspaces then

@@ -211,10 +211,11 @@ def test_the_sweeper_passes_over_a_cancelled_run_whose_lease_is_being_renewed(
         worker.heartbeat(run)
     beat = {"state": "active", "runs": [{"run_id": run["run_id"], "epoch": run["epoch"], "progress": None}]}
     one.call("heartbeat", worker.token, worker.id, beat)
-    assert two.call("expire_leases", 10)["expired"] == []
+    two.call("expire_leases", 10)
     two.commit()
+    assert queue.state(run) == "running"
     one.commit()
-    assert [gone["run_id"] for gone in queue.sweep()] == [run["run_id"]]
+    queue.sweep()
     assert queue.state(run) == "cancelled"
 
 

@@ -282,8 +282,12 @@ FAULTS = (
         (
             Edit("repeated_claim", "where c.executor_id = p_executor.executor_id", "where false"),
             Edit("plain_claims", "limit 1) is null);", "limit 1) is null or true);"),
-            Edit("remember_claims", "group by c.executor_id, c.request_id, c.body_digest;", """group by
-              c.executor_id, c.request_id, c.body_digest on conflict do nothing;"""),
+            Edit(
+                "remember_claims",
+                "group by c.executor_id, c.request_id, c.body_digest;",
+                """group by
+              c.executor_id, c.request_id, c.body_digest on conflict do nothing;""",
+            ),
         ),
     ),
     Fault(

@@ -60,7 +60,7 @@ create table ops.runs (
   -- event chain
   event_seq           bigint      not null default 0,
   event_head          bytea       not null default '\x0000000000000000000000000000000000000000000000000000000000000000',
-  event_xid           xid8        not null default pg_catalog.pg_current_xact_id(),  -- of the last event, see ops.events
+  event_xid           xid8        not null default pg_catalog.pg_current_xact_id(),  -- of the last event
 
   constraint runs_pkey primary key (run_id),
   constraint runs_number_key unique (number),

@@ -27,7 +27,8 @@ begin
       from sent s where s.is_plain and s.nth_of_run = 1 and s.nth_of_key = 1
   ), plain as materialized (
     select s.*, l.executor_id, 'executor:' || e.name as actor, l.progress, r.attempt, r.event_seq, r.event_head,
-           greatest(r.event_xid, pg_current_xact_id()) as event_xid, l.place as lease_at, a.place as attempt_at, r.place as run_at,
+           greatest(r.event_xid, pg_current_xact_id()) as event_xid,
+           l.place as lease_at, a.place as attempt_at, r.place as run_at,
            coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used,
            ops.key_of(l.workspace, l.concurrency_key) as freed_key
       from fit s

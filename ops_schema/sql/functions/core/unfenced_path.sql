@@ -1,13 +1,15 @@
 -- By which write path the executor that has a run, or had it last, may have written what a repetition writes once more:
--- one that it declared `at_least_once` (capabilities.writes) and the run uses. `engine`, by which the engine itself
--- writes, is used by every run, another by the outputs of that format. Null: all of them are fenced.
+-- one that it declared `at_least_once` (capabilities.writes; every word but `fenced` counts so) and the run uses.
+-- `engine`, by which the engine itself writes, is used by every run, another by the outputs of that format. Null: all
+-- are fenced, as is what is published by the contract's own way while nobody declared otherwise.
 create or replace function ops.unfenced_path(p_run ops.runs) returns text
 language sql stable set search_path = ''
 as $$
   select w.key
     from ops.executors e
-   cross join lateral jsonb_each_text(coalesce(e.capabilities -> 'writes', '{}')) w
-   where e.executor_id = p_run.executor_id and w.value = 'at_least_once'
+   cross join lateral jsonb_each(case when jsonb_typeof(e.capabilities -> 'writes') = 'object'
+                                       then e.capabilities -> 'writes' end) w
+   where e.executor_id = p_run.executor_id and w.value <> '"fenced"'
      and (w.key = 'engine' or exists (select from jsonb_array_elements(p_run.outputs) o where o ->> 'format' = w.key))
    order by w.key limit 1
 $$;

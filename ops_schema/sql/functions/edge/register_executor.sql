@@ -12,7 +12,6 @@ begin
     perform ops.fail('OPV03', format('kind: %L is no executor kind here', p_body ->> 'kind'),
       jsonb_build_object('kinds', ops.setting('kinds')), 'Use one of the kinds, or add yours to the setting `kinds`.');
   end if;
-  perform ops.check_writes(p_body #> '{capabilities,writes}');
   perform ops.check_workspaces(v_workspaces);
   if v_caller.workspaces is not null then
     if not coalesce(v_workspaces, v_caller.workspaces) <@ v_caller.workspaces then
