@@ -295,6 +295,7 @@ FAULTS = (
         "a success of an attempt that lost its run ends the run of the next one",
         (POISON,),
         (Edit("report_plain", "and l.epoch = s.epoch and", "and"),),
+        ("drop trigger attempts_transitions on ops.attempts",),
     ),
     Fault(
         "plain report of anybody",
