@@ -84,11 +84,11 @@ test-stack: .venv/.dev web
 	$(PYTEST) $(STACK_TESTS) -m "not slow" -n 2 --dist loadfile -q $(SLOWEST)
 
 test-full: setup ## the long suites
-	@echo "not among them yet, since they have not run to their end on an idle machine: make test-proving (spec/tasks.md)"
+	@echo "not among them, since they take half an hour more: make test-proving"
 	$(PYTEST) $(FAST_TESTS) -m slow -n 2 -q $(SLOWEST) $(PROVING:%=--ignore=%)
 	$(PYTEST) $(STACK_TESTS) -m slow -q $(SLOWEST)
 
-test-proving: setup ## long suites that are still being proved
+test-proving: setup ## what proves the proofs: seeded faults, slow kit cases, machine and races on all versions
 	$(PYTEST) $(PROVING) -m slow -q
 
 # The peers of the queue's benchmark are installed at bench time from locks/bench.lock and tests/bench/queue/peers-npm, into .cache.
