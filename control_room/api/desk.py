@@ -114,17 +114,14 @@ def _checked_quickly(draft: Draft) -> bool:
     if not _is_small(draft.body.params):
         return False
     budget = Budget(min(_QUICK_STEPS, draft.budget.left))
-    steps = budget.left
-    schema = (draft.template or {})["spec"].get("params_schema", {})
-    draft.params, draft.issues = check_params(schema, draft.body.params, "params", budget=budget)
-    draft.budget.left -= steps - max(0, budget.left)
+    _check(draft, budget)
     return budget.left >= 0
 
 
 def _is_small(params: Json) -> bool:
     size = 0
-    for _, value in walk(params):
-        size += len(value) if isinstance(value, (str, dict)) else 1
+    for path, value in walk(params):
+        size += 1 + sum(len(one) for one in (*path[-1:], value) if isinstance(one, (str, dict, list)))
         if size > _SMALL:
             return False
     return True
@@ -132,5 +129,9 @@ def _is_small(params: Json) -> bool:
 
 def _check_params(drafts: Sequence[Draft]) -> None:
     for draft in drafts:
-        schema = (draft.template or {})["spec"].get("params_schema", {})
-        draft.params, draft.issues = check_params(schema, draft.body.params, "params", budget=draft.budget)
+        _check(draft, draft.budget)
+
+
+def _check(draft: Draft, budget: Budget) -> None:
+    schema = (draft.template or {})["spec"].get("params_schema", {})
+    draft.params, draft.issues = check_params(schema, draft.body.params, "params", budget=budget)
