@@ -3649,8 +3649,6 @@ return concat('{"run_id": "', p_run_id, '", "epoch": ', p_epoch, ', "attempt": '
 create or replace function ops.plain_claims(p_claims jsonb) returns ops.member_claim[]
 language plpgsql volatile set search_path = ''
 as $$
-declare
-  v_now timestamptz := ops.now();
 begin
   -- all of them, in one order, by a statement before the one that reads what they were answered
   perform pg_advisory_xact_lock(ops.request_lock(i.request_id))
@@ -3668,8 +3666,7 @@ begin
                     then array(select jsonb_array_elements_text(s.body -> 'queues')) end, ops.claim_filter(e, s.body), null, s.ordinal)::ops.member_claim
       from sent s
       join ops.executors e on e.executor_id = s.executor_id and e.token_id = s.token_id and e.state = 'active'
-      join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and t.revoked_at is null
-                       and (t.expires_at is null or t.expires_at > v_now)
+      join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and ops.token_is_live(t)
      where s.times = 1
        and (select q.request_id from ops.claim_requests q
              where q.executor_id = s.executor_id and q.request_id = s.request_id limit 1) is null);
@@ -8783,10 +8780,8 @@ $$;
 -- functions/edge/token_is_live.sql
 -- Whether a token still opens anything.
 create or replace function ops.token_is_live(p_token ops.tokens) returns boolean
-language sql stable set search_path = ''
-as $$
-  select (p_token).revoked_at is null and ((p_token).expires_at is null or (p_token).expires_at > ops.now())
-$$;
+language sql stable parallel safe
+return (p_token).revoked_at is null and ((p_token).expires_at is null or (p_token).expires_at > ops.now());
 
 -- functions/edge/uuid7_floor.sql
 -- The smallest UUIDv7 of a moment: where a partition by time begins.

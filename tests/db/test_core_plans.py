@@ -82,3 +82,11 @@ def test_a_warm_up_changes_nothing(queue: Queue) -> None:
     queue.ops.server.execute("select ops.warm_up()")
     assert content() == before
     assert queue.ops.admin.execute("select last_value, is_called from ops.runs_number_seq").fetchone() == (1, True)
+
+
+def test_a_warm_up_plans_under_the_settings_of_the_verb(queue: Queue) -> None:
+    """A plan is kept as it was made: under other settings it would be another one."""
+    query = "select proname, proconfig from pg_proc where proname = any (array['exchange_each', 'warm_up_exchange'])"
+    found = dict(queue.ops.admin.execute(query).fetchall())
+    assert len(found) == 2
+    assert sorted(found["warm_up_exchange"]) == sorted(found["exchange_each"])

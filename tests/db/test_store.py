@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from ops_schema import _store_connection, _store_queries
+from ops_schema import _store_queries
 from ops_schema.errors import OpsError, StoreUnavailable
 from ops_schema.store import PostgresStore, Principal
 from tests.support.ops import Ops, registration, sha256
@@ -301,53 +301,6 @@ def test_the_statements_that_wake_readers_of_events_are_those_that_reach_the_eve
         reach = before | {name for name, source in sources if set(re.findall(r"ops\.(\w+)\(", source)) & before}
     # A warm-up runs the verbs' statements for no rows: tests/db/test_core_plans.py.
     assert reach & set(_store_queries.QUERIES) == _store_queries.EVENT_WRITERS | {"warm_up"}
-
-
-async def backend(store: PostgresStore) -> int:
-    (row,) = await store._connections.rows("pid")
-    return int(row[0])
-
-
-async def test_the_connection_used_last_is_used_next(pg18, monkeypatch):
-    monkeypatch.setitem(_store_queries.QUERIES, "pid", "select pg_backend_pid() from pg_sleep(0.05)")
-    async with PostgresStore(pg18.conninfo, min_size=6, max_size=6) as store:
-        opened = set(await asyncio.gather(*(backend(store) for _ in range(6))))
-        assert len(opened) == 6
-        assert len({await backend(store) for _ in range(5)}) == 1
-        # together, more of them; nobody waits while a connection is to be had
-        assert len(set(await asyncio.gather(*(backend(store) for _ in range(6))))) == 6
-
-
-async def test_who_waits_for_a_connection_gets_the_next_one(pg18, monkeypatch):
-    monkeypatch.setitem(_store_queries.QUERIES, "pid", "select pg_backend_pid() from pg_sleep(0.01)")
-    async with PostgresStore(pg18.conninfo, max_size=1, wait_seconds=5) as store:
-        found = await asyncio.gather(*(backend(store) for _ in range(20)))
-    assert len(set(found)) == 1
-
-
-async def test_a_connection_that_was_used_often_is_shown_to_the_pool(pg18, monkeypatch):
-    """Which is who replaces those that have lived for long."""
-    monkeypatch.setattr(_store_connection, "RECYCLE", 3)
-    monkeypatch.setitem(_store_queries.QUERIES, "pid", "select pg_backend_pid()")
-    async with PostgresStore(pg18.conninfo, max_size=1) as store:
-        pool = store._connections._pool
-        before = pool.get_stats().get("requests_num", 0)
-        for _ in range(9):
-            await backend(store)
-        assert pool.get_stats().get("requests_num", 0) - before == 3  # the first, the fourth, the seventh
-
-
-async def test_a_new_connection_is_warm_before_anybody_gets_it(pg18, monkeypatch):
-    monkeypatch.setitem(_store_queries.QUERIES, "warm", "select current_setting('ops.gather', true)")
-    for warm, found in ((True, "off"), (False, None)):
-        async with PostgresStore(pg18.conninfo, warm_up=warm) as store:
-            assert await store._connections.value("warm") in (found, "")
-
-
-async def test_a_database_without_the_schema_is_no_reason_to_have_no_connection(own_cluster):
-    async with PostgresStore(own_cluster.conninfo("postgres"), warm_up=True, wait_seconds=5) as store:
-        with pytest.raises(psycopg.errors.InvalidSchemaName):
-            await store.info()
 
 
 async def until_somebody_waits(ops: Ops) -> None:

@@ -4,8 +4,6 @@
 create or replace function ops.plain_claims(p_claims jsonb) returns ops.member_claim[]
 language plpgsql volatile set search_path = ''
 as $$
-declare
-  v_now timestamptz := ops.now();
 begin
   -- all of them, in one order, by a statement before the one that reads what they were answered
   perform pg_advisory_xact_lock(ops.request_lock(i.request_id))
@@ -23,8 +21,7 @@ begin
                     then array(select jsonb_array_elements_text(s.body -> 'queues')) end, ops.claim_filter(e, s.body), null, s.ordinal)::ops.member_claim
       from sent s
       join ops.executors e on e.executor_id = s.executor_id and e.token_id = s.token_id and e.state = 'active'
-      join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and t.revoked_at is null
-                       and (t.expires_at is null or t.expires_at > v_now)
+      join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and ops.token_is_live(t)
      where s.times = 1
        and (select q.request_id from ops.claim_requests q
              where q.executor_id = s.executor_id and q.request_id = s.request_id limit 1) is null);
