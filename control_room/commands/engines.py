@@ -75,7 +75,7 @@ def doctor(engines: Engines = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"items": [_told(verdict) for verdict in verdicts]})
     else:
-        rows = [[v.engine, coloured("ok" if v.ready else "fail"), v.found, runnable_fix(v)] for v in verdicts]
+        rows = [[v.engine, coloured("ok" if v.ready else "fail"), v.found, runnable(v.fix)] for v in verdicts]
         print_table({"engine": "left", "state": "left", "found": "left", "fix": "left"}, rows)
     raise typer.Exit(OK if all(verdict.ready for verdict in verdicts) else FAILED)
 
@@ -86,10 +86,6 @@ def verdicts_on(engines: list[str]) -> list[Verdict]:
 
     javas = java.find()
     return [findings.judge(each, findings.look(each, javas)) for each in chosen(engines)]
-
-
-def runnable_fix(verdict: Verdict) -> str:
-    return runnable(verdict.fix.replace("control-room engines", "`control-room engines")).replace("`", "")
 
 
 def _told(verdict: Verdict) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def judge(distribution: Distribution, seen: Seen) -> Verdict:
     found = [f"{distribution.version} in {seen.home}" if seen.home else "not installed"]
     found += [f"{name} {told}" for name, told in seen.packages.items() if told]
     found.append(str(fitting) if fitting else no_java(distribution, seen.javas))
-    fixes = [] if seen.home else [f"control-room engines install {distribution.engine}"]
+    fixes = [] if seen.home else [f"`control-room engines install {distribution.engine}`"]
     fixes += [_package_fix(distribution, name, told) for name, told in seen.packages.items()]
     fixes += [] if fitting else [java_fix(distribution)]
     lacking = [fix for fix in fixes if fix]

@@ -23,6 +23,9 @@ NAMES = (
     "s3_filer_grpc",
     "s3_admin",
     "s3_admin_grpc",
+    "s3_iceberg",
+    "trino",
+    "trino_internal",
 )
 LOOPBACK = "127.0.0.1"
 
