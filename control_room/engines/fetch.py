@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -17,8 +18,8 @@ from control_room.engines.catalogue import Artifact
 from control_room.engines.sources import HOW_TO_GET, Source
 from control_room.errors import FAILED, UNAVAILABLE, ControlRoomError
 
-CHUNK = 1024 * 1024
 TRIES = 5
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 CONNECT_SECONDS = 15.0
 READ_SECONDS = 60.0
 # (what is being done, bytes done, bytes in all; None when it is not known)
@@ -107,7 +108,7 @@ def _download(client: httpx.Client, url: str, artifact: Artifact, part: Path, to
 def _append(answer: httpx.Response, part: Path, have: int, limit: int, told: Callable[[int], None]) -> int:
     """Write the body behind the `have` bytes that are there; answers how many there are then, at most about `limit`."""
     with part.open("ab" if have else "wb") as file:
-        for chunk in answer.iter_bytes(CHUNK):
+        for chunk in answer.iter_raw():  # as it comes: what was held back for a whole chunk would be lost
             file.write(chunk)
             have += len(chunk)
             told(have)
@@ -206,7 +207,8 @@ def _dependency(artifact: Artifact) -> str:
 
 def first_error(output: str) -> str:
     """The first line of mvn's output that tells an error, without its mark."""
-    lines = [line.partition("ERROR")[2].lstrip("]\x1b[0m ") for line in output.splitlines() if "ERROR" in line]
+    plain = COLOURS.sub("", output).splitlines()
+    lines = [line.partition("[ERROR]")[2].strip() for line in plain if "[ERROR]" in line]
     return next((line for line in lines if line), "it gave no reason")[:300]
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from control_room.engines import java
+from control_room.engines import java, sources
 from control_room.engines.catalogue import Distribution, installed_at
 from control_room.engines.java import Java
+from control_room.engines.sources import HOW_TO_GET
+from control_room.errors import ControlRoomError
 
 # What an engine needs beside its distribution: packages of this Python, and modules that its Java must have.
 PACKAGES = {"spark": {"pyspark": "spark"}}
@@ -19,11 +21,13 @@ JAVA_EXTRA = "trino-server"
 
 @dataclass(frozen=True)
 class Seen:
-    """What was found. home: where the engine is installed; packages: version of each that it needs, None: missing."""
+    """What was found. home: where the engine is installed; packages: version of each that it needs, None: missing;
+    fetchable: whether there is something to fetch it with."""
 
     home: Path | None
     javas: Sequence[Java]
     packages: Mapping[str, str | None]
+    fetchable: bool = True
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,16 @@ def judge(distribution: Distribution, seen: Seen) -> Verdict:
     found = [f"{distribution.version} in {seen.home}" if seen.home else "not installed"]
     found += [f"{name} {told}" for name, told in seen.packages.items() if told]
     found.append(str(fitting) if fitting else no_java(distribution, seen.javas))
-    fixes = [] if seen.home else [f"`control-room engines install {distribution.engine}`"]
+    fixes = [] if seen.home else [install_fix(distribution, seen.fetchable)]
     fixes += [_package_fix(distribution, name, told) for name, told in seen.packages.items()]
     fixes += [] if fitting else [java_fix(distribution)]
     lacking = [fix for fix in fixes if fix]
     return Verdict(distribution.engine, not lacking, "; ".join(found), "; ".join(lacking), fitting)
+
+
+def install_fix(distribution: Distribution, fetchable: bool) -> str:
+    command = f"`control-room engines install {distribution.engine}`"
+    return command if fetchable else f"{command}, but first {HOW_TO_GET}"
 
 
 def no_java(distribution: Distribution, javas: Sequence[Java]) -> str:
@@ -70,7 +79,15 @@ def look(distribution: Distribution, javas: Sequence[Java] | None = None) -> See
     """What this machine has for the engine. javas: found already."""
     wanted = PACKAGES.get(distribution.engine, {})
     packages = {name: package_version(name) for name in wanted}
-    return Seen(installed_at(distribution), java.find() if javas is None else javas, packages)
+    return Seen(installed_at(distribution), java.find() if javas is None else javas, packages, can_fetch())
+
+
+def can_fetch() -> bool:
+    try:
+        sources.find(None)
+    except ControlRoomError:
+        return False
+    return True
 
 
 def package_version(name: str) -> str | None:
