@@ -16,7 +16,7 @@ from control_room.local.state import StackState
 from control_room.local.trino_config import Layout
 
 GIB = 2**30
-CEILINGS = (
+CAPS = (
     *("query_max_run_time", "query_max_execution_time", "query_max_planning_time", "query_max_cpu_time"),
     *("query_max_memory", "query_max_memory_per_node", "query_max_scan_physical_bytes"),
 )
@@ -125,8 +125,8 @@ def decides(user: str, name: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("name", CEILINGS)
-def test_the_executor_alone_sets_ceilings(name: str) -> None:
+@pytest.mark.parametrize("name", CAPS)
+def test_the_executor_alone_sets_caps(name: str) -> None:
     assert decides(trino_config.EXECUTOR, name)
     assert not decides(trino_config.OPERATOR, name)
 
