@@ -18,7 +18,7 @@ CATALOGS = ("iceberg", "delta")
 READY_SCAN = "select count(*) from tpch.tiny.orders"
 READY_ANSWER = 15000
 # Of a heap: what one query may take, and what stays free of queries. With three eighths of 1 GB, an array_agg ended the
-# server (out of memory) before it met its limit: an array that grows is there twice. With a quarter the limit came first.
+# server (out of memory) before it met its limit: an array that grows is there twice. A quarter is safe.
 QUERY_SHARE = 1 / 4
 HEADROOM_SHARE = 1 / 4
 # With so little memory the first compiler alone: ready in half the time, and 100 MB less of compiled code.
