@@ -31,7 +31,7 @@ ACCESS_KEY = "${ENV:CONTROL_ROOM_S3_ACCESS_KEY}"
 SECRET_KEY = "${ENV:CONTROL_ROOM_S3_SECRET_KEY}"  # noqa: S105 - where it is, not what it is
 SHARED_SECRET = "${ENV:CONTROL_ROOM_TRINO_SHARED_SECRET}"  # noqa: S105
 # Caps that an executor may lower for a run. Memory, CPU and scan cannot be raised above the server's own by them.
-CAPS = "query_max_(run_time|execution_time|planning_time|cpu_time|memory|memory_per_node|scan_physical_bytes)"
+CAPS = "query_max_((run|execution|planning|cpu)_time|(total_)?memory|memory_per_node|scan_physical_bytes)"
 
 
 @dataclass(frozen=True)

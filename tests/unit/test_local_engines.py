@@ -18,7 +18,7 @@ from control_room.local.trino_config import Layout
 GIB = 2**30
 CAPS = (
     *("query_max_run_time", "query_max_execution_time", "query_max_planning_time", "query_max_cpu_time"),
-    *("query_max_memory", "query_max_memory_per_node", "query_max_scan_physical_bytes"),
+    *("query_max_memory", "query_max_total_memory", "query_max_memory_per_node", "query_max_scan_physical_bytes"),
 )
 
 
@@ -131,7 +131,7 @@ def test_the_executor_alone_sets_caps(name: str) -> None:
     assert not decides(trino_config.OPERATOR, name)
 
 
-@pytest.mark.parametrize("name", ["resource_overcommit", "query_priority", "query_max_total_memory"])
+@pytest.mark.parametrize("name", ["resource_overcommit", "query_priority", "query_max_stage_count"])
 @pytest.mark.parametrize("user", [trino_config.EXECUTOR, trino_config.OPERATOR])
 def test_nobody_sets_what_takes_from_others(user: str, name: str) -> None:
     assert not decides(user, name)
