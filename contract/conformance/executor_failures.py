@@ -4,7 +4,7 @@ import time
 
 from contract.conformance import workload
 from contract.conformance.executor_flow import gapless, renewed
-from contract.conformance.room import UNTIL_HEALED, Room, Run
+from contract.conformance.room import UNTIL_HEALED, Call, Room, Run
 from contract.conformance.trial import Trial
 from contract.conformance.verdict import Register, require
 
@@ -106,20 +106,25 @@ def answered(room: Room, run: Run) -> bool:
 @CASES.case(
     "report-refused",
     "drops a report that is refused as lease_lost",
-    "A report answered with 409 lease_lost is not sent again, the executor does not end, and it goes on claiming.",
+    "A report answered with 409 lease_lost, the first refusal of its run, is not sent again; the executor does not "
+    "end, and goes on claiming.",
 )
 def report_refused(trial: Trial) -> None:
     room = trial.room
     trial.start()
-    stale = room.submit(lines=1)
-    trial.claims(stale)
+
+    def lose(call: Call) -> None:
+        """The lease is lost the moment before the report comes."""
+        if "report" in call.verbs and call.about(stale):
+            stale.refuse = "expired"
+
     with room.changing():
-        stale.refuse = "expired"
-    room.wait("a request about the run", lambda: [c for c in room.calls if c.run_id == stale.run_id], 20.0)
+        stale, room.on_call = room.submit(lines=1), lose
+    trial.wait("the report", lambda: stale.refuse, trial.options.patience_seconds)
     trial.does(lines=1, seconds=30.0)
     trial.alive()
-    sent = room.report_bodies(stale)
-    require(len(sent) < 2, f"the report was sent {len(sent)} times, though it was refused as lease_lost")
+    sent = len(room.report_bodies(stale))
+    require(sent == 1, f"the report was sent {sent} times, though it was refused as lease_lost")
 
 
 @CASES.case(

@@ -238,5 +238,6 @@ def lapse_continue(trial: Trial) -> str:
     fault = room.break_("heartbeat", "drop", times=UNTIL_HEALED)
     trial.reports(lapsing)
     room.heal()
+    require(fault.hit, "no heartbeat came while the run was at work")
     trial.does(lines=1)
     return f"{len(fault.hit)} heartbeats were cut"

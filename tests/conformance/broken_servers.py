@@ -91,9 +91,11 @@ def lets_strangers_leave(request: httpx.Request, send: Send) -> httpx.Response:
     return httpx.Response(204) if request.method == "DELETE" and response.status_code == 404 else response
 
 
-@fault("traceparent", "it answered 400", slow=True)
-def refuses_a_traceparent(request: httpx.Request, send: Send) -> httpx.Response:
-    return httpx.Response(400) if "traceparent" in request.headers else send(request)
+@fault("traceparent", "claimRuns answered 400 with a traceparent, 422 without", slow=True)
+def refuses_a_traceparent_at_claims(request: httpx.Request, send: Send) -> httpx.Response:
+    if operation(request) != "claimRuns" or "traceparent" not in request.headers:
+        return send(request)
+    return problem_of(make("malformed_json", "there is a traceparent").problem())
 
 
 fault("unknown-members", "422 invalid_request was due", slow=True, name="leaves unknown members out")(
