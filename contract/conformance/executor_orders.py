@@ -109,9 +109,10 @@ def told_while_reporting(trial: Trial) -> Run:
 def told_late(trial: Trial) -> None:
     """A heartbeat names a run that is being reported; its answer comes when the next run is at work already."""
     room, patience = trial.room, trial.options.patience_seconds
-    report, beat = room.break_("report", "stall", seconds=LONG), room.break_("heartbeat", "stall", 0, LONG)
+    report = room.break_("report", "stall", UNTIL_HEALED, LONG)
+    beat = room.break_("heartbeat", "stall", 0, LONG)
     former = room.submit(lease_seconds=3.0, lines=1)
-    trial.wait("a report", lambda: report.hit, patience)
+    trial.wait("a report", lambda: room.of("report", former), patience)
     with room.changing():
         beat.times = 1
     trial.wait("a heartbeat while the report is on its way", lambda: beat.hit, patience)

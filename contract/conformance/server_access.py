@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import yaml
 
-from contract.conformance.desk import Desk
+from contract.conformance.desk import Desk, Json
 from contract.conformance.plane import BODY_BYTES, LOG_BODY_BYTES, ROUTES
 from contract.conformance.verdict import Register, Skipped, require
 
@@ -171,7 +171,7 @@ def not_found(desk: Desk) -> None:
 def traceparent(desk: Desk) -> str:
     headers = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
     for name, method, path in each_operation():
-        body = {} if method == "POST" else None
+        body: Json | None = {} if method == "POST" else None
         plain, traced = (desk.call(method, path, body, headers=more).status_code for more in ({}, headers))
         require(traced == plain, f"{name} answered {traced} with a traceparent, {plain} without")
     return f"{len(each_operation())} operations"

@@ -115,7 +115,7 @@ MORE: dict[str, Fault] = {
         ),
     ),
     "claims nothing more when told already_terminal": fault(
-        "already-terminal", "for the report of run 2", (SUPERSEDED, f"{TERMINAL}draining = true;\n    {SUPERSEDED}")
+        "already-terminal", "with exit code 0", (SUPERSEDED, f"{TERMINAL}draining = true;\n    {SUPERSEDED}")
     ),
     "gives up what finds no server": fault(
         "outage",
