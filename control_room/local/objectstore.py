@@ -121,14 +121,19 @@ class ObjectStore(Service):
             for name in GUARDED:
                 await _ensure_tls(self.port(name), context)
             self._guarded = identity
-        key = self.folder.s3_key(OWNER_KEY)
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
-            for bucket in BUCKETS:
-                await _ensure(client, "HEAD", f"{endpoint(self.state)}/{bucket}", key)
-            await _ensure(client, "GET", f"{endpoint(self.state)}/{ARTIFACTS}/{PROBED}", key, b"ready")
-            if self.state.engines and self._cataloguing != identity:
-                await _ensure_catalog(client, catalog_url(self.state), self.folder.s3_key(ENGINES_KEY))
-                self._cataloguing = identity
+        await ensure_buckets(endpoint(self.state), self.folder.s3_key(OWNER_KEY))
+        if self.state.engines and self._cataloguing != identity:
+            await _ensure_catalog(catalog_url(self.state), self.folder.s3_key(ENGINES_KEY))
+            self._cataloguing = identity
+
+
+async def ensure_buckets(url: str, key: Mapping[str, str]) -> None:
+    """Make both buckets, and an object to read, where they are missing. Raises NotReady when the store does not answer
+    with them."""
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        for bucket in BUCKETS:
+            await _ensure(client, "HEAD", f"{url}/{bucket}", key)
+        await _ensure(client, "GET", f"{url}/{ARTIFACTS}/{PROBED}", key, b"ready")
 
 
 async def _ensure_tls(port: int, context: ssl.SSLContext) -> None:
@@ -163,16 +168,17 @@ async def _ensure(client: httpx.AsyncClient, verb: str, url: str, key: Mapping[s
         raise NotReady(f"{url}: HTTP {answer.status_code}")
 
 
-async def _ensure_catalog(client: httpx.AsyncClient, url: str, key: Mapping[str, str]) -> None:
+async def _ensure_catalog(url: str, key: Mapping[str, str]) -> None:
     """The catalog takes the engines' key, and has its table bucket: the store makes that a moment after its start."""
     told = {"grant_type": "client_credentials", "scope": "catalog"}
     told |= {"client_id": key["access_key"], "client_secret": key["secret_key"]}
     try:
-        granted = await client.post(f"{url}/v1/oauth/tokens", data=told)
-        if granted.status_code != httpx.codes.OK:
-            raise NotReady(f"{url}: no token, HTTP {granted.status_code}")
-        headers = {"Authorization": f"Bearer {granted.json()['access_token']}"}
-        answer = await client.get(f"{url}/v1/{WAREHOUSE}/namespaces", headers=headers)
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+            granted = await client.post(f"{url}/v1/oauth/tokens", data=told)
+            if granted.status_code != httpx.codes.OK:
+                raise NotReady(f"{url}: no token, HTTP {granted.status_code}")
+            headers = {"Authorization": f"Bearer {granted.json()['access_token']}"}
+            answer = await client.get(f"{url}/v1/{WAREHOUSE}/namespaces", headers=headers)
     except httpx.HTTPError as error:
         raise NotReady(f"{url}: {error or type(error).__name__}") from error
     if answer.status_code != httpx.codes.OK:
