@@ -19,6 +19,7 @@ from control_room.engines.sources import HOW_TO_GET, Source
 from control_room.errors import FAILED, UNAVAILABLE, ControlRoomError
 
 TRIES = 5
+SCRATCH = ".mvn-"
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 CONNECT_SECONDS = 15.0
 READ_SECONDS = 60.0
@@ -30,13 +31,18 @@ class Interrupted(Exception):  # noqa: N818 - what came so far is kept, and it i
     """The connection ended before the file did, or the server is busy."""
 
 
-def fetch(source: Source, artifacts: Sequence[Artifact], folder: Path, on_progress: OnProgress) -> None:
-    """Have every artifact in `folder`, under its file name, with the right checksum. What is there is not fetched."""
+def fetch(
+    source: Source, artifacts: Sequence[Artifact], folder: Path, on_progress: OnProgress, label: str = "x"
+) -> None:
+    """Have every artifact in `folder`, under its file name, with the right checksum. What is there is not fetched.
+
+    label: part of the name of the scratch folder that mvn gets; one that was left by a kill is found by it.
+    """
     missing = [artifact for artifact in artifacts if not (folder / artifact.file_name).exists()]
     if not missing:
         return
     if source.kind == "mvn":
-        _by_mvn(source, missing, folder, on_progress)
+        _by_mvn(source, missing, folder, on_progress, label)
         return
     take = _by_http if source.kind == "http" else _from_folder
     done = 0
@@ -159,11 +165,11 @@ def _from_folder(source: Source, artifact: Artifact, part: Path, told: Callable[
 # mvn ----------------------------------------------------------------------------------------------------------------
 
 
-def _by_mvn(source: Source, artifacts: Sequence[Artifact], folder: Path, on_progress: OnProgress) -> None:
+def _by_mvn(source: Source, artifacts: Sequence[Artifact], folder: Path, on_progress: OnProgress, label: str) -> None:
     """All of them by one call. mvn keeps what it fetched in the user's local repository, so a repeat costs nothing."""
     total = sum(artifact.bytes for artifact in artifacts)
     on_progress(f"mvn fetches {_several(artifacts)}", 0, None)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".mvn-") as scratch:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f"{SCRATCH}{label}-") as scratch:
         _run_mvn(source.address, artifacts, Path(scratch))
         for artifact in artifacts:
             got = Path(scratch) / "got" / artifact.file_name

@@ -67,12 +67,13 @@ def ls(folder: Path | None = None) -> list[Installed]:
 
 def _install(distribution: Distribution, cache: Path, repository: str | None, on_progress: OnProgress) -> Path:
     fetched, draft = cache / FETCHED, cache / f"{DRAFT}-{distribution.folder_name}"
-    _discard(draft, draft.with_name(f"{draft.name}.whole"))
     fetched.mkdir(exist_ok=True)
+    _discard(draft, draft.with_name(f"{draft.name}.whole"), *fetched.glob(f"{fetch.SCRATCH}{distribution.engine}-*"))
     missing = [artifact for artifact in distribution.artifacts if not (fetched / artifact.file_name).exists()]
     _ensure_room(distribution, cache)
     try:
-        fetch.fetch(sources.find(repository) if missing else _NOWHERE, distribution.artifacts, fetched, on_progress)
+        source = sources.find(repository) if missing else _NOWHERE
+        fetch.fetch(source, distribution.artifacts, fetched, on_progress, distribution.engine)
         _build(distribution, fetched, draft, on_progress)
     except OSError as error:
         raise _disk_trouble(error, cache) from error
