@@ -20,10 +20,20 @@ from control_room.local import objectstore, state, trino
 from control_room.local.folder import StackFolder
 from control_room.local.service import NotReady
 from control_room.local.trino_config import EXECUTOR, OPERATOR
+from executors.runtime import sandbox
 from tests.support.stack import Stack, kill, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 NATIONS = 25
+LOOK = """
+def main(context):
+    for target in context.params["targets"]:
+        try:
+            open(target, "rb").read()
+        except PermissionError:
+            continue
+        raise AssertionError(f"could read {target}")
+"""
 HUNGRY = "select count(*) from (select distinct comment, orderkey, linenumber from tpch.sf1.lineitem)"
 
 
@@ -181,6 +191,25 @@ def secrets_of(stack: Stack) -> set[str]:
     keys = {json.loads(path.read_text()).get("secret_key") for path in folder.glob("s3-*.json")}
     plain = [path for kind in ("*.password", "*.token", "*.secret") for path in folder.glob(kind)]
     return {key for key in keys if key} | {path.read_text().strip() for path in plain}
+
+
+@pytest.mark.skipif(sandbox.landlock_abi() == 0, reason="this kernel has no Landlock")
+def test_code_of_runs_reads_neither_trino_s_environment_nor_its_files(stack: Stack, tmp_path: Path) -> None:
+    secret = stack.data_dir / "secrets" / trino.password_name(EXECUTOR)
+    targets = [
+        f"/proc/{service(stack)['pid']}/environ",
+        str(stack.data_dir / "trino/etc/config.properties"),
+        str(secret),
+    ]
+    assert all(Path(target).read_bytes() for target in targets)
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "look.py").write_text(LOOK)
+    schema = {"type": "object", "properties": {"targets": {"type": "array", "items": {"type": "string"}}}}
+    spec = {"name": "look", "kind": "python", "bundle": "code", "entrypoint": "look:main", "params_schema": schema}
+    (tmp_path / "look.yaml").write_text(json.dumps(spec))
+    stack.run("templates", "apply", str(tmp_path))
+    done = stack.run("submit", "look", "-p", f"targets={json.dumps(targets)}", "--follow", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_it_listens_on_loopback_alone_and_tells_its_heap(stack: Stack) -> None:
