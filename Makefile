@@ -91,8 +91,8 @@ test-full: setup ## the long suites
 test-proving: setup ## what proves the proofs: seeded faults, slow kit cases, machine and races on all versions
 	$(PYTEST) $(PROVING) -m slow -q
 
-images: .venv/.dev ## build every container image; BASE_IMAGE names another base
-	$(BIN)/python -m tests.containers.engine
+images: ## build every container image and print its size; BASE_IMAGE names another base
+	@infra/docker/build
 
 test-containers: .venv/.dev ## images, compose, faults among containers; needs a Docker Engine
 	$(PYTEST) tests/containers -q $(SLOWEST)

@@ -16,6 +16,6 @@ USER 10001:10001
 WORKDIR /data
 VOLUME ["/data"]
 EXPOSE 8333
-HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=12 \
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=6 \
     CMD ["python3", "-c", "import urllib.request as u; u.build_opener(u.ProxyHandler({})).open('http://127.0.0.1:8333/healthz', timeout=4)"]
 ENTRYPOINT ["weed"]

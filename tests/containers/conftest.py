@@ -31,10 +31,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def images() -> dict[str, str]:
-    found = engine.build_all()
-    for name, size in engine.sizes(found.values()).items():
-        print(f"{name}: {size / 2**20:.0f} MiB")
-    return found
+    return engine.build_all()
 
 
 @pytest.fixture(scope="session")

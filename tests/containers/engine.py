@@ -6,8 +6,9 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 COMPOSE_FILE = ROOT / "infra" / "compose.yaml"
-KINDS = {"python": "flights", "notebook": "notebook", "dbt": "dbt"}
+KINDS = ("python", "notebook", "dbt")
 DEBIAN = "bookworm"
 PACKAGES = "ca-certificates,python3,python3-pip,python3-venv"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -61,7 +62,7 @@ def docker(*arguments: str, **options: Any) -> str:
 
 @cache
 def base_image() -> str:
-    """The image that ours are built on: BASE_IMAGE, or one made of Debian's packages where no registry can be reached."""
+    """The image that ours are built on: BASE_IMAGE, or one made of Debian's packages: no registry is asked."""
     if given := os.environ.get("BASE_IMAGE"):
         return given
     name = f"control-room-base:{DEBIAN}"
@@ -82,25 +83,16 @@ def _make_base(name: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def build(name: str, dockerfile: str, **arguments: str) -> str:
-    """Build an image of this checkout; layers that did not change come from the engine's cache."""
-    given = [f"--build-arg={key}={value}" for key, value in {"BASE": base_image(), **arguments}.items()]
-    environment = os.environ | {"DOCKER_BUILDKIT": "1"}
-    docker("build", "--network=host", *given, "-f", dockerfile, "-t", name, str(ROOT), env=environment, cwd=ROOT)
-    return name
-
-
-def build_all(names: str = "control-room-test") -> dict[str, str]:
-    """Every image of the project, by the variable of compose that names it."""
-    images = {
-        "SERVER_IMAGE": build(f"{names}-server", "infra/docker/server.Dockerfile"),
-        "OBJECTSTORE_IMAGE": build(f"{names}-objectstore", "infra/docker/objectstore.Dockerfile"),
-        "POSTGRES_IMAGE": build(f"{names}-postgres", "tests/containers/postgres.Dockerfile"),
-    }
-    for kind, lock in KINDS.items():
-        name = build(f"{names}-{kind}", "infra/docker/executor.Dockerfile", KIND=kind, LOCK=lock)
-        images[f"{kind.upper()}_IMAGE"] = name
-    return images
+def build_all(prefix: str = "control-room-test") -> dict[str, str]:
+    """Every image of the project, by the variable of compose that names it; prints their sizes."""
+    environment = os.environ | {"DOCKER": programs()[0], "BASE_IMAGE": base_image(), "BUILD_OPTIONS": "--network=host"}
+    sys.stdout.write(output("infra/docker/build", prefix, cwd=ROOT, env=environment))
+    postgres = f"{prefix}-postgres"
+    given = (f"--build-arg=BASE={base_image()}", "-f", "tests/containers/postgres.Dockerfile", "-t", postgres)
+    docker("build", "--network=host", *given, str(ROOT), env=os.environ | {"DOCKER_BUILDKIT": "1"})
+    ours = {"SERVER_IMAGE": f"{prefix}-server", "OBJECTSTORE_IMAGE": f"{prefix}-objectstore"}
+    executors = {f"{kind.upper()}_IMAGE": f"{prefix}-executor-{kind}" for kind in KINDS}
+    return {**ours, **executors, "POSTGRES_IMAGE": postgres}
 
 
 @dataclass
@@ -157,8 +149,3 @@ def until(condition: Callable[[], Any], seconds: float, told: Callable[[], str] 
 
 def inside(container: str, *command: str, check: bool = True) -> str:
     return docker("exec", container, *command, check=check)
-
-
-def sizes(images: Iterable[str]) -> dict[str, int]:
-    """Bytes of each image, its base included."""
-    return {name: int(docker("image", "inspect", "--format", "{{.Size}}", name)) for name in images}

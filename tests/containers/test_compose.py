@@ -21,14 +21,14 @@ COUNT_ROWS = """
 import json
 from deltalake import DeltaTable
 c = json.load(open("/run/secrets/control-room/connections.json"))["lakehouse"]
-options = {"AWS_ENDPOINT_URL": c["endpoint"], "AWS_ACCESS_KEY_ID": c["access_key"], "AWS_SECRET_ACCESS_KEY": c["secret_key"],
-           "AWS_REGION": c["region"], "AWS_ALLOW_HTTP": "true"}
+key = {"AWS_ACCESS_KEY_ID": c["access_key"], "AWS_SECRET_ACCESS_KEY": c["secret_key"]}
+options = {**key, "AWS_ENDPOINT_URL": c["endpoint"], "AWS_REGION": c["region"], "AWS_ALLOW_HTTP": "true"}
 table = DeltaTable("s3://lakehouse/containers/rows", storage_options=options)
 print(table.to_pyarrow_table().num_rows)
 """
 
 
-def ended(client: OperatorClient, run: dict[str, Any], seconds: float = 120) -> dict[str, Any]:
+def ended(client: OperatorClient, run: dict[str, Any], seconds: float = 240) -> dict[str, Any]:
     """The run once it has ended, with its attempts."""
 
     def look() -> dict[str, Any] | None:
@@ -63,7 +63,7 @@ def scaled(project: Project, client: OperatorClient, count: int) -> Iterator[lis
         project.up("--no-recreate", "--scale", "python=1", "--scale", "demo=0", "python")
 
 
-# What the images are ---------------------------------------------------------------------------------------------------
+# What the images are ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("variable", ["SERVER_IMAGE", *(f"{kind.upper()}_IMAGE" for kind in KINDS)])
@@ -110,7 +110,7 @@ def test_an_executor_image_holds_its_own_engine_alone(images: dict[str, str]) ->
         )
 
 
-# The stack --------------------------------------------------------------------------------------------------------------
+# The stack ----------------------------------------------------------------------------------------------------------
 
 
 def test_up_alone_runs_the_demo(project: Project) -> None:
@@ -156,15 +156,16 @@ def test_the_root_of_our_containers_cannot_be_written(project: Project) -> None:
             inside(container, "touch", "/opt/app/made")
 
 
-# What it survives ---------------------------------------------------------------------------------------------------------
+# What it survives ---------------------------------------------------------------------------------------------------
 
 
 def test_five_executors_share_the_work_and_a_killed_one_s_run_moves_to_another(
     project: Project, client: OperatorClient
 ) -> None:
     with scaled(project, client, 5):
-        runs = [client.submit("sleep", {"seconds": 4}) for _ in range(10)]
-        victim = holder(client, project, runs[0])
+        long = client.submit("sleep", {"seconds": 20})
+        victim = holder(client, project, long)
+        runs = [long, *(client.submit("sleep", {"seconds": 4}) for _ in range(9))]
         docker("kill", "--signal", "KILL", victim)
         found = [ended(client, run) for run in runs]
         assert {run["state"] for run in found} == {"succeeded"}
@@ -192,7 +193,7 @@ def test_a_run_beyond_its_container_s_memory_ends_as_out_of_resources_and_the_ex
 
 
 def test_a_short_cut_from_the_server_costs_nothing(project: Project, client: OperatorClient) -> None:
-    run = client.submit("sleep", {"seconds": 8})
+    run = client.submit("sleep", {"seconds": 15})
     container = holder(client, project, run)
     with cut_off(project, container):
         time.sleep(4)  # as long as the cut lasts: less than the lease of 10 s
@@ -228,7 +229,7 @@ def cut_off(project: Project, container: str) -> Iterator[None]:
 
 
 def test_sigterm_lets_an_executor_finish_what_it_has(project: Project, client: OperatorClient) -> None:
-    run = client.submit("sleep", {"seconds": 5})
+    run = client.submit("sleep", {"seconds": 8})
     container = holder(client, project, run)
     docker("stop", "--time", "30", container)
     assert inspect(container)["State"]["ExitCode"] == 0
