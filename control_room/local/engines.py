@@ -12,13 +12,13 @@ from control_room.engines.catalogue import chosen
 from control_room.errors import MISUSE, ControlRoomError
 from control_room.local.state import StackState
 
-DEFAULT_HEAPS = {"trino": "1G"}
+DEFAULT_HEAPS = {"trino": "1G", "spark": "1G"}
 LEAST_HEAP = 768 * 2**20
 UNITS = {"M": 2**20, "G": 2**30}
 HEAP = re.compile(r"([1-9]\d{0,5})([MG])", re.IGNORECASE)
-EXECUTOR_SLOTS = {"trino": 2}
+EXECUTOR_SLOTS = {"trino": 2, "spark": 2}
 # What must be importable for an executor to work; control_room itself never imports an engine.
-KINDS = {"python": "deltalake", "dbt": "dbt", "notebook": "nbclient", "trino": "trino"}
+KINDS = {"python": "deltalake", "dbt": "dbt", "notebook": "nbclient", "trino": "trino", "spark": "pyspark"}
 
 
 def parse(text: str | None) -> dict[str, str] | None:

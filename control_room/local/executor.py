@@ -8,7 +8,7 @@ import sys
 import httpx
 
 from control_room.errors import MISUSE, ControlRoomError
-from control_room.local import engines, objectstore, trino
+from control_room.local import engines, objectstore, spark, trino
 from control_room.local.folder import StackFolder
 from control_room.local.processes import Identity
 from control_room.local.server import OPERATOR_TOKEN, executor_token, url_of
@@ -47,11 +47,16 @@ class Executor(Service):
             OPS_NAME=f"{self.kind}-local",
             OPS_HIDE=os.pathsep.join(map(str, self.folder.private)),
             OPS_WRITABLE=os.environ.get("OPS_WRITABLE", ""),
-            **(trino.executor_environment(self.folder, self.state) if self.kind == trino.ENGINE else {}),
+            **self._engine(),
         )
         argv = (sys.executable, "-m", "executors.runtime.main", self.kind)
         written = files_fingerprint(token, connections)
         return Launch(argv, env, self.folder.work(self.name), self.folder.log(self.name), written)
+
+    def _engine(self) -> dict[str, str]:
+        """Where the engine of this kind is, for kinds that have one."""
+        told = {trino.ENGINE: trino.executor_environment, spark.ENGINE: spark.executor_environment}
+        return told[self.kind](self.folder, self.state) if self.kind in told else {}
 
     async def probe(self, identity: Identity) -> None:
         """The server knows this very process as a live executor."""

@@ -52,9 +52,13 @@ class StackFolder:
         return self.root / "trino"
 
     @property
+    def spark(self) -> Path:
+        return self.root / "spark"
+
+    @property
     def private(self) -> tuple[Path, ...]:
-        """What user code has no business with: files of database, store and Trino, secrets, logs, the stack's state."""
-        return (self.pg, self.s3, self.trino, self.root / "secrets", self.root / "logs", self.state_file)
+        """What user code has no business with: files of database, store and engines, secrets, logs, state."""
+        return (self.pg, self.s3, self.trino, self.spark, self.root / "secrets", self.root / "logs", self.state_file)
 
     @property
     def reports(self) -> Path:

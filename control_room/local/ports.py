@@ -26,6 +26,7 @@ NAMES = (
     "s3_iceberg",
     "trino",
     "trino_internal",
+    "spark",
 )
 LOOPBACK = "127.0.0.1"
 

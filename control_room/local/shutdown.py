@@ -22,7 +22,7 @@ Job = tuple[Identity, int, float, tuple[int, float] | None]
 STEPS: tuple[tuple[tuple[str, ...], int, float | None], ...] = (
     (("executor-",), signal.SIGTERM, None),
     (("server",), signal.SIGTERM, 15.0),
-    (("trino",), signal.SIGTERM, 20.0),
+    (("trino", "spark"), signal.SIGTERM, 20.0),
     (("objectstore",), signal.SIGTERM, 15.0),
     (("postgres",), signal.SIGINT, 30.0),
 )

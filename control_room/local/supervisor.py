@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from contract.tasks import end
 from control_room.errors import ControlRoomError
-from control_room.local import engines, objectstore, ports, postgres, processes, shutdown, sockets, trino
+from control_room.local import engines, objectstore, ports, postgres, processes, shutdown, sockets, spark, trino
 from control_room.local import state as states
 from control_room.local.executor import Executor, available_executors, check_wanted
 from control_room.local.folder import StackFolder
@@ -137,6 +137,9 @@ class Supervisor:
         if trino.ENGINE in self.state.engines:
             trino.write_configuration(self.folder, self.state)
             self.state.urls["trino"] = trino.url_of(self.state)
+        if spark.ENGINE in self.state.engines:
+            spark.write_configuration(self.folder, self.state)
+            self.state.urls["spark"] = spark.remote_of(self.state)
 
     def _end_strangers(self) -> None:
         """Processes that were started differently, that no longer belong, or that were never put on record."""
@@ -168,7 +171,7 @@ class Supervisor:
             Postgres(self.folder, self.state),
             ObjectStore(self.folder, self.state),
             Server(self.folder, self.state),
-            *([trino.Trino(self.folder, self.state)] if trino.ENGINE in self.state.engines else []),
+            *(kind(self.folder, self.state) for kind in (trino.Trino, spark.Spark) if kind.name in self.state.engines),
             *executors,
         ]
 
