@@ -25,7 +25,7 @@ Engines = Annotated[
     typer.Option(
         "--with",
         metavar="ENGINES",
-        help="Engines to run beside, with their heap: trino or trino=2G; none for none. Remembered for the next start.",
+        help="Engines to run beside, with their heap: trino,spark or trino=2G; or none. Remembered for the next start.",
     ),
 ]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, show_default="chosen once and remembered")]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from control_room.errors import ControlRoomError
-from control_room.local import engines, trino, trino_config
+from control_room.local import engines, spark_config, trino, trino_config
 from control_room.local.folder import StackFolder
 from control_room.local.state import StackState
 from control_room.local.trino_config import Layout
@@ -51,7 +51,7 @@ def megabytes(text: str) -> int:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [(None, None), ("none", {}), ("", {}), ("trino", {"trino": "1G"}), ("trino=1536m", {"trino": "1536M"}),
-     (" trino=2G ,", {"trino": "2G"})],
+     (" trino=2G ,", {"trino": "2G"}), ("trino,spark=2G", {"trino": "1G", "spark": "2G"})],
 )  # fmt: skip
 def test_engines_are_named_with_their_heap(text: str | None, wanted: dict[str, str] | None) -> None:
     assert engines.parse(text) == wanted
@@ -180,3 +180,42 @@ def test_the_same_configuration_is_written_twice_the_same(tmp_path: Path) -> Non
 def contents(folder: StackFolder) -> dict[Path, bytes]:
     found = [path for path in folder.root.rglob("*") if path.is_file() and path.name != ".gitignore"]
     return {path: path.read_bytes() for path in found}
+
+
+def a_spark_layout(cores: int = 2) -> spark_config.Layout:
+    return spark_config.Layout(
+        jars=[Path("/cache/a.jar"), Path("/cache/b.jar")],
+        scratch=Path("/d/spark/tmp"),
+        heap=GIB,
+        cores=cores,
+        port=4005,
+        s3="http://127.0.0.1:4003",
+        region="us-east-1",
+        catalog="http://127.0.0.1:4004",
+        credential="key:secret",
+        warehouse="s3://warehouse",
+        lakehouse="s3://lakehouse",
+    )
+
+
+def test_spark_listens_on_loopback_shows_no_page_and_closes_the_ports_of_its_parts() -> None:
+    told = read(spark_config.properties(a_spark_layout()))
+    assert told["spark.driver.bindAddress"] == told["spark.connect.grpc.binding.address"] == "127.0.0.1"
+    assert told["spark.ui.enabled"] == "false"
+    assert told["spark.authenticate"] == "true"
+    assert told["spark.driver.memory"] == "1024m"
+
+
+def test_spark_writes_delta_by_conditional_put_under_both_names_of_s3_and_never_skips_the_check() -> None:
+    told = read(spark_config.properties(a_spark_layout()))
+    assert {told[f"spark.delta.logStore.{scheme}.impl"] for scheme in ("s3", "s3a")} == {spark_config.LOG_STORE}
+    assert not [name for name in told if "performance.flags" in name]
+
+
+def test_spark_s_keys_to_the_store_are_not_in_its_configuration() -> None:
+    told = read(spark_config.properties(a_spark_layout()))
+    assert not [name for name in told if "access.key" in name or "secret.key" in name]
+
+
+def test_a_large_machine_gives_spark_some_of_its_cores() -> None:
+    assert read(spark_config.properties(a_spark_layout(cores=64)))["spark.master"] == "local[4]"
