@@ -4546,8 +4546,7 @@ begin
       from fit s
      cross join lateral (select h.*, h.ctid as place from ops.leases h where h.run_id = s.run_id offset 0) l
       join ops.executors e on e.executor_id = l.executor_id and e.token_id = s.token_id
-      join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and t.revoked_at is null
-                       and (t.expires_at is null or t.expires_at > v_now)
+      join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and ops.token_is_live(t)
      cross join lateral (select u.*, u.ctid as place from ops.runs u where u.run_id = s.run_id offset 0) r
      cross join lateral (
        select t.ctid as place from ops.attempts t where t.run_id = s.run_id and t.epoch = s.epoch offset 0) a
@@ -4676,7 +4675,7 @@ declare
   v_token ops.tokens;
 begin
   select * into v_token from ops.tokens t where t.token_id = p_token_id;
-  if v_token.token_id is null or v_token.revoked_at is not null or v_token.expires_at <= ops.now() then
+  if v_token.token_id is null or not ops.token_is_live(v_token) then
     perform ops.fail('OPU01', 'the token is unknown, revoked or expired', '{}', 'Log in again or use a valid token.');
   end if;
   if v_token.role <> all (p_roles) then
