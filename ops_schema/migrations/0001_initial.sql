@@ -2873,11 +2873,33 @@ create or replace function ops.iso(p_at timestamptz) returns text
 language sql stable parallel safe
 return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 
+-- functions/core/keep_ready.sql
+-- Mutate this transaction: what its verbs make claimable is kept for their caller (ops.kept_ready) instead of notified.
+-- Called before the verb: see ops_schema/_store_queries.py. Verbs that tell of no number, so that all look, notify.
+create or replace function ops.keep_ready() returns boolean
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  perform set_config('ops.kept', '', true);
+  return set_config('ops.keep', 'on', true) = 'on';
+end
+$$;
+
 -- functions/core/keeps_key_alone.sql
 -- Whether a submit may use up an idempotency key without making a run (see ops.deduplicated).
 create or replace function ops.keeps_key_alone(p_body jsonb) returns boolean
 language sql immutable parallel safe
 return coalesce(p_body ->> 'on_conflict' = 'return' and p_body ->> 'idempotency_key' is not null, false);
+
+-- functions/core/kept_ready.sql
+-- What became claimable since ops.keep_ready(), "kind:count,…", or null: for the caller to tell, see ops.tell_ready.
+create or replace function ops.kept_ready() returns text
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  return nullif(current_setting('ops.kept', true), '');
+end
+$$;
 
 -- functions/core/key_is_used.sql
 -- Whether a run that has not ended has this concurrency key.
@@ -3336,14 +3358,17 @@ end
 $$;
 
 -- functions/core/notify_gathered.sql
--- Emit: what became claimable since ops.gather_ready(true), in one notification. A verb's last act but its answer.
+-- Emit: what became claimable since ops.gather_ready(true), in one notification, or kept for who asked for it
+-- (ops.keep_ready). A verb's last act but its answer.
 create or replace function ops.notify_gathered() returns void
 language plpgsql volatile set search_path = ''
 as $$
 declare
   v_told text := ops.gathered_ready();
 begin
-  if v_told is not null then
+  if v_told is not null and current_setting('ops.keep', true) = 'on' then
+    perform set_config('ops.kept', concat_ws(',', nullif(current_setting('ops.kept', true), ''), v_told), true);
+  elsif v_told is not null then
     perform pg_notify('ops_ready', v_told);
   end if;
 end
@@ -8873,7 +8898,7 @@ declare
     -- executor plane
     'register_executor', 'leave_executor', 'claim_runs', 'heartbeat', 'append_logs', 'begin_artifact',
     'record_artifact', 'get_artifact', 'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile', 'tell_ready',
-    'commit_publication',
+    'keep_ready', 'kept_ready', 'commit_publication',
     -- operator plane
     'submit_run', 'submit_each', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'pause_run',
     'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',
