@@ -452,6 +452,7 @@ create table ops.attempts (
   result          jsonb,
   error           jsonb,
   usage           jsonb       not null default '{}',
+  metrics         jsonb,                         -- what the work measured of itself; while it runs: on the lease
   constraint attempts_pkey primary key (run_id, epoch),
   constraint attempts_run_fkey foreign key (run_id) references ops.runs (run_id),
   constraint attempts_epoch check (epoch >= 1 and attempt >= 1),
@@ -480,6 +481,7 @@ create table ops.leases (
   concurrency_key text,
   progress        jsonb,
   usage           jsonb,
+  metrics         jsonb,
   constraint leases_pkey primary key (run_id),
   constraint leases_epoch check (epoch >= 1)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,
@@ -1584,7 +1586,8 @@ begin
     idempotency_key = p_body ->> 'idempotency_key', report_digest = ops.digest(p_body),
     result = nullif(p_body -> 'result', 'null'), error = nullif(p_body -> 'error', 'null'),
     usage = coalesce((select l.usage from ops.leases l where l.run_id = a.run_id), '{}')
-            || coalesce(nullif(p_body -> 'usage', 'null'), '{}')
+            || coalesce(nullif(p_body -> 'usage', 'null'), '{}'),
+    metrics = coalesce(ops.metrics_of(p_body), (select l.metrics from ops.leases l where l.run_id = a.run_id))
    where a.run_id = p_attempt.run_id and a.epoch = p_attempt.epoch
   returning * into v_attempt;
   update ops.artifacts set
@@ -2666,7 +2669,7 @@ $$;
 
 -- functions/core/heartbeat.sql
 -- Heartbeat: renew the leases named, all of them in one statement, and say a directive for each.
---   p_body {state: active|draining, runs: [{run_id, epoch, progress|null, usage|null}]}
+--   p_body {state: active|draining, runs: [{run_id, epoch, progress|null, usage|null, metrics?}]}
 -- Returns {directive, heartbeat_seconds, server_time, runs: [{run_id, epoch, directive, lease_deadline|null,
 -- reason|null, grace_seconds|null, caps|null}]} in the order sent. A stale member is told so (superseded,
 -- already_terminal) and never fails the others. Touches leases only, never a run's row, so that it waits for nobody
@@ -2806,7 +2809,8 @@ return coalesce(
   and jsonb_typeof(p_body -> 'idempotency_key') = 'string' and length(p_body ->> 'idempotency_key') between 1 and 200
   and coalesce(p_body -> 'publications', '[]') in ('[]', 'null')
   and coalesce(p_body -> 'cap_ledger', '[]') in ('[]', 'null')
-  and coalesce(jsonb_typeof(p_body -> 'usage'), 'null') in ('object', 'null'), false);
+  and coalesce(jsonb_typeof(p_body -> 'usage'), 'null') in ('object', 'null')
+  and coalesce(jsonb_typeof(p_body -> 'metrics'), 'null') in ('object', 'null'), false);
 
 -- functions/core/is_plain_submit.sql
 -- Whether a submit's body is well formed and asks for nothing that is looked at one by one: no parents, no key but the
@@ -2869,11 +2873,33 @@ create or replace function ops.iso(p_at timestamptz) returns text
 language sql stable parallel safe
 return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 
+-- functions/core/keep_ready.sql
+-- Mutate this transaction: what its verbs make claimable is kept for their caller (ops.kept_ready) instead of notified.
+-- Called before the verb: see ops_schema/_store_queries.py. Verbs that tell of no number, so that all look, notify.
+create or replace function ops.keep_ready() returns boolean
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  perform set_config('ops.kept', '', true);
+  return set_config('ops.keep', 'on', true) = 'on';
+end
+$$;
+
 -- functions/core/keeps_key_alone.sql
 -- Whether a submit may use up an idempotency key without making a run (see ops.deduplicated).
 create or replace function ops.keeps_key_alone(p_body jsonb) returns boolean
 language sql immutable parallel safe
 return coalesce(p_body ->> 'on_conflict' = 'return' and p_body ->> 'idempotency_key' is not null, false);
+
+-- functions/core/kept_ready.sql
+-- What became claimable since ops.keep_ready(), "kind:count,…", or null: for the caller to tell, see ops.tell_ready.
+create or replace function ops.kept_ready() returns text
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  return nullif(current_setting('ops.kept', true), '');
+end
+$$;
 
 -- functions/core/key_is_used.sql
 -- Whether a run that has not ended has this concurrency key.
@@ -3198,6 +3224,14 @@ begin
 end
 $$;
 
+-- functions/core/metrics_of.sql
+-- The metrics that a heartbeat or a report brings of a run, name to number; null when it brings none, or what is none.
+-- 50 names of 63 characters, as the contract has them, are below the bound, however they are written.
+create or replace function ops.metrics_of(p_body jsonb) returns jsonb
+language sql immutable parallel safe
+return case when jsonb_typeof(p_body -> 'metrics') = 'object' and length(p_body ->> 'metrics') <= 40000
+            then p_body -> 'metrics' end;
+
 -- functions/core/missing_input_error.sql
 -- The error of a run whose parent succeeded without leaving what this run reads. p_missing: [{name, output, task_key}].
 create or replace function ops.missing_input_error(p_missing jsonb) returns jsonb
@@ -3324,14 +3358,17 @@ end
 $$;
 
 -- functions/core/notify_gathered.sql
--- Emit: what became claimable since ops.gather_ready(true), in one notification. A verb's last act but its answer.
+-- Emit: what became claimable since ops.gather_ready(true), in one notification, or kept for who asked for it
+-- (ops.keep_ready). A verb's last act but its answer.
 create or replace function ops.notify_gathered() returns void
 language plpgsql volatile set search_path = ''
 as $$
 declare
   v_told text := ops.gathered_ready();
 begin
-  if v_told is not null then
+  if v_told is not null and current_setting('ops.keep', true) = 'on' then
+    perform set_config('ops.kept', concat_ws(',', nullif(current_setting('ops.kept', true), ''), v_told), true);
+  elsif v_told is not null then
     perform pg_notify('ops_ready', v_told);
   end if;
 end
@@ -4161,8 +4198,8 @@ end
 $$;
 
 -- functions/core/renew_leases.sql
--- Mutate: renew the executor's leases among {run_id, epoch, progress, usage}; members that hold none are passed over.
--- Locked in run-id order; no indexed column changes, so each renewal is a HOT update.
+-- Mutate: renew the executor's leases among {run_id, epoch, progress, usage, metrics}; members that hold none are
+-- passed over. Locked in run-id order; no indexed column changes, so each renewal is a HOT update.
 create or replace function ops.renew_leases(p_executor_id uuid, p_runs jsonb) returns void
 language plpgsql volatile set search_path = ''
 as $$
@@ -4171,15 +4208,18 @@ declare
 begin
   with sent as materialized (
     select distinct on (run_id) (m ->> 'run_id')::uuid as run_id, ops.body_epoch(m) as epoch,
-           nullif(m -> 'progress', 'null') as progress, nullif(m -> 'usage', 'null') as usage
+           nullif(m -> 'progress', 'null') as progress, nullif(m -> 'usage', 'null') as usage,
+           ops.metrics_of(m) as metrics
       from jsonb_array_elements(p_runs) m order by run_id, epoch desc
   ), held as materialized (
-    select l.run_id, s.progress, s.usage from ops.leases l join sent s on s.run_id = l.run_id and s.epoch = l.epoch
+    select l.run_id, s.progress, s.usage, s.metrics
+      from ops.leases l join sent s on s.run_id = l.run_id and s.epoch = l.epoch
      where l.executor_id = p_executor_id order by l.run_id for update of l
   )
   update ops.leases l set
     lease_deadline = v_now + ops.seconds(l.lease_seconds), heartbeat_at = v_now,
-    progress = coalesce(h.progress, l.progress), usage = coalesce(h.usage, l.usage)
+    progress = coalesce(h.progress, l.progress), usage = coalesce(h.usage, l.usage),
+    metrics = coalesce(h.metrics, l.metrics)
     from held h where l.run_id = h.run_id;
 end
 $$;
@@ -4520,19 +4560,18 @@ begin
   ), fit as materialized (
     select s.ordinal, s.token_id, s.run_id, (s.body ->> 'epoch')::bigint as epoch, s.body ->> 'idempotency_key' as key,
            nullif(s.body -> 'result', 'null') as result, nullif(s.body -> 'usage', 'null') as usage,
-           ops.digest(s.body) as digest
+           ops.metrics_of(s.body) as metrics, ops.digest(s.body) as digest
       from sent s where s.is_plain and s.nth_of_run = 1 and s.nth_of_key = 1
   ), plain as materialized (
     select s.*, l.executor_id, 'executor:' || e.name as actor, l.progress, r.attempt, r.event_seq, r.event_head,
            greatest(r.event_xid, pg_current_xact_id()) as event_xid,
            l.place as lease_at, a.place as attempt_at, r.place as run_at,
-           coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used,
+           coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used, coalesce(s.metrics, l.metrics) as measured,
            ops.key_of(l.workspace, l.concurrency_key) as freed_key
       from fit s
      cross join lateral (select h.*, h.ctid as place from ops.leases h where h.run_id = s.run_id offset 0) l
       join ops.executors e on e.executor_id = l.executor_id and e.token_id = s.token_id
-      join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and t.revoked_at is null
-                       and (t.expires_at is null or t.expires_at > v_now)
+      join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and ops.token_is_live(t)
      cross join lateral (select u.*, u.ctid as place from ops.runs u where u.run_id = s.run_id offset 0) r
      cross join lateral (
        select t.ctid as place from ops.attempts t where t.run_id = s.run_id and t.epoch = s.epoch offset 0) a
@@ -4551,7 +4590,8 @@ begin
     delete from ops.leases l using hashed h where l.ctid = h.lease_at
   ), closed as (
     update ops.attempts a set outcome = 'succeeded', finished_at = v_now, reported_at = v_now,
-        idempotency_key = h.key, report_digest = h.digest, result = h.result, usage = h.used
+        idempotency_key = h.key, report_digest = h.digest, result = h.result, usage = h.used,
+        metrics = h.measured
       from hashed h where a.ctid = h.attempt_at
   ), finished as (
     update ops.runs r set state = 'succeeded', state_reason = null, finished_at = v_now, error = null,
@@ -4660,7 +4700,7 @@ declare
   v_token ops.tokens;
 begin
   select * into v_token from ops.tokens t where t.token_id = p_token_id;
-  if v_token.token_id is null or v_token.revoked_at is not null or v_token.expires_at <= ops.now() then
+  if v_token.token_id is null or not ops.token_is_live(v_token) then
     perform ops.fail('OPU01', 'the token is unknown, revoked or expired', '{}', 'Log in again or use a valid token.');
   end if;
   if v_token.role <> all (p_roles) then
@@ -5028,7 +5068,8 @@ create or replace function ops.revoke(p_run ops.runs, p_actor text) returns void
 language plpgsql volatile set search_path = ''
 as $$
 begin
-  update ops.attempts set outcome = 'cancelled', finished_at = ops.now()
+  update ops.attempts set outcome = 'cancelled', finished_at = ops.now(),
+    metrics = (select l.metrics from ops.leases l where l.run_id = p_run.run_id)
    where run_id = p_run.run_id and epoch = p_run.epoch and outcome = 'running';
   update ops.artifacts set state = 'orphaned', orphaned_at = ops.now()
    where run_id = p_run.run_id and epoch = p_run.epoch and state in ('begun', 'recorded');
@@ -5945,7 +5986,7 @@ declare
   v_route jsonb;
 begin
   select * into v_lease from ops.leases l where l.run_id = p_run_id for update;
-  update ops.attempts set outcome = 'expired', finished_at = ops.now(), error = p_error
+  update ops.attempts set outcome = 'expired', finished_at = ops.now(), error = p_error, metrics = v_lease.metrics
    where run_id = p_run_id and epoch = v_lease.epoch;
   update ops.artifacts set state = 'orphaned', orphaned_at = ops.now()
    where run_id = p_run_id and epoch = v_lease.epoch and state in ('begun', 'recorded');
@@ -7331,19 +7372,21 @@ end
 $$;
 
 -- functions/edge/check_number_setting.sql
--- Guard: the value of a setting that is a number: whole, from 1 to what its readers can bear.
+-- Guard: the value of a setting that is a number: whole, from 1 to what its readers can bear; a lease from 10 s, as
+-- templates have it, so that one heartbeat that comes late loses no run.
 -- Raises OPV01.
 create or replace function ops.check_number_setting(p_key text, p_value jsonb) returns void
 language plpgsql immutable set search_path = ''
 as $$
 declare
+  v_least numeric := case p_key when 'lease_seconds' then 10 else 1 end;
   v_most numeric := case p_key when 'lease_seconds' then 3600 when 'claim_wait_seconds' then 60
                                when 'log_chunk_bytes' then 1048576 when 'partitions_ahead' then 120
                                when 'max_expirations' then 100 else 31536000 end;
 begin
-  if jsonb_typeof(p_value) is distinct from 'number' or p_value::numeric not between 1 and v_most
+  if jsonb_typeof(p_value) is distinct from 'number' or p_value::numeric not between v_least and v_most
      or p_value::numeric <> floor(p_value::numeric) then
-    perform ops.invalid('/value', format('must be a whole number from 1 to %s', v_most));
+    perform ops.invalid('/value', format('must be a whole number from %s to %s', v_least, v_most));
   end if;
 end
 $$;
@@ -8478,7 +8521,7 @@ end
 $$;
 
 -- functions/edge/run_attempts.sql
--- The attempts of a run, oldest first.
+-- The attempts of a run, oldest first. Usage and metrics of the one at work stand on its lease.
 create or replace function ops.run_attempts(p_run_id uuid) returns jsonb
 language sql stable set search_path = ''
 as $$
@@ -8494,9 +8537,11 @@ as $$
       'reported_at', ops.iso(a.reported_at),
       'result', a.result,
       'error', a.error,
-      'usage', a.usage) order by a.epoch), '[]')
+      'usage', coalesce(l.usage, '{}') || a.usage,
+      'metrics', coalesce(a.metrics, l.metrics, '{}')) order by a.epoch), '[]')
     from ops.attempts a
     left join ops.executors e on e.executor_id = a.executor_id
+    left join ops.leases l on l.run_id = a.run_id and l.epoch = a.epoch
    where a.run_id = p_run_id
 $$;
 
@@ -8802,7 +8847,7 @@ select r.run_id, r.number, r.workspace, r.template_name, r.template_version, r.k
 
 create or replace view ops.attempt_overview with (security_barrier) as
 select a.run_id, a.epoch, a.attempt, a.executor_id, a.outcome, a.started_at, a.finished_at, a.reported_at, a.error,
-       a.usage
+       a.usage, a.metrics
   from ops.attempts a;
 
 create or replace view ops.event_overview with (security_barrier) as
@@ -8853,7 +8898,7 @@ declare
     -- executor plane
     'register_executor', 'leave_executor', 'claim_runs', 'heartbeat', 'append_logs', 'begin_artifact',
     'record_artifact', 'get_artifact', 'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile', 'tell_ready',
-    'commit_publication',
+    'keep_ready', 'kept_ready', 'commit_publication',
     -- operator plane
     'submit_run', 'submit_each', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'pause_run',
     'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',

@@ -384,5 +384,6 @@ NOT_ABOUT_A_RUN: list[tuple[str, str]] = [
     ("put_template put_bundle put_setting put_workspace put_cap", "what runs are made from, which they copy"),
     ("ensure_partitions lead", "the reactor's own"),
     ("tell_ready", "what other transactions have committed"),
+    ("keep_ready kept_ready", "a setting of their own transaction"),
     ("warm_up", "no rows at all: tests/db/test_core_plans.py"),
 ]

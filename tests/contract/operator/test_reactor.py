@@ -46,13 +46,18 @@ def stage(seaweed: Seaweed, uri: str, run: dict[str, Any], rows: int) -> dict[st
     }
 
 
+def short_lease(ops: Ops, **spec: Any) -> None:
+    """A template with a shorter lease than its schema allows: the server would refuse it, the store does not."""
+    ops.template(ops.token("operator"), **spec)
+
+
 async def test_a_publication_whose_executor_died_is_completed(
     pg18: Database, tokens: Ops, object_store: Seaweed, tmp_path: Path
 ) -> None:
     folder = f"t-{uuid4().hex}"
     async with serving(pg18, object_store, tmp_path, reactor=True) as server:
         output = {"name": "numbers", "format": "delta", "mode": "append", "path": folder}
-        await server.template(outputs=[output], connections=["lakehouse"], lease_seconds=6)
+        short_lease(tokens, outputs=[output], connections=["lakehouse"], lease_seconds=6)
         await server.submit()
         worker = await Worker.start(server)
         run = await worker.claim()
@@ -77,7 +82,7 @@ async def test_a_run_whose_executor_fell_silent_is_queued_again(
     pg18: Database, tokens: Ops, object_store: Seaweed, tmp_path: Path
 ) -> None:
     async with serving(pg18, object_store, tmp_path, reactor=True) as server:
-        await server.template(lease_seconds=1, retry={"max_attempts": 2, "backoff_seconds": 0})
+        short_lease(tokens, lease_seconds=1, retry={"max_attempts": 2, "backoff_seconds": 0})
         await server.submit()
         worker = await Worker.start(server)
         first = await worker.claim()
