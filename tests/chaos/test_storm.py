@@ -1,6 +1,6 @@
 """Everything dies and the network lies, at moments drawn by chance, while runs come in; then the books are read.
 
-OPS_CHAOS_SECONDS (60): how long the storm lasts. OPS_SEED: the chance of an earlier storm, printed by each.
+OPS_CHAOS_SECONDS (60): how long the storm lasts; in less than 20 it may miss somebody. OPS_SEED: the chance of an earlier storm, printed by each.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def test_the_books_are_right_after_a_storm(
         say("\n".join(wrong))
         assert wrong == []
         assert summary["runs"].get("succeeded", 0) > 0
-        assert all(count > 0 for count in summary["by exchange"].values()), "a way of the exchange was never gone"
+        assert 0 not in summary["by exchange"].values(), "the storm was too short to meet every way of an exchange"
         assert sum(summary["faults injected"].values()) >= SECONDS / 6
 
 

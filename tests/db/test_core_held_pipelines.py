@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from tests.db.test_core_dependencies import after, child, queue
+import pytest
+
+from tests.db.test_core_dependencies import after, child, one, queue, two
+from tests.db.test_race_core import Session, reporting
 from tests.support.core import Json, Queue, Worker
 from tests.support.invariants import violations
 
-__all__ = ["queue"]
+__all__ = ["one", "queue", "two"]
 FAR = "2999-01-01T00:00:00Z"
 
 
@@ -70,4 +73,24 @@ def test_a_pipeline_and_its_task_that_come_to_an_end_by_the_same_sweep_end_once(
     queue.forward(6)
     queue.ops.call("promote_due", 2)
     assert (queue.state(whole), queue.states(whole)) == ("skipped", {"a": "failed", "z": "skipped"})
+    assert violations(queue.ops.admin) == []
+
+
+@pytest.mark.parametrize("cancelled_first", [True, False])
+def test_a_task_that_becomes_ready_while_its_pipeline_is_let_go_starts(
+    queue: Queue, one: Session, two: Session, cancelled_first: bool
+) -> None:
+    worker, first = Worker(queue), queue.submit()
+    claimed = worker.claim_one()
+    whole = held(queue, first)
+    cancel = ("cancel_run", queue.operator, queue.child(whole, "a")["run_id"], {})
+    verbs = [cancel, reporting(worker, claimed)]
+    earlier, later = verbs if cancelled_first else reversed(verbs)
+    one.call(*earlier)
+    waiting = two.start(*later)
+    two.blocked(waiting)
+    one.commit()
+    waiting.result(timeout=30)
+    two.commit()
+    assert queue.states(whole) == {"a": "cancelled", "tidy": "queued"}
     assert violations(queue.ops.admin) == []
