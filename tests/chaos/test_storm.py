@@ -1,6 +1,7 @@
 """Everything dies and the network lies, at moments drawn by chance, while runs come in; then the books are read.
 
-OPS_CHAOS_SECONDS (60): how long the storm lasts; in less than 20 it may miss somebody. OPS_SEED: the chance of an earlier storm, printed by each.
+OPS_CHAOS_SECONDS (60): how long the storm lasts; one of less than 20 may miss somebody. OPS_SEED: the chance of an
+earlier storm, printed by each.
 """
 
 from __future__ import annotations
