@@ -111,7 +111,7 @@ def wrong_exchanges(room: World) -> list[str]:
         *(
             f"{OF_THE_END[8]}: {run} {epoch} {executor}, but {holder.get((run, epoch))}"
             for line in told
-            for run, epoch, executor in line["claimed"]
+            for run, epoch, executor in line.get("claimed", [])
             if holder.get((run, epoch)) != executor
         ),
         *(f"{OF_THE_END[9]}: {code}" for line in told for code in line.get("refused", []) if code not in REFUSALS),
@@ -123,9 +123,9 @@ def of_exchanges(room: World) -> dict[str, int]:
     told, counts = room.told(), Counter[str]()
     for line in told:
         counts["exchanges answered"] += "accepted" in line
-        counts["asked for again, answer lost"] += line.get("lost", 0)
+        counts["asked for again, no answer"] += line.get("lost", 0)
         counts["asked for again on purpose"] += line.get("again", 0)
-        counts["runs claimed"] += len(line["claimed"])
+        counts["runs claimed"] += len(line.get("claimed", []))
         counts["reports accepted"] += len(line.get("accepted", []))
         counts["reports refused"] += len(line.get("refused", []))
     return dict(counts)

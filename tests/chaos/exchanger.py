@@ -7,8 +7,8 @@ the client; answers that came are asked for again, too, now and then, and must b
 before comes a late report of the attempt before, which must be refused.
 
 What it was told goes to OPS_TOLD, one JSON object per line, so that the books can be held against it, also after a
-kill -9: claimed and accepted [[run, epoch, executor or outcome], …], refused [code, …], lost (answers), again (asked
-twice on purpose), wrong [what contradicts an earlier answer, …].
+kill -9: claimed and accepted [[run, epoch, executor or outcome], …], refused [code, …], wrong [what contradicts an
+earlier answer, …], lost (exchanges asked for again since no answer came), again (asked for twice on purpose).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
 from contract import models
@@ -33,8 +33,8 @@ LOOPS = 3  # exchanges under way at once, so that the server has some to put tog
 BATCH = 4
 KIND = "command"
 WAIT_SECONDS = 1.0
+PATIENT = Retry(seconds=None, base_seconds=0.05, max_seconds=1.0)
 Json = dict[str, Any]
-T = TypeVar("T")
 Token = tuple[str, int]
 Work = dict[Token, models.Report]
 
@@ -47,16 +47,13 @@ class Exchanger:
     def __init__(self, client: ExecutorClient, told: Path, chance: random.Random, over: threading.Event) -> None:
         self.client, self.told, self.chance, self.over = client, told, chance, over
         self.held: dict[Token, models.ClaimedRun] = {}
-        self.lost = 0
 
     def run(self) -> None:
         """Exchange until told to stop, then report what is left."""
-        self.executor_id = self.persist(
-            lambda retry: self.client.register_executor(registration(), retry=retry)
-        ).executor_id
+        self.executor_id = self.client.register_executor(registration(), retry=PATIENT).executor_id
         while not self.over.is_set() or self.held:
             self.turn(0 if self.over.is_set() else self.chance.randint(1, BATCH))
-        self.persist(lambda retry: self.client.leave_executor(self.executor_id, retry=retry))
+        self.client.leave_executor(self.executor_id, retry=PATIENT)
 
     def turn(self, max_runs: int) -> None:
         time.sleep(self.chance.uniform(0, 0.3))  # the work
@@ -76,21 +73,18 @@ class Exchanger:
         self.tell(first, reports, again=int(again), wrong=wrong)
 
     def exchange(self, body: models.ExchangeRequest) -> models.ExchangeResponse:
-        return self.persist(lambda retry: self.client.exchange(self.executor_id, body, retry=retry))
+        """Until there is an answer, with the same request: what is not lost is the server's last word."""
+        return self.client.exchange(self.executor_id, body, retry=replace(PATIENT, on_retry=self.note_loss))
+
+    def note_loss(self, _error: ContractError, _pause: float) -> None:
+        self.write({"lost": 1})  # at once: the process may not live to see the answer
 
     def renew(self) -> None:
         runs = [models.HeartbeatRun(run_id=run, epoch=epoch) for run, epoch in self.held]
         body = models.HeartbeatRequest(state="active", runs=runs)
-        for one in self.persist(lambda retry: self.client.heartbeat(self.executor_id, body, retry=retry)).runs:
+        for one in self.client.heartbeat(self.executor_id, body, retry=PATIENT).runs:
             if one.directive == "superseded":
                 self.held.pop((str(one.run_id), one.epoch), None)
-
-    def persist(self, call: Callable[[Retry], T]) -> T:
-        """Until there is an answer, with the same request: what is not lost is the server's last word."""
-        return call(Retry(seconds=None, base_seconds=0.05, max_seconds=1.0, on_retry=self.note_loss))
-
-    def note_loss(self, _error: ContractError, _pause: float) -> None:
-        self.lost += 1
 
     def learn(self, reports: Work, answer: models.ExchangeResponse) -> list[str]:
         """Keep the runs that came, let go of those that were judged; what an answer leaves out is wrong."""
@@ -123,8 +117,7 @@ class Exchanger:
             if one.answer
         ]
         claimed = [[*token, str(self.executor_id)] for token in sorted(claims_of(answer))]
-        self.write({"claimed": claimed, "accepted": accepted, "refused": refused + claim, "lost": self.lost} | more)
-        self.lost = 0
+        self.write({"claimed": claimed, "accepted": accepted, "refused": refused + claim} | more)
 
     def write(self, line: Json) -> None:
         """In one call of the kernel: a kill leaves a whole line or none."""
