@@ -107,7 +107,7 @@ INVARIANTS: dict[str, str] = {
            and (state = 'waiting' and state_reason in ('not_before', 'retry_backoff') and not_before is null
              or state = 'waiting' and state_reason not in ('not_before', 'retry_backoff', 'waiting_on_dependency',
                                                            'waiting_on_pipeline', 'rerun_unsafe', 'held_by_rule')
-             or state = 'queued' and not exists (
+             or state = 'queued' and not paused and not exists (
                select from ops.queue_floors f where f.queue = runs.queue and f.kind = runs.kind
                   and f.priority = runs.priority and f.floor_seq <= runs.ready_seq))""",
 }
