@@ -12,7 +12,7 @@ STACK_TESTS := tests/acceptance tests/chaos tests/ui
 PROVING := tests/faults tests/conformance \
     tests/unit/test_bench_queue.py tests/db/test_machine.py tests/db/test_race_pairs.py
 
-.PHONY: help demo up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full test-proving bench bench-lock lock clean
+.PHONY: help demo up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full test-proving test-containers images bench bench-lock lock clean
 
 help: ## show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -90,6 +90,12 @@ test-full: setup ## the long suites
 
 test-proving: setup ## what proves the proofs: seeded faults, slow kit cases, machine and races on all versions
 	$(PYTEST) $(PROVING) -m slow -q
+
+images: ## build every container image and print its size; BASE_IMAGE names another base
+	@infra/docker/build
+
+test-containers: .venv/.dev ## images, compose, faults among containers; needs a Docker Engine
+	$(PYTEST) tests/containers -q $(SLOWEST)
 
 # The peers of the queue's benchmark are installed at bench time from locks/bench.lock and tests/bench/queue/peers-npm, into .cache.
 bench: .venv/.dev web ## measures, side by side, medians

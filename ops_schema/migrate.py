@@ -89,6 +89,7 @@ def apply(
     """
     known = known_migrations(folder)
     with _connect(conninfo) as connection, _migration_lock(connection, lock_seconds):
+        _refuse_encoding(connection)
         found = _status(connection, known)
         _refuse_unknown(found)
         for migration in found.pending:
@@ -108,6 +109,16 @@ def check(conninfo: str = "", folder: Path = MIGRATIONS) -> None:
     newest = max((row.version for row in found.applied if row not in found.unknown), default=0)
     if any(row.compatible_from > newest for row in found.unknown):
         _refuse_unknown(found)
+
+
+def _refuse_encoding(connection: Connection) -> None:
+    """Any text that JSON may hold is kept and hashed as UTF-8; other encodings would refuse some of it later on."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise MigrationError(
+            f"the database {connection.info.dbname!r} is encoded in {encoding}, and texts need UTF8; nothing was "
+            "changed. Make one with: create database NAME template template0 encoding 'UTF8'"
+        )
 
 
 def _status(connection: Connection, known: Sequence[Migration]) -> Status:
@@ -170,7 +181,7 @@ def _record(connection: Connection, migration: Migration) -> None:
 @contextmanager
 def _connect(conninfo: str) -> Iterator[Connection]:
     try:
-        connection = psycopg.connect(conninfo, autocommit=True, connect_timeout=10)
+        connection = psycopg.connect(conninfo, autocommit=True, connect_timeout=10, client_encoding="utf8")
     except psycopg.OperationalError as error:
         raise StoreUnavailable(f"cannot reach the database: {str(error).strip()}") from error
     with connection:

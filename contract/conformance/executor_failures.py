@@ -3,8 +3,8 @@
 import time
 
 from contract.conformance import workload
-from contract.conformance.executor_flow import gapless
-from contract.conformance.room import Room, Run
+from contract.conformance.executor_flow import gapless, renewed
+from contract.conformance.room import UNTIL_HEALED, Call, Room, Run
 from contract.conformance.trial import Trial
 from contract.conformance.verdict import Register, require
 
@@ -106,20 +106,25 @@ def answered(room: Room, run: Run) -> bool:
 @CASES.case(
     "report-refused",
     "drops a report that is refused as lease_lost",
-    "A report answered with 409 lease_lost is not sent again, the executor does not end, and it goes on claiming.",
+    "A report answered with 409 lease_lost, the first refusal of its run, is not sent again; the executor does not "
+    "end, and goes on claiming.",
 )
 def report_refused(trial: Trial) -> None:
     room = trial.room
     trial.start()
-    stale = room.submit(lines=1)
-    trial.claims(stale)
+
+    def lose(call: Call) -> None:
+        """The lease is lost the moment before the report comes."""
+        if "report" in call.verbs and call.about(stale):
+            stale.refuse = "expired"
+
     with room.changing():
-        stale.refuse = "expired"
-    room.wait("a request about the run", lambda: [c for c in room.calls if c.run_id == stale.run_id], 20.0)
+        stale, room.on_call = room.submit(lines=1), lose
+    trial.wait("the report", lambda: stale.refuse, trial.options.patience_seconds)
     trial.does(lines=1, seconds=30.0)
     trial.alive()
-    sent = room.report_bodies(stale)
-    require(len(sent) < 2, f"the report was sent {len(sent)} times, though it was refused as lease_lost")
+    sent = len(room.report_bodies(stale))
+    require(sent == 1, f"the report was sent {sent} times, though it was refused as lease_lost")
 
 
 @CASES.case(
@@ -132,8 +137,8 @@ def logs_lost(trial: Trial) -> None:
     trial.start()
     room.break_("appendLogs", "lose", times=2)
     run = trial.does(lines=50)
-    text = "".join(chunk["text"] for chunk in gapless(run))
-    require(text == workload.expected_lines(50), "lines are missing")
+    more = whole(run, 50)
+    require(not more, f"the log goes on after its last line: {more[:80]!r}")
     refused = [call for call in room.of("appendLogs", run) if call.status == 409]
     require(not refused, "a chunk came again with other text or another offset")
 
@@ -160,43 +165,60 @@ def upload_lost(trial: Trial) -> None:
 @CASES.case(
     "outage",
     "lives through an outage of the server",
-    "While every connection ends for 4 s, with a run at work, nothing is given up: the run is reported once, its logs "
-    "are whole, and the executor goes on claiming.",
+    "While every connection ends for 4 s, with a run at work whose logs are on their way, nothing is given up: the "
+    "work is done, its report is answered once, its logs are whole, and the executor goes on claiming.",
 )
 def outage(trial: Trial) -> str:
     room = trial.room
     trial.start()
-    run = room.submit(lines=20, sleep_seconds=3.0)
-    trial.works(run)
-    fault = room.break_("*", "drop", times=100_000)
+    first = room.break_("appendLogs", "drop", times=UNTIL_HEALED)
+    run = room.submit(lines=20, lease_seconds=6.0, sleep_seconds=3.0)
+    trial.wait("logs", lambda: first.hit, trial.options.patience_seconds)
+    fault = room.break_("*", "drop", times=UNTIL_HEALED)
     room.listen(4.0)
     room.heal()
     trial.reports(run, seconds=40.0)
-    gapless(run)
+    lines = whole(run, 20)
+    require("tick" in lines, "the work was not done: no tick is in the logs")
     trial.does(lines=1, seconds=40.0)
     trial.alive()
-    return f"{len(fault.hit)} requests were cut"
+    sent = [call for call in room.of("report", run) if call.status]
+    require(len(sent) == 1, f"the report was sent {len(sent)} times to a server that answered")
+    return f"{len(first.hit) + len(fault.hit)} requests were cut"
+
+
+def whole(run: Run, lines: int) -> str:
+    """What follows these lines in the log; Broken when one of them is missing."""
+    text = "".join(chunk["text"] for chunk in gapless(run))
+    wanted = workload.expected_lines(lines)
+    require(text.startswith(wanted), f"lines are missing: the log begins with {text[:80]!r}")
+    return text.removeprefix(wanted)
 
 
 @CASES.case(
     "stall",
     "lives through answers that take long",
-    "Answers that take 4 s change nothing: one report, whole logs, leases renewed meanwhile.",
+    "Answers to logs and to the report that take 4 s each change nothing: one report, whole logs, a lease of 6 s "
+    "renewed meanwhile.",
 )
-def stall(trial: Trial) -> None:
+def stall(trial: Trial) -> str:
     room = trial.room
     trial.start()
     room.break_("appendLogs", "stall", seconds=4.0)
     room.break_("report", "stall", seconds=4.0)
     run = room.submit(lines=20, lease_seconds=6.0)
     trial.reports(run, seconds=40.0)
-    room.wait("the report to be answered", lambda: answered_late(room, run), 10.0)
-    gapless(run)
+    late = room.wait("the report to be answered", lambda: answered_late(room, run), 10.0)
+    whole(run, 20)
     trial.does(lines=1)
+    sent = len(room.report_bodies(run))
+    require(sent == 1, f"the report was sent {sent} times; its answer took 4 s")
+    return renewed(trial, run, late)
 
 
-def answered_late(room: Room, run: Run) -> bool:
-    return any(call.status == 200 for call in room.of("report", run))
+def answered_late(room: Room, run: Run) -> float | None:
+    """When the report was answered."""
+    return next((call.ended for call in room.of("report", run) if call.status == 200), None)
 
 
 @CASES.case(

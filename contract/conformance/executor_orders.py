@@ -3,9 +3,9 @@
 import signal
 import time
 
-from contract.conformance.room import Run
+from contract.conformance.room import UNTIL_HEALED, Call, Run
 from contract.conformance.trial import Trial
-from contract.conformance.verdict import Register, require
+from contract.conformance.verdict import Register, Skipped, require
 
 CASES: Register[Trial] = Register()
 LONG = 120.0  # seconds: work that nobody waits for
@@ -81,20 +81,55 @@ def silent(trial: Trial, run: Run, since: float) -> None:
 @CASES.case(
     "already-terminal",
     "ignores already_terminal",
-    "When a heartbeat answers `already_terminal` for a run whose report got no answer yet, nothing is killed and "
-    "nothing else is reported: the report is sent again, or taken as accepted, and the executor goes on claiming.",
+    "A run whose report got no answer yet is renewed, and its heartbeat answers `already_terminal`: nothing else is "
+    "reported (the report is sent again, or taken as accepted), and the executor goes on claiming. When the answer "
+    "comes so late that the next run is at work, that one is not killed either.",
 )
 def already_terminal(trial: Trial) -> str:
-    room = trial.room
     trial.start()
+    done = told_while_reporting(trial)
+    told_late(trial)
+    sent = len(trial.room.report_bodies(done))
+    return f"the report without an answer came {sent} times; what was told late killed nothing"
+
+
+def told_while_reporting(trial: Trial) -> Run:
+    """A run whose report is accepted, but not answered before a heartbeat has told of it."""
+    room = trial.room
     done = room.submit(lease_seconds=3.0, lines=1)
-    fault = room.break_("report", "lose")
-    room.wait("the report", lambda: fault.hit, trial.options.patience_seconds)
-    room.break_("report", "unavailable", times=2, seconds=1.0)
+    room.break_("report", "lose", times=UNTIL_HEALED)
+    trial.reports(done)
+    what = f"a heartbeat that names run {done.number}, whose report got no answer, to be told already_terminal"
+    trial.wait(what, lambda: room.told("already_terminal", done), trial.options.patience_seconds)
+    room.heal()
     trial.does(lines=1, seconds=30.0)
-    trial.alive()
-    heard = [call for call in room.beats(done) if call.at > fault.hit[0]]
-    return f"{len(heard)} heartbeat(s) were told so, {len(room.report_bodies(done))} reports came"
+    return done
+
+
+def told_late(trial: Trial) -> None:
+    """A heartbeat names a run that is being reported; its answer comes when the next run is at work already."""
+    room, patience = trial.room, trial.options.patience_seconds
+    report = room.break_("report", "stall", UNTIL_HEALED, LONG)
+    beat = room.break_("heartbeat", "stall", 0, LONG)
+    former = room.submit(lease_seconds=3.0, lines=1)
+    trial.wait("a report", lambda: room.of("report", former), patience)
+    with room.changing():
+        beat.times = 1
+    trial.wait("a heartbeat while the report is on its way", lambda: beat.hit, patience)
+    room.release(report)
+    current = room.submit(sleep_seconds=3.0)
+    trial.works(current)
+    room.release(beat)
+    late = trial.wait("the late answer", lambda: stalled(room.told("already_terminal", former)), patience)
+    trial.reports(current)
+    if not late.heard:
+        raise Skipped(
+            f"a heartbeat was given up within {late.ended - late.at:.1f} s: what a late answer does is not seen"
+        )
+
+
+def stalled(calls: list[Call]) -> Call | None:
+    return next((call for call in calls if call.fault == "stall"), None)
 
 
 @CASES.case(
@@ -180,7 +215,7 @@ def lapse_stop(trial: Trial) -> str:
     trial.start()
     lapsing = room.submit(lease_seconds=4.0, on_lapse="stop", sleep_seconds=LONG)
     trial.works(lapsing)
-    fault = room.break_("heartbeat", "drop", times=10_000)
+    fault = room.break_("heartbeat", "drop", times=UNTIL_HEALED)
     room.wait("a heartbeat", lambda: fault.hit, 6.0)
     begun = fault.hit[0]
     trial.does(lines=1, seconds=4.0 + 10.0)
@@ -201,8 +236,9 @@ def lapse_continue(trial: Trial) -> str:
     trial.start()
     lapsing = room.submit(lease_seconds=3.0, sleep_seconds=7.0)
     trial.works(lapsing)
-    fault = room.break_("heartbeat", "drop", times=10_000)
+    fault = room.break_("heartbeat", "drop", times=UNTIL_HEALED)
     trial.reports(lapsing)
     room.heal()
+    require(fault.hit, "no heartbeat came while the run was at work")
     trial.does(lines=1)
     return f"{len(fault.hit)} heartbeats were cut"

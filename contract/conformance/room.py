@@ -17,6 +17,7 @@ from contract.conformance.verdict import Broken
 
 T = TypeVar("T")
 Json = dict[str, Any]
+UNTIL_HEALED = 100_000  # times that something goes wrong
 DIGEST = hashlib.sha256(b"conformance").hexdigest()
 
 
@@ -73,7 +74,8 @@ class Wish:
 
 @dataclass
 class Call:
-    """One request of the executor, and what became of it. status 0: it got no answer."""
+    """One request of the executor, and what became of it. status 0: it got no answer; heard: whether somebody still
+    waited for the answer when it was given."""
 
     at: float
     operation: str
@@ -85,6 +87,7 @@ class Call:
     answer: Any = None
     fault: str | None = None
     ended: float = 0.0
+    heard: bool = True
 
     @property
     def reports(self) -> list[tuple[str, Json]]:
@@ -109,7 +112,7 @@ class Fault:
     """What goes wrong with the next `times` requests of an operation, of `report` or `claim`, or of any ("*").
 
     how: drop (the connection ends, nothing is applied), lose (applied, then the connection ends), unavailable (503,
-    with Retry-After `seconds`), stall (answered after `seconds`).
+    with Retry-After `seconds`), stall (applied and answered after `seconds`, or once `released`).
     """
 
     verb: str
@@ -117,6 +120,7 @@ class Fault:
     times: int = 1
     seconds: float = 1.0
     hit: list[float] = field(default_factory=list)
+    released: bool = False
 
 
 class Room:
@@ -170,6 +174,11 @@ class Room:
             self.faults.append(fault)
         return fault
 
+    def release(self, fault: Fault) -> None:
+        """Let what the fault stalls go on."""
+        with self.changing():
+            fault.released = True
+
     def heal(self) -> None:
         """Nothing goes wrong from now on."""
         with self.changed:
@@ -211,6 +220,12 @@ class Room:
     def beats(self, run: Run) -> list[Call]:
         """The heartbeats that name the run."""
         return [c for c in self.of("heartbeat") if any(r.get("run_id") == run.run_id for r in c.body.get("runs", []))]
+
+    def told(self, directive: str, run: Run) -> list[Call]:
+        """The heartbeats that were answered so about the run's current epoch."""
+        wanted = {"run_id": run.run_id, "epoch": run.epoch, "directive": directive}
+        answered = [call for call in self.beats(run) if call.status == 200]
+        return [c for c in answered if any(wanted.items() <= each.items() for each in c.answer["runs"])]
 
     def report_bodies(self, run: Run) -> list[tuple[float, Json]]:
         """(when, body) of each report of the run that came in, alone or in an exchange, answered or not."""

@@ -59,17 +59,17 @@ class Trial:
     def claims(self, run: Run, seconds: float | None = None) -> None:
         """Wait until the run is claimed."""
         what = f"a claim of run {run.number}"
-        self._until(what, lambda: run.executor_id, seconds or self.options.patience_seconds)
+        self.wait(what, lambda: run.executor_id, seconds or self.options.patience_seconds)
 
     def works(self, run: Run) -> None:
         """Wait until the run is at work: claimed, and its first line shipped."""
         self.claims(run)
-        self._until(f"logs of run {run.number}", lambda: run.chunks, self.options.patience_seconds)
+        self.wait(f"logs of run {run.number}", lambda: run.chunks, self.options.patience_seconds)
 
     def reports(self, run: Run, outcome: str | None = "succeeded", seconds: float | None = None) -> Json:
         """Wait for the accepted report of the run's current epoch; it must have this outcome."""
         what = f"the report of run {run.number}"
-        body = self._until(what, lambda: run.reported, seconds or self.options.patience_seconds)
+        body = self.wait(what, lambda: run.reported, seconds or self.options.patience_seconds)
         told = f": {json.dumps(body['error'])[:600]}" if body.get("error") else ""
         require(outcome in (None, body["outcome"]), f"run {run.number} was reported as {body['outcome']}{told}")
         if body["outcome"] == "succeeded":
@@ -78,7 +78,7 @@ class Trial:
             require(got == wanted, f"the result of run {run.number} was {got}; the workload gives {wanted}")
         return body
 
-    def _until(self, what: str, condition: Callable[[], T | None], seconds: float) -> T:
+    def wait(self, what: str, condition: Callable[[], T | None], seconds: float) -> T:
         """The condition's first true value; an executor that has ended gives none any more."""
 
         def found() -> T | None:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import select
 import socket
 import threading
 import time
@@ -59,11 +60,19 @@ class Handler(BaseHTTPRequestHandler):
             return
         status, body, media_type = self._apply(operation, parameters, raw, call)
         with self.room.changing():
+            call.heard = self._is_awaited()
             call.status, call.answer, call.ended = status, body, time.monotonic()
         if fault and fault.how == "lose":
             self._hang_up()
         else:
             self._answer(status, body, media_type)
+
+    def _is_awaited(self) -> bool:
+        """Whether the caller still waits for its answer: it has not closed the connection."""
+        with suppress(OSError):
+            readable, _, _ = select.select([self.connection], [], [], 0)
+            return not readable or self.connection.recv(1, socket.MSG_PEEK) != b""
+        return False
 
     def _survives(self, fault: Fault, call: Call) -> bool:
         """Whether the request gets as far as the plane."""
@@ -77,7 +86,7 @@ class Handler(BaseHTTPRequestHandler):
             return False
         if fault.how == "stall":
             with self.room.changed:
-                self.room.changed.wait_for(lambda: self.room.closing, fault.seconds)
+                self.room.changed.wait_for(lambda: self.room.closing or fault.released, fault.seconds)
         return True
 
     def _apply(self, operation: str, parameters: dict[str, str], raw: bytes, call: Call) -> tuple[int, Any, str]:

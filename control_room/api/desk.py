@@ -16,7 +16,7 @@ from control_room.api.bounded_validator import MAX_STEPS
 from control_room.api.issues import walk
 from control_room.api.json_schema import Budget, Issue, pointer
 from control_room.api.models import SubmitRun
-from control_room.api.params import check_params
+from control_room.api.params import ParamsRule
 from control_room.api.submission import DEFAULT_WORKSPACE, check_tasks, find_template, refuse_params, to_submit
 from ops_schema.errors import OpsError
 from ops_schema.store import Principal, Store
@@ -36,6 +36,7 @@ class Draft:
     body: SubmitRun
     budget: Budget
     template: Json | None = None
+    rule: ParamsRule | None = None
     params: Json | None = None
     issues: Sequence[Issue] = ()
 
@@ -45,7 +46,7 @@ class Desk:
 
     def __init__(self, store: Store, principal: Principal) -> None:
         self._store, self._principal = store, principal
-        self._templates: dict[Place, Json | ContractError] = {}
+        self._templates: dict[Place, tuple[Json, ParamsRule] | ContractError] = {}
 
     async def check(self, body: SubmitRun) -> Json:
         """The body for the database. Raises template_not_found, params_invalid and what the store refuses."""
@@ -77,13 +78,14 @@ class Desk:
             found = await self._template((asked.template, asked.template_version, asked.workspace or DEFAULT_WORKSPACE))
             if isinstance(found, ContractError):
                 return found
-            draft.template = found
+            draft.template, draft.rule = found
         return draft
 
-    async def _template(self, place: Place) -> Json | ContractError:
+    async def _template(self, place: Place) -> tuple[Json, ParamsRule] | ContractError:
         if place not in self._templates:
             try:
-                self._templates[place] = await find_template(self._store, self._principal, *place)
+                found = await find_template(self._store, self._principal, *place)
+                self._templates[place] = found, ParamsRule(found["spec"].get("params_schema", {}))
             except ContractError as error:
                 self._templates[place] = error
             except OpsError as error:
@@ -133,5 +135,5 @@ def _check_params(drafts: Sequence[Draft]) -> None:
 
 
 def _check(draft: Draft, budget: Budget) -> None:
-    schema = (draft.template or {})["spec"].get("params_schema", {})
-    draft.params, draft.issues = check_params(schema, draft.body.params, "params", budget=budget)
+    rule = draft.rule or ParamsRule({})
+    draft.params, draft.issues = rule.check(draft.body.params, "params", budget=budget)

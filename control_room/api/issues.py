@@ -33,3 +33,16 @@ def walk(root: Any, prefix: Path = ()) -> Iterator[tuple[Path, Any]]:
         yield path, node
         items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
         waiting.extend(((*path, key), item) for key, item in items)
+
+
+def leaves(root: Any) -> Iterator[Any]:
+    """The values inside a JSON value that hold no others, in no order; not recursive."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Mapping):
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
+        else:
+            yield node

@@ -17,7 +17,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from control_room.api.bounded_validator import BoundedValidator, Budget, BudgetError, KeywordError
-from control_room.api.issues import Issue, pointer, walk
+from control_room.api.issues import Issue, leaves, pointer, walk
 from control_room.api.patterns import PatternError
 from control_room.api.schema_bounds import bound_issues, rule_issues
 
@@ -78,6 +78,8 @@ def validation_issues(
 
 def number_issues(value: Any, *prefix: object) -> list[Issue]:
     """The integers in a value that are not of 64 bits: no executor could hold them (at most 50)."""
+    if all(leaf in _INT64 for leaf in leaves(value) if isinstance(leaf, int)):
+        return []
     message = "is an integer beyond 64 bits; give it as a string"
     wide = (path for path, item in walk(value, prefix) if isinstance(item, int) and item not in _INT64)
     return [Issue(pointer(*path), message) for path, _ in zip(wide, range(_MAX_ERRORS), strict=False)]
@@ -116,11 +118,15 @@ def _default_issues(schema: Mapping[str, Any], prefix: tuple[object, ...]) -> li
 
 
 def with_defaults(schema: Any, value: Any) -> Any:
-    """A copy of `value` with the defaults of `properties` filled in, nested objects included."""
-    if not isinstance(schema, Mapping) or not isinstance(value, dict):
-        return copy.deepcopy(value)
-    filled = {key: with_defaults(schema.get("properties", {}).get(key), item) for key, item in value.items()}
-    for name, rule in schema.get("properties", {}).items():
+    """`value` with the defaults of `properties` filled in, nested objects included: another object where anything is
+    filled in, with the values of the first."""
+    if not isinstance(value, dict) or not isinstance(schema, Mapping):
+        return value
+    rules = schema.get("properties", {})
+    filled = {
+        key: with_defaults(rules.get(key), item) if isinstance(item, dict) else item for key, item in value.items()
+    }
+    for name, rule in rules.items():
         if name not in filled and isinstance(rule, Mapping) and "default" in rule:
             filled[name] = copy.deepcopy(rule["default"])
     return filled

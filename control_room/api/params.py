@@ -8,6 +8,7 @@ from typing import Any
 
 from control_room.api.json_schema import Budget, Issue, number_issues, pointer, validation_issues, with_defaults
 from control_room.api.names import did_you_mean
+from control_room.api.plain_schema import acceptance
 
 PLACEHOLDER = re.compile(r"\{params\.([A-Za-z_][A-Za-z0-9_-]*)\}")
 
@@ -37,16 +38,34 @@ def unknown_param_issues(schema: Mapping[str, Any], params: Mapping[str, Any], *
 def check_params(
     schema: Mapping[str, Any], params: Mapping[str, Any], *prefix: object, budget: Budget | None = None
 ) -> tuple[dict[str, Any], list[Issue]]:
-    """(parameters with defaults applied, what is wrong with them).
+    """(parameters with defaults applied, what is wrong with them); see :class:`ParamsRule`."""
+    return ParamsRule(schema).check(params, *prefix, budget=budget)
 
-    budget: what one request may spend on it, shared when there is more than one check. Slow for large values: up to
-    about a second, so not for the event loop.
-    """
-    unknown = unknown_param_issues(schema, params, *prefix)
-    strange = set() if is_open(schema) else set(params) - known_params(schema)
-    resolved: dict[str, Any] = with_defaults(schema, {k: v for k, v in params.items() if k not in strange})
-    wide = number_issues(resolved, *prefix)
-    return resolved, [*unknown, *(wide or validation_issues(schema, resolved, *prefix, budget=budget))]
+
+class ParamsRule:
+    """A parameters schema, made ready once for the many values that are checked by it."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._schema = schema
+        self._open = is_open(schema)
+        self._known = known_params(schema)
+        self._accepts = acceptance(schema)
+
+    def check(
+        self, params: Mapping[str, Any], *prefix: object, budget: Budget | None = None
+    ) -> tuple[dict[str, Any], list[Issue]]:
+        """(parameters with defaults applied, what is wrong with them). Both may share values with what was given.
+
+        budget: what one request may spend on it, shared when there is more than one check. Slow for large values: up
+        to about a second, so not for the event loop.
+        """
+        strange = set() if self._open else params.keys() - self._known
+        kept = {name: value for name, value in params.items() if name not in strange}
+        resolved: dict[str, Any] = with_defaults(self._schema, kept)
+        found = number_issues(resolved, *prefix)
+        if not found and not self._accepts(resolved):
+            found = validation_issues(self._schema, resolved, *prefix, budget=budget)
+        return resolved, [*unknown_param_issues(self._schema, params, *prefix), *found] if strange else found
 
 
 def placeholders(value: Any) -> set[str]:

@@ -106,11 +106,16 @@ class ObjectStore(Service):
             for name in GUARDED:
                 await _ensure_tls(self.port(name), context)
             self._guarded = identity
-        key = self.folder.s3_key(OWNER_KEY)
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
-            for bucket in BUCKETS:
-                await _ensure(client, "HEAD", f"{endpoint(self.state)}/{bucket}", key)
-            await _ensure(client, "GET", f"{endpoint(self.state)}/{ARTIFACTS}/{PROBED}", key, b"ready")
+        await ensure_buckets(endpoint(self.state), self.folder.s3_key(OWNER_KEY))
+
+
+async def ensure_buckets(url: str, key: Mapping[str, str]) -> None:
+    """Make both buckets, and an object to read, where they are missing. Raises NotReady when the store does not answer
+    with them."""
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        for bucket in BUCKETS:
+            await _ensure(client, "HEAD", f"{url}/{bucket}", key)
+        await _ensure(client, "GET", f"{url}/{ARTIFACTS}/{PROBED}", key, b"ready")
 
 
 async def _ensure_tls(port: int, context: ssl.SSLContext) -> None:

@@ -65,8 +65,17 @@ def interval(server_seconds: float, leases: list[float], failing: bool) -> float
 class Heartbeats:
     """The heartbeat thread. ``kick`` sends the next one now."""
 
-    def __init__(self, client: ExecutorClient, office: Office, journal: Journal, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        client: ExecutorClient,
+        office: Office,
+        journal: Journal,
+        clock: Callable[[], float],
+        note: Callable[[bool, float], None] = lambda answered, every: None,
+    ) -> None:
+        """note: told after each beat whether it was answered, and how many seconds later the next one is due."""
         self._client, self._office, self._journal, self._clock = client, office, journal, clock
+        self._note = note
         self._kicked = threading.Event()
         self._ended = False
         self._server_seconds = DEFAULT_SECONDS
@@ -94,6 +103,7 @@ class Heartbeats:
             self._kicked.clear()
             if not self._ended:
                 self.beat()
+                self._note(not self._failing, self._server_seconds)
 
     def beat(self) -> None:
         """One heartbeat, its directives obeyed. Never raises: the next one must come."""

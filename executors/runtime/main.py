@@ -27,6 +27,7 @@ from executors.runtime.attempt import Workshop
 from executors.runtime.bundles import BundleStore
 from executors.runtime.connections import Connections
 from executors.runtime.delivery import Delivery
+from executors.runtime.health import NoteBook
 from executors.runtime.journal import Journal
 from executors.runtime.kinds import ExecutorKind, known_kinds, load_kind
 from executors.runtime.process import Spawner
@@ -128,7 +129,8 @@ def make_worker(kind: ExecutorKind, settings: ExecutorSettings, token: str, jour
             log_chunk_bytes=registration.log_chunk_bytes,
         )
 
-    return Worker(make_identity(kind, settings), client, heartbeat_client, make_shop, journal, time.monotonic)
+    note = NoteBook(folder).beat
+    return Worker(make_identity(kind, settings), client, heartbeat_client, make_shop, journal, time.monotonic, note)
 
 
 def make_client(url: str, token: str, journal: Journal) -> ExecutorClient:

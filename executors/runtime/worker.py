@@ -57,6 +57,7 @@ class Worker:
         make_shop: Callable[[models.Registration], Workshop],
         journal: Journal,
         clock: Callable[[], float] = time.monotonic,
+        note: Callable[[bool, float], None] = lambda answered, every: None,
     ) -> None:
         self._identity, self._client, self._make_shop = identity, client, make_shop
         self._journal, self._clock = journal, clock
@@ -72,7 +73,7 @@ class Worker:
         self._active: dict[tuple[str, int], Attempt] = {}
         self._unreported: list[Attempt] = []
         self._persist = Persistence(self._draining, self._trouble)
-        self._heartbeats = Heartbeats(heartbeat_client, self, journal, clock)
+        self._heartbeats = Heartbeats(heartbeat_client, self, journal, clock, note)
 
     # What heartbeats and signals see ------------------------------------------------------------------------------
 

@@ -2267,7 +2267,7 @@ create or replace function ops.exchange_each(
   p_reports jsonb, p_claims jsonb, p_patience_ms int default null, p_gather boolean default false)
 returns setof ops.member_answer
 language plpgsql volatile security definer set search_path = ''
-  set plan_cache_mode = force_generic_plan set enable_seqscan = off
+  set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
   set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
@@ -2689,7 +2689,7 @@ $$;
 -- Raises OPU01, OPU02, OPN03, OPC09, OPV01.
 create or replace function ops.heartbeat(p_token_id uuid, p_executor_id uuid, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
-  set plan_cache_mode = force_generic_plan set enable_seqscan = off
+  set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
   set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
@@ -5454,7 +5454,7 @@ create or replace function ops.submit_each(
   p_members jsonb, p_patience_ms int default null, p_gather boolean default false)
 returns setof ops.member_answer
 language plpgsql volatile security definer set search_path = '' set plan_cache_mode = force_generic_plan
-  set enable_seqscan = off set enable_bitmapscan = off
+  set enable_seqscan = off set jit = off set enable_bitmapscan = off
 as $$
 declare
   v_answers ops.member_answer[];
@@ -5590,7 +5590,7 @@ $$;
 -- digest of the parameters go.
 create or replace function ops.submit_plain(
   p_members jsonb, out answers ops.member_answer[], out ready ops.ready_place[])
-language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql volatile set search_path = '' set enable_seqscan = off set jit = off set enable_bitmapscan = off
   set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -5701,7 +5701,7 @@ $$;
 -- Raises OPU01, OPU02, OPN02, OPN07, OPV01, OPV02, OPV05, OPX01, OPC03, OPC11.
 create or replace function ops.submit_run(p_token_id uuid, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = '' set plan_cache_mode = force_generic_plan
-  set enable_seqscan = off set enable_bitmapscan = off
+  set enable_seqscan = off set jit = off set enable_bitmapscan = off
 as $$
 declare
   v_made record;
@@ -5777,7 +5777,7 @@ $$;
 -- Answers for the members of a batch whose idempotency key is on record with the same body. Those of tokens that may
 -- not, and those with another body, are left to ops.submit_one, which says so. The caller holds the key locks.
 create or replace function ops.submits_on_record(p_members jsonb) returns ops.member_answer[]
-language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql volatile set search_path = '' set enable_seqscan = off set jit = off set enable_bitmapscan = off
   set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
@@ -6362,7 +6362,7 @@ $$;
 -- Plan what ops.exchange_each runs, for no rows. A plan is kept as it was made, so the settings are those of that verb.
 create or replace function ops.warm_up_exchange() returns void
 language plpgsql volatile set search_path = ''
-  set plan_cache_mode = force_generic_plan set enable_seqscan = off
+  set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
   set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare

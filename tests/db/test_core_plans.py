@@ -90,3 +90,13 @@ def test_a_warm_up_plans_under_the_settings_of_the_verb(queue: Queue) -> None:
     found = dict(queue.ops.admin.execute(query).fetchall())
     assert len(found) == 2
     assert sorted(found["warm_up_exchange"]) == sorted(found["exchange_each"])
+
+
+def test_a_verb_that_forbids_plans_forbids_to_compile_them(queue: Queue) -> None:
+    """A forbidden scan counts as endlessly dear, and what is dear is compiled, for seconds, where Postgres has LLVM."""
+    query = "select proname, proconfig from pg_proc where pronamespace = 'ops'::regnamespace and proconfig is not null"
+    forbidding = {
+        name: set(config) for name, config in queue.ops.admin.execute(query) if "enable_seqscan=off" in config
+    }
+    assert {"exchange_each", "submit_each", "heartbeat"} <= forbidding.keys()
+    assert [name for name, config in forbidding.items() if "jit=off" not in config] == []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from ops_schema import _migration_files as files
 from ops_schema import migrate
@@ -99,6 +100,20 @@ def test_a_role_without_the_right_is_told_which_right(empty_pg):
         migrate.apply(empty_pg.as_user("powerless"))
     with empty_pg.connect() as connection:
         connection.execute("drop role powerless")
+
+
+def test_a_database_of_another_encoding_is_refused_with_what_to_do(pg18):
+    with pg18.connect() as connection:
+        connection.execute("drop database if exists narrow")
+        connection.execute("create database narrow template template0 encoding 'SQL_ASCII' locale 'C'")
+    try:
+        narrow = make_conninfo(pg18.conninfo, dbname="narrow")
+        with pytest.raises(MigrationError, match=r"SQL_ASCII.*create database NAME template template0 encoding 'UTF8'"):
+            migrate.apply(narrow)
+        assert migrate.status(narrow).pending
+    finally:
+        with pg18.connect() as connection:
+            connection.execute("drop database narrow")
 
 
 def test_an_edited_migration_is_refused(pg18, folder):

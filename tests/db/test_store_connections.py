@@ -6,6 +6,7 @@ import asyncio
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from ops_schema import _store_connection, _store_queries
 from ops_schema.store import PostgresStore
@@ -56,3 +57,12 @@ async def test_a_database_without_the_schema_is_no_reason_to_have_no_connection(
     async with PostgresStore(pg18.cluster.conninfo("postgres"), warm_up=True, wait_seconds=5) as store:
         with pytest.raises(psycopg.errors.InvalidSchemaName):
             await store.info()
+
+
+async def test_nothing_is_compiled_on_connections_of_our_own(pg18, monkeypatch):
+    """Behind a pooler that hands sessions around a setting would reach others."""
+    monkeypatch.setitem(_store_queries.QUERIES, "jit", "select current_setting('jit')")
+    asked = make_conninfo(pg18.conninfo, options="-c jit=on -c application_name=mine")
+    for threshold, warm, found in ((5, True, "off"), (5, False, "off"), (None, False, "on")):
+        async with PostgresStore(asked, prepare_threshold=threshold, warm_up=warm) as store:
+            assert await store._connections.value("jit") == found

@@ -19,7 +19,7 @@ create or replace function ops.exchange_each(
   p_reports jsonb, p_claims jsonb, p_patience_ms int default null, p_gather boolean default false)
 returns setof ops.member_answer
 language plpgsql volatile security definer set search_path = ''
-  set plan_cache_mode = force_generic_plan set enable_seqscan = off
+  set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
   set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare

@@ -7,7 +7,7 @@
 -- Raises OPU01, OPU02, OPN03, OPC09, OPV01.
 create or replace function ops.heartbeat(p_token_id uuid, p_executor_id uuid, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
-  set plan_cache_mode = force_generic_plan set enable_seqscan = off
+  set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
   set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare

@@ -13,7 +13,7 @@ create or replace function ops.submit_each(
   p_members jsonb, p_patience_ms int default null, p_gather boolean default false)
 returns setof ops.member_answer
 language plpgsql volatile security definer set search_path = '' set plan_cache_mode = force_generic_plan
-  set enable_seqscan = off set enable_bitmapscan = off
+  set enable_seqscan = off set jit = off set enable_bitmapscan = off
 as $$
 declare
   v_answers ops.member_answer[];

@@ -7,7 +7,7 @@
 -- digest of the parameters go.
 create or replace function ops.submit_plain(
   p_members jsonb, out answers ops.member_answer[], out ready ops.ready_place[])
-language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql volatile set search_path = '' set enable_seqscan = off set jit = off set enable_bitmapscan = off
   set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
 as $$
 declare

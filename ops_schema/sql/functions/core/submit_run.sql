@@ -7,7 +7,7 @@
 -- Raises OPU01, OPU02, OPN02, OPN07, OPV01, OPV02, OPV05, OPX01, OPC03, OPC11.
 create or replace function ops.submit_run(p_token_id uuid, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = '' set plan_cache_mode = force_generic_plan
-  set enable_seqscan = off set enable_bitmapscan = off
+  set enable_seqscan = off set jit = off set enable_bitmapscan = off
 as $$
 declare
   v_made record;

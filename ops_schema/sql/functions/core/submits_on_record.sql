@@ -1,7 +1,7 @@
 -- Answers for the members of a batch whose idempotency key is on record with the same body. Those of tokens that may
 -- not, and those with another body, are left to ops.submit_one, which says so. The caller holds the key locks.
 create or replace function ops.submits_on_record(p_members jsonb) returns ops.member_answer[]
-language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql volatile set search_path = '' set enable_seqscan = off set jit = off set enable_bitmapscan = off
   set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare

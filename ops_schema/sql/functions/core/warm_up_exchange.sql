@@ -1,7 +1,7 @@
 -- Plan what ops.exchange_each runs, for no rows. A plan is kept as it was made, so the settings are those of that verb.
 create or replace function ops.warm_up_exchange() returns void
 language plpgsql volatile set search_path = ''
-  set plan_cache_mode = force_generic_plan set enable_seqscan = off
+  set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
   set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare

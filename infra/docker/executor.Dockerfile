@@ -1,0 +1,64 @@
+# One image per executor kind: an interpreter, the locked packages of that kind, the contract's client and the runtime.
+# No compiler, no package manager of ours, no database driver, no other engine.
+#
+#   docker build -f infra/docker/executor.Dockerfile --build-arg KIND=python -t control-room-executor-python .
+ARG BASE=docker.io/library/python:3.11-slim-bookworm
+
+FROM ${BASE} AS packages
+ARG KIND
+ARG LOCK=${KIND}
+COPY locks/${LOCK}.lock /build/requirements.lock
+RUN python3 -m venv /opt/venv \
+ && /opt/venv/bin/pip install --disable-pip-version-check --no-cache-dir --quiet --require-hashes -r /build/requirements.lock
+
+FROM packages AS code
+COPY pyproject.toml README.md LICENSE /build/source/
+COPY contract /build/source/contract
+COPY ops_schema /build/source/ops_schema
+COPY executors /build/source/executors
+COPY control_room /build/source/control_room
+# The control room's own code stays out: an executor knows the contract and nothing else.
+RUN /opt/venv/bin/pip install --disable-pip-version-check --no-cache-dir --quiet --no-deps --no-build-isolation \
+        --target /opt/app /build/source \
+ && rm -rf /opt/app/control_room /opt/app/ops_schema /opt/app/contract/server /opt/app/bin \
+ && find /opt/app -name '*.pyc' -delete && /opt/venv/bin/python -m compileall -q /opt/app
+
+FROM packages AS slim
+RUN /opt/venv/bin/pip uninstall --disable-pip-version-check --quiet --yes setuptools wheel pip \
+ && /opt/venv/bin/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "control-room.pth").write_text("/opt/app\n")'
+
+# What is inside, as CycloneDX, from the environment itself; the tool that lists it stays in this stage.
+FROM ${BASE} AS bill
+COPY locks/sbom.lock /build/sbom.lock
+RUN python3 -m venv /opt/sbom \
+ && /opt/sbom/bin/pip install --disable-pip-version-check --no-cache-dir --quiet --require-hashes -r /build/sbom.lock
+COPY --from=slim /opt/venv /opt/venv
+RUN /opt/sbom/bin/cyclonedx-py environment --output-reproducible --of JSON -o /build/sbom.cdx.json /opt/venv/bin/python
+
+FROM ${BASE}
+ARG KIND
+ARG SYSTEM_PACKAGES=""
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+RUN apt-get update -qq \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tini ${SYSTEM_PACKAGES} \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log \
+ && useradd --uid 10001 --user-group --home-dir /work --no-create-home --shell /usr/sbin/nologin executor \
+ && install -d -o 10001 -g 10001 -m 0700 /work
+COPY --from=slim /opt/venv /opt/venv
+COPY --from=bill /build/sbom.cdx.json /usr/share/sbom/control-room.cdx.json
+COPY --from=code /opt/app /opt/app
+ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    OPS_WORK_DIR=/work CONTROL_ROOM_KIND=${KIND}
+LABEL org.opencontainers.image.title="Lakehouse Control Room: ${KIND} executor" \
+      org.opencontainers.image.description="Claims runs of kind ${KIND} through the executor contract and executes them." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+USER 10001:10001
+WORKDIR /work
+VOLUME ["/work"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["python", "-m", "executors.runtime.health"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/bin/tini", "--"]
+CMD ["sh", "-c", "exec python -m executors.runtime.main \"$CONTROL_ROOM_KIND\""]
