@@ -69,6 +69,7 @@ QUERIES: Final[dict[str, str]] = {
     "pending_publications": "select ops.pending_publications(%s)",
     "commit_publication_as_reactor": "select ops.commit_publication_as_reactor(%s, %s, %s)",
     "ensure_partitions": "select ops.ensure_partitions()",
+    "drop_partitions": "select ops.drop_partitions()",
     "lead": "select ops.lead(%s, %s, %s)",
     "events_since": "select ops.events_since(%s, %s)",
 }

@@ -66,6 +66,8 @@ insert into ops.settings (key, value) values
   ('claim_floor_rescan_seconds', '10'),          -- how often it is computed from the very start
   ('claim_floor_empty_seconds', '3600'),         -- a claim floor that is empty for so long is dropped
   ('claim_request_hours', '24'),                 -- how long a claim's answer can be asked for again
+  ('events_kept_months', '1200'),                -- months of events kept beside the present one: a century
+  ('logs_kept_months', '1200'),                  -- of logs
   ('partitions_ahead', '3');                     -- months of event and log partitions made in advance
 
 -- Duties of the reactor: when each last ran, so that an outage is noticed by whoever comes next.
@@ -595,6 +597,19 @@ create table ops.events (
 ) partition by range (run_id);
 create index events_xid on ops.events (xid, run_id, seq);
 create table ops.events_default partition of ops.events default;
+
+-- Partitions of events and logs that were dropped because they were over their time, with the run_ids that they held.
+-- It tells a chain that retention took from one that somebody else did.
+create table ops.dropped_partitions (
+  name        text        not null,
+  parent      text        not null,
+  from_run_id uuid        not null,
+  to_run_id   uuid        not null,
+  dropped_at  timestamptz not null,
+  constraint dropped_partitions_pkey primary key (name),
+  constraint dropped_partitions_parent check (parent in ('events', 'run_logs')),
+  constraint dropped_partitions_range check (from_run_id < to_run_id)
+);
 
 -- Logs, keyed by (run, epoch, stream, seq); "offset" is the byte offset of the chunk in its stream.
 create table ops.run_logs (
@@ -4791,7 +4806,7 @@ $$;
 
 -- functions/core/reschedule_each.sql
 -- Mutate and emit: these locked runs, where they wait or are queued, or are pipelines, get another priority or time.
--- The time counts only for those that wait for a time or for parents.
+-- The time counts only for those that wait for a time, for parents or for their pipeline's.
 create or replace function ops.reschedule_each(p_run_ids uuid[], p_schedule jsonb, p_reason text, p_actor text)
 returns void
 language plpgsql volatile set search_path = ''
@@ -4809,7 +4824,7 @@ begin
     v_run := v_old;
     v_run.priority := coalesce((p_schedule ->> 'priority')::int, v_old.priority);
     if p_schedule ? 'not_before' and (v_old.kind = 'pipeline' or v_old.state_reason in
-        ('not_before', 'retry_backoff', 'waiting_on_dependency')) then
+        ('not_before', 'retry_backoff', 'waiting_on_dependency', 'waiting_on_pipeline')) then
       -- now, for one that waits, is a time that has come
       v_run.not_before := coalesce((p_schedule ->> 'not_before')::timestamptz,
                                    case when v_old.not_before is not null then least(v_old.not_before, ops.now()) end);
@@ -5649,8 +5664,7 @@ begin
              'template_version', t.version, 'template_digest', t.digest, 'params_digest', v_mark,
              'retry_of', null)) as canonical
       from (select distinct on (kin) kin, token_id, workspace, template, asked, later from grouped) g
-      join ops.tokens k on k.token_id = g.token_id::uuid and k.role = 'operator' and k.revoked_at is null
-                       and (k.expires_at is null or k.expires_at > v_now)
+      join ops.tokens k on k.token_id = g.token_id::uuid and k.role = 'operator' and ops.token_is_live(k)
                        and (k.workspaces is null or g.workspace = any (k.workspaces))
      cross join lateral ops.plain_template(g.workspace, g.template, g.asked) t
   ), fit as materialized (
@@ -5806,8 +5820,6 @@ create or replace function ops.submits_on_record(p_members jsonb) returns ops.me
 language plpgsql volatile set search_path = '' set enable_seqscan = off set jit = off set enable_bitmapscan = off
   set enable_hashjoin = off set enable_mergejoin = off
 as $$
-declare
-  v_now timestamptz := ops.now();
 begin
   return array(
     with sent as materialized (
@@ -5830,8 +5842,7 @@ begin
                     (select q.request_digest from ops.retry_requests q
                       where q.workspace = k.workspace and q.idempotency_key = k.key limit 1)) = ops.digest(k.body)
        and (select true from ops.tokens t
-             where t.token_id = k.token_id and t.role = 'operator' and t.revoked_at is null
-               and (t.expires_at is null or t.expires_at > v_now)
+             where t.token_id = k.token_id and t.role = 'operator' and ops.token_is_live(t)
                and (t.workspaces is null or k.workspace = any (t.workspaces)) limit 1));
 end
 $$;
@@ -6198,9 +6209,9 @@ $$;
 -- functions/core/unblock.sql
 -- Mutate: look again at runs that wait for their parents. Ready ones get their inputs and go to the queue (or go on
 -- waiting for their time); those whose condition can no longer hold are skipped; one whose succeeded parent left no
--- such output fails. A pipeline lets its first tasks go, or takes all its tasks along. The caller has locked them in
--- run-id order in an earlier statement, so the parents read here are no older than the lock. Returns the runs that
--- ended; the caller settles those.
+-- such output fails. A pipeline lets its first tasks go, or takes all its tasks along; a task that is ready while its
+-- pipeline waits for other runs waits with it. The caller has locked them in run-id order in an earlier statement, so
+-- the parents read here are no older than the lock. Returns the runs that ended; the caller settles those.
 create or replace function ops.unblock(p_run_ids uuid[], p_actor text) returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$
@@ -6211,10 +6222,12 @@ declare
   v_ended   uuid[] := '{}';
 begin
   for v_run in
-    select r.run_id, r.kind, r.not_before, ops.run_verdict(r.run_id, r.condition) as verdict from ops.runs r
+    select r.run_id, r.kind, r.not_before, r.pipeline_run_id, ops.run_verdict(r.run_id, r.condition) as verdict from ops.runs r
      where r.run_id = any (p_run_ids) and r.state = 'waiting' and r.state_reason = 'waiting_on_dependency'
      order by r.run_id
   loop
+    -- taken along by its pipeline a moment ago
+    continue when v_run.run_id = any (v_ended);
     if v_run.verdict = 'never' then
       perform ops.finish_run(v_run.run_id, 'skipped', 'condition_not_met', p_actor);
       v_ended := v_ended || v_run.run_id || ops.skip_tasks(v_run.run_id, p_actor);
@@ -6229,7 +6242,11 @@ begin
       else
         update ops.runs set inputs = v_inputs -> 'inputs'
          where run_id = v_run.run_id and v_inputs -> 'inputs' <> '[]';
-        if v_run.not_before > ops.now() then
+        if v_run.pipeline_run_id is not null and exists (
+             select from ops.runs p where p.run_id = v_run.pipeline_run_id and p.state_reason = 'waiting_on_dependency') then
+          update ops.runs set state_reason = 'waiting_on_pipeline' where run_id = v_run.run_id;
+          perform ops.emit(v_run.run_id, 'run.waiting', null, p_actor);
+        elsif v_run.not_before > ops.now() then
           update ops.runs set state_reason = 'not_before' where run_id = v_run.run_id;
           perform ops.emit(v_run.run_id, 'run.waiting', null, p_actor, jsonb_build_object('not_before',
               ops.iso(v_run.not_before)));
@@ -6310,7 +6327,9 @@ $$;
 
 -- functions/core/verify_events.sql
 -- Whether a run's events are a gapless chain that ends at the run's head, and the columns agree with the hashed text.
--- Returns {ok, events, broken_at|null, problem|null}. Raises OPN01.
+-- Returns {ok, events, broken_at|null, problem|null, dropped_at|null}; events is how many were verified. Where the
+-- run's month was dropped (ops.drop_partitions), ok is null, never true: the part that came after is verified, if there
+-- is any, and nothing more can be. Raises OPN01.
 create or replace function ops.verify_events(p_run_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -6318,13 +6337,24 @@ declare
   v_run    ops.runs;
   v_event  ops.events;
   v_prev   bytea  := decode(repeat('00', 32), 'hex');
-  v_seq    bigint := 0;
+  v_gone   bigint := 0;
+  v_seq    bigint;
+  v_at     timestamptz;
   v_broken text;
 begin
   select * into v_run from ops.runs r where r.run_id = p_run_id;
   if v_run.run_id is null then
     perform ops.fail('OPN01', format('there is no run %s', p_run_id));
   end if;
+  select d.dropped_at into v_at from ops.dropped_partitions d
+   where d.parent = 'events' and d.from_run_id <= p_run_id and p_run_id < d.to_run_id;
+  if v_at is not null then
+    -- from the first event that is left, or from the head
+    select coalesce(min(e.seq) - 1, v_run.event_seq) into v_gone from ops.events e where e.run_id = p_run_id;
+    v_prev := coalesce((select e.prev_hash from ops.events e where e.run_id = p_run_id and e.seq = v_gone + 1),
+                       v_run.event_head);
+  end if;
+  v_seq := v_gone;
   for v_event in select * from ops.events e where e.run_id = p_run_id order by e.seq loop
     v_seq := v_seq + 1;
     v_broken := case
@@ -6343,8 +6373,13 @@ begin
   if v_broken is null and (v_seq <> v_run.event_seq or v_prev <> v_run.event_head) then
     v_broken := 'the chain does not end at the run''s head';
   end if;
-  return jsonb_build_object('ok', v_broken is null, 'events', v_seq, 'problem', v_broken,
-                            'broken_at', case when v_broken is not null then v_seq end);
+  return jsonb_build_object(
+    'ok', case when v_broken is not null then false when v_at is null then true end,
+    'events', v_seq - v_gone,
+    'problem', coalesce(v_broken, case when v_at is not null
+      then format('the first %s of %s events were dropped with their month', v_gone, v_run.event_seq) end),
+    'broken_at', case when v_broken is not null then v_seq end,
+    'dropped_at', ops.iso(v_at));
 end
 $$;
 
@@ -6945,6 +6980,8 @@ create or replace trigger events_never_truncated before truncate on ops.events
   for each statement execute function ops.refuse_change();
 create or replace trigger events_default_never_truncated before truncate on ops.events_default
   for each statement execute function ops.refuse_change();
+create or replace trigger dropped_partitions_append_only before update or delete on ops.dropped_partitions
+  for each row execute function ops.refuse_change();
 create or replace trigger cap_ledger_append_only before update or delete on ops.cap_ledger
   for each row execute function ops.refuse_change();
 
@@ -7382,7 +7419,8 @@ declare
   v_least numeric := case p_key when 'lease_seconds' then 10 else 1 end;
   v_most numeric := case p_key when 'lease_seconds' then 3600 when 'claim_wait_seconds' then 60
                                when 'log_chunk_bytes' then 1048576 when 'partitions_ahead' then 120
-                               when 'max_expirations' then 100 else 31536000 end;
+                               when 'max_expirations' then 100
+                               when 'events_kept_months' then 1200 when 'logs_kept_months' then 1200 else 31536000 end;
 begin
   if jsonb_typeof(p_value) is distinct from 'number' or p_value::numeric not between v_least and v_most
      or p_value::numeric <> floor(p_value::numeric) then
@@ -7599,6 +7637,37 @@ begin
       jsonb_build_object('workspaces', to_jsonb(v_caller.workspaces)), 'Name workspaces of your own.');
   end if;
   return ops.insert_token(p_token_sha256, p_body);
+end
+$$;
+
+-- functions/edge/drop_partitions.sql
+-- Drop the oldest partition of events or logs that is over its time (see ops.old_partitions), and write down that it
+-- was: the heads of its chains stay on the runs, and ops.verify_events tells what is gone from what is missing. Returns
+-- {dropped: [name], skipped: [name]}; one a call, so that it holds up one table, and never waits long for a lock: the
+-- next call tries again. A month whose rows went into a default partition stays there.
+create or replace function ops.drop_partitions() returns jsonb
+language plpgsql security definer set search_path = '' set lock_timeout = '2s'
+as $$
+declare
+  v_old     record;
+  v_dropped text[] := '{}';
+  v_skipped text[] := '{}';
+  v_busy    text[] := '{}';
+begin
+  for v_old in select * from ops.old_partitions() loop
+    continue when v_old.parent = any (v_busy);
+    begin
+      execute format('drop table ops.%I', v_old.name);
+      insert into ops.dropped_partitions (name, parent, from_run_id, to_run_id, dropped_at)
+      values (v_old.name, v_old.parent, v_old.from_run_id, v_old.to_run_id, ops.now());
+      v_dropped := array[v_old.name];
+      exit;
+    exception when lock_not_available then
+      v_skipped := v_skipped || v_old.name;
+      v_busy := v_busy || v_old.parent;
+    end;
+  end loop;
+  return jsonb_build_object('dropped', v_dropped, 'skipped', v_skipped);
 end
 $$;
 
@@ -8162,6 +8231,30 @@ language sql immutable parallel safe
 return '[\u0001-\u001f\u007f-\u009f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f'
   || '\u2028-\u202e\u2060-\u206f\ufdd0-\ufdef\ufeff\ufff0-\ufffb\ufffe\uffff\U000110bd\U000110cd'
   || '\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]';
+
+-- functions/edge/old_partitions.sql
+-- The monthly partitions that are over their time, the oldest first: of a month that was over before the months to keep
+-- began, and so was each of its runs. The run_ids of a month are those from from_run_id to before to_run_id. A run that
+-- has not ended keeps its month, whatever its age: what happens to it is still told.
+create or replace function ops.old_partitions()
+returns table (parent text, name text, from_run_id uuid, to_run_id uuid)
+language sql stable set search_path = ''
+as $$
+  select k.parent, c.relname::text, f.from_run_id, f.to_run_id
+    from (values ('events', 'events_kept_months'), ('run_logs', 'logs_kept_months')) k (parent, setting)
+    join pg_inherits i on i.inhparent = to_regclass('ops.' || k.parent)
+    join pg_class c on c.oid = i.inhrelid and c.relname ~ ('^' || k.parent || '_[0-9]{4}_[0-9]{2}$')
+   cross join lateral (select to_date(right(c.relname, 7), 'YYYY_MM')::timestamp as begins,
+                              date_trunc('month', ops.now() at time zone 'UTC')
+                                - make_interval(months => ops.setting_number(k.setting)::int) as kept_from) m
+   cross join lateral (select ops.uuid7_floor(m.begins at time zone 'UTC') as from_run_id,
+                              ops.uuid7_floor((m.begins + interval '1 month') at time zone 'UTC') as to_run_id) f
+   where m.begins + interval '1 month' <= m.kept_from
+     and not exists (select from ops.runs r
+                      where r.run_id >= f.from_run_id and r.run_id < f.to_run_id
+                        and (r.finished_at is null or r.finished_at >= m.kept_from at time zone 'UTC'))
+   order by m.begins, k.parent
+$$;
 
 -- functions/edge/page_cursor.sql
 -- Where a page starts, from a cursor that a former page answered; null at the start.
@@ -8907,7 +9000,7 @@ declare
     'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'info', 'verify_events',
     -- reactor
     'expire_leases', 'promote_due', 'pending_publications', 'commit_publication_as_reactor', 'ensure_partitions',
-    'lead', 'events_since'];
+    'drop_partitions', 'lead', 'events_since'];
   v_verb     text;
   v_function regprocedure;
 begin

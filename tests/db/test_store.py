@@ -161,6 +161,7 @@ async def test_the_reactors_duties_answer(store, operator):
     assert isinstance(await store.promote_due(10), dict)
     assert await store.pending_publications(10) == []
     assert (await store.ensure_partitions())["created"] == []
+    assert await store.drop_partitions() == {"dropped": [], "skipped": []}
     start = await store.events_since(None)
     await store.put_template(operator, "job", SPEC)
     await store.submit_run(operator, {"template": "job", "params": {}})

@@ -20,7 +20,7 @@ declare
     'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'info', 'verify_events',
     -- reactor
     'expire_leases', 'promote_due', 'pending_publications', 'commit_publication_as_reactor', 'ensure_partitions',
-    'lead', 'events_since'];
+    'drop_partitions', 'lead', 'events_since'];
   v_verb     text;
   v_function regprocedure;
 begin

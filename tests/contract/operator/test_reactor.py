@@ -116,6 +116,21 @@ async def test_the_partitions_of_the_coming_months_are_made(
         await until(lambda: server.ops.value(count) > 1)
 
 
+async def test_a_month_of_events_that_is_over_its_time_is_dropped(
+    pg18: Database, tokens: Ops, object_store: Seaweed, tmp_path: Path
+) -> None:
+    for month in ("2001-01-01Z", "2001-02-01Z"):
+        tokens.admin.execute(
+            "select ops.create_partition('events', 'events_' || to_char(%s::timestamptz, 'YYYY_MM'), %s)",
+            (month, month),
+        )
+    tokens.admin.execute("update ops.settings set value = '12' where key = 'events_kept_months'")
+    left = "select count(*) from pg_class where relname like 'events_2001%%' and relkind = 'r'"
+    async with serving(pg18, object_store, tmp_path, reactor=True) as server:
+        await until(lambda: server.ops.value(left) == 0)
+    assert tokens.value("select count(*) from ops.dropped_partitions") == 2
+
+
 async def test_of_two_servers_only_one_leads_and_the_other_takes_over(pg18: Database, tokens: Ops) -> None:
     rounds: list[str] = []
 

@@ -8,7 +8,8 @@ declare
   v_least numeric := case p_key when 'lease_seconds' then 10 else 1 end;
   v_most numeric := case p_key when 'lease_seconds' then 3600 when 'claim_wait_seconds' then 60
                                when 'log_chunk_bytes' then 1048576 when 'partitions_ahead' then 120
-                               when 'max_expirations' then 100 else 31536000 end;
+                               when 'max_expirations' then 100
+                               when 'events_kept_months' then 1200 when 'logs_kept_months' then 1200 else 31536000 end;
 begin
   if jsonb_typeof(p_value) is distinct from 'number' or p_value::numeric not between v_least and v_most
      or p_value::numeric <> floor(p_value::numeric) then
