@@ -169,7 +169,9 @@ def lost(error: httpx.TransportError, what: str) -> Unreachable:
 
 
 def _post(operation: str, path: str, body: BaseModel, model: type[T], wait_seconds: float = 0.0) -> Call[T]:
-    return Call(operation, "POST", path, reader(model), body.model_dump_json(by_alias=True).encode(), wait_seconds)
+    # What was not set is not sent: an older server refuses members that it does not know.
+    sent = body.model_dump_json(by_alias=True, exclude_unset=True)
+    return Call(operation, "POST", path, reader(model), sent.encode(), wait_seconds)
 
 
 def _nothing(_: bytes) -> None:

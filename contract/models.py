@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from typing_extensions import TypeAliasType
 
 from contract.uuids import Uuid
@@ -36,6 +36,24 @@ Labels = TypeAliasType(
 Usage = TypeAliasType("Usage", Annotated[dict[str, float], Field(max_length=64)])
 """
 Measured use, for instance wall_seconds, cpu_seconds, memory_peak_bytes. Names carry their unit.
+"""
+
+
+MetricsAdditionalProperty = TypeAliasType(
+    "MetricsAdditionalProperty",
+    Annotated[float, Field(ge=-1.7976931348623157e+308, le=1.7976931348623157e+308)],
+)
+
+
+Metrics = TypeAliasType(
+    "Metrics",
+    Annotated[
+        dict[Annotated[str, StringConstraints(min_length=1, max_length=63)], MetricsAdditionalProperty],
+        Field(max_length=50),
+    ],
+)
+"""
+What the work measures of itself, name to finite number, for instance a model's loss. The latest values, whole.
 """
 
 
@@ -264,6 +282,10 @@ class HeartbeatRun(BaseModel):
     epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
     progress: Progress | None = None
     usage: Usage | None = None
+    metrics: Metrics | None = None
+    """
+    Since 1.1. Take the place of those sent before; null or absent: those stay.
+    """
 
 
 class HeartbeatRequest(BaseModel):
@@ -622,6 +644,10 @@ class SucceededReport(BaseModel):
     outcome: Literal['succeeded']
     idempotency_key: Annotated[str, Field(max_length=200, min_length=1)]
     usage: Usage = {}
+    metrics: Metrics | None = None
+    """
+    Since 1.1. Take the place of those sent before; null or absent: those stay.
+    """
     finished_at: AwareDatetime
     cap_ledger: Annotated[
         list[CapLedgerEntry], Field(max_length=100, validate_default=True)
@@ -642,6 +668,10 @@ class FailedReport(BaseModel):
     outcome: Literal['failed']
     idempotency_key: Annotated[str, Field(max_length=200, min_length=1)]
     usage: Usage = {}
+    metrics: Metrics | None = None
+    """
+    Since 1.1. Take the place of those sent before; null or absent: those stay.
+    """
     finished_at: AwareDatetime
     cap_ledger: Annotated[
         list[CapLedgerEntry], Field(max_length=100, validate_default=True)
@@ -660,6 +690,10 @@ class CancelledReport(BaseModel):
     outcome: Literal['cancelled']
     idempotency_key: Annotated[str, Field(max_length=200, min_length=1)]
     usage: Usage = {}
+    metrics: Metrics | None = None
+    """
+    Since 1.1. Take the place of those sent before; null or absent: those stay.
+    """
     finished_at: AwareDatetime
     cap_ledger: Annotated[
         list[CapLedgerEntry], Field(max_length=100, validate_default=True)
@@ -678,6 +712,10 @@ class CappedReport(BaseModel):
     outcome: Literal['capped']
     idempotency_key: Annotated[str, Field(max_length=200, min_length=1)]
     usage: Usage = {}
+    metrics: Metrics | None = None
+    """
+    Since 1.1. Take the place of those sent before; null or absent: those stay.
+    """
     finished_at: AwareDatetime
     cap_ledger: Annotated[
         list[CapLedgerEntry], Field(max_length=100, validate_default=True)

@@ -16,7 +16,7 @@ from psycopg import AsyncConnection, errors
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 
-from ops_schema._store_queries import CHANNELS, QUERIES
+from ops_schema._store_queries import CHANNELS, KEEPING, QUERIES
 from ops_schema.errors import OpsError, StoreBusy, StoreUnavailable
 
 log = logging.getLogger("ops_schema.store")
@@ -143,20 +143,21 @@ class Connections:
         found = await self.rows(name, *arguments)
         return found[0][0] if found else None
 
-    async def rows(self, name: str, *arguments: Any) -> list[tuple[Any, ...]]:
-        """The rows that the named query answers. Raises OpsError or StoreUnavailable."""
+    async def rows(self, name: str, *arguments: Any, keep_ready: bool = False) -> list[tuple[Any, ...]]:
+        """The rows that the named query answers. Raises OpsError or StoreUnavailable. keep_ready: see KEEPING."""
+        query = KEEPING[name] if keep_ready else QUERIES[name]
         for attempt in range(RETRIES):
             try:
-                return await self._rows_once(name, arguments)
+                return await self._rows_once(name, query, arguments)
             except (errors.DeadlockDetected, errors.SerializationFailure):
                 # The transaction was rolled back whole, so the same call may go again.
                 await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter, not a secret
         raise StoreUnavailable(f"{name}: gave way to other transactions {RETRIES} times. {UNAVAILABLE_HINT}")
 
-    async def _rows_once(self, name: str, arguments: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    async def _rows_once(self, name: str, query: str, arguments: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         try:
             async with asyncio.timeout(self._wait_seconds + self._call_seconds), self._connection() as connection:
-                return await (await connection.execute(QUERIES[name], arguments)).fetchall()
+                return await (await connection.execute(query, arguments)).fetchall()
         except (errors.DeadlockDetected, errors.SerializationFailure):
             raise
         except (TimeoutError, PoolClosed, psycopg.InterfaceError) as error:

@@ -69,6 +69,7 @@ QUERIES: Final[dict[str, str]] = {
     "pending_publications": "select ops.pending_publications(%s)",
     "commit_publication_as_reactor": "select ops.commit_publication_as_reactor(%s, %s, %s)",
     "ensure_partitions": "select ops.ensure_partitions()",
+    "drop_partitions": "select ops.drop_partitions()",
     "lead": "select ops.lead(%s, %s, %s)",
     "events_since": "select ops.events_since(%s, %s)",
 }
@@ -99,3 +100,34 @@ EVENT_WRITERS: Final[frozenset[str]] = frozenset(
     }
 )
 """The statements that may write events."""
+
+READY_MAKERS: Final[frozenset[str]] = frozenset(
+    {
+        "submit_run",
+        "cancel_run",
+        "retry_run",
+        "resume_run",
+        "reschedule_run",
+        "requeue_run",
+        "replay_each",
+        "leave_executor",
+        "commit_publication",
+        "commit_publication_as_reactor",
+        "expire_leases",
+        "promote_due",
+    }
+)
+"""The statements that notify what they made claimable."""
+
+
+def _keeping(name: str) -> str:
+    # Inside a subquery that cannot be flattened, so that its answer is there before what was kept is asked for; and a
+    # function in FROM has its row before the verb in the SELECT list is called.
+    call = QUERIES[name].replace("ordinal, code, detail from ", "").removeprefix("select ")
+    columns = "(v.value).ordinal, (v.value).code, (v.value).detail" if name.endswith("_each") else "v.value"
+    return f"select {columns}, ops.kept_ready() from (select {call} as value from ops.keep_ready() offset 0) v"  # noqa: S608 - constants
+
+
+KEEPING: Final[dict[str, str]] = {name: _keeping(name) for name in READY_MAKERS}
+"""name -> statement that notifies nothing, and answers what became claimable in one more column: "kind:count,…", or
+null."""

@@ -14,7 +14,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from ops_schema._store_connection import Connections
-from ops_schema._store_queries import EVENT_WRITERS
+from ops_schema._store_queries import EVENT_WRITERS, READY_MAKERS
 from ops_schema._store_steering import SteeringQueries, Steers
 
 PATIENCE_MS = 1000
@@ -95,11 +95,13 @@ class Store(Steers, Protocol):
     async def pending_publications(self, limit: int = 10) -> list[Json]: ...
     async def commit_publication_as_reactor(self, run_id: Id, output: str, body: Body) -> Json: ...
     async def ensure_partitions(self) -> Json: ...
+    async def drop_partitions(self) -> Json: ...
     async def lead(self, name: str, holder: str, seconds: float) -> bool: ...
     async def events_since(self, cursor: str | None, limit: int = 500) -> Json: ...
 
     def listen(self) -> AsyncIterator[tuple[str, str]]: ...
     def on_events(self, callback: Callable[[], None]) -> Callable[[], None]: ...
+    def on_ready(self, callback: Callable[[str], None]) -> Callable[[], None]: ...
     async def health(self) -> Json: ...
 
 
@@ -110,6 +112,7 @@ class PostgresStore(SteeringQueries):
         """options: see Connections (min_size, max_size, wait_seconds, call_seconds, prepare_threshold, warm_up)."""
         self._connections = Connections(conninfo, **options)
         self._event_callbacks: list[Callable[[], None]] = []
+        self._tell_ready: Callable[[str], None] | None = None
 
     @classmethod
     async def open(cls, conninfo: str = "", **options: Any) -> PostgresStore:
@@ -140,6 +143,12 @@ class PostgresStore(SteeringQueries):
         """
         self._event_callbacks.append(callback)
         return lambda: self._event_callbacks.remove(callback)
+
+    def on_ready(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        """Tell this callback, the only one, what calls made claimable, "kind:count,…", after their commit, and leave it
+        to notify others (tell_ready). Answers what ends it."""
+        self._tell_ready = callback
+        return lambda: setattr(self, "_tell_ready", None)
 
     async def health(self) -> Json:
         """The `info` answer when the database works; StoreUnavailable when it does not."""
@@ -346,6 +355,10 @@ class PostgresStore(SteeringQueries):
         """Make the partitions of the coming weeks: {created: [name]}."""
         return await self._json("ensure_partitions")
 
+    async def drop_partitions(self) -> Json:
+        """Drop the oldest partition that is over its time: {dropped: [name], skipped: [name]}; one a call."""
+        return await self._json("drop_partitions")
+
     async def lead(self, name: str, holder: str, seconds: float) -> bool:
         """Take or renew the duty `name` for `seconds`; False while another holds it."""
         return bool(await self._value("lead", name, holder, seconds))
@@ -363,11 +376,14 @@ class PostgresStore(SteeringQueries):
         return rows[0][0] if rows else None
 
     async def _rows(self, name: str, *arguments: Any) -> list[tuple[Any, ...]]:
-        rows = await self._connections.rows(name, *arguments)
+        tell = self._tell_ready if name in READY_MAKERS else None
+        rows = await self._connections.rows(name, *arguments, keep_ready=tell is not None)
         if name in EVENT_WRITERS:
             for callback in self._event_callbacks:
                 callback()
-        return rows
+        if tell and rows and rows[0][-1]:
+            tell(rows[0][-1])
+        return [row[:-1] for row in rows] if tell else rows
 
 
 def _principal(found: Json | None) -> Principal | None:

@@ -99,6 +99,7 @@ class Handler(BaseHTTPRequestHandler):
             if raw and "application/json" not in self.headers.get("content-type", ""):
                 raise make("unsupported_media_type", f"{self.headers.get('content-type')} is not read here")
             body = checked(operation, raw)
+            self.room.edition.check(operation, body)
             with self.room.changing():
                 status, answer = self.plane.verbs[operation](body, **parameters)
             return status, self.room.edition.told(operation, answer), "application/json"

@@ -33,6 +33,7 @@ from executors.runtime.child import TaskError
 def run(context, lines=0, artifact_bytes=0, sleep_seconds=0, fail=None):
     for number in range(1, lines + 1):
         print(f"line {number} of {lines} \\u2013 gr\\u00fc\\u00dfe", flush=True)
+    context.metric("lines", lines)
     if artifact_bytes:
         context.artifact("conformance.bin", bytes(i % 251 for i in range(artifact_bytes)))
     end = time.monotonic() + sleep_seconds

@@ -84,8 +84,12 @@ def create_executor_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with services.ready.running():
-            yield
+        end = store.on_ready(services.teller.tell)
+        try:
+            async with services.ready.running():
+                yield
+        finally:
+            end()
 
     app = FastAPI(title="Lakehouse Control Room", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     install_executor_plane(app, services)

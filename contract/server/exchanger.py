@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,11 +11,12 @@ from uuid import UUID
 
 from contract.errors import ContractError
 from contract.server.lanes import Lanes, Limits
-from contract.server.problems import from_ops_error
-from ops_schema.errors import OpsError
+from contract.server.problems import from_ops_error, internal
+from ops_schema.errors import OpsError, StoreUnavailable
 from ops_schema.store import MemberAnswer, Principal, Store
 
 JsonObject = dict[str, Any]
+log = logging.getLogger("contract.server")
 NEXT_DUE = -1
 SERVER_TIME = -2
 MADE_READY = -3
@@ -47,7 +49,8 @@ class Carried:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request: its reports and claims as the store takes them, which are in one transaction."""
+    """A request: its reports and claims as the store takes them, which are in one transaction as long as none of them
+    meets an error that nobody expected."""
 
     reports: list[JsonObject]
     claims: list[JsonObject]
@@ -83,8 +86,30 @@ class Exchanger:
         return carried.answers[0].checked()
 
     async def carry(self, reports: list[JsonObject], claims: list[JsonObject]) -> Carried:
-        """The answers, reports first, each list in its order. Raises StoreUnavailable: then nothing is known."""
-        return await self._lanes.carry(Exchange(reports, claims))
+        """The answers, reports first, each list in its order. Raises StoreUnavailable (then nothing is known),
+        and what a single member met that nobody expected."""
+        try:
+            return await self._lanes.carry(Exchange(reports, claims))
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            if len(reports) + len(claims) <= 1:
+                raise
+            log.warning("action=exchange_failed members=%d they go one by one: %s", len(reports) + len(claims), error)
+        return await self._singly([*(Exchange([one], []) for one in reports), *(Exchange([], [one]) for one in claims)])
+
+    async def _singly(self, members: Sequence[Exchange]) -> Carried:
+        """Each in a transaction of its own, in their order: a claim can have what a report frees, as it could before.
+        Nothing was kept of the common one, and each may be sent again, so that an outage on the way costs nothing."""
+        answers: list[Answer] = []
+        for member in members:
+            try:
+                answers += (await self._lanes.carry(member)).answers
+            except StoreUnavailable:
+                raise
+            except Exception as error:
+                answers.append(Answer(error=from_ops_error(error) if isinstance(error, OpsError) else internal(error)))
+        return Carried(answers, (await self._lanes.carry(Exchange([], []))).server_time)
 
     async def _statement(self, batch: Sequence[Exchange]) -> list[Carried]:
         reports = [member for request in batch for member in request.reports]

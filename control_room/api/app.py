@@ -64,6 +64,7 @@ def create_app(
             if own_store is not None:
                 await stack.enter_async_context(own_store)
             stack.callback(door.on_events(ctx.hub.wake))
+            stack.callback(door.on_ready(services.teller.tell))
             await stack.enter_async_context(services.ready.running())
             await stack.enter_async_context(_running(duties))
             log.info("action=started pages=%d", ctx.dashboard.warm())

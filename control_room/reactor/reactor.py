@@ -12,7 +12,7 @@ from uuid import uuid4
 from control_room.reactor.clock import Clock, SystemClock
 from control_room.reactor.duty import Duty
 from control_room.reactor.leader import Leader
-from control_room.reactor.partitions import ensure
+from control_room.reactor.partitions import drop, ensure
 from control_room.reactor.promoter import promote
 from control_room.reactor.publisher import Publisher
 from control_room.reactor.sweeper import sweep
@@ -34,6 +34,7 @@ def standard_duties(store: Store, connections_file: Path | None, clock: Clock) -
         Duty("promote_due", 0.5, partial(promote, store)),
         Duty("publish", 2.0, Publisher(store, connections_file, clock).publish),
         Duty("ensure_partitions", DAY, partial(ensure, store)),
+        Duty("drop_partitions", DAY, partial(drop, store)),
     )
 
 

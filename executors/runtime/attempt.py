@@ -26,7 +26,7 @@ from executors.runtime.journal import Journal
 from executors.runtime.kinds import ExecutorKind
 from executors.runtime.logs import Chunk, LogBook, LogShipper
 from executors.runtime.memory import oom_kills
-from executors.runtime.notes import MISFITS, Notes, bounded_usage
+from executors.runtime.notes import MISFITS, Notes
 from executors.runtime.policy import GivenUp, Persistence
 from executors.runtime.process import ChildProcess, ChildSpec, Spawner, child_environment, kill_orphans
 from executors.runtime.run_keys import run_connections
@@ -66,7 +66,9 @@ class Workshop:
 class Attempt:
     """A claimed run at work. ``run`` is the thread's body; all other methods may be called from any thread."""
 
-    def __init__(self, run: models.ClaimedRun, shop: Workshop) -> None:
+    def __init__(self, run: models.ClaimedRun, shop: Workshop, contract_version: str) -> None:
+        """contract_version: what the control room that gave the run speaks."""
+        self._contract_version = contract_version
         self.run_id, self.epoch, self.claimed = str(run.run_id), run.epoch, run
         self.gone = threading.Event()
         self.reporting = False
@@ -88,11 +90,12 @@ class Attempt:
     # What heartbeats need -----------------------------------------------------------------------------------------
 
     def state(self) -> models.HeartbeatRun:
-        """Progress and usage so far."""
+        """Progress, usage and metrics so far."""
         with self._lock:
             progress = models.Progress(**self._notes.progress) if self._notes.progress else None
-            usage = bounded_usage(self._measured(), self._notes.usage)
-        return models.HeartbeatRun(run_id=self.claimed.run_id, epoch=self.epoch, progress=progress, usage=usage)
+            usage, metrics = self._notes.told(self._measured(), self._contract_version)
+        run_id, more = self.claimed.run_id, {"metrics": metrics} if metrics else {}
+        return models.HeartbeatRun(run_id=run_id, epoch=self.epoch, progress=progress, usage=usage, **more)
 
     def stop(self, stop: Stop) -> None:
         """End the child. Superseded and lapsed also end every wait: nothing may be said any more."""
@@ -222,8 +225,8 @@ class Attempt:
         uploads.finish()
         if uploads.breach and all(breach.cap != uploads.breach.cap for breach in end.breaches):
             end.breaches.append(uploads.breach)
-        usage = self._final_usage(end, book.observed, uploads.bytes)
-        facts = self._facts(usage, finished, uploads.error, oom_kills() > oom_before)
+        measured = self._final_measures(end, book.observed, uploads.bytes)
+        facts = self._facts(measured, finished, uploads.error, oom_kills() > oom_before)
         body = outcome.conclude(end, facts)
         return self._redactor.json(body) if body else None
 
@@ -337,28 +340,29 @@ class Attempt:
     def _ship(self, chunks: list[Chunk]) -> bool:
         return self._shop.delivery.send_logs(self.run_id, self.epoch, chunks, self._persist)
 
-    def _final_usage(self, end: ChildEnd, log_bytes: int, artifact_bytes: int) -> Mapping[str, float]:
-        measured = {
+    def _final_measures(self, end: ChildEnd, log_bytes: int, artifact_bytes: int) -> Mapping[str, float]:
+        return {
             "wall_seconds": round(end.wall_seconds, 3),
             "cpu_seconds": end.cpu_seconds,
             "memory_peak_bytes": float(end.memory_peak),
             "log_bytes": float(log_bytes),
             "artifact_bytes": float(artifact_bytes),
         }
-        return bounded_usage(measured, self._notes.usage)
 
     def _facts(
         self,
-        usage: Mapping[str, float],
+        measured: Mapping[str, float],
         finished: datetime | None = None,
         upload_error: Json | None = None,
         oom_killed: bool = False,
     ) -> outcome.Facts:
+        usage, metrics = self._notes.told(measured, self._contract_version)
         return outcome.Facts(
             self.run_id,
             self.epoch,
             finished or datetime.now(UTC),
             usage,
+            metrics,
             tuple(self._notes.publications.values()),
             upload_error,
             oom_killed,

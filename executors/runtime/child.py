@@ -112,7 +112,7 @@ class Context:
         self._control.send("progress", **{name: value for name, value in fields.items() if value is not None})
 
     def metric(self, name: str, value: float) -> None:
-        """Record a number in the run's usage under ``metrics``; the last value of a name stays."""
+        """Record a number among the run's metrics, shown while it works; the last value of a name stays."""
         self._control.send("metric", name=name, value=float(value))
 
     def usage(self, **fields: float) -> None:

@@ -123,13 +123,13 @@ class Heartbeats:
             self._renewed(attempts, answer, sent_at)
 
     def _ask(self, executor_id: str, attempts: Sequence[Beating]) -> models.HeartbeatResponse:
-        """Renew all leases; without progress and usage when these are refused: a lease needs run and epoch only."""
+        """Renew all leases; without what it tells of the work when that is refused: a lease needs no more."""
         try:
             full = self._request([attempt.state() for attempt in attempts])
             answer = self._client.heartbeat(executor_id, full, retry=NO_RETRY)
         except (Invalid, *MISFITS) as error:
             if not self._bare:
-                self._journal.error("heartbeat.bare", f"sent without progress and usage: {str(error)[:500]}")
+                self._journal.error("heartbeat.bare", f"sent without progress, usage and metrics: {str(error)[:500]}")
             self._bare = True
             return self._client.heartbeat(executor_id, self._request(bare_states(attempts)), retry=NO_RETRY)
         self._bare = False

@@ -1,4 +1,4 @@
-"""What a child told about itself so far: progress, usage, publications. Any program may write these messages.
+"""What a child told about itself so far: progress, usage, metrics, publications. Any program may write these messages.
 
 Only what the contract and its store can hold is kept: one run's odd number must not spoil the request that carries the
 state of all runs.
@@ -16,7 +16,10 @@ from executors.runtime.text import Redactor, clean_text
 
 Json = dict[str, Any]
 USAGE_LIMIT = 64
+METRICS_LIMIT = 50
 NAME_CHARACTERS = 200
+METRIC_CHARACTERS = 63
+WITHOUT_METRICS = "1.0"  # the contract version in which they stand among the usage
 MESSAGE_CHARACTERS = 1024
 UNIT_CHARACTERS = 64
 # What reading a value of a stranger may raise.
@@ -29,6 +32,7 @@ class Notes:
 
     progress: Json | None = None
     usage: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
     publications: dict[str, Json] = field(default_factory=dict)
 
     def take(self, kind: str, fields: Json, redactor: Redactor) -> None:
@@ -39,18 +43,30 @@ class Notes:
             found = models.Publication(**fields)
             self.publications[found.output] = found.model_dump(mode="json", by_alias=True)
         elif kind == "metric":
-            self._measure({fields["name"]: fields["value"]}, redactor)
+            self._metric(name_of(fields["name"], redactor)[:METRIC_CHARACTERS], finite(fields["value"]))
         elif kind == "usage":
-            self._measure(fields, redactor)
+            self._measure({name_of(name, redactor): finite(value) for name, value in fields.items()})
         else:
             raise ValueError("unknown type")
 
-    def _measure(self, values: Mapping[Any, Any], redactor: Redactor) -> None:
-        found = {name_of(name, redactor): finite(value) for name, value in values.items()}
+    def _metric(self, name: str, value: float) -> None:
+        if not name:
+            raise ValueError("a metric needs a name")
+        if name not in self.metrics and len(self.metrics) >= METRICS_LIMIT:
+            raise ValueError(f"a run has at most {METRICS_LIMIT} metrics; put the others into an artifact")
+        self.metrics[name] = value
+
+    def _measure(self, found: dict[str, float]) -> None:
         merged = self.usage | found
         self.usage = dict(list(merged.items())[:USAGE_LIMIT])
         if len(merged) > USAGE_LIMIT:
-            raise ValueError(f"a run has at most {USAGE_LIMIT} metrics; put the others into an artifact")
+            raise ValueError(f"a run's usage has at most {USAGE_LIMIT} figures; put the others into an artifact")
+
+    def told(self, measured: Mapping[str, float], contract_version: str) -> tuple[dict[str, float], dict[str, float]]:
+        """(usage, metrics) as that version of the contract takes them: 1.0 has the latter among the former."""
+        if contract_version == WITHOUT_METRICS:
+            return bounded_usage(measured, self.usage | self.metrics), {}
+        return bounded_usage(measured, self.usage), dict(self.metrics)
 
 
 def progress_of(fields: Mapping[str, Any], redactor: Redactor) -> Json:

@@ -27,6 +27,7 @@ class Facts:
     epoch: int
     finished_at: datetime
     usage: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
     publications: Sequence[Json] = ()
     upload_error: Json | None = None
     oom_killed: bool = False
@@ -72,6 +73,7 @@ def common(facts: Facts) -> Json:
         "epoch": facts.epoch,
         "idempotency_key": f"{facts.run_id}/{facts.epoch}",
         "usage": dict(list(facts.usage.items())[:USAGE_LIMIT]),
+        **({"metrics": dict(facts.metrics)} if facts.metrics else {}),
         "finished_at": facts.finished_at.isoformat(),
         "cap_ledger": [],
     }

@@ -63,6 +63,7 @@ class Worker:
         self._journal, self._clock = journal, clock
         self._instance_id = uuid.uuid4()
         self._registration: models.Registration | None = None
+        self._contract_version = SPOKEN.max
         self._draining = threading.Event()
         self._hurry = threading.Event()
         self._gone = threading.Event()
@@ -214,7 +215,7 @@ class Worker:
             except ContractError as error:
                 self._journal.error("executor.refused", str(error))
                 raise
-            self._registration = found
+            self._registration, self._contract_version = found, found.contract_version
             self._journal.info(
                 "executor.registered",
                 executor_id=str(found.executor_id),
@@ -318,7 +319,7 @@ class Worker:
         return []
 
     def _begin(self, run: models.ClaimedRun, shop: Workshop) -> None:
-        attempt = Attempt(run, shop)
+        attempt = Attempt(run, shop, self._contract_version)
         with self._changed:
             if (attempt.run_id, attempt.epoch) in self._begun:
                 return

@@ -66,6 +66,8 @@ insert into ops.settings (key, value) values
   ('claim_floor_rescan_seconds', '10'),          -- how often it is computed from the very start
   ('claim_floor_empty_seconds', '3600'),         -- a claim floor that is empty for so long is dropped
   ('claim_request_hours', '24'),                 -- how long a claim's answer can be asked for again
+  ('events_kept_months', '1200'),                -- months of events kept beside the present one: a century
+  ('logs_kept_months', '1200'),                  -- of logs
   ('partitions_ahead', '3');                     -- months of event and log partitions made in advance
 
 -- Duties of the reactor: when each last ran, so that an outage is noticed by whoever comes next.
@@ -452,6 +454,7 @@ create table ops.attempts (
   result          jsonb,
   error           jsonb,
   usage           jsonb       not null default '{}',
+  metrics         jsonb,                         -- what the work measured of itself; while it runs: on the lease
   constraint attempts_pkey primary key (run_id, epoch),
   constraint attempts_run_fkey foreign key (run_id) references ops.runs (run_id),
   constraint attempts_epoch check (epoch >= 1 and attempt >= 1),
@@ -480,6 +483,7 @@ create table ops.leases (
   concurrency_key text,
   progress        jsonb,
   usage           jsonb,
+  metrics         jsonb,
   constraint leases_pkey primary key (run_id),
   constraint leases_epoch check (epoch >= 1)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,
@@ -593,6 +597,19 @@ create table ops.events (
 ) partition by range (run_id);
 create index events_xid on ops.events (xid, run_id, seq);
 create table ops.events_default partition of ops.events default;
+
+-- Partitions of events and logs that were dropped because they were over their time, with the run_ids that they held.
+-- It tells a chain that retention took from one that somebody else did.
+create table ops.dropped_partitions (
+  name        text        not null,
+  parent      text        not null,
+  from_run_id uuid        not null,
+  to_run_id   uuid        not null,
+  dropped_at  timestamptz not null,
+  constraint dropped_partitions_pkey primary key (name),
+  constraint dropped_partitions_parent check (parent in ('events', 'run_logs')),
+  constraint dropped_partitions_range check (from_run_id < to_run_id)
+);
 
 -- Logs, keyed by (run, epoch, stream, seq); "offset" is the byte offset of the chunk in its stream.
 create table ops.run_logs (
@@ -1584,7 +1601,8 @@ begin
     idempotency_key = p_body ->> 'idempotency_key', report_digest = ops.digest(p_body),
     result = nullif(p_body -> 'result', 'null'), error = nullif(p_body -> 'error', 'null'),
     usage = coalesce((select l.usage from ops.leases l where l.run_id = a.run_id), '{}')
-            || coalesce(nullif(p_body -> 'usage', 'null'), '{}')
+            || coalesce(nullif(p_body -> 'usage', 'null'), '{}'),
+    metrics = coalesce(ops.metrics_of(p_body), (select l.metrics from ops.leases l where l.run_id = a.run_id))
    where a.run_id = p_attempt.run_id and a.epoch = p_attempt.epoch
   returning * into v_attempt;
   update ops.artifacts set
@@ -2666,7 +2684,7 @@ $$;
 
 -- functions/core/heartbeat.sql
 -- Heartbeat: renew the leases named, all of them in one statement, and say a directive for each.
---   p_body {state: active|draining, runs: [{run_id, epoch, progress|null, usage|null}]}
+--   p_body {state: active|draining, runs: [{run_id, epoch, progress|null, usage|null, metrics?}]}
 -- Returns {directive, heartbeat_seconds, server_time, runs: [{run_id, epoch, directive, lease_deadline|null,
 -- reason|null, grace_seconds|null, caps|null}]} in the order sent. A stale member is told so (superseded,
 -- already_terminal) and never fails the others. Touches leases only, never a run's row, so that it waits for nobody
@@ -2806,7 +2824,8 @@ return coalesce(
   and jsonb_typeof(p_body -> 'idempotency_key') = 'string' and length(p_body ->> 'idempotency_key') between 1 and 200
   and coalesce(p_body -> 'publications', '[]') in ('[]', 'null')
   and coalesce(p_body -> 'cap_ledger', '[]') in ('[]', 'null')
-  and coalesce(jsonb_typeof(p_body -> 'usage'), 'null') in ('object', 'null'), false);
+  and coalesce(jsonb_typeof(p_body -> 'usage'), 'null') in ('object', 'null')
+  and coalesce(jsonb_typeof(p_body -> 'metrics'), 'null') in ('object', 'null'), false);
 
 -- functions/core/is_plain_submit.sql
 -- Whether a submit's body is well formed and asks for nothing that is looked at one by one: no parents, no key but the
@@ -2869,11 +2888,33 @@ create or replace function ops.iso(p_at timestamptz) returns text
 language sql stable parallel safe
 return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 
+-- functions/core/keep_ready.sql
+-- Mutate this transaction: what its verbs make claimable is kept for their caller (ops.kept_ready) instead of notified.
+-- Called before the verb: see ops_schema/_store_queries.py. Verbs that tell of no number, so that all look, notify.
+create or replace function ops.keep_ready() returns boolean
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  perform set_config('ops.kept', '', true);
+  return set_config('ops.keep', 'on', true) = 'on';
+end
+$$;
+
 -- functions/core/keeps_key_alone.sql
 -- Whether a submit may use up an idempotency key without making a run (see ops.deduplicated).
 create or replace function ops.keeps_key_alone(p_body jsonb) returns boolean
 language sql immutable parallel safe
 return coalesce(p_body ->> 'on_conflict' = 'return' and p_body ->> 'idempotency_key' is not null, false);
+
+-- functions/core/kept_ready.sql
+-- What became claimable since ops.keep_ready(), "kind:count,…", or null: for the caller to tell, see ops.tell_ready.
+create or replace function ops.kept_ready() returns text
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  return nullif(current_setting('ops.kept', true), '');
+end
+$$;
 
 -- functions/core/key_is_used.sql
 -- Whether a run that has not ended has this concurrency key.
@@ -3198,6 +3239,14 @@ begin
 end
 $$;
 
+-- functions/core/metrics_of.sql
+-- The metrics that a heartbeat or a report brings of a run, name to number; null when it brings none, or what is none.
+-- 50 names of 63 characters, as the contract has them, are below the bound, however they are written.
+create or replace function ops.metrics_of(p_body jsonb) returns jsonb
+language sql immutable parallel safe
+return case when jsonb_typeof(p_body -> 'metrics') = 'object' and length(p_body ->> 'metrics') <= 40000
+            then p_body -> 'metrics' end;
+
 -- functions/core/missing_input_error.sql
 -- The error of a run whose parent succeeded without leaving what this run reads. p_missing: [{name, output, task_key}].
 create or replace function ops.missing_input_error(p_missing jsonb) returns jsonb
@@ -3324,14 +3373,17 @@ end
 $$;
 
 -- functions/core/notify_gathered.sql
--- Emit: what became claimable since ops.gather_ready(true), in one notification. A verb's last act but its answer.
+-- Emit: what became claimable since ops.gather_ready(true), in one notification, or kept for who asked for it
+-- (ops.keep_ready). A verb's last act but its answer.
 create or replace function ops.notify_gathered() returns void
 language plpgsql volatile set search_path = ''
 as $$
 declare
   v_told text := ops.gathered_ready();
 begin
-  if v_told is not null then
+  if v_told is not null and current_setting('ops.keep', true) = 'on' then
+    perform set_config('ops.kept', concat_ws(',', nullif(current_setting('ops.kept', true), ''), v_told), true);
+  elsif v_told is not null then
     perform pg_notify('ops_ready', v_told);
   end if;
 end
@@ -4161,8 +4213,8 @@ end
 $$;
 
 -- functions/core/renew_leases.sql
--- Mutate: renew the executor's leases among {run_id, epoch, progress, usage}; members that hold none are passed over.
--- Locked in run-id order; no indexed column changes, so each renewal is a HOT update.
+-- Mutate: renew the executor's leases among {run_id, epoch, progress, usage, metrics}; members that hold none are
+-- passed over. Locked in run-id order; no indexed column changes, so each renewal is a HOT update.
 create or replace function ops.renew_leases(p_executor_id uuid, p_runs jsonb) returns void
 language plpgsql volatile set search_path = ''
 as $$
@@ -4171,15 +4223,18 @@ declare
 begin
   with sent as materialized (
     select distinct on (run_id) (m ->> 'run_id')::uuid as run_id, ops.body_epoch(m) as epoch,
-           nullif(m -> 'progress', 'null') as progress, nullif(m -> 'usage', 'null') as usage
+           nullif(m -> 'progress', 'null') as progress, nullif(m -> 'usage', 'null') as usage,
+           ops.metrics_of(m) as metrics
       from jsonb_array_elements(p_runs) m order by run_id, epoch desc
   ), held as materialized (
-    select l.run_id, s.progress, s.usage from ops.leases l join sent s on s.run_id = l.run_id and s.epoch = l.epoch
+    select l.run_id, s.progress, s.usage, s.metrics
+      from ops.leases l join sent s on s.run_id = l.run_id and s.epoch = l.epoch
      where l.executor_id = p_executor_id order by l.run_id for update of l
   )
   update ops.leases l set
     lease_deadline = v_now + ops.seconds(l.lease_seconds), heartbeat_at = v_now,
-    progress = coalesce(h.progress, l.progress), usage = coalesce(h.usage, l.usage)
+    progress = coalesce(h.progress, l.progress), usage = coalesce(h.usage, l.usage),
+    metrics = coalesce(h.metrics, l.metrics)
     from held h where l.run_id = h.run_id;
 end
 $$;
@@ -4520,19 +4575,18 @@ begin
   ), fit as materialized (
     select s.ordinal, s.token_id, s.run_id, (s.body ->> 'epoch')::bigint as epoch, s.body ->> 'idempotency_key' as key,
            nullif(s.body -> 'result', 'null') as result, nullif(s.body -> 'usage', 'null') as usage,
-           ops.digest(s.body) as digest
+           ops.metrics_of(s.body) as metrics, ops.digest(s.body) as digest
       from sent s where s.is_plain and s.nth_of_run = 1 and s.nth_of_key = 1
   ), plain as materialized (
     select s.*, l.executor_id, 'executor:' || e.name as actor, l.progress, r.attempt, r.event_seq, r.event_head,
            greatest(r.event_xid, pg_current_xact_id()) as event_xid,
            l.place as lease_at, a.place as attempt_at, r.place as run_at,
-           coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used,
+           coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used, coalesce(s.metrics, l.metrics) as measured,
            ops.key_of(l.workspace, l.concurrency_key) as freed_key
       from fit s
      cross join lateral (select h.*, h.ctid as place from ops.leases h where h.run_id = s.run_id offset 0) l
       join ops.executors e on e.executor_id = l.executor_id and e.token_id = s.token_id
-      join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and t.revoked_at is null
-                       and (t.expires_at is null or t.expires_at > v_now)
+      join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and ops.token_is_live(t)
      cross join lateral (select u.*, u.ctid as place from ops.runs u where u.run_id = s.run_id offset 0) r
      cross join lateral (
        select t.ctid as place from ops.attempts t where t.run_id = s.run_id and t.epoch = s.epoch offset 0) a
@@ -4551,7 +4605,8 @@ begin
     delete from ops.leases l using hashed h where l.ctid = h.lease_at
   ), closed as (
     update ops.attempts a set outcome = 'succeeded', finished_at = v_now, reported_at = v_now,
-        idempotency_key = h.key, report_digest = h.digest, result = h.result, usage = h.used
+        idempotency_key = h.key, report_digest = h.digest, result = h.result, usage = h.used,
+        metrics = h.measured
       from hashed h where a.ctid = h.attempt_at
   ), finished as (
     update ops.runs r set state = 'succeeded', state_reason = null, finished_at = v_now, error = null,
@@ -4660,7 +4715,7 @@ declare
   v_token ops.tokens;
 begin
   select * into v_token from ops.tokens t where t.token_id = p_token_id;
-  if v_token.token_id is null or v_token.revoked_at is not null or v_token.expires_at <= ops.now() then
+  if v_token.token_id is null or not ops.token_is_live(v_token) then
     perform ops.fail('OPU01', 'the token is unknown, revoked or expired', '{}', 'Log in again or use a valid token.');
   end if;
   if v_token.role <> all (p_roles) then
@@ -4751,7 +4806,7 @@ $$;
 
 -- functions/core/reschedule_each.sql
 -- Mutate and emit: these locked runs, where they wait or are queued, or are pipelines, get another priority or time.
--- The time counts only for those that wait for a time or for parents.
+-- The time counts only for those that wait for a time, for parents or for their pipeline's.
 create or replace function ops.reschedule_each(p_run_ids uuid[], p_schedule jsonb, p_reason text, p_actor text)
 returns void
 language plpgsql volatile set search_path = ''
@@ -4769,7 +4824,7 @@ begin
     v_run := v_old;
     v_run.priority := coalesce((p_schedule ->> 'priority')::int, v_old.priority);
     if p_schedule ? 'not_before' and (v_old.kind = 'pipeline' or v_old.state_reason in
-        ('not_before', 'retry_backoff', 'waiting_on_dependency')) then
+        ('not_before', 'retry_backoff', 'waiting_on_dependency', 'waiting_on_pipeline')) then
       -- now, for one that waits, is a time that has come
       v_run.not_before := coalesce((p_schedule ->> 'not_before')::timestamptz,
                                    case when v_old.not_before is not null then least(v_old.not_before, ops.now()) end);
@@ -5028,7 +5083,8 @@ create or replace function ops.revoke(p_run ops.runs, p_actor text) returns void
 language plpgsql volatile set search_path = ''
 as $$
 begin
-  update ops.attempts set outcome = 'cancelled', finished_at = ops.now()
+  update ops.attempts set outcome = 'cancelled', finished_at = ops.now(),
+    metrics = (select l.metrics from ops.leases l where l.run_id = p_run.run_id)
    where run_id = p_run.run_id and epoch = p_run.epoch and outcome = 'running';
   update ops.artifacts set state = 'orphaned', orphaned_at = ops.now()
    where run_id = p_run.run_id and epoch = p_run.epoch and state in ('begun', 'recorded');
@@ -5608,8 +5664,7 @@ begin
              'template_version', t.version, 'template_digest', t.digest, 'params_digest', v_mark,
              'retry_of', null)) as canonical
       from (select distinct on (kin) kin, token_id, workspace, template, asked, later from grouped) g
-      join ops.tokens k on k.token_id = g.token_id::uuid and k.role = 'operator' and k.revoked_at is null
-                       and (k.expires_at is null or k.expires_at > v_now)
+      join ops.tokens k on k.token_id = g.token_id::uuid and k.role = 'operator' and ops.token_is_live(k)
                        and (k.workspaces is null or g.workspace = any (k.workspaces))
      cross join lateral ops.plain_template(g.workspace, g.template, g.asked) t
   ), fit as materialized (
@@ -5765,8 +5820,6 @@ create or replace function ops.submits_on_record(p_members jsonb) returns ops.me
 language plpgsql volatile set search_path = '' set enable_seqscan = off set jit = off set enable_bitmapscan = off
   set enable_hashjoin = off set enable_mergejoin = off
 as $$
-declare
-  v_now timestamptz := ops.now();
 begin
   return array(
     with sent as materialized (
@@ -5789,8 +5842,7 @@ begin
                     (select q.request_digest from ops.retry_requests q
                       where q.workspace = k.workspace and q.idempotency_key = k.key limit 1)) = ops.digest(k.body)
        and (select true from ops.tokens t
-             where t.token_id = k.token_id and t.role = 'operator' and t.revoked_at is null
-               and (t.expires_at is null or t.expires_at > v_now)
+             where t.token_id = k.token_id and t.role = 'operator' and ops.token_is_live(t)
                and (t.workspaces is null or k.workspace = any (t.workspaces)) limit 1));
 end
 $$;
@@ -5945,7 +5997,7 @@ declare
   v_route jsonb;
 begin
   select * into v_lease from ops.leases l where l.run_id = p_run_id for update;
-  update ops.attempts set outcome = 'expired', finished_at = ops.now(), error = p_error
+  update ops.attempts set outcome = 'expired', finished_at = ops.now(), error = p_error, metrics = v_lease.metrics
    where run_id = p_run_id and epoch = v_lease.epoch;
   update ops.artifacts set state = 'orphaned', orphaned_at = ops.now()
    where run_id = p_run_id and epoch = v_lease.epoch and state in ('begun', 'recorded');
@@ -6157,9 +6209,9 @@ $$;
 -- functions/core/unblock.sql
 -- Mutate: look again at runs that wait for their parents. Ready ones get their inputs and go to the queue (or go on
 -- waiting for their time); those whose condition can no longer hold are skipped; one whose succeeded parent left no
--- such output fails. A pipeline lets its first tasks go, or takes all its tasks along. The caller has locked them in
--- run-id order in an earlier statement, so the parents read here are no older than the lock. Returns the runs that
--- ended; the caller settles those.
+-- such output fails. A pipeline lets its first tasks go, or takes all its tasks along; a task that is ready while its
+-- pipeline waits for other runs waits with it. The caller has locked them in run-id order in an earlier statement, so
+-- the parents read here are no older than the lock. Returns the runs that ended; the caller settles those.
 create or replace function ops.unblock(p_run_ids uuid[], p_actor text) returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$
@@ -6170,10 +6222,12 @@ declare
   v_ended   uuid[] := '{}';
 begin
   for v_run in
-    select r.run_id, r.kind, r.not_before, ops.run_verdict(r.run_id, r.condition) as verdict from ops.runs r
+    select r.run_id, r.kind, r.not_before, r.pipeline_run_id, ops.run_verdict(r.run_id, r.condition) as verdict from ops.runs r
      where r.run_id = any (p_run_ids) and r.state = 'waiting' and r.state_reason = 'waiting_on_dependency'
      order by r.run_id
   loop
+    -- taken along by its pipeline a moment ago
+    continue when v_run.run_id = any (v_ended);
     if v_run.verdict = 'never' then
       perform ops.finish_run(v_run.run_id, 'skipped', 'condition_not_met', p_actor);
       v_ended := v_ended || v_run.run_id || ops.skip_tasks(v_run.run_id, p_actor);
@@ -6188,7 +6242,11 @@ begin
       else
         update ops.runs set inputs = v_inputs -> 'inputs'
          where run_id = v_run.run_id and v_inputs -> 'inputs' <> '[]';
-        if v_run.not_before > ops.now() then
+        if v_run.pipeline_run_id is not null and exists (
+             select from ops.runs p where p.run_id = v_run.pipeline_run_id and p.state_reason = 'waiting_on_dependency') then
+          update ops.runs set state_reason = 'waiting_on_pipeline' where run_id = v_run.run_id;
+          perform ops.emit(v_run.run_id, 'run.waiting', null, p_actor);
+        elsif v_run.not_before > ops.now() then
           update ops.runs set state_reason = 'not_before' where run_id = v_run.run_id;
           perform ops.emit(v_run.run_id, 'run.waiting', null, p_actor, jsonb_build_object('not_before',
               ops.iso(v_run.not_before)));
@@ -6269,7 +6327,9 @@ $$;
 
 -- functions/core/verify_events.sql
 -- Whether a run's events are a gapless chain that ends at the run's head, and the columns agree with the hashed text.
--- Returns {ok, events, broken_at|null, problem|null}. Raises OPN01.
+-- Returns {ok, events, broken_at|null, problem|null, dropped_at|null}; events is how many were verified. Where the
+-- run's month was dropped (ops.drop_partitions), ok is null, never true: the part that came after is verified, if there
+-- is any, and nothing more can be. Raises OPN01.
 create or replace function ops.verify_events(p_run_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -6277,13 +6337,24 @@ declare
   v_run    ops.runs;
   v_event  ops.events;
   v_prev   bytea  := decode(repeat('00', 32), 'hex');
-  v_seq    bigint := 0;
+  v_gone   bigint := 0;
+  v_seq    bigint;
+  v_at     timestamptz;
   v_broken text;
 begin
   select * into v_run from ops.runs r where r.run_id = p_run_id;
   if v_run.run_id is null then
     perform ops.fail('OPN01', format('there is no run %s', p_run_id));
   end if;
+  select d.dropped_at into v_at from ops.dropped_partitions d
+   where d.parent = 'events' and d.from_run_id <= p_run_id and p_run_id < d.to_run_id;
+  if v_at is not null then
+    -- from the first event that is left, or from the head
+    select coalesce(min(e.seq) - 1, v_run.event_seq) into v_gone from ops.events e where e.run_id = p_run_id;
+    v_prev := coalesce((select e.prev_hash from ops.events e where e.run_id = p_run_id and e.seq = v_gone + 1),
+                       v_run.event_head);
+  end if;
+  v_seq := v_gone;
   for v_event in select * from ops.events e where e.run_id = p_run_id order by e.seq loop
     v_seq := v_seq + 1;
     v_broken := case
@@ -6302,8 +6373,13 @@ begin
   if v_broken is null and (v_seq <> v_run.event_seq or v_prev <> v_run.event_head) then
     v_broken := 'the chain does not end at the run''s head';
   end if;
-  return jsonb_build_object('ok', v_broken is null, 'events', v_seq, 'problem', v_broken,
-                            'broken_at', case when v_broken is not null then v_seq end);
+  return jsonb_build_object(
+    'ok', case when v_broken is not null then false when v_at is null then true end,
+    'events', v_seq - v_gone,
+    'problem', coalesce(v_broken, case when v_at is not null
+      then format('the first %s of %s events were dropped with their month', v_gone, v_run.event_seq) end),
+    'broken_at', case when v_broken is not null then v_seq end,
+    'dropped_at', ops.iso(v_at));
 end
 $$;
 
@@ -6904,6 +6980,8 @@ create or replace trigger events_never_truncated before truncate on ops.events
   for each statement execute function ops.refuse_change();
 create or replace trigger events_default_never_truncated before truncate on ops.events_default
   for each statement execute function ops.refuse_change();
+create or replace trigger dropped_partitions_append_only before update or delete on ops.dropped_partitions
+  for each row execute function ops.refuse_change();
 create or replace trigger cap_ledger_append_only before update or delete on ops.cap_ledger
   for each row execute function ops.refuse_change();
 
@@ -7331,19 +7409,22 @@ end
 $$;
 
 -- functions/edge/check_number_setting.sql
--- Guard: the value of a setting that is a number: whole, from 1 to what its readers can bear.
+-- Guard: the value of a setting that is a number: whole, from 1 to what its readers can bear; a lease from 10 s, as
+-- templates have it, so that one heartbeat that comes late loses no run.
 -- Raises OPV01.
 create or replace function ops.check_number_setting(p_key text, p_value jsonb) returns void
 language plpgsql immutable set search_path = ''
 as $$
 declare
+  v_least numeric := case p_key when 'lease_seconds' then 10 else 1 end;
   v_most numeric := case p_key when 'lease_seconds' then 3600 when 'claim_wait_seconds' then 60
                                when 'log_chunk_bytes' then 1048576 when 'partitions_ahead' then 120
-                               when 'max_expirations' then 100 else 31536000 end;
+                               when 'max_expirations' then 100
+                               when 'events_kept_months' then 1200 when 'logs_kept_months' then 1200 else 31536000 end;
 begin
-  if jsonb_typeof(p_value) is distinct from 'number' or p_value::numeric not between 1 and v_most
+  if jsonb_typeof(p_value) is distinct from 'number' or p_value::numeric not between v_least and v_most
      or p_value::numeric <> floor(p_value::numeric) then
-    perform ops.invalid('/value', format('must be a whole number from 1 to %s', v_most));
+    perform ops.invalid('/value', format('must be a whole number from %s to %s', v_least, v_most));
   end if;
 end
 $$;
@@ -7556,6 +7637,37 @@ begin
       jsonb_build_object('workspaces', to_jsonb(v_caller.workspaces)), 'Name workspaces of your own.');
   end if;
   return ops.insert_token(p_token_sha256, p_body);
+end
+$$;
+
+-- functions/edge/drop_partitions.sql
+-- Drop the oldest partition of events or logs that is over its time (see ops.old_partitions), and write down that it
+-- was: the heads of its chains stay on the runs, and ops.verify_events tells what is gone from what is missing. Returns
+-- {dropped: [name], skipped: [name]}; one a call, so that it holds up one table, and never waits long for a lock: the
+-- next call tries again. A month whose rows went into a default partition stays there.
+create or replace function ops.drop_partitions() returns jsonb
+language plpgsql security definer set search_path = '' set lock_timeout = '2s'
+as $$
+declare
+  v_old     record;
+  v_dropped text[] := '{}';
+  v_skipped text[] := '{}';
+  v_busy    text[] := '{}';
+begin
+  for v_old in select * from ops.old_partitions() loop
+    continue when v_old.parent = any (v_busy);
+    begin
+      execute format('drop table ops.%I', v_old.name);
+      insert into ops.dropped_partitions (name, parent, from_run_id, to_run_id, dropped_at)
+      values (v_old.name, v_old.parent, v_old.from_run_id, v_old.to_run_id, ops.now());
+      v_dropped := array[v_old.name];
+      exit;
+    exception when lock_not_available then
+      v_skipped := v_skipped || v_old.name;
+      v_busy := v_busy || v_old.parent;
+    end;
+  end loop;
+  return jsonb_build_object('dropped', v_dropped, 'skipped', v_skipped);
 end
 $$;
 
@@ -8120,6 +8232,30 @@ return '[\u0001-\u001f\u007f-\u009f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u
   || '\u2028-\u202e\u2060-\u206f\ufdd0-\ufdef\ufeff\ufff0-\ufffb\ufffe\uffff\U000110bd\U000110cd'
   || '\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]';
 
+-- functions/edge/old_partitions.sql
+-- The monthly partitions that are over their time, the oldest first: of a month that was over before the months to keep
+-- began, and so was each of its runs. The run_ids of a month are those from from_run_id to before to_run_id. A run that
+-- has not ended keeps its month, whatever its age: what happens to it is still told.
+create or replace function ops.old_partitions()
+returns table (parent text, name text, from_run_id uuid, to_run_id uuid)
+language sql stable set search_path = ''
+as $$
+  select k.parent, c.relname::text, f.from_run_id, f.to_run_id
+    from (values ('events', 'events_kept_months'), ('run_logs', 'logs_kept_months')) k (parent, setting)
+    join pg_inherits i on i.inhparent = to_regclass('ops.' || k.parent)
+    join pg_class c on c.oid = i.inhrelid and c.relname ~ ('^' || k.parent || '_[0-9]{4}_[0-9]{2}$')
+   cross join lateral (select to_date(right(c.relname, 7), 'YYYY_MM')::timestamp as begins,
+                              date_trunc('month', ops.now() at time zone 'UTC')
+                                - make_interval(months => ops.setting_number(k.setting)::int) as kept_from) m
+   cross join lateral (select ops.uuid7_floor(m.begins at time zone 'UTC') as from_run_id,
+                              ops.uuid7_floor((m.begins + interval '1 month') at time zone 'UTC') as to_run_id) f
+   where m.begins + interval '1 month' <= m.kept_from
+     and not exists (select from ops.runs r
+                      where r.run_id >= f.from_run_id and r.run_id < f.to_run_id
+                        and (r.finished_at is null or r.finished_at >= m.kept_from at time zone 'UTC'))
+   order by m.begins, k.parent
+$$;
+
 -- functions/edge/page_cursor.sql
 -- Where a page starts, from a cursor that a former page answered; null at the start.
 create or replace function ops.page_cursor(p_cursor text) returns bigint
@@ -8478,7 +8614,7 @@ end
 $$;
 
 -- functions/edge/run_attempts.sql
--- The attempts of a run, oldest first.
+-- The attempts of a run, oldest first. Usage and metrics of the one at work stand on its lease.
 create or replace function ops.run_attempts(p_run_id uuid) returns jsonb
 language sql stable set search_path = ''
 as $$
@@ -8494,9 +8630,11 @@ as $$
       'reported_at', ops.iso(a.reported_at),
       'result', a.result,
       'error', a.error,
-      'usage', a.usage) order by a.epoch), '[]')
+      'usage', coalesce(l.usage, '{}') || a.usage,
+      'metrics', coalesce(a.metrics, l.metrics, '{}')) order by a.epoch), '[]')
     from ops.attempts a
     left join ops.executors e on e.executor_id = a.executor_id
+    left join ops.leases l on l.run_id = a.run_id and l.epoch = a.epoch
    where a.run_id = p_run_id
 $$;
 
@@ -8802,7 +8940,7 @@ select r.run_id, r.number, r.workspace, r.template_name, r.template_version, r.k
 
 create or replace view ops.attempt_overview with (security_barrier) as
 select a.run_id, a.epoch, a.attempt, a.executor_id, a.outcome, a.started_at, a.finished_at, a.reported_at, a.error,
-       a.usage
+       a.usage, a.metrics
   from ops.attempts a;
 
 create or replace view ops.event_overview with (security_barrier) as
@@ -8853,7 +8991,7 @@ declare
     -- executor plane
     'register_executor', 'leave_executor', 'claim_runs', 'heartbeat', 'append_logs', 'begin_artifact',
     'record_artifact', 'get_artifact', 'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile', 'tell_ready',
-    'commit_publication',
+    'keep_ready', 'kept_ready', 'commit_publication',
     -- operator plane
     'submit_run', 'submit_each', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'pause_run',
     'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',
@@ -8862,7 +9000,7 @@ declare
     'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'info', 'verify_events',
     -- reactor
     'expire_leases', 'promote_due', 'pending_publications', 'commit_publication_as_reactor', 'ensure_partitions',
-    'lead', 'events_since'];
+    'drop_partitions', 'lead', 'events_since'];
   v_verb     text;
   v_function regprocedure;
 begin

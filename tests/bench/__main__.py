@@ -47,7 +47,10 @@ def main() -> int:
     if sys.argv[1:2] == ["queue"]:
         parser = argparse.ArgumentParser(prog="python -m tests.bench queue", description=queue.__doc__)
         queue.arguments(parser)
-        return queue.run(parser.parse_args(sys.argv[2:]))
+        chosen = parser.parse_args(sys.argv[2:])
+        if wrong := queue.contradiction(chosen):
+            parser.error(wrong)
+        return queue.run(chosen)
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("measures", nargs="*", choices=[*MEASURES, []], help="which; all when none is named")
     parser.add_argument("--repeat", type=int, default=3, help="how often each is repeated (3)")

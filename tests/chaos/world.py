@@ -1,9 +1,13 @@
-"""A control room to break: its own Postgres, object store, server with reactor, and executors behind a bad network."""
+"""A control room to break: its own Postgres, object store, server with reactor, and executors behind a bad network.
+
+Beside the executors that ship, which claim and report one by one, stands one that exchanges (tests.chaos.exchanger).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import random
 import signal
@@ -21,6 +25,7 @@ import psycopg
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
+from tests.chaos.exchanger import KIND
 from tests.chaos.proxy import BadNetwork
 from tests.executors.room import ROOT, Executor, Json, Room, pack, wait_for
 from tests.support.postgres import TEMPLATE, Cluster, Database
@@ -28,6 +33,7 @@ from tests.support.seaweed import Seaweed
 
 OPERATOR_PLANE = "/api/v1"
 SKEWS = (0, 600, -600)  # one executor each: seconds that its wall clock is ahead
+LEASE_SECONDS = 20
 ROWS = 20
 TABLES = 3
 TASK = f"""
@@ -64,6 +70,7 @@ class World(Room):
         self.chance = chance
         self.networks: list[BadNetwork] = []
         self.retired: list[Executor] = []
+        self.exchanger: subprocess.Popen[bytes] | None = None
         with database.connect() as connection:
             connection.execute("update ops.settings set value = '1000' where key = 'max_expirations'")
         self.operator_token = "op-" + "0" * 32
@@ -98,6 +105,8 @@ class World(Room):
         for number, skew in enumerate(SKEWS):
             self.networks.append(BadNetwork(self.port, self.chance))
             self.executors.append(self.start_executor(number, skew))
+        self.networks.append(BadNetwork(self.port, self.chance))
+        self.start_exchanger()
 
     def start_executor(self, number: int, skew: int) -> Executor:
         """An executor in its own work folder, which an earlier one may have left behind."""
@@ -120,17 +129,38 @@ class World(Room):
             process = subprocess.Popen(command, env=environment, cwd=self.folder, stdout=out, stderr=out)
         return Executor(process, log, work)
 
+    def start_exchanger(self) -> None:
+        environment = {n: v for n, v in os.environ.items() if not n.startswith(("OPS_", "AWS_"))}
+        environment |= {
+            "OPS_URL": self.networks[-1].url,
+            "OPS_TOKEN_FILE": str(self.secrets / "executor.token"),
+            "OPS_TOLD": str(self.folder / "told.jsonl"),
+        }
+        with (self.folder / "exchanger.log").open("ab") as log:
+            command = [sys.executable, "-m", "tests.chaos.exchanger"]
+            self.exchanger = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
+
+    def stop_exchanger(self, number: int = signal.SIGTERM) -> int:
+        """Its exit code, once it has reported what it holds; a kill leaves that to the sweeper."""
+        assert self.exchanger is not None
+        self.exchanger.send_signal(number)
+        return self.exchanger.wait(timeout=60)
+
+    def told(self) -> list[Json]:
+        """What every exchanger was told, in the order of each; see tests.chaos.exchanger."""
+        return [json.loads(line) for line in (self.folder / "told.jsonl").read_text().splitlines()]
+
     # Load -----------------------------------------------------------------------------------------------------
 
     def templates(self) -> None:
-        """Two tasks: one that appends to a table and one that does not; and one that takes turns by a key."""
+        """Two tasks: one that appends to a table and one that does not; one that takes turns; one to exchange."""
         retry = {"backoff_seconds": 0.2, "backoff_max_seconds": 1, "max_attempts": 100}
         params = {"type": "object", "properties": {"seconds": {"type": "number"}, "table": {"type": "string"}}}
         common: Json = {
             "params_schema": params,
             "kind": "python",
             "entrypoint": "task:main",
-            "lease_seconds": 20,
+            "lease_seconds": LEASE_SECONDS,
             "retry": retry,
         }
         outputs = [{"name": "rows", "format": "delta", "mode": "append", "path": "chaos/{params.table}"}]
@@ -140,6 +170,7 @@ class World(Room):
             ("append", append),
             ("light", light),
             ("turns", light | {"concurrency": {"key": "one-at-a-time", "limit": 1}}),
+            ("swap", {"kind": KIND, "concurrency": {"key": "some-at-a-time", "limit": 8}}),
         ):
             self.call("put_template", self.operator, name, common | spec | {"name": name})
 
@@ -151,13 +182,12 @@ class World(Room):
         self.call("put_bundle", self.operator, known | {"stored": True})
         return known
 
-    def submit_some(self, client: httpx.Client, number: int) -> str | None:
+    def submit_some(self, client: httpx.Client, name: str, number: int) -> str | None:
         """One run; its id when the server accepted it, None when nothing is known."""
-        name = ("append", "append", "light", "turns")[number % 4]
         params: Json = {"seconds": 1.0}
         if name == "append":
             params |= {"table": f"t{number % TABLES}", "seconds": 1.5}
-        body = {"template": name, "params": params, "idempotency_key": f"load-{number}"}
+        body = {"template": name, "params": params, "idempotency_key": f"{name}-{number}"}
         try:
             answer = client.post(f"{self.url}{OPERATOR_PLANE}/runs", json=body)
         except httpx.TransportError:
@@ -178,6 +208,11 @@ class World(Room):
         executor.process.kill()
         executor.process.wait()
         self.executors[number] = self.start_executor(number, SKEWS[number])
+        return True
+
+    def kill_exchanger(self) -> bool:
+        self.stop_exchanger(signal.SIGKILL)
+        self.start_exchanger()
         return True
 
     def kill_child(self) -> bool:
@@ -240,6 +275,9 @@ class World(Room):
 
     def close(self) -> None:
         super().close()
+        if self.exchanger is not None and self.exchanger.poll() is None:
+            self.exchanger.kill()
+            self.exchanger.wait()
         for network in self.networks:
             network.close()
 

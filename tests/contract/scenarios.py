@@ -330,6 +330,7 @@ async def _(plane: Plane) -> httpx.Response:
     executor_id, run = await plane.claimed()
     progress = {"fraction": 0.5, "message": "half", "current": 1, "total": 2, "unit": "steps"}
     held = {"run_id": run["run_id"], "epoch": run["epoch"], "progress": progress, "usage": {"cpu_seconds": 1.5}}
+    held["metrics"] = {"loss": 0.5}
     unknown = {"run_id": str(uuid.uuid4()), "epoch": 3}
     body = {"state": "active", "runs": [held, unknown]}
     return await plane.call("POST", f"/executors/{executor_id}/heartbeat", body)

@@ -179,6 +179,28 @@ async def test_a_refused_report_leaves_the_run_as_it_was(plane: Plane) -> None:
     assert plane.ops.value("select state from ops.runs where run_id = %s", run["run_id"]) == "running"
 
 
+@pytest.mark.parametrize(
+    ("odd", "path"),
+    [
+        ({f"m{n}": 1 for n in range(51)}, ""),
+        ({"m" * 64: 1}, "/" + "m" * 64),
+        ({"": 1}, "/"),
+        ({"loss": 10**400}, "/loss"),
+        ({"loss": True}, "/loss"),
+        ({"loss": {"a": 1}}, "/loss"),
+    ],
+    ids=["too-many", "long-name", "no-name", "infinite", "no-number", "nested"],
+)
+async def test_metrics_that_do_not_fit_are_refused_by_name(plane: Plane, odd: dict[str, Any], path: str) -> None:
+    executor_id, run = await plane.claimed()
+    held = {"run_id": run["run_id"], "epoch": run["epoch"], "metrics": odd}
+    body = {"state": "active", "runs": [held]}
+    answer = await plane.call("POST", f"/executors/{executor_id}/heartbeat", body)
+    assert (answer.status_code, answer.json()["errors"][0]["path"]) == (422, f"/runs/0/metrics{path}")
+    answer = await plane.report(run, metrics=odd)
+    assert (answer.status_code, answer.json()["errors"][0]["path"]) == (422, f"/metrics{path}")
+
+
 def whole_numbers() -> Iterator[tuple[str, int]]:
     for field in ("epoch", "size"):
         for value in (2**53, 2**63, 2**64, -1):

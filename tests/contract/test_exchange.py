@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from typing import Any
 
@@ -51,6 +52,28 @@ async def test_a_stale_report_fails_only_itself(plane: Plane) -> None:
     assert (refused["answer"], refused["problem"]["code"], refused["problem"]["status"]) == (None, "lease_lost", 409)
     assert refused["problem"]["reason"] == "cancelled"
     assert (accepted["answer"]["run_state"], accepted["problem"]) == ("succeeded", None)
+
+
+async def test_a_report_that_meets_a_defect_fails_only_itself_and_can_be_sent_again(plane: Plane) -> None:
+    """The defect is a trigger that raises what no verb knows."""
+    executor_id = await plane.register()
+    for _ in range(4):
+        await plane.submit()
+    runs = await plane.claim(executor_id, max_runs=3)
+    sent, request_id, admin = [reported(run) for run in runs], str(uuid.uuid4()), plane.ops.admin
+    admin.execute("create function defect() returns trigger language plpgsql as $$ begin raise 'a defect'; end $$")
+    admin.execute(
+        "create trigger defect before update on ops.attempts for each row "
+        f"when (new.run_id = '{runs[1]['run_id']}') execute function defect()"
+    )
+    first = await exchange(plane, executor_id, sent, 1, request_id=request_id)
+    assert [one["problem"] and one["problem"]["code"] for one in first["reports"]] == [None, "internal", None]
+    assert "a defect" not in json.dumps(first)
+    assert (first["claim_problem"], len(first["runs"])) == (None, 1)
+    admin.execute("drop trigger defect on ops.attempts")
+    again = await exchange(plane, executor_id, sent, 1, request_id=request_id)
+    assert [one["answer"]["repeated"] for one in again["reports"]] == [True, False, True]
+    assert [run["run_id"] for run in again["runs"]] == [run["run_id"] for run in first["runs"]]
 
 
 async def test_an_artifact_without_bytes_holds_back_its_report_alone(plane: Plane) -> None:

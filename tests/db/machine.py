@@ -38,10 +38,14 @@ class QueueMachine(MachineRoom):
     def set_up(self, templates: list[str], held: int) -> None:
         """A room at work: some runs are there, and some of them are held."""
         self.open_room()
+        self.submit_first()
         for template in templates:
             self.submit_one(template, 0, None, None, None)
         if held:
             self.claim(0, held, None, 0)
+
+    def submit_first(self) -> None:
+        """What is there before the first run of `set_up`."""
 
     # Operator -------------------------------------------------------------------------------------------------
 
@@ -218,14 +222,14 @@ class QueueMachine(MachineRoom):
         reports = [self.report_of(choice) for choice in choices] if self.model.attempts else []
         asked = [(worker, self.claim_body(max_runs)) for worker, max_runs in claims]
         expected: dict[int, Any] = {}
-        if asked:
-            self.model.promote_ready()
         for n in self.exchange_order(reports):
             try:
                 expected[n] = self.model.report(*reports[n])
             except Refusal as refusal:
                 expected[n] = refusal
         self.model.settle()
+        if asked:  # after the reports: what a report makes ready stands before what its time makes ready
+            self.model.promote_ready()
         for n, (worker, body) in enumerate(asked, len(reports)):
             expected[n] = self.model.start(worker, body)
         self.exchanged(reports, expected, self.send_exchange(reports, asked))

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from tests.support.invariants import broken_chains, violations
 from tests.support.machine_parts import TEMPLATES, Json, Refusal, Run
-from tests.support.machine_steering import SteeredModel
+from tests.support.machine_submits import SubmittedModel
 from tests.support.ops import Ops, members, refused
 from tests.support.postgres import Database
 
@@ -24,7 +24,7 @@ class MachineRoom(RuleBasedStateMachine):
     def __init__(self, database: Database, drop: Callable[[], None]) -> None:
         super().__init__()
         self.ops, self.drop = Ops(database), drop
-        self.model = SteeredModel(TOKENS)
+        self.model = SubmittedModel(TOKENS)
         self.answers: dict[tuple[str, int], Json] = {}
         self.artifacts: dict[tuple[str, int, str], str] = {}
         self.chunks = itertools.count()
@@ -94,13 +94,14 @@ class MachineRoom(RuleBasedStateMachine):
         """Add the runs that a submit or a retry has made to the model, parents first."""
         rows = self.ops.admin.execute(
             "select run_id::text, template_name, priority, not_before, deadline, condition, pipeline_run_id::text,"
+            " dedupe_key,"
             " array(select depends_on::text from ops.run_dependencies d where d.run_id = r.run_id order by 1)"
             " from ops.runs r where run_id <> all (%s::uuid[]) order by ready_seq nulls first, run_id",
             [list(self.model.runs)],
         ).fetchall()
-        for run_id, template, priority, not_before, deadline, condition, pipeline, parents in rows:
+        for run_id, template, priority, not_before, deadline, condition, pipeline, dedupe, parents in rows:
             times = [None if t is None else (t - self.base).total_seconds() for t in (not_before, deadline)]
-            self.model.add(Run(run_id, template, priority, *times, tuple(parents), condition, pipeline))
+            self.model.add(Run(run_id, template, priority, *times, tuple(parents), condition, pipeline, dedupe))
         self.model.settle()
 
     # What holds after each step -------------------------------------------------------------------------------

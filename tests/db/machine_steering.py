@@ -1,4 +1,4 @@
-"""The rules of people who steer, and of runs that wait for others; what a test runs is all rules together."""
+"""The rules of people who steer."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from tests.db.machine import ANY, WORKER, QueueMachine
 from tests.db.machine_room import TOKENS
 from tests.support.machine_parts import Json
 
-CONDITIONS = ["all_success", "all_success", "none_failed", "all_failed", "all_done"]
-CONDITIONS += ["at_least_one_success", "at_least_one_failed"]
 # Now, or in so many seconds; "as it is" leaves it out.
 WHEN = st.sampled_from(["as it is", "as it is", None, None, 5, 45])
 
 
 class SteeredMachine(QueueMachine):
-    """All rules."""
+    """Work, and people who steer it."""
 
     @precondition(lambda self: self.model.runs)
     @rule(which=ANY, paused=st.sampled_from([True, False, False]), those=st.booleans())
@@ -72,17 +70,3 @@ class SteeredMachine(QueueMachine):
         self.both(said, f"{verb}_executor", self.operator, str(self.workers[worker]), {})
         found = self.ops.value("select state from ops.executors where executor_id = %s", self.workers[worker])
         assert found == self.model.workers.get(worker, "active")
-
-    @precondition(lambda self: any(not run.is_pipeline for run in self.model.runs.values()))
-    @rule(
-        template=st.sampled_from(["job", "keyed", "table"]),
-        which=st.lists(ANY, min_size=1, max_size=3, unique=True),
-        condition=st.sampled_from(CONDITIONS),
-    )
-    def submit_after(self, template: str, which: list[int], condition: str) -> None:
-        """A run that waits for others: plain ones, tasks too, ended or not."""
-        plain = [run.run_id for run in reversed(self.model.runs.values()) if not run.is_pipeline]
-        parents = dict.fromkeys(plain[n % len(plain)] for n in which)
-        named = {"depends_on": [{"run": run_id} for run_id in parents], "condition": condition}
-        self.ops.call("submit_run", self.operator, {"template": template, "params": {}} | named)
-        self.learn()

@@ -70,7 +70,7 @@ def test_the_chain_verifies_from_the_stored_bytes(queue: Queue) -> None:
         "run.succeeded",
     ]
     assert [row[2] for row in rows] == [0, 1, 1, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4]
-    answer = {"ok": True, "events": 16, "problem": None, "broken_at": None}
+    answer = {"ok": True, "events": 16, "problem": None, "broken_at": None, "dropped_at": None}
     assert queue.ops.call("verify_events", run["run_id"]) == answer
 
 

@@ -60,12 +60,13 @@ def test_what_a_report_frees_a_claim_of_the_same_exchange_can_have(queue: Queue)
     assert [one["run_id"] for one in answer["runs"]] == [second["run_id"]]
 
 
-def test_a_plain_report_leaves_what_the_single_verb_leaves(queue: Queue) -> None:
+@pytest.mark.parametrize("own", [{}, {"metrics": {"loss": 0.25}}, {"metrics": None}], ids=["none", "own", "null"])
+def test_a_plain_report_leaves_what_the_single_verb_leaves(queue: Queue, own: Json) -> None:
+    more = {"result": {"rows": 5}, "usage": {"cpu_seconds": 2}, **own}
     queue.template(outputs=[])
     worker = Worker(queue)
     one, other = claimed(queue, worker, 2)
-    more = {"result": {"rows": 5}, "usage": {"cpu_seconds": 2}}
-    worker.heartbeat(one, other, usage={"memory_bytes": 7}, progress={"fraction": 0.5})
+    worker.heartbeat(one, other, usage={"memory_bytes": 7}, progress={"fraction": 0.5}, metrics={"loss": 0.5})
     answer = worker.report(one, **more)
     ((code, detail),) = exchange(queue, [reporting(worker, other, **more)])
     assert code is None

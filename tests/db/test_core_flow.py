@@ -7,7 +7,7 @@ import uuid
 import psycopg
 import pytest
 
-from tests.support.core import Queue, Worker, refused
+from tests.support.core import Json, Queue, Worker, refused
 
 
 def test_a_run_goes_from_submit_to_succeeded(queue: Queue) -> None:
@@ -127,14 +127,66 @@ def test_a_draining_executor_is_told_to_drain_and_gets_nothing_new(queue: Queue)
     assert worker.claim() == []
 
 
-def test_renewals_are_hot_updates(queue: Queue) -> None:
+def metrics(queue: Queue, run: Json) -> list[Json]:
+    """Those of each attempt, as the run's page shows them."""
+    return [attempt["metrics"] for attempt in queue.get(run)["attempts"]]
+
+
+def test_metrics_of_a_heartbeat_show_while_the_run_works_and_the_reports_own_stay(queue: Queue) -> None:
+    queue.template()
+    one, other = queue.submit(), queue.submit()
+    worker = Worker(queue)
+    first, second = worker.claim(2)
+    assert {first["run_id"], second["run_id"]} == {one["run_id"], other["run_id"]}
+    assert metrics(queue, first) == [{}]
+    worker.heartbeat(first, second, metrics={"loss": 0.5, "rows": 3})
+    worker.heartbeat(first, second)
+    assert metrics(queue, first) == [{"loss": 0.5, "rows": 3}]
+    worker.heartbeat(first, second, metrics={"loss": 0.25})
+    assert metrics(queue, first) == [{"loss": 0.25}]
+    worker.report(first)
+    worker.report(second, metrics={"loss": 0.125})
+    assert (metrics(queue, first), metrics(queue, second)) == ([{"loss": 0.25}], [{"loss": 0.125}])
+
+
+@pytest.mark.parametrize("end", ["expired", "cancelled"])
+def test_the_metrics_of_an_attempt_that_nobody_reported_stay_with_it(queue: Queue, end: str) -> None:
+    queue.template(retry={"max_attempts": 2, "backoff_seconds": 0})
+    queue.submit()
+    worker = Worker(queue)
+    run = worker.claim_one()
+    worker.heartbeat(run, metrics={"loss": 0.5})
+    if end == "expired":
+        queue.forward(61, sweeping=True)
+        queue.sweep()
+        worker.claim_one()
+    else:
+        queue.ops.call("cancel_run", queue.operator, run["run_id"], {"reason": "enough", "force": True})
+    assert metrics(queue, run) == [{"loss": 0.5}, {}][: 2 if end == "expired" else 1]
+
+
+@pytest.mark.parametrize("odd", [[1], "x", {f"{n:063}": 10**700 for n in range(60)}], ids=["list", "text", "too-long"])
+def test_metrics_that_are_none_cost_no_member_of_the_heartbeat_its_lease(queue: Queue, odd: object) -> None:
+    queue.template()
+    queue.submit()
+    worker = Worker(queue)
+    run = worker.claim_one()
+    worker.heartbeat(run, metrics={"loss": 0.5})
+    queue.forward(30)
+    answer = worker.heartbeat(run, metrics=odd, usage={"cpu_seconds": 1})
+    assert answer["runs"][0]["lease_deadline"] > run["lease_deadline"]
+    assert (metrics(queue, run), queue.get(run)["usage"]) == ([{"loss": 0.5}], {"cpu_seconds": 1})
+
+
+@pytest.mark.parametrize("told", [{}, {"metrics": {f"m{n}": n / 3 for n in range(50)}}], ids=["bare", "with-metrics"])
+def test_renewals_are_hot_updates(queue: Queue, told: Json) -> None:
     queue.template()
     for _ in range(20):
         queue.submit()
     worker = Worker(queue)
     runs = worker.claim(20)
     for _ in range(50):
-        worker.heartbeat(*runs)
+        worker.heartbeat(*runs, **told)
     queue.ops.server.execute("select pg_stat_force_next_flush()")
     with psycopg.connect(queue.database.conninfo, autocommit=True) as connection:
         found = connection.execute(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.core import USER, Queue, Worker, publication, refused
+from tests.support.invariants import violations
 
 Json = dict[str, Any]
 
@@ -74,6 +75,7 @@ def test_a_resumed_run_is_found_although_the_claim_floor_has_moved_on(queue: Que
         worker.claim_one()
         queue.forward(2)
     assert queue.ops.value("select floor_seq > 1 from ops.queue_floors")
+    assert violations(queue.ops.admin) == []
     steer(queue, "resume", run)
     assert worker.claim_one()["run_id"] == run["run_id"]
 

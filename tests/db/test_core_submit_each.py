@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
@@ -145,56 +144,6 @@ def test_every_way_of_submitting_goes_through_a_batch(queue: Queue) -> None:
     assert [code for code, _ in found] == [None] * 7
     assert [answer["state"] for _, answer in found] == ["waiting", "queued", "waiting", *["queued"] * 4]
     assert (found[4][1]["run_id"], found[4][1]["repeated"]) == (found[3][1]["run_id"], True)
-
-
-BAD: list[tuple[Json, str]] = [
-    ({"template": "ghost"}, "OPN02"),
-    ({"template_version": 9}, "OPN02"),
-    ({"template": 5}, "OPV01"),
-    ({"workspace": "ghost"}, "OPN07"),
-    ({"template": "typed"}, "OPV02"),
-    ({"params": [1]}, "OPV02"),
-    ({"labels": []}, "OPV01"),
-    ({"priority": "high"}, "OPV01"),
-    ({"max_attempts": 0}, "OPV01"),
-    ({"lease_seconds": 9}, "OPV01"),
-    ({"lease_seconds": 3601}, "OPV01"),
-    ({"retry": {"on": ["weather"]}}, "OPV01"),
-    ({"retry": {"backoff_seconds": -1}}, "OPV01"),
-    ({"retry": {"max_attempts": 1}}, "OPV01"),
-    ({"concurrency_limit": 0}, "OPV01"),
-    ({"on_conflict": "return"}, "OPV01"),
-    ({"dedupe_key": "d", "on_conflict": "shout"}, "OPV01"),
-    ({"caps": {"speed": 1}}, "OPV01"),
-    ({"depends_on": [{"run": 999}]}, "OPV05"),
-    ({"condition": "all_done"}, "OPV05"),
-    ({"not_before": "2026-02-30T00:00:00Z"}, "OPV01"),
-    ({"deadline": "soon"}, "OPV01"),
-    ({"template": "flow", "lease_seconds": 20}, "OPV01"),
-]
-
-
-@pytest.mark.parametrize(("bad", "code"), BAD, ids=lambda value: json.dumps(value) if isinstance(value, dict) else None)
-def test_one_bad_submit_among_good_ones_fails_alone(queue: Queue, bad: Json, code: str) -> None:
-    good = [{"params": {"n": n}, "idempotency_key": f"k{n}"} for n in range(10)]
-    found = each(queue, *good[:5], bad, *good[5:])
-    assert [c for c, _ in found] == [None] * 5 + [code] + [None] * 5
-    assert found[5][1]["message"]
-    assert queue.ops.value("select count(*) from ops.runs") == 10
-    assert len(Worker(queue).claim(20)) == 10
-    with pytest.raises(psycopg.Error) as single:
-        queue.submit(**({"template": "out"} | bad))
-    # a time that is none is told by Postgres itself, and put into words by the store
-    assert single.value.sqlstate in ({code} if code != "OPV01" else {code, "22007", "22008"})
-
-
-def test_a_token_that_may_not_fails_for_its_own_members_alone(queue: Queue) -> None:
-    viewer, gone = queue.ops.token("viewer"), uuid.uuid4()
-    sent = members(queue, {}, {}, {})
-    sent[1]["token_id"], sent[2]["token_id"] = str(viewer), str(gone)
-    query = "select code from ops.submit_each(%s) order by ordinal"
-    codes = [code for (code,) in queue.ops.server.execute(query, (Jsonb(sent),))]
-    assert codes == [None, "OPU02", "OPU01"]
 
 
 def test_a_batch_sent_again_is_answered_with_the_same_runs(queue: Queue) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.db.machine_steering import SteeredMachine
+from tests.db.machine_submits import SubmittedMachine
 from tests.support.postgres import NEWEST, TEMPLATE, VERSIONS, Database, cluster
 
 COMMON: dict[str, Any] = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
@@ -28,10 +28,10 @@ BY_TURN = [pytest.param(v, marks=() if v == NEWEST else pytest.mark.slow, id=f"p
 def machine_on(version: str) -> Any:
     """A maker of machines, each on a database of its own."""
 
-    def make() -> SteeredMachine:
+    def make() -> SubmittedMachine:
         server = cluster(version)
         name = server.create_database(TEMPLATE)
-        return SteeredMachine(Database(server.conninfo(name), version, server), lambda: server.drop_database(name))
+        return SubmittedMachine(Database(server.conninfo(name), version, server), lambda: server.drop_database(name))
 
     return make
 

@@ -161,6 +161,7 @@ async def test_the_reactors_duties_answer(store, operator):
     assert isinstance(await store.promote_due(10), dict)
     assert await store.pending_publications(10) == []
     assert (await store.ensure_partitions())["created"] == []
+    assert await store.drop_partitions() == {"dropped": [], "skipped": []}
     start = await store.events_since(None)
     await store.put_template(operator, "job", SPEC)
     await store.submit_run(operator, {"template": "job", "params": {}})
@@ -292,13 +293,43 @@ async def test_the_store_tells_its_own_process_when_it_may_have_written_events(s
     assert told == ["look"] * 2
 
 
-def test_the_statements_that_wake_readers_of_events_are_those_that_reach_the_events(ops18):
+async def test_a_store_with_somebody_who_tells_notifies_nothing_itself(store, operator):
+    heard, told = store.listen(), []
+    await anext(heard)
+    await store.put_template(operator, "job", SPEC)
+    end = store.on_ready(told.append)
+    run = await store.submit_run(operator, {"template": "job", "params": {}})
+    assert (told, run["state"]) == (["python:1"], "queued")
+    await store.cancel_run(operator, run["run_id"], {})
+    (answer,) = await store.replay_each(operator, [run["run_id"]])
+    assert (told, answer.ordinal, answer.code) == (["python:1"], 0, "OPC05")
+    end()
+    await store.retry_run(operator, run["run_id"], {})
+    async with asyncio.timeout(30):
+        assert await anext(heard) == ("ops_ready", "python:1")
+    assert told == ["python:1"]
+    await heard.aclose()
+
+
+def callers_of(ops: Ops, found: str) -> set[str]:
+    """Functions whose source, or that of what they call, holds this text."""
     query = "select proname, prosrc from pg_proc where pronamespace = 'ops'::regnamespace and prokind = 'f'"
-    sources = ops18.admin.execute(query).fetchall()
-    reach, before = {name for name, source in sources if "insert into ops.events " in source}, set()
+    sources = ops.admin.execute(query).fetchall()
+    reach, before = {name for name, source in sources if found in source}, set()
     while reach != before:
         before = reach
         reach = before | {name for name, source in sources if set(re.findall(r"ops\.(\w+)\(", source)) & before}
+    return reach
+
+
+def test_the_statements_whose_caller_may_tell_are_those_that_notify_with_a_number(ops18):
+    reach = callers_of(ops18, "ops.notify_gathered(") & set(_store_queries.QUERIES)
+    asked = {"exchange_each", "submit_each", "warm_up"}  # the first two are asked to gather, the last one runs them
+    assert reach - asked == _store_queries.READY_MAKERS
+
+
+def test_the_statements_that_wake_readers_of_events_are_those_that_reach_the_events(ops18):
+    reach = callers_of(ops18, "insert into ops.events ")
     # A warm-up runs the verbs' statements for no rows: tests/db/test_core_plans.py.
     assert reach & set(_store_queries.QUERIES) == _store_queries.EVENT_WRITERS | {"warm_up"}
 

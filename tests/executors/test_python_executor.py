@@ -129,15 +129,18 @@ def test_only_declared_connections_reach_the_child_and_their_secrets_never_reach
     assert control_room.store.secret_key not in log
 
 
-def test_progress_and_usage_show_while_the_run_works(control_room: Room) -> None:
+def test_progress_and_metrics_show_while_the_run_works_and_stay(control_room: Room) -> None:
     task = (
-        "import time\ndef main(context):\n    context.progress(current=3, total=12, unit='models')\n"
+        "import time\ndef main(context):\n    context.metric('loss', 0.5)\n"
+        "    context.progress(current=3, total=12, unit='models')\n"
         "    while not context.is_cancelled():\n        time.sleep(0.05)\n"
     )
     control_room.executor()
     run_id = control_room.submit({"task.py": task})
     run = wait_for("progress", lambda: (r := control_room.run(run_id))["progress"] and r)
     assert run["progress"]["fraction"] == 0.25
+    assert run["attempts"][0]["metrics"] == {"loss": 0.5}
     control_room.call("cancel_run", control_room.operator, run_id, {"reason": "seen enough"})
     run = control_room.ended(run_id)
-    assert run["state"] == "cancelled"
+    assert (run["state"], run["attempts"][0]["metrics"]) == ("cancelled", {"loss": 0.5})
+    assert "loss" not in run["usage"]

@@ -307,7 +307,7 @@ FAULTS = (
         "plain report of a revoked token",
         "the set-based way forgets to look whether the token lives",
         (POISON,),
-        (Edit("report_plain", "and t.revoked_at is null", ""),),
+        (Edit("report_plain", "and ops.token_is_live(t)", ""),),
     ),
     Fault(
         "epoch not raised at claim",

@@ -91,14 +91,23 @@ INVARIANTS: dict[str, str] = {
     "a pipeline has ended exactly when all its tasks have": """
         select p.run_id, p.state from ops.runs p left join ops.runs c on c.pipeline_run_id = p.run_id
          where p.kind = 'pipeline' group by p.run_id
-        having (p.state in ('succeeded', 'failed', 'cancelled'))
+        having (p.state in ('succeeded', 'failed', 'cancelled', 'skipped'))
             <> coalesce(bool_and(c.state in ('succeeded', 'failed', 'cancelled', 'skipped')), true)""",
+    "no task is ready or runs while its pipeline waits for other runs": """
+        select c.run_id, c.state, p.run_id from ops.runs c join ops.runs p on p.run_id = c.pipeline_run_id
+         where p.state_reason = 'waiting_on_dependency' and c.state in ('queued', 'running')""",
+    "a task that waits for its pipeline still has to": """
+        select c.run_id, p.state, p.state_reason from ops.runs c join ops.runs p on p.run_id = c.pipeline_run_id
+         where c.state_reason = 'waiting_on_pipeline' and p.state_reason is distinct from 'waiting_on_dependency'""",
+    "no dedupe key is held by two": """
+        select workspace, dedupe_key, count(*) from ops.runs where state in ('waiting', 'queued', 'running')
+           and dedupe_key is not null group by 1, 2 having count(*) > 1""",
     "every run that has not ended can go on": """
         select run_id, state, state_reason, not_before from ops.runs where kind <> 'pipeline'
            and (state = 'waiting' and state_reason in ('not_before', 'retry_backoff') and not_before is null
              or state = 'waiting' and state_reason not in ('not_before', 'retry_backoff', 'waiting_on_dependency',
-                                                           'rerun_unsafe', 'held_by_rule')
-             or state = 'queued' and not exists (
+                                                           'waiting_on_pipeline', 'rerun_unsafe', 'held_by_rule')
+             or state = 'queued' and not paused and not exists (
                select from ops.queue_floors f where f.queue = runs.queue and f.kind = runs.kind
                   and f.priority = runs.priority and f.floor_seq <= runs.ready_seq))""",
 }

@@ -44,12 +44,27 @@ class Model:
 
     def add(self, run: Run) -> None:
         self.runs[run.run_id] = run
-        if run.is_pipeline:
-            run.state, run.reason = "waiting", "waiting_on_tasks"
-        elif run.parents:
-            run.state, run.reason = "waiting", "waiting_on_dependency"
-        elif run.not_before is not None and run.not_before > self.now:
-            run.state, run.reason = "waiting", "not_before"
+        run.state = "waiting"
+        if run.parents:
+            run.reason = "waiting_on_dependency"
+        elif run.is_pipeline:
+            run.reason = "waiting_on_tasks"
+        elif self.held(run):
+            run.reason = "waiting_on_pipeline"
+        else:
+            self.let(run)
+
+    def held(self, run: Run) -> bool:
+        """Whether it is a task of a pipeline that waits for other runs."""
+        return run.pipeline is not None and self.runs[run.pipeline].reason == "waiting_on_dependency"
+
+    def tasks(self, pipeline: Run) -> list[Run]:
+        return [run for _, run in sorted(self.runs.items()) if run.pipeline == pipeline.run_id]
+
+    def let(self, run: Run) -> None:
+        """It waits for nothing but its time."""
+        if run.not_before is not None and run.not_before > self.now:
+            run.reason = "not_before"
         else:
             self.queue(run)
 
@@ -61,18 +76,37 @@ class Model:
         self.leases.pop(run.run_id, None)
 
     def settle(self) -> None:
-        """Children of what has ended, until nothing moves; then pipelines."""
-        while level := [run for _, run in sorted(self.runs.items()) if self.verdict(run) != "wait"]:
-            for run in [run for run in level if self.verdict(run) == "never"]:
-                self.finish(run, "skipped")
-            for run in [run for run in level if not run.ended]:
-                if run.not_before is not None and run.not_before > self.now:
-                    run.reason = "not_before"
-                else:
-                    self.queue(run)
-        for run in self.runs.values():
-            if run.is_pipeline and not run.ended:
-                self.derive(run)
+        """Children of what has ended, until nothing moves; then pipelines, and what waits for those."""
+        while level := [
+            (run, self.verdict(run)) for _, run in sorted(self.runs.items()) if self.verdict(run) != "wait"
+        ]:
+            for run, verdict in level:
+                if verdict == "never":
+                    self.skip(run)
+                elif not run.ended:
+                    self.unblock(run)
+        open_ones = [run for _, run in sorted(self.runs.items()) if run.is_pipeline and not run.ended]
+        for run in open_ones:
+            self.derive(run)
+        if any(run.ended for run in open_ones):
+            self.settle()
+
+    def skip(self, run: Run) -> None:
+        """With a pipeline its tasks, which have not begun."""
+        for one in [run, *self.tasks(run)]:
+            if not one.ended:
+                self.finish(one, "skipped")
+
+    def unblock(self, run: Run) -> None:
+        if self.held(run):
+            run.reason = "waiting_on_pipeline"
+        elif not run.is_pipeline:
+            self.let(run)
+        else:
+            run.reason = "waiting_on_tasks"
+            for task in self.tasks(run):
+                if task.reason == "waiting_on_pipeline":
+                    self.let(task)
 
     def verdict(self, run: Run) -> str:
         if run.reason != "waiting_on_dependency":
@@ -342,7 +376,7 @@ class Model:
     def promote_due(self) -> None:
         self.promote_ready()
         for run in self.runs.values():
-            late = run.deadline is not None and run.deadline <= self.now
+            late = run.deadline is not None and run.deadline <= self.now and not run.is_pipeline
             if late and not run.ended and run.cancel_at is None and run.reason != "publishing":
                 if run.state == "running":
                     run.cancel_at = self.now

@@ -50,6 +50,7 @@ class Run:
     parents: tuple[str, ...] = ()
     condition: str = "all_success"
     pipeline: str | None = None
+    dedupe: str | None = None
     state: str = "new"
     reason: str | None = None
     place: int | None = None

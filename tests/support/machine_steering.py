@@ -6,6 +6,7 @@ from tests.support.machine_model import Model
 from tests.support.machine_parts import Json, Refusal, Run
 
 WAITS_FOR_TIME = {"not_before", "retry_backoff"}
+RETIMED = WAITS_FOR_TIME | {"waiting_on_dependency", "waiting_on_pipeline"}
 
 
 class SteeredModel(Model):
@@ -58,7 +59,7 @@ class SteeredModel(Model):
         self.let_due(family)
 
     def retime(self, run: Run, schedule: Json) -> None:
-        if "not_before" in schedule and run.reason in {*WAITS_FOR_TIME, "waiting_on_dependency"}:
+        if "not_before" in schedule and run.reason in RETIMED:
             now = None if run.not_before is None else min(run.not_before, self.now)
             run.not_before = now if schedule["not_before"] is None else schedule["not_before"]
 

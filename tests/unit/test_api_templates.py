@@ -106,6 +106,8 @@ def test_the_demo_templates_are_valid() -> None:
         (("outputs", 0, "path"), "_ws/a/b", "/outputs/0/path", "reserved"),
         (("outputs", 0, "path"), "_ws", "/outputs/0/path", "reserved"),
         (("outputs", 0, "path"), "{params.prefx}/x", "/outputs/0/path", "did you mean 'prefix'"),
+        (("lease_seconds",), 9, "/lease_seconds", "9 is less than the minimum of 10"),
+        (("lease_seconds",), 3601, "/lease_seconds", "3601 is greater than the maximum of 3600"),
         (("outputs", 0, "mode"), "merge", "/outputs/0/mode", "'merge' is not one of"),
         (("params_schema",), {"type": "objekt"}, "/params_schema/type", "objekt"),
         (("params_schema",), {"properties": 3}, "/params_schema/properties", "not of type 'object'"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.queue import floor, install, report
+from tests.bench.queue.main import PAGE
 from tests.bench.queue.measures import FLOOR, MEASURES, OURS, quantile
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +52,16 @@ def test_the_locks_of_the_peers_name_no_registry() -> None:
     assert "resolved" not in install.NPM_LOCK.read_text()
     assert "://" not in install.LOCK.read_text()
     assert set(install.versions()) == {"graphile-worker", "pg-boss", "procrastinate", "pgqueuer"}
+
+
+@pytest.mark.parametrize("part", [["--only", "batch"], ["--quick"], ["--profile"]], ids=lambda part: part[0])
+def test_a_part_of_the_figures_is_not_published_over_all_of_them(part: list[str]) -> None:
+    before = PAGE.read_bytes()
+    command = [sys.executable, "-m", "tests.bench", "queue", *part, "--publish"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"leave {part[0]} out" in done.stderr
+    assert PAGE.read_bytes() == before
 
 
 @pytest.mark.slow

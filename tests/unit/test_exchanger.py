@@ -100,6 +100,25 @@ async def test_after_a_defect_the_requests_go_one_by_one_and_one_fails() -> None
     assert statements.sent == [[0], [1, 2, 3], [1], [2], [3]]
 
 
+async def test_after_a_defect_in_an_exchange_its_members_go_one_by_one_and_one_fails() -> None:
+    exchanger, statements = make()
+    statements.gate.set()
+    reports = [{"body": {"n": 1}}, {"body": {"n": 2, "breaks": True}}, {"body": {"n": 3, "stale": True}}]
+    carried = await exchanger.carry(reports, [{"body": {"n": 9}}])
+    one, broken, stale, claimed = carried.answers
+    assert (one.text, claimed.text, carried.server_time) == ("1", "9", "now")
+    assert [str(answer.error and answer.error.code) for answer in (broken, stale)] == ["internal", "lease_lost"]
+    assert "a defect" not in str(broken.error)
+    assert statements.sent == [[1, 2, 3, 9], [1], [2], [3], [9], []]
+
+
+async def test_an_outage_while_members_go_one_by_one_is_told_whole() -> None:
+    exchanger, statements = make()
+    statements.gate.set()
+    with pytest.raises(StoreBusy):
+        await exchanger.carry([{"body": {"n": 1, "breaks": True}}, {"body": {"n": 2, "blocked": True}}], [])
+
+
 async def test_a_member_that_waits_for_a_lock_holds_nobody_up() -> None:
     exchanger, statements = make()
     statements.gate.set()

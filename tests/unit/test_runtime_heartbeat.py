@@ -19,12 +19,13 @@ from contract.errors import ContractError
 from contract.server.strict_json import parse, validate
 from executors.runtime.heartbeat import Heartbeats
 from executors.runtime.journal import Journal
-from executors.runtime.notes import MISFITS, USAGE_LIMIT, Notes, bounded_usage
+from executors.runtime.notes import METRICS_LIMIT, MISFITS, USAGE_LIMIT, Notes, bounded_usage
 from executors.runtime.supervise import Stop
 from executors.runtime.text import Redactor
 
 REQUEST: TypeAdapter[Any] = TypeAdapter(models.HeartbeatRequest)
 PLAIN = Redactor()
+ODD = "a\x00b\ud800s3cr3t"
 RUN_IDS = [f"0197a3c4-7000-7000-8000-00000000000{index}" for index in range(3)]
 
 
@@ -105,26 +106,47 @@ def test_a_number_that_json_cannot_carry_is_refused_and_what_was_known_stays(kin
     fields = {"metric": {"name": "n", "value": value}, "usage": {"n": value}, "progress": {"current": value}}[kind]
     with pytest.raises(MISFITS):
         notes.take(kind, fields, PLAIN)
-    assert (notes.usage, notes.progress) == ({"rows": 3.0}, None)
+    assert (notes.usage, notes.metrics, notes.progress) == ({"rows": 3.0}, {}, None)
 
 
 def test_names_and_texts_are_made_to_fit_and_secrets_in_them_do_not_leave() -> None:
     notes = Notes()
-    notes.take("metric", {"name": "a\x00b\ud800s3cr3t", "value": 1}, Redactor(["s3cr3t"]))
+    for kind, fields in (
+        ("metric", {"name": ODD, "value": 1}),
+        ("usage", {ODD: 1}),
+        ("metric", {"name": "m" * 99, "value": 1}),
+    ):
+        notes.take(kind, fields, Redactor(["s3cr3t"]))
     notes.take("progress", {"message": "\x00\ud800" * 2000, "unit": "\ud800" * 100, "fraction": 0.5}, PLAIN)
-    assert notes.usage == {"a\\x00b?***": 1.0}
-    run = models.HeartbeatRun(run_id=UUID(RUN_IDS[0]), epoch=1, progress=cast(Any, notes.progress), usage=notes.usage)
+    assert (notes.usage, notes.metrics) == ({"a\\x00b?***": 1.0}, {"a\\x00b?***": 1.0, "m" * 63: 1.0})
+    told = {"progress": cast(Any, notes.progress), "usage": notes.usage, "metrics": notes.metrics}
+    run = models.HeartbeatRun(run_id=UUID(RUN_IDS[0]), epoch=1, **told)
     body = models.HeartbeatRequest(state="active", runs=[run]).model_dump_json().encode()
     validate(REQUEST, body, parse(body))
 
 
-def test_metrics_over_the_limit_are_refused_and_what_was_measured_is_never_cut() -> None:
+def test_metrics_over_the_limit_are_refused_and_those_known_are_kept_up_to_date() -> None:
     notes = Notes()
-    for index in range(USAGE_LIMIT):
+    for index in range(METRICS_LIMIT):
         notes.take("metric", {"name": f"m{index}", "value": index}, PLAIN)
-    with pytest.raises(ValueError, match="at most 64"):
-        notes.take("metric", {"name": "one more", "value": 1}, PLAIN)
+    for name, why in (("one more", "at most 50"), ("", "needs a name")):
+        with pytest.raises(ValueError, match=why):
+            notes.take("metric", {"name": name, "value": 1}, PLAIN)
     notes.take("metric", {"name": "m0", "value": 7}, PLAIN)
+    assert (len(notes.metrics), notes.metrics["m0"]) == (METRICS_LIMIT, 7.0)
+
+
+def test_a_control_room_that_knows_no_metrics_is_told_them_among_the_usage() -> None:
+    notes = Notes(usage={"rows": 3.0}, metrics={"loss": 0.5})
+    assert notes.told({"wall_seconds": 1.0}, "1.1") == ({"wall_seconds": 1.0, "rows": 3.0}, {"loss": 0.5})
+    assert notes.told({"wall_seconds": 1.0}, "1.0") == ({"wall_seconds": 1.0, "rows": 3.0, "loss": 0.5}, {})
+
+
+def test_usage_over_the_limit_is_refused_and_what_was_measured_is_never_cut() -> None:
+    notes = Notes()
+    with pytest.raises(ValueError, match="at most 64"):
+        notes.take("usage", {f"m{index}": index for index in range(USAGE_LIMIT + 1)}, PLAIN)
+    notes.take("usage", {"m0": 7}, PLAIN)
     usage = bounded_usage({"wall_seconds": 1.5, "memory_peak_bytes": 10.0}, {**notes.usage, "wall_seconds": 99.0})
     assert len(usage) == USAGE_LIMIT
     assert (usage["wall_seconds"], usage["memory_peak_bytes"], usage["m0"]) == (1.5, 10.0, 7.0)

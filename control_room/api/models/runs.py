@@ -98,6 +98,7 @@ class Attempt(Answer):
     result: JsonObject | None = None
     error: RunError | None = None
     usage: JsonObject
+    metrics: dict[str, float] = Field(description="What the work measured of itself so far, name to number.")
 
 
 class Publication(Answer):

@@ -20,3 +20,8 @@ export function measureValue(name: string, value: unknown): string {
   if (typeof value === "number" && name.endsWith("_seconds")) return formatDuration(value * 1000);
   return formatValue(value);
 }
+
+/** What the work said of itself at its last attempt. */
+export function latestMetrics(attempts: readonly { epoch: number; metrics: JsonObject }[]): JsonObject {
+  return [...attempts].sort((a, b) => b.epoch - a.epoch)[0]?.metrics ?? {};
+}

@@ -774,6 +774,13 @@ export interface components {
             /** Finished At */
             finished_at: string | null;
             /**
+             * Metrics
+             * @description What the work measured of itself so far, name to number.
+             */
+            metrics: {
+                [key: string]: number;
+            };
+            /**
              * Outcome
              * @enum {string}
              */

@@ -14,6 +14,7 @@ create table ops.attempts (
   result          jsonb,
   error           jsonb,
   usage           jsonb       not null default '{}',
+  metrics         jsonb,                         -- what the work measured of itself; while it runs: on the lease
   constraint attempts_pkey primary key (run_id, epoch),
   constraint attempts_run_fkey foreign key (run_id) references ops.runs (run_id),
   constraint attempts_epoch check (epoch >= 1 and attempt >= 1),
@@ -42,6 +43,7 @@ create table ops.leases (
   concurrency_key text,
   progress        jsonb,
   usage           jsonb,
+  metrics         jsonb,
   constraint leases_pkey primary key (run_id),
   constraint leases_epoch check (epoch >= 1)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,

@@ -28,6 +28,19 @@ create table ops.events (
 create index events_xid on ops.events (xid, run_id, seq);
 create table ops.events_default partition of ops.events default;
 
+-- Partitions of events and logs that were dropped because they were over their time, with the run_ids that they held.
+-- It tells a chain that retention took from one that somebody else did.
+create table ops.dropped_partitions (
+  name        text        not null,
+  parent      text        not null,
+  from_run_id uuid        not null,
+  to_run_id   uuid        not null,
+  dropped_at  timestamptz not null,
+  constraint dropped_partitions_pkey primary key (name),
+  constraint dropped_partitions_parent check (parent in ('events', 'run_logs')),
+  constraint dropped_partitions_range check (from_run_id < to_run_id)
+);
+
 -- Logs, keyed by (run, epoch, stream, seq); "offset" is the byte offset of the chunk in its stream.
 create table ops.run_logs (
   run_id      uuid        not null,

@@ -8,7 +8,7 @@ select r.run_id, r.number, r.workspace, r.template_name, r.template_version, r.k
 
 create or replace view ops.attempt_overview with (security_barrier) as
 select a.run_id, a.epoch, a.attempt, a.executor_id, a.outcome, a.started_at, a.finished_at, a.reported_at, a.error,
-       a.usage
+       a.usage, a.metrics
   from ops.attempts a;
 
 create or replace view ops.event_overview with (security_barrier) as

@@ -27,8 +27,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeat", type=int, help="how often each is repeated (3)")
     parser.add_argument("--out", type=Path, help="write queue.json, queue.md and queue.svg into this folder")
     parser.add_argument("--json", type=Path, help="write the figures here too")
-    parser.add_argument("--publish", action="store_true", help="put tables and plot into the documentation")
+    parser.add_argument(
+        "--publish", action="store_true", help="put tables and plot of all measures into the documentation"
+    )
     parser.add_argument("--disk", type=Path, help="folder for the data of Postgres, on a real disk (.cache)")
+
+
+def contradiction(chosen: argparse.Namespace) -> str:
+    """Why these options do not go together; "" when they do. What is published replaces the whole table."""
+    if not chosen.publish:
+        return ""
+    for option, given in (("--only", chosen.only), ("--quick", chosen.quick), ("--profile", chosen.profile)):
+        if given:
+            return f"--publish replaces the whole table with full figures of all measures: leave {option} out"
+    return ""
 
 
 def run(chosen: argparse.Namespace) -> int:

@@ -46,13 +46,18 @@ def stage(seaweed: Seaweed, uri: str, run: dict[str, Any], rows: int) -> dict[st
     }
 
 
+def short_lease(ops: Ops, **spec: Any) -> None:
+    """A template with a shorter lease than its schema allows: the server would refuse it, the store does not."""
+    ops.template(ops.token("operator"), **spec)
+
+
 async def test_a_publication_whose_executor_died_is_completed(
     pg18: Database, tokens: Ops, object_store: Seaweed, tmp_path: Path
 ) -> None:
     folder = f"t-{uuid4().hex}"
     async with serving(pg18, object_store, tmp_path, reactor=True) as server:
         output = {"name": "numbers", "format": "delta", "mode": "append", "path": folder}
-        await server.template(outputs=[output], connections=["lakehouse"], lease_seconds=6)
+        short_lease(tokens, outputs=[output], connections=["lakehouse"], lease_seconds=6)
         await server.submit()
         worker = await Worker.start(server)
         run = await worker.claim()
@@ -77,7 +82,7 @@ async def test_a_run_whose_executor_fell_silent_is_queued_again(
     pg18: Database, tokens: Ops, object_store: Seaweed, tmp_path: Path
 ) -> None:
     async with serving(pg18, object_store, tmp_path, reactor=True) as server:
-        await server.template(lease_seconds=1, retry={"max_attempts": 2, "backoff_seconds": 0})
+        short_lease(tokens, lease_seconds=1, retry={"max_attempts": 2, "backoff_seconds": 0})
         await server.submit()
         worker = await Worker.start(server)
         first = await worker.claim()
@@ -109,6 +114,21 @@ async def test_the_partitions_of_the_coming_months_are_made(
     assert tokens.value(count) == 1
     async with serving(pg18, object_store, tmp_path, reactor=True) as server:
         await until(lambda: server.ops.value(count) > 1)
+
+
+async def test_a_month_of_events_that_is_over_its_time_is_dropped(
+    pg18: Database, tokens: Ops, object_store: Seaweed, tmp_path: Path
+) -> None:
+    for month in ("2001-01-01Z", "2001-02-01Z"):
+        tokens.admin.execute(
+            "select ops.create_partition('events', 'events_' || to_char(%s::timestamptz, 'YYYY_MM'), %s)",
+            (month, month),
+        )
+    tokens.admin.execute("update ops.settings set value = '12' where key = 'events_kept_months'")
+    left = "select count(*) from pg_class where relname like 'events_2001%%' and relkind = 'r'"
+    async with serving(pg18, object_store, tmp_path, reactor=True) as server:
+        await until(lambda: server.ops.value(left) == 0)
+    assert tokens.value("select count(*) from ops.dropped_partitions") == 2
 
 
 async def test_of_two_servers_only_one_leads_and_the_other_takes_over(pg18: Database, tokens: Ops) -> None:

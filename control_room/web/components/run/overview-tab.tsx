@@ -13,7 +13,7 @@ import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@
 import { formatCount, formatDuration, formatExact, formatValue, formatWord } from "@/lib/format";
 import { isEmpty, type JsonObject } from "@/lib/json";
 import { isTerminal } from "@/lib/states";
-import { measureName, measures, measureValue } from "@/lib/usage";
+import { latestMetrics, measureName, measures, measureValue } from "@/lib/usage";
 import type { CapEntry, Publication, Run, RunDetail, RunInput } from "@/services/runs";
 
 export function OverviewTab({ run }: { run: RunDetail }) {
@@ -39,6 +39,7 @@ export function OverviewTab({ run }: { run: RunDetail }) {
           </CardContent>
         </Section>
         {aside && <Params params={run.params} />}
+        <Measures title="Metrics" values={latestMetrics(run.attempts)} />
         <Measures title="Usage" values={run.usage} />
         <Measures title="Caps" values={run.caps} />
         {run.cap_ledger.length > 0 && <CapLedger entries={run.cap_ledger} />}

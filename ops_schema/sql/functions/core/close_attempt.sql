@@ -11,7 +11,8 @@ begin
     idempotency_key = p_body ->> 'idempotency_key', report_digest = ops.digest(p_body),
     result = nullif(p_body -> 'result', 'null'), error = nullif(p_body -> 'error', 'null'),
     usage = coalesce((select l.usage from ops.leases l where l.run_id = a.run_id), '{}')
-            || coalesce(nullif(p_body -> 'usage', 'null'), '{}')
+            || coalesce(nullif(p_body -> 'usage', 'null'), '{}'),
+    metrics = coalesce(ops.metrics_of(p_body), (select l.metrics from ops.leases l where l.run_id = a.run_id))
    where a.run_id = p_attempt.run_id and a.epoch = p_attempt.epoch
   returning * into v_attempt;
   update ops.artifacts set

@@ -1,5 +1,5 @@
 -- Heartbeat: renew the leases named, all of them in one statement, and say a directive for each.
---   p_body {state: active|draining, runs: [{run_id, epoch, progress|null, usage|null}]}
+--   p_body {state: active|draining, runs: [{run_id, epoch, progress|null, usage|null, metrics?}]}
 -- Returns {directive, heartbeat_seconds, server_time, runs: [{run_id, epoch, directive, lease_deadline|null,
 -- reason|null, grace_seconds|null, caps|null}]} in the order sent. A stale member is told so (superseded,
 -- already_terminal) and never fails the others. Touches leases only, never a run's row, so that it waits for nobody

@@ -7,4 +7,5 @@ return coalesce(
   and jsonb_typeof(p_body -> 'idempotency_key') = 'string' and length(p_body ->> 'idempotency_key') between 1 and 200
   and coalesce(p_body -> 'publications', '[]') in ('[]', 'null')
   and coalesce(p_body -> 'cap_ledger', '[]') in ('[]', 'null')
-  and coalesce(jsonb_typeof(p_body -> 'usage'), 'null') in ('object', 'null'), false);
+  and coalesce(jsonb_typeof(p_body -> 'usage'), 'null') in ('object', 'null')
+  and coalesce(jsonb_typeof(p_body -> 'metrics'), 'null') in ('object', 'null'), false);

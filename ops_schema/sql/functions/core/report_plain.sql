@@ -23,19 +23,18 @@ begin
   ), fit as materialized (
     select s.ordinal, s.token_id, s.run_id, (s.body ->> 'epoch')::bigint as epoch, s.body ->> 'idempotency_key' as key,
            nullif(s.body -> 'result', 'null') as result, nullif(s.body -> 'usage', 'null') as usage,
-           ops.digest(s.body) as digest
+           ops.metrics_of(s.body) as metrics, ops.digest(s.body) as digest
       from sent s where s.is_plain and s.nth_of_run = 1 and s.nth_of_key = 1
   ), plain as materialized (
     select s.*, l.executor_id, 'executor:' || e.name as actor, l.progress, r.attempt, r.event_seq, r.event_head,
            greatest(r.event_xid, pg_current_xact_id()) as event_xid,
            l.place as lease_at, a.place as attempt_at, r.place as run_at,
-           coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used,
+           coalesce(l.usage, '{}') || coalesce(s.usage, '{}') as used, coalesce(s.metrics, l.metrics) as measured,
            ops.key_of(l.workspace, l.concurrency_key) as freed_key
       from fit s
      cross join lateral (select h.*, h.ctid as place from ops.leases h where h.run_id = s.run_id offset 0) l
       join ops.executors e on e.executor_id = l.executor_id and e.token_id = s.token_id
-      join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and t.revoked_at is null
-                       and (t.expires_at is null or t.expires_at > v_now)
+      join ops.tokens t on t.token_id = s.token_id and t.role = 'executor' and ops.token_is_live(t)
      cross join lateral (select u.*, u.ctid as place from ops.runs u where u.run_id = s.run_id offset 0) r
      cross join lateral (
        select t.ctid as place from ops.attempts t where t.run_id = s.run_id and t.epoch = s.epoch offset 0) a
@@ -54,7 +53,8 @@ begin
     delete from ops.leases l using hashed h where l.ctid = h.lease_at
   ), closed as (
     update ops.attempts a set outcome = 'succeeded', finished_at = v_now, reported_at = v_now,
-        idempotency_key = h.key, report_digest = h.digest, result = h.result, usage = h.used
+        idempotency_key = h.key, report_digest = h.digest, result = h.result, usage = h.used,
+        metrics = h.measured
       from hashed h where a.ctid = h.attempt_at
   ), finished as (
     update ops.runs r set state = 'succeeded', state_reason = null, finished_at = v_now, error = null,

@@ -7,7 +7,7 @@ declare
   v_token ops.tokens;
 begin
   select * into v_token from ops.tokens t where t.token_id = p_token_id;
-  if v_token.token_id is null or v_token.revoked_at is not null or v_token.expires_at <= ops.now() then
+  if v_token.token_id is null or not ops.token_is_live(v_token) then
     perform ops.fail('OPU01', 'the token is unknown, revoked or expired', '{}', 'Log in again or use a valid token.');
   end if;
   if v_token.role <> all (p_roles) then

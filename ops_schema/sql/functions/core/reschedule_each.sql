@@ -1,5 +1,5 @@
 -- Mutate and emit: these locked runs, where they wait or are queued, or are pipelines, get another priority or time.
--- The time counts only for those that wait for a time or for parents.
+-- The time counts only for those that wait for a time, for parents or for their pipeline's.
 create or replace function ops.reschedule_each(p_run_ids uuid[], p_schedule jsonb, p_reason text, p_actor text)
 returns void
 language plpgsql volatile set search_path = ''
@@ -17,7 +17,7 @@ begin
     v_run := v_old;
     v_run.priority := coalesce((p_schedule ->> 'priority')::int, v_old.priority);
     if p_schedule ? 'not_before' and (v_old.kind = 'pipeline' or v_old.state_reason in
-        ('not_before', 'retry_backoff', 'waiting_on_dependency')) then
+        ('not_before', 'retry_backoff', 'waiting_on_dependency', 'waiting_on_pipeline')) then
       -- now, for one that waits, is a time that has come
       v_run.not_before := coalesce((p_schedule ->> 'not_before')::timestamptz,
                                    case when v_old.not_before is not null then least(v_old.not_before, ops.now()) end);

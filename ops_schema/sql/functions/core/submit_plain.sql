@@ -40,8 +40,7 @@ begin
              'template_version', t.version, 'template_digest', t.digest, 'params_digest', v_mark,
              'retry_of', null)) as canonical
       from (select distinct on (kin) kin, token_id, workspace, template, asked, later from grouped) g
-      join ops.tokens k on k.token_id = g.token_id::uuid and k.role = 'operator' and k.revoked_at is null
-                       and (k.expires_at is null or k.expires_at > v_now)
+      join ops.tokens k on k.token_id = g.token_id::uuid and k.role = 'operator' and ops.token_is_live(k)
                        and (k.workspaces is null or g.workspace = any (k.workspaces))
      cross join lateral ops.plain_template(g.workspace, g.template, g.asked) t
   ), fit as materialized (

@@ -4,8 +4,6 @@ create or replace function ops.submits_on_record(p_members jsonb) returns ops.me
 language plpgsql volatile set search_path = '' set enable_seqscan = off set jit = off set enable_bitmapscan = off
   set enable_hashjoin = off set enable_mergejoin = off
 as $$
-declare
-  v_now timestamptz := ops.now();
 begin
   return array(
     with sent as materialized (
@@ -28,8 +26,7 @@ begin
                     (select q.request_digest from ops.retry_requests q
                       where q.workspace = k.workspace and q.idempotency_key = k.key limit 1)) = ops.digest(k.body)
        and (select true from ops.tokens t
-             where t.token_id = k.token_id and t.role = 'operator' and t.revoked_at is null
-               and (t.expires_at is null or t.expires_at > v_now)
+             where t.token_id = k.token_id and t.role = 'operator' and ops.token_is_live(t)
                and (t.workspaces is null or k.workspace = any (t.workspaces)) limit 1));
 end
 $$;
