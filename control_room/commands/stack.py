@@ -20,12 +20,21 @@ Executors = Annotated[
     str | None,
     typer.Option("--executors", help="Kinds and slots, for instance python=2,dbt=1. Remembered for the next start."),
 ]
+Engines = Annotated[
+    str | None,
+    typer.Option(
+        "--with",
+        metavar="ENGINES",
+        help="Engines to run beside, with their heap: trino,spark or trino=2G; or none. Remembered for the next start.",
+    ),
+]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, show_default="chosen once and remembered")]
 
 
 def up(
     context: typer.Context,
     executors: Executors = None,
+    engines: Engines = None,
     port: Port = None,
     postgres_port: Port = None,
     s3_port: Port = None,
@@ -33,7 +42,7 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Start the stack: PostgreSQL, object store, server with dashboard, executors. Says so when it is up already."""
-    options = _options(executors, {"server": port, "postgres": postgres_port, "s3": s3_port})
+    options = _options(executors, engines, {"server": port, "postgres": postgres_port, "s3": s3_port})
     folder = settings_of(context).folder
     if foreground:
         raise typer.Exit(_foreground(context, options))
@@ -120,14 +129,18 @@ def _foreground(context: typer.Context, options: Options) -> int:
     return code
 
 
-def _options(executors: str | None, ports: dict[str, int | None]) -> Options:
+def _options(executors: str | None, engines: str | None, ports: dict[str, int | None]) -> Options:
+    from control_room.local import engines as local_engines
     from control_room.local.executor import check_wanted
     from control_room.local.supervisor import Options
 
     pinned = {name: port for name, port in ports.items() if port is not None}
     if len(set(pinned.values())) != len(pinned):
         raise ControlRoomError("two services cannot share one port", exit_code=MISUSE)
-    return Options(executors=check_wanted(parse_executors(executors)), pinned=pinned)
+    wanted = local_engines.parse(engines)
+    if wanted is not None:
+        local_engines.check(wanted)
+    return Options(executors=check_wanted(parse_executors(executors)), pinned=pinned, engines=wanted)
 
 
 def parse_executors(text: str | None) -> dict[str, int]:
@@ -191,6 +204,12 @@ def _print_status(answer: dict[str, Any]) -> None:
         say(f"note: {note}")
 
 
+def _memory_text(service: dict[str, Any]) -> str:
+    """Resident memory; where a heap was set, that too. The process takes more than its heap: code, buffers, threads."""
+    cap = service.get("memory_cap_bytes")
+    return size_text(service["memory_bytes"]) + (f" (heap {size_text(cap)})" if cap else "")
+
+
 def _status_row(service: dict[str, Any]) -> list[Any]:
     return [
         service["name"],
@@ -198,6 +217,6 @@ def _status_row(service: dict[str, Any]) -> list[Any]:
         service["pid"],
         service.get("port"),
         seconds_text(service["uptime_seconds"]),
-        size_text(service["memory_bytes"]),
+        _memory_text(service),
         service.get("restarts", 0),
     ]

@@ -1,8 +1,8 @@
-"""Certificates for the object store's inner gRPC ports, so that its parts talk to each other and to nobody else.
+"""Certificates for loopback: the object store's inner gRPC ports, so that its parts talk to nobody else; Trino's.
 
-One authority, which signs once and whose key is never written, and one certificate under it that all parts of the
-store show each other: who cannot read its key is refused, and no list of names is needed. To be imported only where the
-embedded store is started: `cryptography` comes with the extra `local`.
+For each one authority, which signs once and whose key is never written, and one certificate under it. All parts of the
+store show each other theirs: who cannot read its key is refused, and no list of names is needed. To be imported only
+where the embedded store is started: `cryptography` comes with the extra `local`.
 """
 
 from __future__ import annotations
@@ -30,21 +30,25 @@ from control_room.local.folder import write_private
 VALID = timedelta(days=3650)
 RENEWED = timedelta(days=365)  # before the end: the next `up` may be long in coming
 CLOCK_SLACK = timedelta(days=1)
-AUTHORITY_NAME = "control-room object store authority"
-NAME = "control-room object store"
 
 
 @dataclass(frozen=True)
 class CertificateFiles:
-    """Three PEM files, mode 0600: the authority's certificate, the one under it, and the latter's key."""
+    """Three PEM files, mode 0600: the authority's certificate, the one under it, and the latter's key. owner: whose."""
 
     authority: Path
     certificate: Path
     key: Path
+    owner: str = "object store"
 
     @property
     def paths(self) -> tuple[Path, Path, Path]:
         return (self.authority, self.certificate, self.key)
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Of the authority and of the certificate."""
+        return (f"control-room {self.owner} authority", f"control-room {self.owner}")
 
 
 def ensure(files: CertificateFiles, now: datetime | None = None) -> None:
@@ -69,31 +73,30 @@ def _are_good(files: CertificateFiles, now: datetime) -> bool:
 def _make(files: CertificateFiles, begin: datetime) -> None:
     signing, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    public = [
-        each.public_bytes(Encoding.PEM) for each in (_authority(signing, begin), _certificate(key, signing, begin))
-    ]
+    authority = _authority(files.names, signing, begin)
+    public = [each.public_bytes(Encoding.PEM) for each in (authority, _certificate(files.names, key, signing, begin))]
     for path, content in zip(files.paths, [*public, private], strict=True):
         write_private(path, content.decode())
 
 
-def _authority(signing: ec.EllipticCurvePrivateKey, begin: datetime) -> x509.Certificate:
+def _authority(names: tuple[str, str], signing: ec.EllipticCurvePrivateKey, begin: datetime) -> x509.Certificate:
     may_sign = x509.BasicConstraints(ca=True, path_length=0)
-    builder = _builder(AUTHORITY_NAME, signing, begin).add_extension(may_sign, critical=True)
+    builder = _builder(names[0], names[0], signing, begin).add_extension(may_sign, critical=True)
     return builder.sign(signing, hashes.SHA256())
 
 
 def _certificate(
-    key: ec.EllipticCurvePrivateKey, signing: ec.EllipticCurvePrivateKey, begin: datetime
+    names: tuple[str, str], key: ec.EllipticCurvePrivateKey, signing: ec.EllipticCurvePrivateKey, begin: datetime
 ) -> x509.Certificate:
     """For the loopback address alone, as server and as client."""
     address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(ports.LOOPBACK))])
     uses = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
-    builder = _builder(NAME, key, begin).add_extension(address, critical=False).add_extension(uses, critical=False)
-    return builder.sign(signing, hashes.SHA256())
+    builder = _builder(*names, key, begin).add_extension(address, critical=False)
+    return builder.add_extension(uses, critical=False).sign(signing, hashes.SHA256())
 
 
-def _builder(name: str, key: ec.EllipticCurvePrivateKey, begin: datetime) -> x509.CertificateBuilder:
-    builder = x509.CertificateBuilder(_named(AUTHORITY_NAME), _named(name), key.public_key())
+def _builder(issuer: str, name: str, key: ec.EllipticCurvePrivateKey, begin: datetime) -> x509.CertificateBuilder:
+    builder = x509.CertificateBuilder(_named(issuer), _named(name), key.public_key())
     builder = builder.serial_number(x509.random_serial_number())
     return builder.not_valid_before(begin).not_valid_after(begin + VALID)
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 
 import httpx
 
 from control_room.errors import MISUSE, ControlRoomError
-from control_room.local import objectstore
+from control_room.local import engines, objectstore, spark, trino
 from control_room.local.folder import StackFolder
 from control_room.local.processes import Identity
 from control_room.local.server import OPERATOR_TOKEN, executor_token, url_of
 from control_room.local.service import Launch, NotReady, Service, files_fingerprint
 from control_room.local.state import DEFAULT_EXECUTORS, StackState
 
-# What must be importable for an executor to work; control_room itself never imports an engine.
-ENGINES = {"python": "deltalake", "dbt": "dbt", "notebook": "nbclient"}
 LIVE_STATES = ("active", "paused", "draining")
 
 
@@ -46,14 +43,20 @@ class Executor(Service):
             OPS_TOKEN_FILE=str(token),
             OPS_CONNECTIONS_FILE=str(connections),
             OPS_WORK_DIR=str(self.folder.work(self.name)),
-            OPS_SLOTS=str(self.state.executors[self.kind]),
+            OPS_SLOTS=str(engines.executors_of(self.state)[self.kind]),
             OPS_NAME=f"{self.kind}-local",
             OPS_HIDE=os.pathsep.join(map(str, self.folder.private)),
             OPS_WRITABLE=os.environ.get("OPS_WRITABLE", ""),
+            **self._engine(),
         )
         argv = (sys.executable, "-m", "executors.runtime.main", self.kind)
         written = files_fingerprint(token, connections)
         return Launch(argv, env, self.folder.work(self.name), self.folder.log(self.name), written)
+
+    def _engine(self) -> dict[str, str]:
+        """Where the engine of this kind is, for kinds that have one."""
+        told = {trino.ENGINE: trino.executor_environment, spark.ENGINE: spark.executor_environment}
+        return told[self.kind](self.folder, self.state) if self.kind in told else {}
 
     async def probe(self, identity: Identity) -> None:
         """The server knows this very process as a live executor."""
@@ -85,19 +88,21 @@ def available_executors() -> dict[str, int]:
 
 
 def installed(kind: str) -> bool:
-    return importlib.util.find_spec(ENGINES[kind]) is not None
+    return engines.has_executor(kind)
 
 
 def check_wanted(wanted: dict[str, int]) -> dict[str, int]:
     """The executors asked for, refused by name when one is unknown, not installed, or has no slots."""
     for kind, slots in wanted.items():
-        if kind not in ENGINES:
+        if kind not in engines.KINDS:
             raise ControlRoomError(
-                f"unknown executor kind {kind!r}", next_step=f"known kinds: {', '.join(ENGINES)}", exit_code=MISUSE
+                f"unknown executor kind {kind!r}",
+                next_step=f"known kinds: {', '.join(engines.KINDS)}",
+                exit_code=MISUSE,
             )
         if not installed(kind):
             raise ControlRoomError(
-                f"the {kind} executor is not installed (package {ENGINES[kind]} is missing)",
+                f"the {kind} executor is not installed (package {engines.KINDS[kind]} is missing)",
                 where=sys.prefix,
                 next_step=f"pip install 'lakehouse-control-room[{kind}]'",
                 exit_code=MISUSE,

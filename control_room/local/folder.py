@@ -48,9 +48,17 @@ class StackFolder:
         return self.root / "s3"
 
     @property
+    def trino(self) -> Path:
+        return self.root / "trino"
+
+    @property
+    def spark(self) -> Path:
+        return self.root / "spark"
+
+    @property
     def private(self) -> tuple[Path, ...]:
-        """What user code has no business with: files of database and store, secrets, logs, the stack's state."""
-        return (self.pg, self.s3, self.root / "secrets", self.root / "logs", self.state_file)
+        """What user code has no business with: files of database, store and engines, secrets, logs, state."""
+        return (self.pg, self.s3, self.trino, self.spark, self.root / "secrets", self.root / "logs", self.state_file)
 
     @property
     def reports(self) -> Path:

@@ -1,10 +1,11 @@
 """The embedded object store: SeaweedFS in one process, S3 on loopback with two identities.
 
 `control-room` owns the buckets artifacts and lakehouse; `lakehouse`, which executors and the publisher get, may read,
-write and list in the bucket lakehouse alone. The store's inner ports know no S3 credentials, and every process of the
-machine reaches them; security.toml and the flags see to it that nobody gets around the identities through them. gRPC,
-on TCP and on its sockets in /tmp, takes only who shows the store's certificate; the HTTP of master and filer is off,
-but for pages of status; that of the volumes takes only signed calls.
+write and list in the bucket lakehouse alone; `engines`, which is there with an engine, in that and in the Iceberg
+catalog. The store's inner ports know no S3 credentials, and every process of the machine reaches them; security.toml
+and the flags see to it that nobody gets around the identities through them. gRPC, on TCP and on its sockets in /tmp,
+takes only who shows the store's certificate; the HTTP of master and filer is off, but for pages of status; that of the
+volumes takes only signed calls.
 """
 
 from __future__ import annotations
@@ -39,8 +40,15 @@ PROBED = "health/ready"
 ROOT = f"s3://{LAKEHOUSE}"
 OWNER_KEY = "s3-server.json"
 LAKEHOUSE_KEY = "s3-lakehouse.json"
+ENGINES_KEY = "s3-engines.json"
+WAREHOUSE = "warehouse"
 IDENTITIES = "s3-identities.json"
 ROLES = "s3-roles.json"
+# Read and write tables of both kinds; s3tables is the Iceberg catalog, in which nobody else may do anything.
+ENGINES_MAY = (
+    *(f"{verb}:{bucket}" for bucket in (LAKEHOUSE, WAREHOUSE) for verb in ("Read", "Write", "List")),
+    "s3tables:*",
+)
 RUN_ROLE = "arn:aws:iam::role/run"
 EXECUTORS = f"arn:aws:iam::000000000000:user/{LAKEHOUSE}"
 RUN_SECONDS = 12 * 3600  # the longest session of S3's STS
@@ -62,7 +70,6 @@ OFF = (
     "disableHttp",
     "webdav=false",
     "admin.ui=false",
-    "s3.port.iceberg=0",
     "s3.port.lance=0",
     "master.telemetry=false",
 )
@@ -75,10 +82,11 @@ class ObjectStore(Service):
     """SeaweedFS in `s3/` of the data folder."""
 
     name = "objectstore"
-    ports = tuple(PORT_FLAGS)
+    ports = (*PORT_FLAGS, "s3_iceberg")
     stop_seconds = 15.0
     hang_seconds = 120.0
     _guarded: Identity | None = None  # the process whose inner ports were seen to speak TLS
+    _cataloguing: Identity | None = None  # the process whose catalog was seen to answer
 
     def prepare(self) -> None:
         program()
@@ -87,12 +95,19 @@ class ObjectStore(Service):
     def launch(self) -> Launch:
         flags = [f"-{flag}={self.port(name)}" for name, flag in PORT_FLAGS.items()]
         argv = [program(), "-logtostderr=true", "mini", f"-dir={self.folder.s3}", *flags, *(f"-{flag}" for flag in OFF)]
+        argv += self._catalog_flags()
         argv += [f"-ip={ports.LOOPBACK}", f"-ip.bind={ports.LOOPBACK}", f"-s3.config={self.folder.secret(IDENTITIES)}"]
         argv.append(f"-s3.iam.config={self.folder.secret(ROLES)}")
         argv += [f"-{kind}.localSocket={self.folder.s3 / f'{kind}.sock'}" for kind in ("s3", "filer")]
         secrets = [*(self.folder.secret(name) for name in (IDENTITIES, ROLES)), *certificates(self.folder)]
         written = files_fingerprint(*secrets, self.folder.s3 / "security.toml")
         return Launch(tuple(argv), self.environment(), self.folder.s3, self.folder.log(self.name), written)
+
+    def _catalog_flags(self) -> list[str]:
+        """The Iceberg REST catalog is there for engines alone: what nobody uses is not served."""
+        if not self.state.engines:
+            return ["-s3.port.iceberg=0"]
+        return [f"-s3.port.iceberg={self.port('s3_iceberg')}", f"-tableBucket={WAREHOUSE}"]
 
     async def probe(self, identity: Identity) -> None:
         """The inner ports speak TLS, both buckets answer to the owner's key, and an object can be read; what is missing
@@ -107,6 +122,9 @@ class ObjectStore(Service):
                 await _ensure_tls(self.port(name), context)
             self._guarded = identity
         await ensure_buckets(endpoint(self.state), self.folder.s3_key(OWNER_KEY))
+        if self.state.engines and self._cataloguing != identity:
+            await _ensure_catalog(catalog_url(self.state), self.folder.s3_key(ENGINES_KEY))
+            self._cataloguing = identity
 
 
 async def ensure_buckets(url: str, key: Mapping[str, str]) -> None:
@@ -150,6 +168,23 @@ async def _ensure(client: httpx.AsyncClient, verb: str, url: str, key: Mapping[s
         raise NotReady(f"{url}: HTTP {answer.status_code}")
 
 
+async def _ensure_catalog(url: str, key: Mapping[str, str]) -> None:
+    """The catalog takes the engines' key, and has its table bucket: the store makes that a moment after its start."""
+    told = {"grant_type": "client_credentials", "scope": "catalog"}
+    told |= {"client_id": key["access_key"], "client_secret": key["secret_key"]}
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+            granted = await client.post(f"{url}/v1/oauth/tokens", data=told)
+            if granted.status_code != httpx.codes.OK:
+                raise NotReady(f"{url}: no token, HTTP {granted.status_code}")
+            headers = {"Authorization": f"Bearer {granted.json()['access_token']}"}
+            answer = await client.get(f"{url}/v1/{WAREHOUSE}/namespaces", headers=headers)
+    except httpx.HTTPError as error:
+        raise NotReady(f"{url}: {error or type(error).__name__}") from error
+    if answer.status_code != httpx.codes.OK:
+        raise NotReady(f"{url}: HTTP {answer.status_code}")
+
+
 def signed_headers(method: str, url: str, key: Mapping[str, str], body: bytes = b"") -> dict[str, str]:
     """AWS Signature 4."""
     request = AWSRequest(method=method, url=url, data=body)
@@ -178,6 +213,11 @@ def endpoint(state: StackState) -> str:
     return f"http://{ports.LOOPBACK}:{state.ports['s3']}"
 
 
+def catalog_url(state: StackState) -> str:
+    """Of the Iceberg REST catalog."""
+    return f"http://{ports.LOOPBACK}:{state.ports['s3_iceberg']}"
+
+
 def write_configuration(folder: StackFolder, state: StackState) -> None:
     """Identities, certificate and signing keys of the inner ports, the connections file of executors and publisher."""
     _ensure_certificates(folder)
@@ -187,6 +227,8 @@ def write_configuration(folder: StackFolder, state: StackState) -> None:
         _identity("control-room", owner, [f"{verb}:{bucket}" for bucket in BUCKETS for verb in verbs]),
         _identity("lakehouse", lakehouse, [f"{verb}:{LAKEHOUSE}" for verb in ("Read", "Write", "List")]),
     ]
+    if state.engines:
+        identities.append(_identity("engines", folder.s3_key(ENGINES_KEY), [*ENGINES_MAY]))
     write_private_json(folder.secret(IDENTITIES), {"identities": identities})
     write_private(folder.s3 / "security.toml", _security(folder))
     write_private_json(folder.secret(ROLES), _roles(folder))

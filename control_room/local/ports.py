@@ -23,6 +23,10 @@ NAMES = (
     "s3_filer_grpc",
     "s3_admin",
     "s3_admin_grpc",
+    "s3_iceberg",
+    "trino",
+    "trino_internal",
+    "spark",
 )
 LOOPBACK = "127.0.0.1"
 

@@ -12,7 +12,7 @@ from psycopg import sql
 
 import control_room
 from control_room.errors import UNAVAILABLE, ControlRoomError
-from control_room.local import objectstore, ports, postgres
+from control_room.local import engines, objectstore, ports, postgres
 from control_room.local.folder import StackFolder
 from control_room.local.processes import Identity
 from control_room.local.service import Launch, NotReady, Service, files_fingerprint
@@ -112,7 +112,8 @@ def _ensure_database(folder: StackFolder, state: StackState) -> None:
 
 def _ensure_tokens(folder: StackFolder, state: StackState, conninfo: str) -> None:
     """A fresh database gets the tokens on file, a missing file a new token; one that somebody put there is refused."""
-    wanted = {OPERATOR_TOKEN: "operator", **{executor_token(kind): "executor" for kind in state.executors}}
+    kinds = engines.executors_of(state)
+    wanted = {OPERATOR_TOKEN: "operator", **{executor_token(kind): "executor" for kind in kinds}}
     for file_name, role in wanted.items():
         name = f"embedded {file_name.removesuffix('.token')}"
         on_file = folder.secret(file_name).exists()

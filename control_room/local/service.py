@@ -67,6 +67,11 @@ class Service:
         self.folder = folder
         self.state = state
 
+    @property
+    def memory_cap_bytes(self) -> int | None:
+        """What the process was told to keep its heap below, if it has one."""
+        return None
+
     def prepare(self) -> None:
         """Blocking work before each start; raises ControlRoomError with a next step."""
 

@@ -1,4 +1,4 @@
-"""Ending services: executors first (they drain), then the server, then the stores."""
+"""Ending services: executors first (they drain), then the server and the engines, then the stores."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ Job = tuple[Identity, int, float, tuple[int, float] | None]
 STEPS: tuple[tuple[tuple[str, ...], int, float | None], ...] = (
     (("executor-",), signal.SIGTERM, None),
     (("server",), signal.SIGTERM, 15.0),
+    (("trino", "spark"), signal.SIGTERM, 20.0),
     (("objectstore",), signal.SIGTERM, 15.0),
     (("postgres",), signal.SIGINT, 30.0),
 )
-AT_ONCE = ((0,), (1,), (2, 3))  # steps that go together
+AT_ONCE = ((0,), (1, 2), (3, 4))  # steps that go together
 
 
 def stop_services(running: Sequence[tuple[str, Identity]], drain_seconds: float = DRAIN_SECONDS) -> None:

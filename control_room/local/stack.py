@@ -109,6 +109,7 @@ def _start(folder: StackFolder, options: Options, on_event: OnEvent) -> StackSta
     reading, writing = os.pipe()
     argv = [sys.executable, "-m", "control_room.local.supervise", "--folder", str(folder.root)]
     argv += ["--executors", json.dumps(dict(options.executors)), "--pinned", json.dumps(dict(options.pinned))]
+    argv += ["--engines", json.dumps(None if options.engines is None else dict(options.engines))]
     log = folder.log("supervisor")
     processes.rotate(log)
     child: subprocess.Popen[bytes] | None = None
@@ -231,7 +232,8 @@ def _states(folder: StackFolder) -> Iterator[StackState]:
 def _refuse_other_options(state: StackState, options: Options, folder: StackFolder) -> None:
     executors_differ = options.executors and dict(options.executors) != state.executors
     ports_differ = any(state.ports.get(name) != port for name, port in options.pinned.items())
-    if executors_differ or ports_differ:
+    engines_differ = options.engines is not None and dict(options.engines) != state.engines
+    if executors_differ or ports_differ or engines_differ:
         raise ControlRoomError(
             "the stack is up with other options",
             where=str(folder.root),

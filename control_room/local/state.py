@@ -32,6 +32,7 @@ class ServiceRecord:
     last_error: str | None = None  # stays on record when the service has healed
     last_error_at: str | None = None
     port: int | None = None
+    memory_cap_bytes: int | None = None
     log: str = ""
 
     @property
@@ -60,6 +61,7 @@ class StackState:
     ports: dict[str, int] = field(default_factory=dict)
     pinned: dict[str, int] = field(default_factory=dict)
     executors: dict[str, int] = field(default_factory=dict)
+    engines: dict[str, str] = field(default_factory=dict)  # engine -> heap, for instance 1G
     urls: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     services: dict[str, ServiceRecord] = field(default_factory=dict)

@@ -18,7 +18,8 @@ def main() -> int:
     """Supervise until stopped; the exit code follows control_room.errors."""
     arguments = _arguments()
     report = Reporter(arguments.report_fd)
-    options = Options(executors=json.loads(arguments.executors), pinned=json.loads(arguments.pinned))
+    engines = json.loads(arguments.engines)
+    options = Options(json.loads(arguments.executors), json.loads(arguments.pinned), engines)
     return run(StackFolder.at(arguments.folder), options, report)
 
 
@@ -46,6 +47,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--folder", required=True)
     parser.add_argument("--executors", default="{}")
     parser.add_argument("--pinned", default="{}")
+    parser.add_argument("--engines", default="null")
     parser.add_argument("--report-fd", type=int)
     return parser.parse_args()
 

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from contract.tasks import end
 from control_room.errors import ControlRoomError
-from control_room.local import objectstore, ports, postgres, processes, shutdown, sockets
+from control_room.local import engines, objectstore, ports, postgres, processes, shutdown, sockets, spark, trino
 from control_room.local import state as states
 from control_room.local.executor import Executor, available_executors, check_wanted
 from control_room.local.folder import StackFolder
@@ -30,10 +30,12 @@ from control_room.local.state import ServiceRecord, StackState
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for. executors: kind -> slots, empty for the remembered or default ones; pinned: ports."""
+    """What the user asked for. executors: kind -> slots, empty for the remembered or default ones; pinned: ports;
+    engines: engine -> heap, None for the remembered ones."""
 
     executors: Mapping[str, int] = field(default_factory=dict)
     pinned: Mapping[str, int] = field(default_factory=dict)
+    engines: Mapping[str, str] | None = None
 
 
 class Supervisor:
@@ -96,11 +98,16 @@ class Supervisor:
         self.state.version = _version()
         own = Identity.of(os.getpid())
         self.state.supervisor = {"pid": os.getpid(), "create_time": own.create_time if own else 0.0}
+        self._settle_engines()
         self._settle_executors()
         self._settle_ports()
         self._configure()
         self._end_strangers()
         self.save()
+
+    def _settle_engines(self) -> None:
+        wanted = self.state.engines if self.options.engines is None else self.options.engines
+        self.state.engines = engines.check(wanted)
 
     def _settle_executors(self) -> None:
         wanted = dict(self.options.executors) or self.state.executors or available_executors()
@@ -125,6 +132,14 @@ class Supervisor:
         objectstore.write_configuration(self.folder, self.state)
         url = url_of(self.state)
         self.state.urls = {"dashboard": f"{url}/", "api": f"{url}/api/v1", "s3": objectstore.endpoint(self.state)}
+        if self.state.engines:
+            self.state.urls["iceberg"] = objectstore.catalog_url(self.state)
+        if trino.ENGINE in self.state.engines:
+            trino.write_configuration(self.folder, self.state)
+            self.state.urls["trino"] = trino.url_of(self.state)
+        if spark.ENGINE in self.state.engines:
+            spark.write_configuration(self.folder, self.state)
+            self.state.urls["spark"] = spark.remote_of(self.state)
 
     def _end_strangers(self) -> None:
         """Processes that were started differently, that no longer belong, or that were never put on record."""
@@ -144,17 +159,19 @@ class Supervisor:
     def _record(self, service: Service, old: ServiceRecord | None) -> ServiceRecord:
         record = ServiceRecord(service.name, log=str(self.folder.log(service.name)))
         record.port = self.state.ports[service.ports[0]] if service.ports else None
+        record.memory_cap_bytes = service.memory_cap_bytes
         if old is not None and old.identity is not None and old.identity.alive():
             record.set_identity(old.identity)
             record.digest, record.started_at, record.restarts = old.digest, old.started_at, old.restarts
         return record
 
     def _services(self) -> list[Service]:
-        executors = [Executor(self.folder, self.state, kind) for kind in self.state.executors]
+        executors = [Executor(self.folder, self.state, kind) for kind in engines.executors_of(self.state)]
         return [
             Postgres(self.folder, self.state),
             ObjectStore(self.folder, self.state),
             Server(self.folder, self.state),
+            *(kind(self.folder, self.state) for kind in (trino.Trino, spark.Spark) if kind.name in self.state.engines),
             *executors,
         ]
 

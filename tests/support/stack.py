@@ -16,6 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+SHARED = ("OPS_ENGINES_DIR", "OPS_JAVA_HOME")  # of the machine, not of one stack
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Stack:
     @property
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPS_", "PG"))}
+        kept |= {name: os.environ[name] for name in SHARED if name in os.environ}
         return kept | {
             "OPS_DATA_DIR": str(self.data_dir),
             "PATH": f"{BIN}:{os.environ['PATH']}",

@@ -26,10 +26,21 @@ COMMANDS = (
     "runs pause", "runs resume", "runs priority", "runs start-after", "runs requeue", "runs dead", "runs replay",
     "queues ls", "queues pause", "queues resume", "executors pause", "executors resume", "executors drain",
     "migrate apply", "migrate status", "migrate token", "migrate revoke", "workspaces ls",
-    "conformance server", "conformance executor",
+    "conformance server", "conformance executor", "engines install", "engines ls", "engines doctor",
 )  # fmt: skip
 WITHOUT_JSON = ("server", "executor")
-GROUPS = {"", "conformance", "runs", "queues", "artifacts", "templates", "executors", "workspaces", "migrate"}
+GROUPS = {
+    "",
+    "conformance",
+    "runs",
+    "queues",
+    "artifacts",
+    "templates",
+    "executors",
+    "engines",
+    "workspaces",
+    "migrate",
+}
 ROOT = Path(__file__).parents[2]
 
 

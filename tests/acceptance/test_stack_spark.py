@@ -1,0 +1,166 @@
+"""A stack with Spark Connect: tables that others read, no lost commit, its token, confinement, a kill, a clean stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import deltalake
+import psutil
+import pyarrow as pa
+import pytest
+
+from control_room.engines import catalogue, findings, sources
+from control_room.errors import ControlRoomError
+from control_room.local import spark, state
+from control_room.local.folder import StackFolder
+from executors.runtime import sandbox
+from tests.support.stack import Stack, kill, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+MIXED = "s3://lakehouse/mixed"
+APPENDS = 6  # of each session
+OTHERS = 40  # by delta-rs, which is much quicker
+SESSION = """
+import os, sys
+from pyspark.sql import SparkSession
+session = SparkSession.builder.remote(sys.argv[1]).getOrCreate()
+try:
+    exec(sys.stdin.read())
+finally:
+    sys.stdout.flush()
+    sys.stderr.flush()
+os._exit(0)
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(tmp_path_factory.mktemp("spark") / ".control-room")
+    ensure_installed(stack)
+    try:
+        stack.run("up", "--with", "spark", "--executors", "python=1", timeout=600)
+        yield stack
+    finally:
+        stack.run("down", "--drain", "1", check=False)
+
+
+def ensure_installed(stack: Stack) -> None:
+    [distribution] = catalogue.chosen(["spark"])
+    if findings.package_version("pyspark") != distribution.version:
+        pytest.skip(f"pyspark {distribution.version} is not installed (extra spark)")
+    if catalogue.installed_at(distribution) is None:
+        try:
+            sources.find(None)
+        except ControlRoomError as error:
+            pytest.skip(f"Spark's jars are not installed here, and {error.what}")
+        stack.run("engines", "install", "spark", timeout=1800)
+
+
+def start(stack: Stack, code: str, token: str | None = None) -> subprocess.Popen[str]:
+    """A session in a process of its own that does this."""
+    folder = StackFolder.at(stack.data_dir)
+    shown = folder.secret(spark.TOKEN).read_text().strip() if token is None else token
+    process = subprocess.Popen(
+        [sys.executable, "-c", SESSION, spark.remote_of(state.load(folder))],
+        env={**os.environ, spark.TOKEN_VARIABLE: shown},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdin is not None
+    process.stdin.write(code)
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def do(stack: Stack, code: str, token: str | None = None) -> str:
+    """What the code prints; AssertionError with what it complains of."""
+    process = start(stack, code, token)
+    output, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors[-3000:]
+    return output.strip()
+
+
+def service(stack: Stack) -> dict[str, Any]:
+    [found] = [each for each in stack.status()["services"] if each["name"] == "spark"]
+    return dict(found)
+
+
+def test_an_iceberg_table_is_made_in_the_stack_s_catalog(stack: Stack) -> None:
+    made = "create table iceberg.main.doubles using iceberg as select id, id * 2 as d from range(100)"
+    do(stack, f"session.sql('create namespace if not exists iceberg.main')\nsession.sql('{made}')")
+    assert do(stack, "print(session.sql('select sum(d) from iceberg.main.doubles').collect()[0][0])") == "9900"
+
+
+def test_spark_and_delta_rs_writing_at_once_lose_no_commit(stack: Stack) -> None:
+    options = stack.storage_options()
+    deltalake.write_deltalake(MIXED, pa.table({"n": pa.array([0], pa.int64())}), storage_options=options)
+    append = f"session.range(1).selectExpr('id as n').write.format('delta').mode('append').save('{MIXED}')"
+    sessions = [start(stack, f"for _ in range({APPENDS}):\n    {append}") for _ in range(2)]
+    for number in range(OTHERS):
+        row = pa.table({"n": pa.array([number], pa.int64())})
+        deltalake.write_deltalake(MIXED, row, mode="append", storage_options=options)
+    for session in sessions:
+        _, errors = session.communicate(timeout=240)
+        assert session.returncode == 0, errors[-3000:]
+    table = deltalake.DeltaTable(MIXED, storage_options=options)
+    assert table.to_pyarrow_table().num_rows == 1 + OTHERS + 2 * APPENDS
+    assert table.version() == OTHERS + 2 * APPENDS
+
+
+def test_a_session_without_the_token_is_refused(stack: Stack) -> None:
+    with pytest.raises(AssertionError, match="Invalid authentication token"):
+        do(stack, "print(session.range(1).count())", token="a guess")
+
+
+@pytest.mark.skipif(sandbox.landlock_abi() == 0, reason="this kernel has no Landlock")
+def test_python_functions_of_a_session_read_no_secret_of_the_stack(stack: Stack) -> None:
+    targets = [str(stack.data_dir / name) for name in ("secrets/operator.token", "stack.json", "s3/security.toml")]
+    assert all(Path(target).read_bytes() for target in targets)
+    look = f"""
+from pyspark.sql.functions import udf
+def look(_):
+    found = []
+    for target in {targets}:
+        try:
+            open(target).read()
+            found.append(target)
+        except PermissionError:
+            pass
+    return ",".join(found) or "nothing"
+print(session.range(1).select(udf(look)("id")).collect()[0][0])
+"""
+    assert do(stack, look) == "nothing"
+
+
+def test_no_secret_is_in_a_log_or_a_command_line_and_sessions_cannot_ask_for_one(stack: Stack) -> None:
+    folder = stack.data_dir / "secrets"
+    secrets = {json.loads(path.read_text()).get("secret_key") for path in folder.glob("s3-*.json")} - {None}
+    secrets |= {path.read_text().strip() for path in folder.glob("*.token")}
+    assert len(secrets) >= 5
+    texts = {str(path): path.read_text(errors="replace") for path in (stack.data_dir / "logs").iterdir()}
+    texts["command line"] = " ".join(psutil.Process(service(stack)["pid"]).cmdline())
+    texts["configuration"] = do(stack, "print(session.sql('set -v').collect(), session.sql('set').collect())")
+    assert not [name for name, text in texts.items() for secret in secrets if secret in text]
+
+
+def test_it_listens_on_loopback_alone_and_tells_its_heap(stack: Stack) -> None:
+    listening = [c.laddr for c in psutil.Process(service(stack)["pid"]).net_connections() if c.status == "LISTEN"]
+    assert {address.ip.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
+    assert service(stack)["memory_cap_bytes"] == 2**30
+
+
+def test_killed_it_comes_back_and_down_ends_it(stack: Stack) -> None:
+    before = service(stack)["pid"]
+    kill(before)
+    wait_until(lambda: service(stack)["pid"] not in (None, before), seconds=60, what="another Spark", every=0.5)
+    wait_until(lambda: stack.status()["phase"] == "ready", seconds=240, what="the stack to be ready", every=1)
+    assert do(stack, "print(session.range(10).count())") == "10"
+    pid = service(stack)["pid"]
+    stack.run("down", "--drain", "1")
+    assert not psutil.pid_exists(pid)
