@@ -200,6 +200,7 @@ TABLE: tuple[Row, ...] = (
     Row("executor_gone", 409, ExecutorGone, "OPC09", "Executor has left"),
     Row("log_conflict", 409, Conflict, "OPC10", "Log chunk stored with other text"),
     Row("dedupe_conflict", 409, Conflict, "OPC11", "Dedupe key held by another run"),
+    Row("template_changed", 409, Conflict, "OPC12", "Template changed meanwhile"),
     Row("invalid_request", 422, Invalid, "OPV01", "Request breaks the contract"),
     Row("params_invalid", 422, Invalid, "OPV02", "Parameters break the template's schema"),
     Row("unknown_kind", 422, Invalid, "OPV03", "Kind not known"),

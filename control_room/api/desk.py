@@ -17,7 +17,14 @@ from control_room.api.issues import walk
 from control_room.api.json_schema import Budget, Issue, pointer
 from control_room.api.models import SubmitRun
 from control_room.api.params import ParamsRule
-from control_room.api.submission import DEFAULT_WORKSPACE, check_tasks, find_template, refuse_params, to_submit
+from control_room.api.submission import (
+    DEFAULT_WORKSPACE,
+    as_sent,
+    check_tasks,
+    find_template,
+    refuse_params,
+    to_submit,
+)
 from ops_schema.errors import OpsError
 from ops_schema.store import Principal, Store
 
@@ -100,7 +107,7 @@ class Desk:
             await check_tasks(self._store, self._principal, draft.template, draft.params, draft.budget)
         except ContractError as error:
             return error
-        return to_submit(draft.body.model_dump(mode="json", exclude_none=True), draft.template, draft.params)
+        return to_submit(as_sent(draft.body), draft.template, draft.params)
 
 
 def _read(body: Any, steps: int) -> Draft | ContractError:

@@ -11,8 +11,8 @@ from contract.errors import ContractError, Invalid
 from control_room.api import models
 from control_room.api.access import Operator, Reader
 from control_room.api.context import Context, context
-from control_room.api.desk import Desk
 from control_room.api.documented import reading, writing
+from control_room.api.intake import Intake
 from control_room.api.names import did_you_mean
 from control_room.api.strict_route import StrictRouter
 
@@ -87,8 +87,7 @@ async def list_runs(ctx: Ctx, caller: Reader, filters: Annotated[RunFilters, Que
 )
 async def submit_run(ctx: Ctx, caller: Operator, body: models.SubmitRun, response: Response) -> models.Run:
     """Submit a run. The parameters are checked against the template's schema and its defaults applied."""
-    wanted = await Desk(ctx.store, caller.principal).check(body)
-    run = await ctx.submitter.submit(caller.principal, wanted)
+    run = await Intake(ctx.store, ctx.submitter, caller.principal).submit(body)
     if run.get("repeated"):
         response.status_code = 200
     return models.Run.model_validate(run)
@@ -98,10 +97,7 @@ async def submit_run(ctx: Ctx, caller: Operator, body: models.SubmitRun, respons
 async def submit_runs(ctx: Ctx, caller: Operator, body: models.BulkSubmit) -> models.BulkAnswer:
     """Submit up to 1,000 runs. Each is accepted or refused for itself; give each an idempotency_key, and the same
     request again answers with the same runs."""
-    checked = await Desk(ctx.store, caller.principal).check_each(body.runs)
-    good = [one for one in checked if isinstance(one, dict)]
-    made = iter(await ctx.submitter.submit_each(caller.principal, good))
-    found = [next(made) if isinstance(one, dict) else one for one in checked]
+    found = await Intake(ctx.store, ctx.submitter, caller.principal).submit_each(body.runs)
     items = [_bulk_item(ordinal, one) for ordinal, one in enumerate(found)]
     refused = sum(item.problem is not None for item in items)
     return models.BulkAnswer(items=items, accepted=len(items) - refused, refused=refused)

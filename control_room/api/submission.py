@@ -8,6 +8,7 @@ from typing import Any
 
 from contract.errors import ContractError, Invalid, make
 from control_room.api.json_schema import Budget, Issue, pointer
+from control_room.api.models import SubmitRun
 from control_room.api.names import did_you_mean, near
 from control_room.api.params import check_params, render
 from ops_schema.errors import OpsError
@@ -79,17 +80,22 @@ async def check_tasks(store: Store, principal: Principal, template: Json, params
         refuse_params(await asyncio.to_thread(task_issues, key, task, child["spec"], params, budget))
 
 
-def to_submit(body: Json, template: Json, resolved: Json) -> Json:
-    """The body for the database.
+def as_sent(body: SubmitRun) -> Json:
+    """A submit as it came: what identifies it when it comes again, whatever the template has become."""
+    sent: Json = body.model_dump(mode="json", exclude_none=True)
+    return sent
 
-    A body with an idempotency key stays as it came but for defaults inside of what it gives, so that repeating it gets
-    the same answer whatever versions came since: the database fills in the other defaults. One without a key is pinned
-    to the version that was checked.
+
+def to_submit(sent: Json, template: Json, resolved: Json) -> Json:
+    """The body for the database, with the parameters that were checked and the version they were checked by.
+
+    One with an idempotency key stays as it came, so that repeating it gets the same answer whatever versions come
+    since; what was checked stands beside it, and a version that came meanwhile is refused with `template_changed`. One
+    without a key is pinned to the version that was checked.
     """
-    params = {name: resolved[name] for name in body.get("params", {})}
-    if body.get("idempotency_key"):
-        return body | {"params": params}
-    return body | {"params": resolved, "template_version": template["version"]}
+    if sent.get("idempotency_key"):
+        return sent | {"checked": {"template_version": template["version"], "params": resolved}}
+    return sent | {"params": resolved, "template_version": template["version"]}
 
 
 def task_issues(

@@ -53,6 +53,14 @@ class Submitter:
         is known, and the same bodies with their idempotency keys find out."""
         return await self._lanes.carry([_member(caller, body) for body in bodies]) if bodies else []
 
+    async def recorded(self, caller: Principal, bodies: Sequence[Mapping[str, Any]]) -> list[Json | None]:
+        """For each of the bodies, as they came, the Run that its idempotency key made, with `repeated`; None for what
+        is not on record. Nothing is submitted. Raises StoreUnavailable."""
+        asked = {"whole": True, "recorded_only": True}
+        members = [_member(caller, body) | asked | {"ordinal": ordinal} for ordinal, body in enumerate(bodies)]
+        rows = {row.ordinal: row for row in await self._store.submit_each(members)} if members else {}
+        return [json.loads(rows[ordinal].detail) if ordinal in rows else None for ordinal in range(len(members))]
+
     async def _statement(self, batch: Sequence[list[Json]]) -> list[list[Found]]:
         found = iter(await self._found([member for members in batch for member in members], whole=len(batch) > 1))
         return [[next(found) for _ in members] for members in batch]

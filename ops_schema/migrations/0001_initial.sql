@@ -1335,6 +1335,24 @@ begin
 end
 $$;
 
+-- functions/core/checked_body.sql
+-- Guard: a submit's body with the parameters that the server made of it, defaults filled in, when it checked them by
+-- this version of the template. A body that was not checked stays as it is. Raises OPC12 when another one checked it.
+create or replace function ops.checked_body(p_template ops.templates, p_body jsonb) returns jsonb
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if coalesce(p_body -> 'checked', 'null') = 'null' then
+    return p_body;
+  elsif (p_body #>> '{checked,template_version}')::int <> p_template.version then
+    perform ops.fail('OPC12', format('template %s got version %s while the parameters were checked by version %s',
+        p_template.name, p_template.version, p_body #>> '{checked,template_version}'),
+      jsonb_build_object('template', p_template.name, 'version', p_template.version), 'Send it again.');
+  end if;
+  return (p_body - 'checked') || jsonb_build_object('params', p_body #> '{checked,params}');
+end
+$$;
+
 -- functions/core/checked_claim.sql
 -- Guard and lock: one claim, see ops.checked_claims. Raises OPU01, OPU02, OPN03, OPC09, OPV01, OPC06.
 -- p_before: the claims of the batch that were checked already.
@@ -2844,6 +2862,8 @@ return coalesce(
   and coalesce(jsonb_typeof(p_body -> 'idempotency_key'), 'string') = 'string'
   and coalesce(jsonb_typeof(p_body -> 'params'), 'object') = 'object'
   and coalesce(jsonb_typeof(p_body -> 'labels'), 'object') = 'object'
+  and coalesce(jsonb_typeof(p_body #> '{checked,params}'), 'object') = 'object'
+  and coalesce(p_body #>> '{checked,template_version}', '0') ~ '^[0-9]{1,9}$'
   and coalesce(p_body ->> 'template_version', '0') ~ '^[0-9]{1,9}$'
   and coalesce(p_body ->> 'priority', '0') ~ '^-?[0-9]{1,9}$'
   and coalesce(p_body ->> 'max_attempts', '1') ~ '^[1-9][0-9]?$'
@@ -2973,8 +2993,9 @@ create or replace function ops.keys_of_submits(p_members jsonb) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_member record;
-  v_keys   jsonb := '[]';
+  v_member   record;
+  v_template ops.templates;
+  v_keys     jsonb := '[]';
 begin
   for v_member in
     select (m ->> 'token_id')::uuid as token_id, m -> 'body' as body,
@@ -2983,9 +3004,9 @@ begin
   loop
     begin
       perform ops.check_workspace(ops.require(v_member.token_id, array['operator']), v_member.workspace);
-      v_keys := v_keys || ops.planned_keys(
-        ops.find_template(v_member.workspace, v_member.body ->> 'template',
-                          (v_member.body ->> 'template_version')::int), v_member.body);
+      v_template := ops.find_template(v_member.workspace, v_member.body ->> 'template',
+                                      (v_member.body ->> 'template_version')::int);
+      v_keys := v_keys || ops.planned_keys(v_template, ops.checked_body(v_template, v_member.body));
     exception when others then
       perform ops.refusal(sqlstate, sqlerrm, null, null);  -- raises again what is no refusal
     end;
@@ -5479,9 +5500,16 @@ begin
 end
 $$;
 
+-- functions/core/submit_digest.sql
+-- What identifies a submit: its body as it was sent, without what the server found when it checked it.
+create or replace function ops.submit_digest(p_body jsonb) returns bytea
+language sql stable parallel safe
+return ops.digest(p_body - 'checked');
+
 -- functions/core/submit_each.sql
 -- Submit many runs of many callers, in one transaction: what every submit of the operator plane becomes.
---   p_members [{ordinal, token_id, body, whole?}]; ordinals differ; body as for ops.submit_run
+--   p_members [{ordinal, token_id, body, whole?, recorded_only?}]; ordinals differ; body as for ops.submit_run;
+--   recorded_only, of all members or none: nothing is submitted, and who is not on record gets no row
 -- Returns a row for each member: (ordinal, code, detail), see ops.member_answer; detail {run_id, number, state,
 -- repeated}, with `whole` the Run (and `repeated`). A member's refusal is its own. Raises only what no member is to
 -- blame for: then nothing was submitted, and the caller sends them one by one.
@@ -5511,7 +5539,8 @@ begin
       from jsonb_array_elements(p_members) m
      where m #>> '{body,idempotency_key}' is not null group by 1 order by 1) w;
   v_answers := ops.submits_on_record(p_members);
-  v_left := ops.unanswered(p_members, v_answers);
+  v_left := case when p_members #> '{0,recorded_only}' = 'true' then '[]'
+                 else ops.unanswered(p_members, v_answers) end;
   select * into v_plain from ops.submit_plain_guarded(v_left);
   v_answers := v_answers || v_plain.answers;
   v_answers := v_answers || ops.submit_singly(ops.unanswered(v_left, v_plain.answers), v_plain.ready);
@@ -5564,10 +5593,11 @@ as $$
 declare
   v_template ops.templates := ops.find_template(p_workspace, p_body ->> 'template',
                                                 (p_body ->> 'template_version')::int);
-  v_parents  jsonb := ops.named_parents(p_token, p_workspace, v_template, p_body);
+  v_body     jsonb := ops.checked_body(v_template, p_body);
+  v_parents  jsonb := ops.named_parents(p_token, p_workspace, v_template, v_body);
 begin
-  perform ops.check_pipeline_submit(v_template, p_body);
-  return ops.submit_template(v_template, p_body, jsonb_build_object(
+  perform ops.check_pipeline_submit(v_template, v_body);
+  return ops.submit_template(v_template, v_body, jsonb_build_object(
     'workspace', p_workspace, 'submitted_by', p_token.name, 'digest', encode(p_digest, 'hex')), v_parents);
 end
 $$;
@@ -5585,7 +5615,7 @@ language plpgsql volatile set search_path = ''
 as $$
 declare
   v_workspace text  := coalesce(p_body ->> 'workspace', 'default');
-  v_digest    bytea := ops.digest(p_body);
+  v_digest    bytea := ops.submit_digest(p_body);
   v_key       text;
 begin
   perform ops.check_submit(p_body);
@@ -5674,12 +5704,14 @@ begin
            -- the place in the batch instead of the fraction of a millisecond, then chance
            (v_born || lpad(to_hex(row_number() over (order by g.ordinal) & 4095), 3, '0')
              || substr(gen_random_uuid()::text, 19))::uuid as run_id,
-           k.defaults || coalesce(g.body -> 'params', '{}') as params
-      from (select * from grouped order by ordinal) g join kins k on k.kin = g.kin
+           coalesce(g.body #> '{checked,params}', k.defaults || coalesce(g.body -> 'params', '{}')) as params
+      from (select * from grouped order by ordinal) g
+      join kins k on k.kin = g.kin and k.version = coalesce((g.body #>> '{checked,template_version}')::int, k.version)
      where (g.key is null or (g.nth_of_key = 1 and (
              select q.run_id from ops.retry_requests q
               where q.workspace = g.workspace and q.idempotency_key = g.key limit 1) is null))
-       and (k.required = '{}' or k.defaults || coalesce(g.body -> 'params', '{}') ?& k.required)
+       and (k.required = '{}' or coalesce(g.body #> '{checked,params}', k.defaults || coalesce(g.body -> 'params', '{}'))
+                                 ?& k.required)
   ), told as materialized (
     select f.*, replace(replace(f.canonical, v_run::text, f.run_id::text), v_mark, encode(ops.digest(f.params), 'hex'))
              as event from fit f
@@ -5695,7 +5727,7 @@ begin
            case when h.body ? 'labels' then k.labels || (h.body -> 'labels') else k.labels end, k.caps,
            coalesce((h.body ->> 'max_attempts')::int, k.max_attempts),
            coalesce((h.body ->> 'lease_seconds')::int, k.lease_seconds), k.requires,
-           (h.body ->> 'deadline')::timestamptz, h.key, case when h.key is not null then ops.digest(h.body) end,
+           (h.body ->> 'deadline')::timestamptz, h.key, case when h.key is not null then ops.submit_digest(h.body) end,
            h.body ->> 'traceparent', k.submitted_by, v_now, coalesce((h.body ->> 'priority')::int, k.priority),
            coalesce(h.body ->> 'queue', k.queue), h.not_before, h.ready_seq,
            case when k.state = 'queued' then v_now end, k.state, k.state_reason, 1, h.hash
@@ -5737,8 +5769,9 @@ $$;
 --   p_body {template, template_version?, workspace?, params, priority?, queue?, not_before?, deadline?, labels?,
 --           idempotency_key?, dedupe_key?, on_conflict?: error|return|replace, concurrency_key?, concurrency_limit?,
 --           depends_on?: [{run: run_id or number, inputs?: {input: output}}], condition?,
+--           checked?: {template_version, params: with the defaults filled in}, which is no part of what identifies it,
 --           max_attempts?, retry?: {backoff_seconds?, backoff_max_seconds?, on?}, lease_seconds?, caps?, traceparent?}
--- Raises OPU01, OPU02, OPN02, OPN07, OPV01, OPV02, OPV05, OPX01, OPC03, OPC11.
+-- Raises OPU01, OPU02, OPN02, OPN07, OPV01, OPV02, OPV05, OPX01, OPC03, OPC11, OPC12.
 create or replace function ops.submit_run(p_token_id uuid, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = '' set plan_cache_mode = force_generic_plan
   set enable_seqscan = off set jit = off set enable_bitmapscan = off
@@ -5840,7 +5873,7 @@ begin
      where k.run_id is not null
        and coalesce(case when r.idempotency_key = k.key then r.request_digest end,
                     (select q.request_digest from ops.retry_requests q
-                      where q.workspace = k.workspace and q.idempotency_key = k.key limit 1)) = ops.digest(k.body)
+                      where q.workspace = k.workspace and q.idempotency_key = k.key limit 1)) = ops.submit_digest(k.body)
        and (select true from ops.tokens t
              where t.token_id = k.token_id and t.role = 'operator' and ops.token_is_live(t)
                and (t.workspaces is null or k.workspace = any (t.workspaces)) limit 1));

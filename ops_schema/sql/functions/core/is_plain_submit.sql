@@ -14,6 +14,8 @@ return coalesce(
   and coalesce(jsonb_typeof(p_body -> 'idempotency_key'), 'string') = 'string'
   and coalesce(jsonb_typeof(p_body -> 'params'), 'object') = 'object'
   and coalesce(jsonb_typeof(p_body -> 'labels'), 'object') = 'object'
+  and coalesce(jsonb_typeof(p_body #> '{checked,params}'), 'object') = 'object'
+  and coalesce(p_body #>> '{checked,template_version}', '0') ~ '^[0-9]{1,9}$'
   and coalesce(p_body ->> 'template_version', '0') ~ '^[0-9]{1,9}$'
   and coalesce(p_body ->> 'priority', '0') ~ '^-?[0-9]{1,9}$'
   and coalesce(p_body ->> 'max_attempts', '1') ~ '^[1-9][0-9]?$'

@@ -4,8 +4,9 @@ create or replace function ops.keys_of_submits(p_members jsonb) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_member record;
-  v_keys   jsonb := '[]';
+  v_member   record;
+  v_template ops.templates;
+  v_keys     jsonb := '[]';
 begin
   for v_member in
     select (m ->> 'token_id')::uuid as token_id, m -> 'body' as body,
@@ -14,9 +15,9 @@ begin
   loop
     begin
       perform ops.check_workspace(ops.require(v_member.token_id, array['operator']), v_member.workspace);
-      v_keys := v_keys || ops.planned_keys(
-        ops.find_template(v_member.workspace, v_member.body ->> 'template',
-                          (v_member.body ->> 'template_version')::int), v_member.body);
+      v_template := ops.find_template(v_member.workspace, v_member.body ->> 'template',
+                                      (v_member.body ->> 'template_version')::int);
+      v_keys := v_keys || ops.planned_keys(v_template, ops.checked_body(v_template, v_member.body));
     exception when others then
       perform ops.refusal(sqlstate, sqlerrm, null, null);  -- raises again what is no refusal
     end;

@@ -1,5 +1,6 @@
 -- Submit many runs of many callers, in one transaction: what every submit of the operator plane becomes.
---   p_members [{ordinal, token_id, body, whole?}]; ordinals differ; body as for ops.submit_run
+--   p_members [{ordinal, token_id, body, whole?, recorded_only?}]; ordinals differ; body as for ops.submit_run;
+--   recorded_only, of all members or none: nothing is submitted, and who is not on record gets no row
 -- Returns a row for each member: (ordinal, code, detail), see ops.member_answer; detail {run_id, number, state,
 -- repeated}, with `whole` the Run (and `repeated`). A member's refusal is its own. Raises only what no member is to
 -- blame for: then nothing was submitted, and the caller sends them one by one.
@@ -29,7 +30,8 @@ begin
       from jsonb_array_elements(p_members) m
      where m #>> '{body,idempotency_key}' is not null group by 1 order by 1) w;
   v_answers := ops.submits_on_record(p_members);
-  v_left := ops.unanswered(p_members, v_answers);
+  v_left := case when p_members #> '{0,recorded_only}' = 'true' then '[]'
+                 else ops.unanswered(p_members, v_answers) end;
   select * into v_plain from ops.submit_plain_guarded(v_left);
   v_answers := v_answers || v_plain.answers;
   v_answers := v_answers || ops.submit_singly(ops.unanswered(v_left, v_plain.answers), v_plain.ready);

@@ -10,7 +10,7 @@ language plpgsql volatile set search_path = ''
 as $$
 declare
   v_workspace text  := coalesce(p_body ->> 'workspace', 'default');
-  v_digest    bytea := ops.digest(p_body);
+  v_digest    bytea := ops.submit_digest(p_body);
   v_key       text;
 begin
   perform ops.check_submit(p_body);

@@ -50,12 +50,14 @@ begin
            -- the place in the batch instead of the fraction of a millisecond, then chance
            (v_born || lpad(to_hex(row_number() over (order by g.ordinal) & 4095), 3, '0')
              || substr(gen_random_uuid()::text, 19))::uuid as run_id,
-           k.defaults || coalesce(g.body -> 'params', '{}') as params
-      from (select * from grouped order by ordinal) g join kins k on k.kin = g.kin
+           coalesce(g.body #> '{checked,params}', k.defaults || coalesce(g.body -> 'params', '{}')) as params
+      from (select * from grouped order by ordinal) g
+      join kins k on k.kin = g.kin and k.version = coalesce((g.body #>> '{checked,template_version}')::int, k.version)
      where (g.key is null or (g.nth_of_key = 1 and (
              select q.run_id from ops.retry_requests q
               where q.workspace = g.workspace and q.idempotency_key = g.key limit 1) is null))
-       and (k.required = '{}' or k.defaults || coalesce(g.body -> 'params', '{}') ?& k.required)
+       and (k.required = '{}' or coalesce(g.body #> '{checked,params}', k.defaults || coalesce(g.body -> 'params', '{}'))
+                                 ?& k.required)
   ), told as materialized (
     select f.*, replace(replace(f.canonical, v_run::text, f.run_id::text), v_mark, encode(ops.digest(f.params), 'hex'))
              as event from fit f
@@ -71,7 +73,7 @@ begin
            case when h.body ? 'labels' then k.labels || (h.body -> 'labels') else k.labels end, k.caps,
            coalesce((h.body ->> 'max_attempts')::int, k.max_attempts),
            coalesce((h.body ->> 'lease_seconds')::int, k.lease_seconds), k.requires,
-           (h.body ->> 'deadline')::timestamptz, h.key, case when h.key is not null then ops.digest(h.body) end,
+           (h.body ->> 'deadline')::timestamptz, h.key, case when h.key is not null then ops.submit_digest(h.body) end,
            h.body ->> 'traceparent', k.submitted_by, v_now, coalesce((h.body ->> 'priority')::int, k.priority),
            coalesce(h.body ->> 'queue', k.queue), h.not_before, h.ready_seq,
            case when k.state = 'queued' then v_now end, k.state, k.state_reason, 1, h.hash

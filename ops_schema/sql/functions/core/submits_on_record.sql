@@ -24,7 +24,7 @@ begin
      where k.run_id is not null
        and coalesce(case when r.idempotency_key = k.key then r.request_digest end,
                     (select q.request_digest from ops.retry_requests q
-                      where q.workspace = k.workspace and q.idempotency_key = k.key limit 1)) = ops.digest(k.body)
+                      where q.workspace = k.workspace and q.idempotency_key = k.key limit 1)) = ops.submit_digest(k.body)
        and (select true from ops.tokens t
              where t.token_id = k.token_id and t.role = 'operator' and ops.token_is_live(t)
                and (t.workspaces is null or k.workspace = any (t.workspaces)) limit 1));
