@@ -33,6 +33,7 @@ from executors.runtime.run_keys import run_connections
 from executors.runtime.supervise import SILENT, ChildEnd, Stop, Supervision
 from executors.runtime.text import Redactor, secrets_in
 from executors.runtime.uploads import Uploads
+from executors.runtime.warm import WarmPool, WarmRun
 
 Json = dict[str, Any]
 LEASE_FIELDS = ("lease_seconds", "lease_deadline", "on_lapse", "rerun", "max_attempts")
@@ -53,7 +54,7 @@ class Workshop:
     bundles: BundleStore
     connections: Connections
     delivery: Delivery
-    spawn: Spawner
+    spawn: Spawner | WarmPool
     journal: Journal
     runs_dir: Path
     hide: tuple[str, ...]
@@ -114,10 +115,15 @@ class Attempt:
         if self._supervision is None:
             return {}
         end = self._supervision.end
-        return {
+        found = {
             "wall_seconds": round(end.wall_seconds or self._supervision.elapsed, 3),
             "memory_peak_bytes": float(end.memory_peak),
         }
+        return self._ours(found)
+
+    def _ours(self, measured: Mapping[str, float]) -> dict[str, float]:
+        """Without what the engine measures better."""
+        return {name: value for name, value in measured.items() if name not in self._shop.kind.engine_usage}
 
     # The thread ---------------------------------------------------------------------------------------------------
 
@@ -200,7 +206,7 @@ class Attempt:
         return outcome.conclude(end, self._facts({}))
 
     def _in_folder(self) -> Json | None:
-        own = self._shop.connections.named(self.claimed.connections)
+        own = self._shop.connections.named(self.claimed.connections) | self._shop.kind.connections()
         self._connections = self._persist(lambda: run_connections(self.claimed, own))
         self._redactor = Redactor(secrets_in(own) | secrets_in(self._connections))
         book = LogBook(self._folder / SPOOL_FILE, self._shop.log_chunk_bytes, self._caps.log_bytes, self._redactor)
@@ -297,7 +303,7 @@ class Attempt:
                 kill_orphans(marker)
         return end
 
-    def _watched(self, child: ChildProcess, book: LogBook, uploads: Uploads) -> ChildEnd:
+    def _watched(self, child: ChildProcess | WarmRun, book: LogBook, uploads: Uploads) -> ChildEnd:
         def on_message(message: Json) -> None:
             self._on_message(message, book, uploads)
 
@@ -345,7 +351,7 @@ class Attempt:
             "log_bytes": float(log_bytes),
             "artifact_bytes": float(artifact_bytes),
         }
-        return bounded_usage(measured, self._notes.usage)
+        return bounded_usage(self._ours(measured), self._notes.usage)
 
     def _facts(
         self,
