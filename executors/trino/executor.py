@@ -19,6 +19,9 @@ from executors.runtime.settings import SettingsError
 from executors.trino.config import DRILL, OWN_CONNECTION, parse_config
 from executors.trino.settings import TrinoSettings, target_of
 
+# Raises ImportError without the client: this process itself never loads it, the warm ones do.
+CLIENT = importlib.metadata.version("trino")
+
 
 def capabilities() -> dict[str, Any]:
     return {
@@ -40,7 +43,7 @@ def capabilities() -> dict[str, Any]:
         # Statements commit by themselves. A template that says config.read_only does not use this path.
         "writes": {"engine": "at_least_once"},
         "isolation": "engine",
-        "trino-client": importlib.metadata.version("trino"),
+        "trino-client": CLIENT,
     }
 
 
