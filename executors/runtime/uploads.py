@@ -91,7 +91,9 @@ class Uploads:
 
     def _upload(self, message: Json) -> None:
         if message.get("kind") == "table":
-            self._begin(models.BeginTableArtifact(epoch=self._epoch, **pick(message, "name", "table", "metadata")))
+            self._begin(
+                models.BeginTableArtifact(epoch=self._epoch, **pick(message, "kind", "name", "table", "metadata"))
+            )
             return
         for left in reversed(range(TRIES)):
             try:

@@ -20,6 +20,7 @@ from executors.runtime.failures import TaskError
 
 TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*(\(.*\))?( with time zone)?", re.IGNORECASE)
 TYPE_CHARACTERS = re.compile(r'[A-Za-z0-9_ (),"]+')
+OFFSET = re.compile(r"(?<=\d)([+-]\d\d:\d\d)$")
 BIGINT = range(-(2**63), 2**63)
 LONGEST_DECIMAL = 38
 TEXTS = frozenset({"varchar", "char"})
@@ -98,7 +99,7 @@ def text(value: str) -> str:
 
 
 def array(values: Sequence[Any]) -> str:
-    return f"ARRAY[{', '.join(literal(value) for value in values)}]"
+    return listed([literal(value) for value in values])
 
 
 def typed(value: Any, declared: str) -> str:
@@ -120,11 +121,44 @@ def checked_type(declared: str) -> str:
 
 
 def structured(value: Any, kind: str, declared: str) -> str:
-    wanted: tuple[type, ...] = {"array": (list,), "map": (dict,), "row": (list, dict)}.get(kind, (object,))
+    """A list or object as an expression; what it holds has declared types too, which JSON could not be cast to."""
+    if kind == "json":
+        return f"JSON {text(json.dumps(value, allow_nan=False))}"
+    parts = arguments(declared)
+    if kind == "map":
+        keys = [typed(key, parts[0]) for key in members(value, dict, "object")]
+        return f"CAST(MAP({listed(keys)}, {listed([typed(each, parts[1]) for each in value.values()])}) AS {declared})"
+    if kind == "array":
+        return f"CAST({listed([typed(each, parts[0]) for each in members(value, list, 'list')])} AS {declared})"
+    fields = [part.split(None, 1) for part in parts]
+    given = [value.get(name.strip('"')) for name, _ in fields] if isinstance(value, Mapping) else value
+    found = [typed(each, of) for each, (_, of) in zip(members(given, list, "list"), fields, strict=True)]
+    return f"CAST(ROW({', '.join(found)}) AS {declared})"
+
+
+def members(value: Any, wanted: type, name: str) -> Any:
     if not isinstance(value, wanted):
-        raise ValueError(f"give a JSON {'list' if kind == 'array' else 'object'}")
-    document = f"JSON {text(json.dumps(value, allow_nan=False))}"
-    return document if kind == "json" else f"CAST({document} AS {declared})"
+        raise ValueError(f"give a JSON {name}")
+    return value
+
+
+def listed(expressions: Sequence[str]) -> str:
+    return f"ARRAY[{', '.join(expressions)}]"
+
+
+def arguments(declared: str) -> list[str]:
+    """``map(varchar, decimal(4,2))`` -> its two types. ValueError when it has none."""
+    inner = declared[declared.find("(") + 1 : declared.rfind(")")] if "(" in declared else ""
+    found, depth, begin = [], 0, 0
+    for at, character in enumerate(inner):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and depth == 0:
+            found.append(inner[begin:at].strip())
+            begin = at + 1
+    found.append(inner[begin:].strip())
+    if len(found) < (2 if declared.lower().startswith("map") else 1) or not all(found):
+        raise ValueError(f"{declared!r} does not say of what it consists")
+    return found
 
 
 def scalar(value: Any, kind: str) -> str:
@@ -145,6 +179,7 @@ def scalar(value: Any, kind: str) -> str:
         return double(float(value))
     if isinstance(value, str):
         check_text(value, kind)
+        value = sql_moment(value) if kind.startswith("timestamp") else value
     return literal(value)
 
 
@@ -159,6 +194,12 @@ def as_whole(value: Any) -> int:
     if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
         raise ValueError("give a whole number")
     return int(value)
+
+
+def sql_moment(value: str) -> str:
+    """``2013-01-02T03:04:05Z``, as JSON has it, in SQL's words: ``2013-01-02 03:04:05 UTC``."""
+    found = value.strip().replace("T", " ", 1) if value.strip()[10:11] == "T" else value.strip()
+    return OFFSET.sub(r" \1", found[:-1] + " UTC" if found.endswith("Z") else found)
 
 
 def check_text(value: str, kind: str) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+import pyarrow.compute as compute
 
 Values = Sequence[Any]
 Signature = Mapping[str, Any]
@@ -130,7 +131,10 @@ def array_of(values: Values, signature: Signature) -> pa.Array:
 
 def from_texts(values: Values, kind: pa.DataType) -> pa.Array:
     """Dates, times and decimals come as text; Arrow reads those itself, but no year beyond 9999."""
-    return pa.array(values, pa.string()).cast(kind)
+    texts = pa.array(values, pa.string())
+    if pa.types.is_time(kind):  # no time of day without a day
+        return compute.binary_join_element_wise("1970-01-01", texts, " ").cast(pa.timestamp("us")).cast(kind)
+    return texts.cast(kind)
 
 
 def floats(values: Values, kind: pa.DataType) -> pa.Array:

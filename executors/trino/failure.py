@@ -38,6 +38,7 @@ BAD_HEADER = re.compile(r"Invalid X-Trino-Prepared-Statement header: line (\d+):
 STATUS = re.compile(r"error (\d{3})")
 SIZE = re.compile(r"limit of ([\d.]+)\s*([kKMGTP]?)B", re.IGNORECASE)
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
+LONGEST_CHAIN = 10
 REFUSED = (401, 403)
 GONE = (404, 410)
 IMMEDIATE = len("EXECUTE IMMEDIATE '")
@@ -87,9 +88,20 @@ def of_query(error: TrinoQueryError, scene: Scene) -> TaskError:
     text = f"{scene.head}{error.message}"
     if error.query_id:
         place = {**place, "query_id": error.query_id}
-    return TaskError(
-        OTHERWISE.get(name) or CLASSES.get(kind, "internal"), name.lower(), text, position=place, trace=None
-    )
+    class_ = OTHERWISE.get(name) or CLASSES.get(kind, "internal")
+    causes = causes_of(error.failure_info)
+    if class_ != "user" and len(causes) > 1:
+        text = f"{text} ({causes[-1]})"
+    return TaskError(class_, name.lower(), text, position=place, trace="\ncaused by ".join(causes) or error.message)
+
+
+def causes_of(info: Mapping[str, Any] | None) -> list[str]:
+    """``type: message`` of Trino's exception and of what caused it, outermost first."""
+    found: list[str] = []
+    while info and len(found) < LONGEST_CHAIN:
+        found.append(f"{info.get('type', 'exception')}: {info.get('message') or ''}".strip())
+        info = info.get("cause")
+    return found
 
 
 def placed(scene: Scene, line: int, column: int, *, syntax: bool = False) -> dict[str, Any]:

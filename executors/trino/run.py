@@ -104,9 +104,10 @@ class Run:
 
     def _planned(self, statement: Statement, bound: Bound) -> Future[Any] | None:
         """The plan, asked for beside the statement; before it where the statement changes what would be planned."""
-        if not (self._config.plan and statement.has_plan):
+        if not self._config.plan or statement.planned is None:
             return None
-        plan = self._plans.submit(self._session.explain, bound)
+        asked = Bound(statement.planned.sql, bound.using[statement.planned.skip :])
+        plan = self._plans.submit(self._session.explain, asked)
         if statement.kind == "write":
             plan.exception(PLAN_SECONDS)
         return plan

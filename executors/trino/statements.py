@@ -27,6 +27,7 @@ TOKEN = re.compile(
 )
 READS = frozenset({"select", "with", "values", "table", "show", "describe", "desc", "explain", "use", "set", "reset"})
 PLANNED = frozenset({"select", "with", "values", "table", "insert", "merge", "update", "delete"})
+WITH_DATA = re.compile(r"\bwith\s+(no\s+)?data\s*\Z", re.IGNORECASE)
 TRANSACTIONS = frozenset({"start", "commit", "rollback"})
 BLOCK_BEGINS = frozenset({"begin", "case"})
 BLOCK_PARTS = frozenset({"if", "loop", "while", "repeat"})  # END IF closes no block that was counted
@@ -42,6 +43,14 @@ TARGETS = (
     ("alter", "table"),
 )
 SKIPPED = frozenset({"if", "not", "exists"})
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What EXPLAIN is asked for. skip: how many of the statement's parameters stand before it."""
+
+    sql: str
+    skip: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,15 +77,11 @@ class Statement:
     column: int
     words: tuple[str, ...]
     target: Table | None = None
+    planned: Planned | None = None
 
     @property
     def kind(self) -> Kind:
         return "read" if reads(self.words) else "write"
-
-    @property
-    def has_plan(self) -> bool:
-        """Whether EXPLAIN shows a plan of it: queries, DML and CREATE TABLE AS."""
-        return self.words[:1] != () and (self.words[0] in PLANNED or is_ctas(self.words))
 
     @property
     def is_transaction(self) -> bool:
@@ -92,10 +97,6 @@ def reads(words: tuple[str, ...]) -> bool:
     if words[:2] == ("explain", "analyze"):
         return reads(tuple(word for word in words[2:] if word != "verbose"))
     return bool(words) and words[0] in READS
-
-
-def is_ctas(words: tuple[str, ...]) -> bool:
-    return words[0] == "create" and "table" in words[:4] and "as" in words
 
 
 def split(script: str) -> list[Statement]:
@@ -148,7 +149,24 @@ def statement(script: str, part: list[Token]) -> Statement:
     names = tuple(token.text[1:] for token in part if token.kind in ("named", "mark"))
     sql = "".join(marked(token) for token in part)
     words = tuple(token.word for token in part if token.word)
-    return Statement(sql, names, line, column, words, target(part))
+    return Statement(sql, names, line, column, words, target(part), planned(part, sql))
+
+
+def planned(part: list[Token], sql: str) -> Planned | None:
+    """What EXPLAIN is asked of a statement: queries and DML as they are, of CREATE TABLE AS the query alone: planning
+    the whole makes the table in some connectors. None for what has no plan."""
+    words = [token.word for token in part if token.word]
+    if words[:1] and words[0] in PLANNED:
+        return Planned(sql)
+    if words[:1] != ["create"] or "table" not in words[:4]:
+        return None
+    depth = 0
+    for index, token in enumerate(part):
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if token.word == "as" and depth == 0:
+            before = sum(each.kind in ("named", "mark") for each in part[:index])
+            return Planned(WITH_DATA.sub("", "".join(marked(each) for each in part[index + 1 :])), before)
+    return None
 
 
 def marked(token: Token) -> str:

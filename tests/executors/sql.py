@@ -39,7 +39,7 @@ def done(room: Room, sql: str, params: Json | None = None, config: Json | None =
 def result(room: Room, sql: str, params: Json | None = None, config: Json | None = None, **spec: Any) -> Json:
     """The result of a run that succeeds."""
     run = done(room, sql, params, config, **spec)
-    assert run["state"] == "succeeded", run
+    assert run["state"] == "succeeded", run["error"]
     found: Json = run["result"]
     return found
 

@@ -111,7 +111,9 @@ def write_settings(trino: Trino) -> None:
     etc = trino.home / "etc"
     (etc / "catalog").mkdir(parents=True, exist_ok=True)
     (etc / "jvm.config").write_text(JVM)
-    node = {"node.environment": "test", "node.id": "one", "node.data-dir": trino.home / "data"}
+    # Its own address, not one of the machine's networks, which may go while it runs.
+    address = {"node.internal-address": "127.0.0.1", "node.bind-ip": "127.0.0.1"}
+    node = {"node.environment": "test", "node.id": "one", "node.data-dir": trino.home / "data", **address}
     config = {
         "coordinator": "true",
         "node-scheduler.include-coordinator": "true",
