@@ -183,7 +183,9 @@ class Attempt:
             self._folder.mkdir(parents=True, mode=0o700)
             return self._in_folder()
         except TaskError as error:
-            return self._failed(error_record(error.failure_class, error.code, error.message))
+            return self._failed(
+                error_record(error.failure_class, error.code, error.message, error.trace, error.position)
+            )
         except OSError as error:
             text = f"the executor could not run it: {with_place(error, self._folder)}; check its disk and limits"
             code = "disk_full" if error.errno in DISK_FULL_ERRNOS else "executor_failed"

@@ -40,6 +40,7 @@ SIZE = re.compile(r"limit of ([\d.]+)\s*([kKMGTP]?)B", re.IGNORECASE)
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
 LONGEST_CHAIN = 10
 REFUSED = (401, 403)
+LINE = re.compile(r"\Aline \d+:\d+: ")
 GONE = (404, 410)
 IMMEDIATE = len("EXECUTE IMMEDIATE '")
 
@@ -85,7 +86,8 @@ def of_query(error: TrinoQueryError, scene: Scene) -> TaskError:
     name, kind = str(error.error_name or "UNKNOWN"), str(error.error_type or "INTERNAL_ERROR")
     where = error.error_location
     place = placed(scene, *where, syntax=name == "SYNTAX_ERROR") if where else position(scene.config, scene.number)
-    text = f"{scene.head}{error.message}"
+    # Trino counts from the statement's start, the reader from the script's.
+    text = scene.head + LINE.sub(f"line {place['line']}:{place['column']}: ", error.message)
     if error.query_id:
         place = {**place, "query_id": error.query_id}
     class_ = OTHERWISE.get(name) or CLASSES.get(kind, "internal")

@@ -13,9 +13,7 @@ from tests.executors.room import Room, wait_for
 from tests.executors.sql import done, result, serve_trino, state_of, submit_sql, wait_for_query
 from tests.support.trino import Trino, fresh
 
-LONG = (
-    "select count(*) from tpch.sf1000.lineitem a cross join tpch.sf1000.lineitem b where a.orderkey + b.orderkey = {n}"
-)
+LONG = "select count(*) as c from tpch.sf1000.lineitem a cross join tpch.sf1000.lineitem b where a.orderkey + b.orderkey = {n}"
 ONCE = {"max_attempts": 1}
 
 
@@ -69,7 +67,8 @@ def test_bytes_of_tables_are_capped_while_the_query_runs(control_room: Room, tri
     run = done(control_room, sql, caps={cap: 1_000_000}, retry=ONCE, config={"plan": False})
     assert run["error"]["code"] == "cap_exceeded", run
     (entry,) = ledger(control_room, run["run_id"])
-    assert (entry["cap"], entry["observed"] > 1_000_000, entry["overshoot"] > 0) == (cap, True, True)
+    assert (entry["cap"], entry["observed"] >= 1_000_000) == (cap, True)
+    assert entry["layer"] == "engine" or entry["overshoot"] > 0
 
 
 def test_a_cancelled_run_ends_its_query_through_the_engine_within_two_seconds(control_room: Room, trino: Trino) -> None:
@@ -119,7 +118,7 @@ def test_the_query_of_a_run_that_another_epoch_holds_ends_unreported(control_roo
     serve_trino(control_room, trino)
     run_id = submit_sql(control_room, LONG.format(n=14), lease_seconds=3)
     query_id = wait_for_query(trino, "= 14")
-    control_room.call("requeue_run", control_room.operator, run_id, {})
+    control_room.call("requeue_run", control_room.operator, run_id, {"force": True, "epoch": 1})
     wait_for("the query to end", lambda: state_of(trino, query_id)[0] == "FAILED", 20)
     control_room.call("cancel_run", control_room.operator, run_id, {"reason": "seen"})
     assert control_room.ended(run_id, 30)["state"] == "cancelled"
@@ -133,7 +132,6 @@ def test_a_lost_write_waits_and_a_lost_read_is_done_again(control_room: Room, tr
     wait_for_query(trino, "= 15")
     wait_for_query(trino, "= 16")
     executor.process.send_signal(signal.SIGKILL)
-    control_room.ended_or_waiting = None  # type: ignore[attr-defined]
 
     def routed() -> bool:
         control_room.call("expire_leases", 100)
@@ -150,19 +148,19 @@ def test_a_password_is_in_no_log_no_event_no_result_and_no_artifact(control_room
     plain = {"kind": "trino", "url": trino.url, "user": "tester", "password": secret}
     (control_room.secrets / "connections.json").write_text(json.dumps({"plain": plain}))
     executor = serve_trino(control_room, trino)
-    done(control_room, f"select '{secret}' as leak", retry=ONCE)
+    shown = done(control_room, f"select '{secret}' as leak", connections=["plain"], config={"parquet": False})
+    assert shown["result"]["rows"] == [["***"]]
     done(control_room, "select 1", config={"connection": "plain"}, connections=["plain"], retry=ONCE)
     with control_room.database.connect() as connection:
         tables = connection.execute(
-            "select c.oid::regclass::text from pg_class c where c.relnamespace = 'ops'::regnamespace and c.relkind = 'r'"
+            "select oid::regclass::text from pg_class where relnamespace = 'ops'::regnamespace and relkind = 'r'"
         ).fetchall()
         dump = {
             table: connection.execute(f"select string_agg(t::text, chr(10)) from {table} t").fetchone()[0] or ""
             for (table,) in tables
-            if "template" not in table and "runs" not in table  # the SQL itself is the author's, in the template
+            if table != "ops.templates"  # the SQL itself is the author's
         }
-    found = [table for table, text in dump.items() if secret in text]
-    assert found in ([], ["ops.runs"]), found
+    assert [table for table, text in dump.items() if secret in text] == []
     assert secret not in executor.log.read_text()
 
 
