@@ -227,6 +227,7 @@ class Attempt:
         oom_before = oom_kills()
         end = self._supervise(job, book, uploads)
         finished = datetime.now(UTC)
+        book.flush()  # so that the log travels beside the artifacts
         uploads.finish()
         if uploads.breach and all(breach.cap != uploads.breach.cap for breach in end.breaches):
             end.breaches.append(uploads.breach)

@@ -11,7 +11,7 @@
       parameters: [day]           # the params of bare "?" marks, in order; `:name` needs none of it
       session: {join_distribution_type: BROADCAST}
       read_only: true             # refuse statements that write; a lost run may then be run again
-      plan: true                  # EXPLAIN (FORMAT JSON) of each statement, in queries.json
+      plan: true                  # queries.json with EXPLAIN (FORMAT JSON) of each statement; false: faster, without
       parquet: true               # the whole result as an artifact; the first rows are in the run's result anyway
       connection: warehouse       # a declared connection of kind trino; the executor's own when left out
 """

@@ -212,7 +212,7 @@ class Run:
 
     def _keep(self) -> None:
         """Upload queries.json; a run that reached no statement has none."""
-        if self._details:
+        if self._details and self._config.plan:
             told = [
                 {**each["record"], "sql": each["sql"], "stats": each["stats"], "plan": plan_of(each["plan"])}
                 for each in self._details
