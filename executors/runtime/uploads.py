@@ -95,9 +95,8 @@ class Uploads:
 
     def _upload(self, message: Json) -> None:
         if message.get("kind") == "table":
-            self._begin(
-                models.BeginTableArtifact(epoch=self._epoch, **pick(message, "kind", "name", "table", "metadata"))
-            )
+            body = models.BeginTableArtifact(epoch=self._epoch, **pick(message, "kind", "name", "table", "metadata"))
+            self._record(self._begin(body))
             return
         for left in reversed(range(TRIES)):
             try:
@@ -126,10 +125,7 @@ class Uploads:
             if begun.upload is not None:
                 upload = begun.upload
                 self._persist(lambda: self._client.upload(upload, content.path, retry=NO_RETRY))
-            if begun.state == "begun":
-                record = models.RecordArtifactRequest(epoch=self._epoch)
-                artifact_id = begun.artifact_id
-                self._persist(lambda: self._client.record_artifact(self._run_id, artifact_id, record, retry=NO_RETRY))
+            self._record(begun)
             with self._lock:
                 self.bytes += content.size
                 counted = 0
@@ -137,6 +133,12 @@ class Uploads:
             with self._lock:
                 self._begun -= counted  # given up, or to be tried again: it takes no room
             os.close(fd)
+
+    def _record(self, begun: models.BeginArtifactResponse) -> None:
+        if begun.state == "begun":
+            record = models.RecordArtifactRequest(epoch=self._epoch)
+            artifact_id = begun.artifact_id
+            self._persist(lambda: self._client.record_artifact(self._run_id, artifact_id, record, retry=NO_RETRY))
 
     def _count(self, size: int) -> None:
         with self._lock:

@@ -26,9 +26,7 @@ class TrinoSettings(BaseSettings):
     user: str = Field(DEFAULT_USER, description="Name that statements run under.")
     password_file: Path | None = Field(None, description="File with the user's password; needs an https URL.")
     catalog: str = Field("", description="Catalog of names that say none.")
-    schema_name: str = Field(
-        "", validation_alias="OPS_TRINO_SCHEMA", description="Schema of names that say none (OPS_TRINO_SCHEMA)."
-    )
+    schema_name: str = Field("", validation_alias="OPS_TRINO_SCHEMA", description="Schema of names that say none.")
 
     def connection(self) -> dict[str, Any]:
         """As a connection record. The password is read anew each time, so that a rotated one takes effect.

@@ -220,7 +220,7 @@ def test_written_tables_are_artifacts_with_the_version_that_the_statement_made(
     kept = artifacts(control_room, run["run_id"])
     for version in versions:
         record = kept[f"{catalog}.{schema}.{table}@{version}"]
-        assert record["table"]["version"] == version
+        assert (record["state"], record["table"]["version"]) == ("visible", version)
         assert record["table"]["format"] == catalog
         assert record["table"]["uri"].startswith("s3://")
     assert [each["rows"] for each in run["result"]["statements"][1:]] == [15000, 27, 2]
