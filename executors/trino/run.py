@@ -46,6 +46,9 @@ class Breached(Exception):  # noqa: N818 - it says what happened
     """A cap was passed; the runtime has been told."""
 
 
+ENDINGS = (Interrupted, Breached)
+
+
 class Run:
     """See the module's text."""
 
@@ -55,7 +58,7 @@ class Run:
         self._session = Session(chosen(target, config), who(context), dict(config.session))
         self._tally = Tally()
         self._told = self._started = time.monotonic()
-        self._wrote = False
+        self._wrote = self._ended = False
         self._plans = ThreadPoolExecutor(1, thread_name_prefix="plan")
         self._records: list[Json] = []
         self._details: list[Json] = []
@@ -67,15 +70,14 @@ class Run:
         try:
             for number in range(1, len(self._config.statements) + 1):
                 self._one(number)
-        except (Interrupted, Breached):
+        except ENDINGS:
             raise Cancelled("the run was ended") from None
         except TaskError:
             self._context.tell_result(self._result())
             raise
         finally:
             self._context.usage(**self._tally.usage())
-            if not self._context.is_cancelled():
-                self._keep()
+            self._keep()
             self._plans.shutdown(wait=False, cancel_futures=True)
         return self._result()
 
@@ -92,9 +94,12 @@ class Run:
         query, began = Query(), time.monotonic()
         try:
             rows = self._read(number, bound, query)
-        except FAILURES as error:
+        except (*FAILURES, *ENDINGS) as error:
             self._tally.end(query)
             self._noted(number, query, plan, began, 0)
+            if isinstance(error, ENDINGS):
+                self._ended = True
+                raise
             raise self._failure(error, number, query, bound) from error
         finally:
             self._writing(False)
@@ -213,8 +218,10 @@ class Run:
     def _keep(self) -> None:
         """Upload queries.json; a run that reached no statement has none."""
         if self._details and self._config.plan:
+            # A run that was ended has no time to wait for a plan.
+            patience = 0.0 if self._ended else PLAN_SECONDS
             told = [
-                {**each["record"], "sql": each["sql"], "stats": each["stats"], "plan": plan_of(each["plan"])}
+                {**each["record"], "sql": each["sql"], "stats": each["stats"], "plan": plan_of(each["plan"], patience)}
                 for each in self._details
             ]
             self._context.artifact(QUERIES, json.dumps(clean_json({"statements": told}), indent=1), "file")
@@ -297,10 +304,10 @@ def who(context: WarmContext) -> Who:
     return Who(source, tags, info, job.get("traceparent"))
 
 
-def plan_of(plan: Future[Any] | None) -> Any:
+def plan_of(plan: Future[Any] | None, seconds: float) -> Any:
     """The plan, None when there is none in time."""
     try:
-        return plan.result(PLAN_SECONDS) if plan else None
+        return plan.result(seconds) if plan else None
     except Exception:  # a plan is an addition: the run's own outcome stands
         return None
 

@@ -1,4 +1,4 @@
-"""The executor kit against our Trino executor: the workload's lines, bytes and waiting are statements on a real Trino."""
+"""The executor kit against our Trino executor: its workload is done with statements on a real Trino."""
 
 from __future__ import annotations
 

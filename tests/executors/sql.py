@@ -78,7 +78,7 @@ def wait_for_query(trino: Trino, like: str, state: str = "RUNNING", seconds: flo
 
     def found() -> str | None:
         sql = f"select query_id from system.runtime.queries where state = '{state}' and query like '%{like}%'"
-        rows = trino.rows(sql + " and query not like '%system.runtime%'")
+        rows = trino.rows(sql + " and query not like '%system.runtime%' and query not like 'EXPLAIN%'")
         return str(rows[0][0]) if rows else None
 
     return str(wait_for(f"a query with {like} to be {state}", found, seconds))

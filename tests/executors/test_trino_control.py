@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from tests.executors.room import Room, wait_for
-from tests.executors.sql import done, result, serve_trino, state_of, submit_sql, wait_for_query
+from tests.executors.sql import done, queries, result, serve_trino, state_of, submit_sql, wait_for_query
 from tests.support.trino import Trino, fresh
 
-LONG = "select count(*) as c from tpch.sf1000.lineitem a cross join tpch.sf1000.lineitem b where a.orderkey + b.orderkey = {n}"
+CROSS = "tpch.sf1000.lineitem a cross join tpch.sf1000.lineitem b"
+LONG = f"select count(*) as c from {CROSS} where a.orderkey + b.orderkey = {{n}}"
 ONCE = {"max_attempts": 1}
 
 
@@ -81,6 +82,7 @@ def test_a_cancelled_run_ends_its_query_through_the_engine_within_two_seconds(co
     run = control_room.ended(run_id, 20)
     assert run["state"] == "cancelled"
     assert state_of(trino, query_id) == ("FAILED", "USER_CANCELED")
+    assert [each["query_id"] for each in queries(control_room, run_id)] == [query_id]
     assert time.monotonic() - asked < 5
     assert result(control_room, "select 1")["rows"] == [[1]]
 

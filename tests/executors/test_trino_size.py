@@ -48,4 +48,3 @@ def test_ten_million_rows_take_no_more_memory_than_a_few_pages(control_room: Roo
     assert run["result"]["row_count"] == 10_000_000
     assert artifacts(control_room, run_id)["result.parquet"]["metadata"] == {"rows": 10_000_000}
     assert largest < STREAMING_MIB * MIB, f"{largest / MIB:.0f} MiB"
-    print(f"largest process: {largest / MIB:.0f} MiB")
