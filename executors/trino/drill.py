@@ -17,7 +17,7 @@ from executors.trino.engine import Bound, Interrupted, Query, Session
 from executors.trino.run import FAILURES, who
 from executors.trino.settings import target_of
 
-LINES = "SELECT format('line %s of %s – grüße', n, ?) FROM UNNEST(sequence(1, ?)) AS t (n) ORDER BY n"
+LINES = "SELECT format('line %s of %s – grüße', n, ?) FROM UNNEST(sequence(?, ?)) AS t (n) ORDER BY n"
 BYTES = "SELECT from_hex(array_join(transform(sequence(?, ?), i -> lpad(to_base(i % 251, 16), 2, '0')), ''))"
 TICK = "SELECT 'tick'"
 TICK_SECONDS = 0.2
@@ -33,9 +33,7 @@ def drill(context: WarmContext) -> dict[str, Any]:
     lines, size = int(params.get("lines", 0)), int(params.get("artifact_bytes", 0))
     try:
         for start in range(1, lines + 1, BLOCK):
-            shown = rows(
-                session, LINES.replace("sequence(1, ?)", "sequence(?, ?)"), lines, start, min(lines, start + BLOCK - 1)
-            )
+            shown = rows(session, LINES, lines, start, min(lines, start + BLOCK - 1))
             context.log("\n".join(row[0] for row in shown), "stdout")
         if size:
             context.artifact(ARTIFACT, content(session, size))
