@@ -104,7 +104,9 @@ class RegisterRequest(BaseModel):
     a losing attempt can leave something behind: `{delta: fenced, engine: at_least_once}`. Paths are formats of
     outputs, and `engine` for what the engine writes itself; any other word than `fenced` counts as
     `at_least_once`. A run whose attempt is lost (its lease expired, nobody reported) and that used such a path
-    waits for a person, unless its template says that a rerun is `safe`.
+    waits for a person, unless its template says that a rerun is `safe`; so does one that fails with the code
+    `outcome_unknown` (a write may have happened) or `partly_written` (a part of the run's writes has). `engine`
+    is not used by runs whose template's config says `read_only`, to which the executor holds them.
 
     """
     labels: Labels = {}
@@ -211,7 +213,23 @@ class Caps(BaseModel):
         frozen=True,
     )
     wall_seconds: float | None = None
+    cpu_seconds: float | None = None
+    """
+    Of all processors; of engines that measure it.
+    """
     memory_bytes: int | None = None
+    scanned_bytes: int | None = None
+    """
+    Read from storage.
+    """
+    written_bytes: int | None = None
+    """
+    Written to tables.
+    """
+    rows_out: int | None = None
+    """
+    Rows returned to the executor.
+    """
     log_bytes: int | None = None
     artifact_bytes: int | None = None
 

@@ -10,6 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 from importlib.resources import files
 from typing import Any
 
+from control_room.api.engine_spec import engine_issues
 from control_room.api.json_schema import Budget, Issue, pointer, schema_issues, validation_issues
 from control_room.api.names import did_you_mean
 from control_room.api.params import PLACEHOLDER, is_open, known_params, placeholders, unknown_param_issues
@@ -46,7 +47,7 @@ def template_issues(spec: Spec, known: Mapping[str, Spec], names: Iterable[str] 
     issues = [*unusable, *_entrypoint_issues(spec), *_port_issues(spec)]
     if unusable:
         return issues
-    issues += _placeholder_issues(spec)
+    issues += [*_placeholder_issues(spec), *engine_issues(spec)]
     if spec["kind"] == "pipeline":
         issues += pipeline_issues(spec, known, names)
     return issues

@@ -33,6 +33,7 @@ from executors.runtime.run_keys import run_connections
 from executors.runtime.supervise import SILENT, ChildEnd, Stop, Supervision
 from executors.runtime.text import Redactor, secrets_in
 from executors.runtime.uploads import Uploads
+from executors.runtime.warm import WarmPool, WarmRun
 
 Json = dict[str, Any]
 LEASE_FIELDS = ("lease_seconds", "lease_deadline", "on_lapse", "rerun", "max_attempts")
@@ -53,7 +54,7 @@ class Workshop:
     bundles: BundleStore
     connections: Connections
     delivery: Delivery
-    spawn: Spawner
+    spawn: Spawner | WarmPool
     journal: Journal
     runs_dir: Path
     hide: tuple[str, ...]
@@ -117,10 +118,15 @@ class Attempt:
         if self._supervision is None:
             return {}
         end = self._supervision.end
-        return {
+        found = {
             "wall_seconds": round(end.wall_seconds or self._supervision.elapsed, 3),
             "memory_peak_bytes": float(end.memory_peak),
         }
+        return self._ours(found)
+
+    def _ours(self, measured: Mapping[str, float]) -> dict[str, float]:
+        """Without what the engine measures better."""
+        return {name: value for name, value in measured.items() if name not in self._shop.kind.engine_usage}
 
     # The thread ---------------------------------------------------------------------------------------------------
 
@@ -180,7 +186,9 @@ class Attempt:
             self._folder.mkdir(parents=True, mode=0o700)
             return self._in_folder()
         except TaskError as error:
-            return self._failed(error_record(error.failure_class, error.code, error.message))
+            return self._failed(
+                error_record(error.failure_class, error.code, error.message, error.trace, error.position)
+            )
         except OSError as error:
             text = f"the executor could not run it: {with_place(error, self._folder)}; check its disk and limits"
             code = "disk_full" if error.errno in DISK_FULL_ERRNOS else "executor_failed"
@@ -203,7 +211,7 @@ class Attempt:
         return outcome.conclude(end, self._facts({}))
 
     def _in_folder(self) -> Json | None:
-        own = self._shop.connections.named(self.claimed.connections)
+        own = self._shop.connections.named(self.claimed.connections) | self._shop.kind.connections()
         self._connections = self._persist(lambda: run_connections(self.claimed, own))
         self._redactor = Redactor(secrets_in(own) | secrets_in(self._connections))
         book = LogBook(self._folder / SPOOL_FILE, self._shop.log_chunk_bytes, self._caps.log_bytes, self._redactor)
@@ -222,6 +230,7 @@ class Attempt:
         oom_before = oom_kills()
         end = self._supervise(job, book, uploads)
         finished = datetime.now(UTC)
+        book.flush()  # so that the log travels beside the artifacts
         uploads.finish()
         if uploads.breach and all(breach.cap != uploads.breach.cap for breach in end.breaches):
             end.breaches.append(uploads.breach)
@@ -300,7 +309,7 @@ class Attempt:
                 kill_orphans(marker)
         return end
 
-    def _watched(self, child: ChildProcess, book: LogBook, uploads: Uploads) -> ChildEnd:
+    def _watched(self, child: ChildProcess | WarmRun, book: LogBook, uploads: Uploads) -> ChildEnd:
         def on_message(message: Json) -> None:
             self._on_message(message, book, uploads)
 
@@ -341,13 +350,14 @@ class Attempt:
         return self._shop.delivery.send_logs(self.run_id, self.epoch, chunks, self._persist)
 
     def _final_measures(self, end: ChildEnd, log_bytes: int, artifact_bytes: int) -> Mapping[str, float]:
-        return {
+        measured = {
             "wall_seconds": round(end.wall_seconds, 3),
             "cpu_seconds": end.cpu_seconds,
             "memory_peak_bytes": float(end.memory_peak),
             "log_bytes": float(log_bytes),
             "artifact_bytes": float(artifact_bytes),
         }
+        return self._ours(measured)
 
     def _facts(
         self,

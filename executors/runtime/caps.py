@@ -26,6 +26,7 @@ class Breach:
     at: float
     action: str = "killed"
     stopped_at: float | None = None
+    layer: str = "watchdog"
 
     def stopped(self, at: float, observed: float | None = None) -> Breach:
         return replace(self, stopped_at=at, observed=max(self.observed, observed or 0))
@@ -34,7 +35,7 @@ class Breach:
         """The contract's cap ledger entry; ``overshoot_ms`` is from breach to stop."""
         until = self.at if self.stopped_at is None else self.stopped_at
         return {
-            "layer": "watchdog",
+            "layer": self.layer,
             "cap": self.cap,
             "limit": self.limit,
             "observed": round(self.observed, 3),
@@ -52,7 +53,9 @@ class Breach:
 
 def shown(cap: str, value: float) -> str:
     """A value with its unit, for people."""
-    return f"{value:g} s" if cap == "wall_seconds" else f"{round(value):,} bytes"
+    if cap.endswith("_seconds"):
+        return f"{value:g} s"
+    return f"{round(value):,} {'bytes' if cap.endswith('_bytes') else 'rows'}"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from executors.runtime.failures import TaskError, describe
 from executors.runtime.result import as_result
@@ -31,6 +31,9 @@ CONTROL_FD = 4
 ARTIFACT_KINDS = ("file", "report", "log", "metrics", "model")
 
 __all__ = ["Cancelled", "Context", "TaskError", "run_child"]
+
+
+Ctx = TypeVar("Ctx", bound="Context")
 
 
 class Cancelled(BaseException):
@@ -232,7 +235,7 @@ def run_child(body: Callable[[Context], Any]) -> NoReturn:
     os._exit(code)
 
 
-def run_body(body: Callable[[Context], Any], context: Context, control: ControlPipe) -> int:
+def run_body(body: Callable[[Ctx], Any], context: Ctx, control: ControlPipe) -> int:
     """Call the body and send its result or its error; returns the exit code."""
     try:
         value = body(context)

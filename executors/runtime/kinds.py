@@ -17,6 +17,11 @@ def nothing_to_prepare(job: dict[str, Any]) -> None:
     """Most kinds need nothing beyond the job."""
 
 
+def no_connections() -> dict[str, dict[str, Any]]:
+    """Most kinds know no connection but those of the connections file."""
+    return {}
+
+
 @dataclass(frozen=True)
 class ExecutorKind:
     """What the runtime must know of an engine, without loading it.
@@ -24,12 +29,22 @@ class ExecutorKind:
     ``child_module`` is started as ``python -m``; ``capabilities()`` gives name -> support level (``full``, ``partial``,
     ``none``) or facts such as versions; ``prepare(job)`` checks or completes the job before the child starts and raises
     TaskError to fail the run (job paths: ``bundle_dir``, ``work_dir``).
+
+    ``warm``: runs are given to processes that are used again (executors.runtime.warm); only for work that is no code of
+    the run's author. ``connections()`` gives the kind's own connections by name, beside those of the file; what they
+    hold below names of secrets is kept out of all texts. ``configure()`` reads settings of the kind from the
+    environment, before that is scrubbed, and returns the record to use. ``engine_usage`` names what the engine measures
+    better than the executor does.
     """
 
     kind: str
     child_module: str
     capabilities: Callable[[], dict[str, Any]]
     prepare: Callable[[dict[str, Any]], None] = nothing_to_prepare
+    warm: bool = False
+    connections: Callable[[], dict[str, dict[str, Any]]] = no_connections
+    configure: Callable[[], ExecutorKind] | None = None
+    engine_usage: frozenset[str] = frozenset()
 
 
 def known_kinds() -> list[str]:
@@ -52,4 +67,4 @@ def load_kind(name: str) -> ExecutorKind:
         text = f"the {name} executor cannot start: {error}; pip install 'lakehouse-control-room[{name}]'"
         raise SettingsError(text) from None
     kind: ExecutorKind = module.EXECUTOR
-    return kind
+    return kind.configure() if kind.configure else kind

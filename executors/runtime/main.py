@@ -30,7 +30,7 @@ from executors.runtime.delivery import Delivery
 from executors.runtime.health import NoteBook
 from executors.runtime.journal import Journal
 from executors.runtime.kinds import ExecutorKind, known_kinds, load_kind
-from executors.runtime.process import Spawner
+from executors.runtime.process import Spawner, child_environment
 from executors.runtime.settings import (
     ExecutorSettings,
     SettingsError,
@@ -43,6 +43,7 @@ from executors.runtime.settings import (
     read_token,
     scrub,
 )
+from executors.runtime.warm import WarmPool, WarmSpec
 from executors.runtime.worker import Identity, Worker
 
 MISUSE = 2
@@ -120,7 +121,7 @@ def make_worker(kind: ExecutorKind, settings: ExecutorSettings, token: str, jour
             bundles=bundles,
             connections=connections,
             delivery=Delivery(client, connections, journal),
-            spawn=Spawner(),
+            spawn=make_pool(kind, settings, work_dir, folder) if kind.warm else Spawner(),
             journal=journal,
             runs_dir=made(folder / "runs"),
             hide=(str(work_dir), *hidden_paths(settings, work_dir)),
@@ -131,6 +132,15 @@ def make_worker(kind: ExecutorKind, settings: ExecutorSettings, token: str, jour
 
     note = NoteBook(folder).beat
     return Worker(make_identity(kind, settings), client, heartbeat_client, make_shop, journal, time.monotonic, note)
+
+
+def make_pool(kind: ExecutorKind, settings: ExecutorSettings, work_dir: Path, folder: Path) -> WarmPool:
+    """Warm processes of a kind: they write below this executor's runs, and read no secret file."""
+    runs = made(folder / "runs")
+    visible = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[2]), str(runs))
+    hide = hidden_paths(settings, work_dir)
+    environment = child_environment(os.environ, runs, runs, kind.kind, None)
+    return WarmPool(WarmSpec(kind.child_module, runs, environment, hide, visible, [str(runs)]))
 
 
 def make_client(url: str, token: str, journal: Journal) -> ExecutorClient:

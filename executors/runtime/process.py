@@ -18,6 +18,8 @@ from typing import Any
 
 import psutil
 
+from executors.runtime.caps import tree_memory
+
 REAP_SECONDS = 5.0
 WARDEN_SECONDS = 5.0
 WARDEN = Path(__file__).with_name("warden.py")
@@ -90,6 +92,10 @@ class ChildProcess:
     def kill_warden(self) -> None:
         """Last resort when the warden does not answer: its child dies with it."""
         self.warden.send_signal(signal.SIGKILL)
+
+    def memory(self, precise_above: int | None) -> int:
+        """Bytes that the child's tree holds; see :func:`executors.runtime.caps.tree_memory`."""
+        return tree_memory(self.warden.pid, precise_above)
 
     def destroy(self) -> None:
         """Kill the whole tree, and return when it is dead."""

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from executors.runtime.caps import Breach, Caps, tree_memory
+from executors.runtime.caps import Breach, Caps
 from executors.runtime.failures import TaskError, error_record
 from executors.runtime.logs import FLUSH_SECONDS, LogBook
 from executors.runtime.process import WARDEN_SECONDS, ChildProcess
 from executors.runtime.result import arrived_result
+from executors.runtime.warm import WarmRun
 
 READ_BYTES = 256 * 1024
 MESSAGE_LIMIT = 16 * 1024 * 1024
@@ -24,12 +25,13 @@ MEMORY_SECONDS = 1.0
 MEMORY_SECONDS_NEAR = 0.1
 NEAR_CAP = 0.6
 DRAIN_SECONDS = 1.0
-# A breach is no negotiation: time to write a last line, no more.
+# A breach is no negotiation: time to write a last line (or to end a query at its engine), no more.
 BREACH_GRACE = {"wall_seconds": 2.0, "log_bytes": 0.0, "memory_bytes": 0.0, "artifact_bytes": 2.0}
-
+ENGINE_GRACE = 2.0
 SPOOL_GRACE_SECONDS = 2.0
 
 StopKind = Literal["cancel", "shutdown", "superseded", "lapsed", "breach"]
+TRUSTED = ("breach", "unsure")
 SILENT: frozenset[StopKind] = frozenset({"superseded", "lapsed"})
 
 
@@ -62,6 +64,8 @@ class ChildEnd:
     fault: dict[str, Any] | None = None
     # A result that came after the order to stop may be half of one: the code saw the order and returned.
     stopped_first: bool = False
+    # The child was about to change something at its engine: if it is lost, nobody knows whether that happened.
+    unsure: bool = False
 
 
 class Supervision:
@@ -69,7 +73,7 @@ class Supervision:
 
     def __init__(
         self,
-        child: ChildProcess,
+        child: ChildProcess | WarmRun,
         book: LogBook,
         caps: Caps,
         on_message: Callable[[dict[str, Any]], None],
@@ -180,8 +184,18 @@ class Supervision:
             self._result(message["value"])
         elif kind == "error":
             self.end.error = {name: message.get(name) for name in ("class", "code", "message", "trace", "position")}
+        elif kind in TRUSTED and isinstance(self._child, WarmRun):
+            self._trusted(kind, message)
         else:
             self._on_message(message)
+
+    def _trusted(self, kind: str, message: dict[str, Any]) -> None:
+        """What only a process without code of the run's author may say."""
+        if kind == "unsure":
+            self.end.unsure = message["value"]
+            return
+        numbers = float(message["limit"]), float(message["observed"])
+        self._breached(Breach(message["cap"], *numbers, at=self._clock(), action="cancelled", layer=message["layer"]))
 
     def _result(self, value: dict[str, Any]) -> None:
         try:
@@ -237,7 +251,7 @@ class Supervision:
             return
         self.end.breaches.append(breach)
         self._book.note(breach.message())
-        self._stop_now(Stop("breach", breach.message(), BREACH_GRACE[breach.cap]))
+        self._stop_now(Stop("breach", breach.message(), BREACH_GRACE.get(breach.cap, ENGINE_GRACE)))
 
     def _tick(self) -> None:
         now = self._clock()
@@ -278,7 +292,7 @@ class Supervision:
             return 0
         self._sampled = now
         above = None if caps.memory_bytes is None else int(caps.memory_bytes * NEAR_CAP)
-        memory = tree_memory(self._child.warden.pid, above)
+        memory = self._child.memory(above)
         self.end.memory_peak = max(self.end.memory_peak, memory)
         return memory
 

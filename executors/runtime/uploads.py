@@ -1,10 +1,11 @@
-"""Artifacts of one attempt: hashed, announced, put and recorded from one thread, in the order they were made."""
+"""Artifacts of one attempt: hashed, announced, put and recorded in the background, a few side by side."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import stat
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from executors.runtime.policy import GivenUp, Persistence
 
 Json = dict[str, Any]
 TRIES = 3
+AT_ONCE = 4  # most of an upload is waiting for the control room and the store
 REPEATABLE = (DigestMismatch, Forbidden, UploadMissing)
 
 
@@ -51,13 +53,15 @@ class Uploads:
         self._on_breach, self._clock = on_breach, clock
         self._pool: ThreadPoolExecutor | None = None
         self._futures: list[Future[None]] = []
+        self._lock = threading.Lock()
+        self._begun = 0
         self.bytes = 0
         self.error: Json | None = None
         self.breach: Breach | None = None
 
     def add(self, message: Json) -> None:
         """Upload in the background; the child goes on."""
-        self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="uploads")
+        self._pool = self._pool or ThreadPoolExecutor(AT_ONCE, thread_name_prefix="uploads")
         self._futures.append(self._pool.submit(self._guarded, message))
 
     def finish(self) -> None:
@@ -91,7 +95,8 @@ class Uploads:
 
     def _upload(self, message: Json) -> None:
         if message.get("kind") == "table":
-            self._begin(models.BeginTableArtifact(epoch=self._epoch, **pick(message, "name", "table", "metadata")))
+            body = models.BeginTableArtifact(epoch=self._epoch, **pick(message, "kind", "name", "table", "metadata"))
+            self._record(self._begin(body))
             return
         for left in reversed(range(TRIES)):
             try:
@@ -105,9 +110,11 @@ class Uploads:
 
     def _upload_file(self, message: Json) -> None:
         fd = open_inside(Path(str(message.get("path"))), self._folder)
+        counted = 0
         try:
             content = measure(fd)
             self._count(content.size)
+            counted = content.size
             body = models.BeginFileArtifact(
                 epoch=self._epoch,
                 size=content.size,
@@ -118,16 +125,25 @@ class Uploads:
             if begun.upload is not None:
                 upload = begun.upload
                 self._persist(lambda: self._client.upload(upload, content.path, retry=NO_RETRY))
-            if begun.state == "begun":
-                record = models.RecordArtifactRequest(epoch=self._epoch)
-                artifact_id = begun.artifact_id
-                self._persist(lambda: self._client.record_artifact(self._run_id, artifact_id, record, retry=NO_RETRY))
-            self.bytes += content.size
+            self._record(begun)
+            with self._lock:
+                self.bytes += content.size
+                counted = 0
         finally:
+            with self._lock:
+                self._begun -= counted  # given up, or to be tried again: it takes no room
             os.close(fd)
 
+    def _record(self, begun: models.BeginArtifactResponse) -> None:
+        if begun.state == "begun":
+            record = models.RecordArtifactRequest(epoch=self._epoch)
+            artifact_id = begun.artifact_id
+            self._persist(lambda: self._client.record_artifact(self._run_id, artifact_id, record, retry=NO_RETRY))
+
     def _count(self, size: int) -> None:
-        breach = self._caps.check_artifacts(self.bytes + size, self._clock())
+        with self._lock:
+            breach = self._caps.check_artifacts(self._begun + size, self._clock())
+            self._begun += 0 if breach else size
         if breach:
             raise CapExceeded("artifact bytes", members={"limit": breach.limit, "observed": breach.observed})
 

@@ -21,6 +21,7 @@ from contract.versions import VERSIONS, Version
 from control_room.cli import app
 from control_room.errors import CODES, EXIT_CODES
 from executors.runtime.settings import ExecutorSettings
+from executors.trino.settings import TrinoSettings
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "spec" / "docs" / "reference"
@@ -75,7 +76,11 @@ def settings() -> str:
     parts.append(
         "The server reaches Postgres by libpq's own variables: `PGHOST`, `PGPORT`, `PGDATABASE`, `PGUSER` and so on.\n"
     )
-    for title, found in (("Server", ServerSettings), ("Executor", ExecutorSettings)):
+    for title, found in (
+        ("Server", ServerSettings),
+        ("Executor", ExecutorSettings),
+        ("Executor of kind trino", TrinoSettings),
+    ):
         parts.append(f"\n## {title}\n\n{cell(found.__doc__)}\n\n| variable | type | default | |\n|---|---|---|---|\n")
         parts += [row(found, name) for name in found.model_fields]
     return "".join(parts)
@@ -88,7 +93,8 @@ def row(found: type[BaseSettings], name: str) -> str:
     else:
         kind = cell(getattr(field.annotation, "__name__", field.annotation)).replace("pathlib.", "")
     default = "" if field.default in (None, "") else f"`{field.default}`"
-    return f"| `OPS_{name.upper()}` | {kind} | {default} | {cell(field.description)} |\n"
+    variable = field.validation_alias or f"{found.model_config['env_prefix']}{name.upper()}"
+    return f"| `{variable}` | {kind} | {default} | {cell(field.description)} |\n"
 
 
 ERRORS = """# Errors

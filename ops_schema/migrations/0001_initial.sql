@@ -641,7 +641,8 @@ create table ops.caps (
   constraint caps_scope check (scope in ('platform', 'workspace', 'template')),
   constraint caps_scope_names_its_owner check
     ((scope <> 'platform') = (workspace is not null) and (scope = 'template') = (template_name is not null)),
-  constraint caps_cap check (cap in ('wall_seconds', 'memory_bytes', 'log_bytes', 'artifact_bytes')),
+  constraint caps_cap check (cap in ('wall_seconds', 'cpu_seconds', 'memory_bytes', 'scanned_bytes', 'written_bytes',
+                                     'rows_out', 'log_bytes', 'artifact_bytes')),
   constraint caps_limit check ("limit" > 0)
 );
 create unique index caps_one_per_scope on ops.caps (scope, coalesce(workspace, ''), coalesce(template_name, ''), cap);
@@ -928,6 +929,13 @@ returns text
 language sql stable parallel safe
 return concat('{"at": "', p_at, '", "seq": ', p_seq, ', "data": ', p_data, ', "type": "', p_type, '", "actor": ',
               to_json(p_actor), ', "epoch": ', p_epoch, ', "run_id": "', p_run_id, '"}');
+
+-- functions/core/cap_names.sql
+-- The caps there are. Which of them an executor enforces, its capabilities say (`caps`).
+create or replace function ops.cap_names() returns jsonb
+language sql immutable parallel safe
+return '["wall_seconds", "cpu_seconds", "memory_bytes", "scanned_bytes", "written_bytes", "rows_out", "log_bytes",
+         "artifact_bytes"]'::jsonb;
 
 -- functions/core/caps_met.sql
 -- The caps that stopped an attempt: [{cap, limit, observed, overshoot, layer}]; [] unless it was capped.
@@ -2869,6 +2877,15 @@ return coalesce(
   and coalesce(p_body ->> 'max_attempts', '1') ~ '^[1-9][0-9]?$'
   and coalesce(p_body ->> 'lease_seconds', '10') ~ '^[1-9][0-9]{1,2}$', false);
 
+-- functions/core/is_read_only.sql
+-- Whether the run's template promises that it writes nothing, which its executor holds it to.
+create or replace function ops.is_read_only(p_run ops.runs) returns boolean
+language sql stable set search_path = ''
+as $$
+  select coalesce(t.spec #> '{config,read_only}' = 'true', false)
+    from ops.templates t where t.template_id = p_run.template_id
+$$;
+
 -- functions/core/is_released.sql
 -- Whether an attempt that ended so was given back by an executor that left (ops.leave_executor). No report can say so:
 -- `expired` is no outcome of one.
@@ -2901,6 +2918,12 @@ $$;
 create or replace function ops.is_terminal(p_state text) returns boolean
 language sql immutable parallel safe
 return p_state in ('succeeded', 'failed', 'cancelled', 'skipped');
+
+-- functions/core/is_unsure.sql
+-- Whether nobody knows what an attempt wrote, or a part of it is written: nobody reported it, or its executor says so.
+create or replace function ops.is_unsure(p_outcome text, p_error jsonb) returns boolean
+language sql immutable parallel safe
+return p_outcome = 'expired' or coalesce(p_error ->> 'code' in ('outcome_unknown', 'partly_written'), false);
 
 -- functions/core/iso.sql
 -- A time as the contract writes it: ISO-8601, UTC, microseconds, 'Z'. Null stays null.
@@ -5164,8 +5187,8 @@ begin
   elsif p_spec ->> 'rerun' in ('unsafe', 'checked') then
     -- `checked` wants a probe before the next attempt; there is none yet, so a person looks instead
     return '{"decision": "wait", "reason": "rerun_unsafe"}';
-  elsif p_outcome = 'expired' and p_spec ->> 'rerun' is null and ops.unfenced_path(p_run) is not null then
-    -- nobody reported: what was written by a path that is not fenced would be written twice
+  elsif ops.is_unsure(p_outcome, p_error) and p_spec ->> 'rerun' is null and ops.unfenced_path(p_run) is not null then
+    -- what was written by a path that is not fenced would be written twice
     return '{"decision": "wait", "reason": "rerun_unsafe"}';
   end if;
   return jsonb_build_object('decision', 'retry',
@@ -6170,7 +6193,7 @@ declare
   v_ask   record;
 begin
   for v_ask in select * from jsonb_each(coalesce(p_asked, '{}')) loop
-    if v_ask.key not in ('wall_seconds', 'memory_bytes', 'log_bytes', 'artifact_bytes') then
+    if not ops.cap_names() ? v_ask.key then
       perform ops.invalid('/caps/' || v_ask.key, 'there is no such cap');
     elsif jsonb_typeof(v_ask.value) <> 'number' or v_ask.value::text::numeric <= 0 then
       perform ops.invalid('/caps/' || v_ask.key, 'must be a number above 0');
@@ -6308,8 +6331,9 @@ $$;
 -- functions/core/unfenced_path.sql
 -- By which write path the executor that has a run, or had it last, may have written what a repetition writes once more:
 -- one that it declared `at_least_once` (capabilities.writes; every word but `fenced` counts so) and the run uses.
--- `engine`, by which the engine itself writes, is used by every run, another by the outputs of that format. Null: all
--- are fenced, as is what is published by the contract's own way while nobody declared otherwise.
+-- `engine`, by which the engine itself writes, is used by every run but one whose template says config.read_only (its
+-- executor refuses to write then), another by the outputs of that format. Null: all are fenced, as is what is published
+-- by the contract's own way while nobody declared otherwise.
 create or replace function ops.unfenced_path(p_run ops.runs) returns text
 language sql stable set search_path = ''
 as $$
@@ -6318,7 +6342,7 @@ as $$
    cross join lateral jsonb_each(case when jsonb_typeof(e.capabilities -> 'writes') = 'object'
                                        then e.capabilities -> 'writes' end) w
    where e.executor_id = p_run.executor_id and w.value <> '"fenced"'
-     and (w.key = 'engine' or exists (select from jsonb_array_elements(p_run.outputs) o where o ->> 'format' = w.key))
+     and (w.key = 'engine' and not ops.is_read_only(p_run) or exists (select from jsonb_array_elements(p_run.outputs) o where o ->> 'format' = w.key))
    order by w.key limit 1
 $$;
 
@@ -7254,13 +7278,13 @@ begin
     perform ops.invalid('/scope', 'must be platform, workspace or template');
   elsif (v_cap.scope = 'platform') <> (v_ref is null) then
     perform ops.invalid('/scope_ref', 'names the workspace, or the template as workspace/template; none for platform');
-  elsif v_cap.cap not in ('wall_seconds', 'memory_bytes', 'log_bytes', 'artifact_bytes') then
-    perform ops.invalid('/cap', 'must be wall_seconds, memory_bytes, log_bytes or artifact_bytes');
+  elsif not ops.cap_names() ? v_cap.cap then
+    perform ops.invalid('/cap', 'must be one of ' || array_to_string(ops.text_array(ops.cap_names(), 'caps'), ', '));
   elsif coalesce(jsonb_typeof(p_body -> 'limit'), '') not in ('number', 'null')
         or (p_body ->> 'limit')::numeric not between 1 and 1e18 then
     perform ops.invalid('/limit', 'must be a number from 1, or null to remove the cap');
-  elsif v_cap.cap <> 'wall_seconds' and (p_body ->> 'limit')::numeric % 1 <> 0 then
-    perform ops.invalid('/limit', 'must be a whole number of bytes');
+  elsif v_cap.cap not in ('wall_seconds', 'cpu_seconds') and (p_body ->> 'limit')::numeric % 1 <> 0 then
+    perform ops.invalid('/limit', 'must be a whole number');
   end if;
   v_cap."limit" := (p_body ->> 'limit')::numeric;
 
@@ -8026,11 +8050,12 @@ end
 $$;
 
 -- functions/edge/is_natural.sql
--- Whether a JSON value is a whole number from 0 on that fits a bigint.
+-- Whether a JSON value is a whole number from 0 on that fits a bigint (the snapshot ids of Iceberg use all of it).
 create or replace function ops.is_natural(p_value jsonb) returns boolean
 language sql immutable set search_path = ''
 as $$
-  select jsonb_typeof(p_value) is not distinct from 'number' and p_value #>> '{}' ~ '^[0-9]{1,18}$'
+  select case when jsonb_typeof(p_value) is not distinct from 'number' and p_value #>> '{}' ~ '^[0-9]{1,19}$'
+              then (p_value #>> '{}')::numeric <= 9223372036854775807 else false end
 $$;
 
 -- functions/edge/lead.sql

@@ -176,16 +176,17 @@ async def test_an_object_without_a_checksum_is_hashed_by_the_server(plane: Plane
     assert (await plane.record(run, begun["artifact_id"])).json()["sha256"] == digest
 
 
-async def test_a_table_has_no_bytes(plane: Plane) -> None:
+@pytest.mark.parametrize("version", [0, 2**63 - 1])  # a Delta version, the largest snapshot id of Iceberg
+async def test_a_table_has_no_bytes(plane: Plane, version: int) -> None:
     _, run = await plane.claimed()
-    table = {"format": "delta", "uri": "s3://lakehouse/t", "version": 0}
+    table = {"format": "delta", "uri": "s3://lakehouse/t", "version": version}
     body = {"epoch": run["epoch"], "name": "t", "kind": "table", "table": table, "metadata": {"rows": 3}}
     begun = (await plane.call("POST", f"/runs/{run['run_id']}/artifacts", body)).json()
     assert begun["upload"] is None
     assert (await plane.record(run, begun["artifact_id"])).json()["table"] == table
     await plane.report(run)
     found = (await plane.call("GET", f"/artifacts/{begun['artifact_id']}")).json()
-    assert (found["url"], found["table"]["version"]) == (None, 0)
+    assert (found["url"], found["table"]["version"]) == (None, version)
 
 
 async def test_an_artifact_is_readable_by_others_only_with_the_accepted_report(plane: Plane) -> None:

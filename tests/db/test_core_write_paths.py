@@ -88,3 +88,25 @@ def test_a_word_that_is_not_known_counts_as_not_fenced(queue: Queue, writes: Any
     """Capabilities are free form: nothing is refused, and what cannot be read is no promise."""
     run = lost(queue, writes)
     assert (queue.state(run) == "queued") == repeated
+
+
+@pytest.mark.parametrize("code", ["outcome_unknown", "partly_written"])
+@pytest.mark.parametrize(("rerun", "state"), [(None, "waiting"), ("safe", "queued")])
+def test_a_failure_that_may_have_written_waits_unless_a_rerun_is_safe(
+    queue: Queue, code: str, rerun: str | None, state: str
+) -> None:
+    queue.template(retry={"max_attempts": 3, "backoff_seconds": 0}, **({"rerun": rerun} if rerun else {}))
+    queue.submit()
+    worker = Worker(queue, capabilities={"writes": ENGINE})
+    run = worker.claim_one()
+    worker.report(run, "failed", error={"class": "external", "code": code, "message": "the connection broke"})
+    queue.forward(1)
+    queue.promote()
+    found = queue.get(run)
+    assert found["state"] == state
+    assert rerun == "safe" or found["state_reason"] == "rerun_unsafe"
+
+
+def test_a_template_that_only_reads_uses_no_engines_write_path(queue: Queue) -> None:
+    run = lost(queue, ENGINE, config={"read_only": True})
+    assert Worker(queue).claim_one()["run_id"] == run["run_id"]

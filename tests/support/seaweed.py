@@ -49,6 +49,7 @@ class Seaweed:
     secret_key: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     ports: dict[str, int] = field(default_factory=lambda: dict(zip(PORTS, free_ports(len(PORTS)), strict=True)))
     process: subprocess.Popen[bytes] | None = None
+    more_flags: list[str] = field(default_factory=list)
 
     @property
     def endpoint(self) -> str:
@@ -59,7 +60,8 @@ class Seaweed:
         (self.home / "data").mkdir(exist_ok=True)
         self._write_identities()
         (self.home / NOTED_PORTS).write_text(json.dumps(list(self.ports.values())))
-        flags = [f"-{name}={port}" for name, port in self.ports.items()] + [f"-{flag}" for flag in OFF]
+        flags = [f"-{name}={port}" for name, port in self.ports.items()]
+        flags += [f"-{flag}" for flag in OFF if flag.partition("=")[0] not in self.ports] + self.more_flags
         flags += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={self.home / 'data'}"]
         flags += [f"-s3.config={self.home / 'identities.json'}", f"-s3.localSocket={self.home / 's3.sock'}"]
         flags += [f"-filer.localSocket={self.home / 'filer.sock'}", f"-bucket={','.join(BUCKETS)}"]

@@ -196,3 +196,46 @@ def test_a_schema_that_never_ends_is_an_issue_not_a_crash() -> None:
 
 def test_a_whole_placeholder_keeps_its_type_and_one_inside_text_becomes_text() -> None:
     assert render({"a": "{params.n}", "b": ["x/{params.n}/y"]}, {"n": 3}) == {"a": 3, "b": ["x/3/y"]}
+
+
+# Engines -----------------------------------------------------------------------------------------------------------
+
+SQL: dict[str, Any] = {
+    "name": "report",
+    "kind": "trino",
+    "config": {"sql": "select :day", "types": {"day": "date"}},
+    "params_schema": {"type": "object", "additionalProperties": False, "properties": {"day": {"type": "string"}}},
+}
+
+
+def test_an_sql_template_needs_no_entrypoint_and_may_cap_its_engine() -> None:
+    assert template_issues({**SQL, "caps": {"rows_out": 10, "scanned_bytes": 1, "cpu_seconds": 1.5}}, {}) == []
+    in_bundle = {**SQL, "config": {}, "entrypoint": "sql/report.sql", "bundle": {"sha256": SHA, "size": 10}}
+    assert template_issues(in_bundle, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "words"),
+    [
+        ({"config": {}}, "", "'entrypoint' is missing"),
+        ({"kind": "python"}, "", "'entrypoint' is missing"),
+        ({"entrypoint": "report.sql"}, "/config/sql", "beside an entrypoint"),
+        ({"config": {}, "entrypoint": "report.py"}, "/entrypoint", "no .sql file"),
+        ({"config": {"sql": "select 1", "shcema": "x"}}, "/config/shcema", "schema"),
+        ({"config": {"sql": 5}}, "/config/sql", "must be a text"),
+        ({"config": {"sql": "select 1", "plan": 1}}, "/config/plan", "must be true or false"),
+        ({"config": {"sql": "select 1", "types": {"dya": "date"}}}, "/config/types/dya", "day"),
+        ({"config": {"sql": "select ?", "parameters": ["x"]}}, "/config/parameters/0", "no parameter"),
+        ({"config": {"sql": "select 1", "connection": "w"}}, "/config/connection", "not among"),
+    ],
+)
+def test_what_is_wrong_with_an_sql_template_is_named(change: dict[str, Any], path: str, words: str) -> None:
+    (issue,) = template_issues({**SQL, **change}, {})
+    assert issue.path == path
+    assert words in issue.message
+
+
+def test_a_cap_that_no_executor_of_the_kind_enforces_is_refused() -> None:
+    (issue,) = template_issues({**PYTHON, "caps": {"rows_out": 10, "wall_seconds": 5}}, {})
+    assert issue.path == "/caps/rows_out"
+    assert "only for trino" in issue.message

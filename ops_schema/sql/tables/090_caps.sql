@@ -11,7 +11,8 @@ create table ops.caps (
   constraint caps_scope check (scope in ('platform', 'workspace', 'template')),
   constraint caps_scope_names_its_owner check
     ((scope <> 'platform') = (workspace is not null) and (scope = 'template') = (template_name is not null)),
-  constraint caps_cap check (cap in ('wall_seconds', 'memory_bytes', 'log_bytes', 'artifact_bytes')),
+  constraint caps_cap check (cap in ('wall_seconds', 'cpu_seconds', 'memory_bytes', 'scanned_bytes', 'written_bytes',
+                                     'rows_out', 'log_bytes', 'artifact_bytes')),
   constraint caps_limit check ("limit" > 0)
 );
 create unique index caps_one_per_scope on ops.caps (scope, coalesce(workspace, ''), coalesce(template_name, ''), cap);

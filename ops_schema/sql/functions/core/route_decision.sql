@@ -33,8 +33,8 @@ begin
   elsif p_spec ->> 'rerun' in ('unsafe', 'checked') then
     -- `checked` wants a probe before the next attempt; there is none yet, so a person looks instead
     return '{"decision": "wait", "reason": "rerun_unsafe"}';
-  elsif p_outcome = 'expired' and p_spec ->> 'rerun' is null and ops.unfenced_path(p_run) is not null then
-    -- nobody reported: what was written by a path that is not fenced would be written twice
+  elsif ops.is_unsure(p_outcome, p_error) and p_spec ->> 'rerun' is null and ops.unfenced_path(p_run) is not null then
+    -- what was written by a path that is not fenced would be written twice
     return '{"decision": "wait", "reason": "rerun_unsafe"}';
   end if;
   return jsonb_build_object('decision', 'retry',

@@ -9,7 +9,7 @@ declare
   v_ask   record;
 begin
   for v_ask in select * from jsonb_each(coalesce(p_asked, '{}')) loop
-    if v_ask.key not in ('wall_seconds', 'memory_bytes', 'log_bytes', 'artifact_bytes') then
+    if not ops.cap_names() ? v_ask.key then
       perform ops.invalid('/caps/' || v_ask.key, 'there is no such cap');
     elsif jsonb_typeof(v_ask.value) <> 'number' or v_ask.value::text::numeric <= 0 then
       perform ops.invalid('/caps/' || v_ask.key, 'must be a number above 0');

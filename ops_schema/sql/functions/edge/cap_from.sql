@@ -15,13 +15,13 @@ begin
     perform ops.invalid('/scope', 'must be platform, workspace or template');
   elsif (v_cap.scope = 'platform') <> (v_ref is null) then
     perform ops.invalid('/scope_ref', 'names the workspace, or the template as workspace/template; none for platform');
-  elsif v_cap.cap not in ('wall_seconds', 'memory_bytes', 'log_bytes', 'artifact_bytes') then
-    perform ops.invalid('/cap', 'must be wall_seconds, memory_bytes, log_bytes or artifact_bytes');
+  elsif not ops.cap_names() ? v_cap.cap then
+    perform ops.invalid('/cap', 'must be one of ' || array_to_string(ops.text_array(ops.cap_names(), 'caps'), ', '));
   elsif coalesce(jsonb_typeof(p_body -> 'limit'), '') not in ('number', 'null')
         or (p_body ->> 'limit')::numeric not between 1 and 1e18 then
     perform ops.invalid('/limit', 'must be a number from 1, or null to remove the cap');
-  elsif v_cap.cap <> 'wall_seconds' and (p_body ->> 'limit')::numeric % 1 <> 0 then
-    perform ops.invalid('/limit', 'must be a whole number of bytes');
+  elsif v_cap.cap not in ('wall_seconds', 'cpu_seconds') and (p_body ->> 'limit')::numeric % 1 <> 0 then
+    perform ops.invalid('/limit', 'must be a whole number');
   end if;
   v_cap."limit" := (p_body ->> 'limit')::numeric;
 
