@@ -13,17 +13,22 @@ Spec = Mapping[str, Any]
 # Caps that only some kinds enforce: one that is set and that nobody enforces would be a promise that is not kept.
 ENGINE_CAPS = dict.fromkeys(("cpu_seconds", "scanned_bytes", "written_bytes", "rows_out"), ("trino",))
 TEXT, TRUTH = (str, "a text"), (bool, "true or false")
-SQL_KEYS: Mapping[str, tuple[type, str]] = {
-    **dict.fromkeys(("sql", "catalog", "schema", "connection"), TEXT),
-    **dict.fromkeys(("read_only", "plan", "parquet"), TRUTH),
-    **dict.fromkeys(("types", "session"), (dict, "an object")),
-    "parameters": (list, "a list of names of parameters"),
+OBJECT, WHOLE = (dict, "an object"), (int, "a whole number")
+# What the config of each SQL kind may hold.
+SQL_KEYS: Mapping[str, Mapping[str, tuple[type, str]]] = {
+    "duckdb": {"sql": TEXT, "publish": OBJECT, "threads": WHOLE, "parquet": TRUTH},
+    "trino": {
+        **dict.fromkeys(("sql", "catalog", "schema", "connection"), TEXT),
+        **dict.fromkeys(("read_only", "plan", "parquet"), TRUTH),
+        **dict.fromkeys(("types", "session"), OBJECT),
+        "parameters": (list, "a list of names of parameters"),
+    },
 }
 
 
 def engine_issues(spec: Spec) -> list[Issue]:
     """All that is wrong with caps and config for the kind."""
-    return [*_cap_issues(spec), *(_sql_issues(spec) if spec["kind"] == "trino" else ())]
+    return [*_cap_issues(spec), *(_sql_issues(spec) if spec["kind"] in SQL_KEYS else ())]
 
 
 def _cap_issues(spec: Spec) -> Iterator[Issue]:
@@ -35,6 +40,7 @@ def _cap_issues(spec: Spec) -> Iterator[Issue]:
 
 def _sql_issues(spec: Spec) -> Iterator[Issue]:
     config: Mapping[str, Any] = spec.get("config", {})
+    keys = SQL_KEYS[spec["kind"]]
     if "sql" in config and spec.get("entrypoint"):
         yield Issue(pointer("config", "sql"), "stands beside an entrypoint; give one of them")
     if spec.get("entrypoint") and not spec["entrypoint"].endswith(".sql"):
@@ -43,11 +49,12 @@ def _sql_issues(spec: Spec) -> Iterator[Issue]:
         message = f"{config['connection']!r} is not among the template's connections"
         yield Issue(pointer("config", "connection"), message)
     for key, value in config.items():
-        if key not in SQL_KEYS:
-            yield Issue(pointer("config", key), f"is unknown{did_you_mean(key, SQL_KEYS)}")
-        elif not isinstance(value, SQL_KEYS[key][0]) or value == "":
-            yield Issue(pointer("config", key), f"must be {SQL_KEYS[key][1]}")
+        if key not in keys:
+            yield Issue(pointer("config", key), f"is unknown{did_you_mean(key, keys)}")
+        elif not isinstance(value, keys[key][0]) or value == "" or (isinstance(value, bool) and keys[key] is WHOLE):
+            yield Issue(pointer("config", key), f"must be {keys[key][1]}")
     yield from _param_issues(spec, config)
+    yield from _publish_issues(spec, config)
 
 
 def _param_issues(spec: Spec, config: Mapping[str, Any]) -> Iterator[Issue]:
@@ -58,6 +65,14 @@ def _param_issues(spec: Spec, config: Mapping[str, Any]) -> Iterator[Issue]:
     for path, name in named:
         if name not in known and not is_open(schema):
             yield Issue(path, f"{name!r} is no parameter of this template{did_you_mean(str(name), known)}")
+
+
+def _publish_issues(spec: Spec, config: Mapping[str, Any]) -> Iterator[Issue]:
+    outputs = [output["name"] for output in spec.get("outputs", [])]
+    for name in _names(config.get("publish")):
+        if name not in outputs:
+            message = f"{name!r} is no output of this template{did_you_mean(str(name), outputs)}"
+            yield Issue(pointer("config", "publish", name), message)
 
 
 def _names(value: Any) -> list[Any]:

@@ -84,6 +84,7 @@ def _packages() -> Iterable[Finding]:
         "python executor": ("deltalake", "python"),
         "dbt executor": ("dbt", "dbt"),
         "notebook executor": ("nbclient", "notebook"),
+        "duckdb executor": ("duckdb", "duckdb"),
     }
     for name, (module, extra) in wanted.items():
         if importlib.util.find_spec(module) is not None:

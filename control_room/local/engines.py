@@ -18,7 +18,14 @@ UNITS = {"M": 2**20, "G": 2**30}
 HEAP = re.compile(r"([1-9]\d{0,5})([MG])", re.IGNORECASE)
 EXECUTOR_SLOTS = {"trino": 2, "spark": 2}
 # What must be importable for an executor to work; control_room itself never imports an engine.
-KINDS = {"python": "deltalake", "dbt": "dbt", "notebook": "nbclient", "trino": "trino", "spark": "pyspark"}
+KINDS = {
+    "python": "deltalake",
+    "dbt": "dbt",
+    "notebook": "nbclient",
+    "duckdb": "duckdb",
+    "trino": "trino",
+    "spark": "pyspark",
+}
 
 
 def parse(text: str | None) -> dict[str, str] | None:

@@ -13,7 +13,7 @@ from control_room.local.folder import StackFolder, write_private_json
 from control_room.local.processes import Identity
 
 FORMAT = 1
-DEFAULT_EXECUTORS = {"python": 2, "dbt": 1, "notebook": 1}
+DEFAULT_EXECUTORS = {"python": 2, "dbt": 1, "notebook": 1, "duckdb": 1}
 
 
 @dataclass

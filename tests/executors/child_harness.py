@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from executors.runtime import sandbox
 
-KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
+KEPT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
 
 
 @dataclass

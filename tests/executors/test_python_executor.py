@@ -21,7 +21,7 @@ def main(context, year):
     run = control_room.ended(run_id)
     assert (run["state"], run["result"]) == ("succeeded", {"year": 2013, "attempt": 1})
     assert control_room.logged(run_id) == "year 2013\n"
-    assert run["usage"]["rows_read"] == 42
+    assert run["attempts"][0]["metrics"] == {"rows_read": 42}
     assert run["usage"]["cpu_seconds"] > 0
     artifacts = control_room.call("run_artifacts", control_room.operator, run_id)["items"]
     assert [(a["name"], a["kind"], a["media_type"], a["state"]) for a in artifacts] == [

@@ -1,0 +1,80 @@
+"""What a statement returns: the first rows for the run's result, all of them as Parquet, a batch at a time."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as parquet
+
+PREVIEW_ROWS = 1000
+PREVIEW_BYTES = 512 * 1024
+SAFE_INTEGER = 2**53 - 1
+Json = dict[str, Any]
+
+
+def store(reader: pa.RecordBatchReader, path: Path | None) -> Json:
+    """Read all batches: {columns, rows, row_count, truncated}. path: where they go as Parquet; None: nowhere."""
+    preview = Preview(reader.schema)
+    writer = parquet.ParquetWriter(path, reader.schema, compression="zstd") if path else None
+    try:
+        for batch in reader:
+            preview.add(batch)
+            if writer:
+                writer.write_batch(batch)
+    finally:
+        if writer:
+            writer.close()
+    return preview.record()
+
+
+class Preview:
+    """The schema and the first rows, as far as a run's result has room."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._columns = [{"name": field.name, "type": str(field.type)} for field in schema]
+        self._rows: list[list[Any]] = []
+        self._count = self._bytes = 0
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        self._count += batch.num_rows
+        left = PREVIEW_ROWS - len(self._rows)
+        if left <= 0 or self._bytes > PREVIEW_BYTES:
+            return
+        for row in batch.slice(0, left).to_pylist():
+            shown = [shown_value(value) for value in row.values()]
+            self._bytes += len(json.dumps(shown).encode())
+            if self._bytes > PREVIEW_BYTES:
+                return
+            self._rows.append(shown)
+
+    def record(self) -> Json:
+        truncated = len(self._rows) < self._count
+        return {"columns": self._columns, "rows": self._rows, "row_count": self._count, "truncated": truncated}
+
+
+def shown_value(value: Any) -> Any:
+    """A value that every reader of JSON reads alike; what JSON has no word for becomes text."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) <= SAFE_INTEGER else str(value)
+    if isinstance(value, float):
+        return value if value - value == 0 else str(value)  # no NaN, no infinity in JSON
+    if isinstance(value, dict):
+        return {str(name): shown_value(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [shown_value(each) for each in value]
+    return value.hex() if isinstance(value, bytes) else text_of(value)
+
+
+def text_of(value: Any) -> str:
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return str(value)  # UUID, interval, …
