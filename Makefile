@@ -11,8 +11,12 @@ FAST_TESTS := tests/unit tests/db tests/contract tests/executors tests/conforman
 STACK_TESTS := tests/acceptance tests/chaos tests/ui
 PROVING := tests/faults tests/conformance \
     tests/unit/test_bench_queue.py tests/db/test_machine.py tests/db/test_race_pairs.py
+ENGINE_TESTS := tests/executors/test_trino_statements.py tests/executors/test_trino_control.py \
+    tests/executors/test_trino_failures.py tests/executors/test_trino_size.py tests/conformance/test_trino_kit.py \
+    tests/acceptance/test_stack_trino.py tests/acceptance/test_stack_spark.py
+WITHOUT_ENGINES := $(ENGINE_TESTS:%=--ignore=%)
 
-.PHONY: help demo up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full test-proving test-containers images bench bench-lock lock clean
+.PHONY: help demo up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full test-proving test-engines test-containers images bench bench-lock lock clean
 
 help: ## show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -78,15 +82,19 @@ test: setup ## set everything up, pass the tests
 	@$(MAKE) --no-print-directory test-fast test-stack
 
 test-fast: .venv/.dev
-	$(PYTEST) $(FAST_TESTS) -m "not slow" -n 2 -q $(SLOWEST)
+	$(PYTEST) $(FAST_TESTS) $(WITHOUT_ENGINES) -m "not slow" -n 2 -q $(SLOWEST)
 
 test-stack: .venv/.dev web
 	$(PYTEST) $(STACK_TESTS) -m "not slow" -n 2 --dist loadfile -q $(SLOWEST)
 
 test-full: setup ## the long suites
-	@echo "not among them, since they take half an hour more: make test-proving"
-	$(PYTEST) $(FAST_TESTS) -m slow -n 2 -q $(SLOWEST) $(PROVING:%=--ignore=%)
-	$(PYTEST) $(STACK_TESTS) -m slow -q $(SLOWEST)
+	@echo "not among them: make test-proving (half an hour and more), test-engines (Trino), test-containers (Docker)"
+	$(PYTEST) $(FAST_TESTS) -m slow -n 2 -q $(SLOWEST) $(PROVING:%=--ignore=%) $(WITHOUT_ENGINES)
+	$(PYTEST) $(STACK_TESTS) $(WITHOUT_ENGINES) -m slow -q $(SLOWEST)
+
+test-engines: .venv/.dev web ## Trino: installed where it is not there, then the executor, the stack's own server, the kit
+	$(BIN)/control-room engines install trino
+	$(PYTEST) $(ENGINE_TESTS) -q $(SLOWEST) -rs
 
 test-proving: setup ## what proves the proofs: seeded faults, slow kit cases, machine and races on all versions
 	$(PYTEST) $(PROVING) -m slow -q
