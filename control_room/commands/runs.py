@@ -222,7 +222,8 @@ def _print_run(run: Json, whole_trace: bool = False) -> None:
         "retried as": ", ".join(f"run {number}" for number in run["retried_as"]),
         "submitted": f"{time_text(run['submitted_at'])} by {run['submitted_by']}",
         "params": ", ".join(f"{k}={value_text(v)}" for k, v in run["params"].items()),
-        "progress": (run["progress"] or {}).get("message") if run["state"] == "running" else None,
+        "progress": progress_text(run["progress"]) if run["state"] == "running" else None,
+        "metrics": metrics_text(run["attempts"]),
         "cancel": run["cancel_reason"],
         "result": _result(run),
         "error": error_text(run["error"]),
@@ -237,6 +238,19 @@ def _print_run(run: Json, whole_trace: bool = False) -> None:
         _print_attempts(run["attempts"], run["error"])
     if run["publications"]:
         _print_publications(run["publications"])
+
+
+def progress_text(progress: Json | None) -> str:
+    """``40% step 2 of 5``, as far as the run tells it."""
+    told = progress or {}
+    fraction = told.get("fraction")
+    return " ".join([*([] if fraction is None else [f"{fraction:.0%}"]), *filter(None, [told.get("message")])])
+
+
+def metrics_text(attempts: list[Json]) -> str:
+    """The numbers that the newest attempt recorded, by name."""
+    metrics = (attempts[-1].get("metrics") or {}) if attempts else {}
+    return ", ".join(f"{name}={value:g}" for name, value in sorted(metrics.items()))
 
 
 def _pipeline(run: Json) -> str:

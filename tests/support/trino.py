@@ -27,7 +27,6 @@ from control_room.engines.catalogue import cache_folder, chosen, installed_at
 from tests.support import scratch
 from tests.support.seaweed import Seaweed, _remove_sockets, free_ports
 
-VERSION = "476"
 START_SECONDS = 240.0
 JVM = """-server
 -Xmx1G

@@ -81,6 +81,7 @@ def read(path: Path) -> tuple[pa.Table, list[str]]:
     parquet = path.suffix.lower() in {".parquet", ".pq"}
     try:
         table = pq.read_table(path) if parquet else read_csv(path)
+        headings = list(table.column_names)
     except FileNotFoundError as error:
         raise UnreadableInputError(f"{path}: there is no such file; give the path of a CSV or Parquet file") from error
     except UnicodeDecodeError as error:
@@ -92,7 +93,6 @@ def read(path: Path) -> tuple[pa.Table, list[str]]:
         raise UnreadableInputError(f"{path.name}: the table is empty; it needs at least one column and one row")
     if not parquet and (broken := [f.name for f in table.schema if pa.types.is_binary(f.type)]):
         raise UnreadableInputError(f"{path.name}: column {printable(broken[0])!r} is not UTF-8 text; {CONVERT}")
-    headings = list(table.column_names)
     table = table.rename_columns(column_names(headings))
     try:
         return table.cast(pa.schema([field.with_type(storable(field)) for field in table.schema])), headings
