@@ -43,7 +43,8 @@ def holder(client: OperatorClient, project: Project, run: dict[str, Any], servic
 
     def look() -> str | None:
         found = client.run(run["run_id"])
-        hosts = [attempt["executor_name"].partition("@")[2] for attempt in found["attempts"] if not attempt["finished_at"]]
+        at_work = [attempt for attempt in found["attempts"] if not attempt["finished_at"]]
+        hosts = [attempt["executor_name"].partition("@")[2] for attempt in at_work]
         return next((c for host in hosts for c in project.containers(service) if c.startswith(host)), None)
 
     return until(look, 60, lambda: str(client.run(run["run_id"])))
