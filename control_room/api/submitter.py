@@ -84,6 +84,8 @@ class Submitter:
             return from_store_unavailable(error)
         except StoreUnavailable:
             raise
+        except OpsError as error:
+            return from_ops_error(error)
         except Exception as error:
             return internal(error, "action=submit_failed")
         return found

@@ -13,7 +13,7 @@ import pytest
 from contract.errors import ContractError
 from contract.server.lanes import TRIES_ALONE, Limits
 from control_room.api.submitter import Submitter
-from ops_schema.errors import StoreBusy, StoreUnavailable
+from ops_schema.errors import OpsError, StoreBusy, StoreUnavailable
 from ops_schema.store import MemberAnswer, Principal
 
 CALLER = Principal(UUID(int=1), "operator", "olga", None)
@@ -53,6 +53,8 @@ class Statements:
             raise StoreBusy("locked")
         if body.get("breaks") or (body.get("breaks_together") and not alone):
             raise RuntimeError("a defect")
+        if body.get("too_large"):
+            raise OpsError("OPV01", "a value is too large")
 
     @staticmethod
     def _answer(member: Json) -> MemberAnswer:
@@ -128,6 +130,14 @@ async def test_a_member_that_breaks_alone_too_fails_alone() -> None:
     found = await bulk(submitter, {"n": 1}, {"n": 2, "breaks": True}, {"n": 3, "refused": True}, {"n": 4})
     assert said(found) == [1, "internal", "template_not_found", 4]
     assert statements.made == [1, 4]
+
+
+async def test_what_refused_a_whole_statement_is_told_to_the_member_that_it_is_about() -> None:
+    submitter, statements = make()
+    found = await bulk(submitter, {"n": 1}, {"n": 2, "too_large": True}, {"n": 3})
+    assert said(found) == [1, "invalid_request", 3]
+    assert found[1].detail == "a value is too large"
+    assert statements.made == [1, 3]
 
 
 async def test_two_requests_whose_statement_breaks_go_each_for_itself() -> None:
