@@ -116,6 +116,8 @@ def test_a_pattern_that_cannot_be_used_is_refused_with_its_place(pattern: str, s
         ({"properties": {"a": {"$schema": "x:y"}}}, "/properties/a/$schema", "only the whole schema"),
         ({"properties": {f"p{n}": {"pattern": rf"\d{{{900 + n}}}"} for n in range(90)}}, "", "patterns are too large"),
         ({"properties": {"a": {"default": 2**63}}}, "/properties/a/default", "beyond 64 bits"),
+        ({"properties": {n: {"default": "x" * 33_000} for n in "ab"}}, "", "at most 65536"),
+        ({"properties": {"a": {"properties": {"b": {"default": "ä" * 33_000}}}}}, "", "defaults take 66002 bytes"),
     ],
 )
 def test_a_schema_that_is_out_of_bounds_is_refused_with_its_place(schema: dict[str, Any], path: str, says: str) -> None:
@@ -140,6 +142,10 @@ def test_no_dialect_brings_back_the_slow_engine(named: str) -> None:
     began = time.monotonic()
     assert "does not match" in one(rule, "a" * 40 + "b")[0]
     assert time.monotonic() - began < SOON_SECONDS
+
+
+def test_a_schema_may_have_defaults_of_some_size_and_a_parameter_named_default() -> None:
+    assert refused({"properties": {"a": {"default": "x" * 65_000}, "default": {"type": "string"}}}) == {}
 
 
 @pytest.mark.parametrize("value", [10**400, -(10**400), 2**63, [2**63], {"b": 2**64}])
