@@ -208,6 +208,13 @@ def test_whole_numbers_that_executors_get_fit_64_bits() -> None:
     assert "beyond 64 bits" in issues(spec)["/tasks/first/params/rows"]
 
 
+@pytest.mark.parametrize("cap", ["wall_seconds", "memory_bytes", "log_bytes", "artifact_bytes"])
+def test_a_cap_of_a_template_is_a_number_that_executors_can_hold(cap: str) -> None:
+    assert issues(PYTHON | {"caps": {cap: 10**18}}) == {}
+    for value in (1e19, 2**63):
+        assert list(issues(PYTHON | {"caps": {cap: value}})) == [f"/caps/{cap}"]
+
+
 # Engines -----------------------------------------------------------------------------------------------------------
 
 SQL: dict[str, Any] = {
