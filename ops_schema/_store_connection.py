@@ -45,6 +45,9 @@ def ops_error(error: psycopg.Error) -> OpsError | None:
         return OpsError("OPV01", r"text holds \u0000, which cannot be stored", hint=r"Remove \u0000 from the text.")
     if state.startswith("22"):
         return OpsError("OPV01", f"a value has the wrong form: {error.diag.message_primary}")
+    if state.startswith("54"):
+        # A limit of PostgreSQL, for psycopg an OperationalError: sent again it would fail again.
+        return OpsError("OPV01", f"a value is too large: {error.diag.message_primary}", hint="Send less at a time.")
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ from control_room.api.submission import (
     refuse_params,
     to_submit,
 )
+from control_room.api.submitter import Checked
 from ops_schema.errors import OpsError
 from ops_schema.store import Principal, Store
 
@@ -46,6 +48,7 @@ class Draft:
     rule: ParamsRule | None = None
     params: Json | None = None
     issues: Sequence[Issue] = ()
+    size: int = 0  # characters of `params` as JSON
 
 
 class Desk:
@@ -55,14 +58,14 @@ class Desk:
         self._store, self._principal = store, principal
         self._templates: dict[Place, tuple[Json, ParamsRule] | ContractError] = {}
 
-    async def check(self, body: SubmitRun) -> Json:
+    async def check(self, body: SubmitRun) -> Checked:
         """The body for the database. Raises template_not_found, params_invalid and what the store refuses."""
         (found,) = await self._finish([Draft(body, Budget())])
         if isinstance(found, ContractError):
             raise found
         return found
 
-    async def check_each(self, bodies: Sequence[Any]) -> list[Json | ContractError]:
+    async def check_each(self, bodies: Sequence[Any]) -> list[Checked | ContractError]:
         """For each of the bodies, JSON as it came, the one for the database or what is wrong with it.
 
         Together they may take ten times the steps of a single one, each its share: no member spends another's.
@@ -71,7 +74,7 @@ class Desk:
         drafts = await asyncio.to_thread(lambda: [_read(body, steps) for body in bodies])
         return await self._finish(drafts)
 
-    async def _finish(self, drafts: Sequence[Draft | ContractError]) -> list[Json | ContractError]:
+    async def _finish(self, drafts: Sequence[Draft | ContractError]) -> list[Checked | ContractError]:
         found = [await self._with_template(draft) for draft in drafts]
         left = [draft for draft in found if isinstance(draft, Draft)]
         if len(left) != 1 or not _checked_quickly(left[0]):
@@ -99,7 +102,7 @@ class Desk:
                 self._templates[place] = from_ops_error(error)
         return self._templates[place]
 
-    async def _body(self, draft: Draft | ContractError) -> Json | ContractError:
+    async def _body(self, draft: Draft | ContractError) -> Checked | ContractError:
         if isinstance(draft, ContractError) or draft.template is None or draft.params is None:
             return draft if isinstance(draft, ContractError) else invalid([])
         try:
@@ -107,7 +110,7 @@ class Desk:
             await check_tasks(self._store, self._principal, draft.template, draft.params, draft.budget)
         except ContractError as error:
             return error
-        return to_submit(as_sent(draft.body), draft.template, draft.params)
+        return Checked(to_submit(as_sent(draft.body), draft.template, draft.params), draft.size)
 
 
 def _read(body: Any, steps: int) -> Draft | ContractError:
@@ -144,3 +147,4 @@ def _check_params(drafts: Sequence[Draft]) -> None:
 def _check(draft: Draft, budget: Budget) -> None:
     rule = draft.rule or ParamsRule({})
     draft.params, draft.issues = rule.check(draft.body.params, "params", budget=budget)
+    draft.size = len(json.dumps(draft.params))

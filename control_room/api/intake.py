@@ -12,7 +12,7 @@ from contract.server.problems import from_ops_error
 from control_room.api.desk import Desk
 from control_room.api.models import SubmitRun
 from control_room.api.submission import as_sent
-from control_room.api.submitter import Found, Submitter
+from control_room.api.submitter import Checked, Found, Submitter
 from ops_schema.errors import OpsError
 from ops_schema.store import Principal, Store
 
@@ -70,8 +70,9 @@ class Intake:
 
     async def _round_of(self, bodies: Sequence[Any]) -> list[Found]:
         checked = await Desk(self._store, self._caller).check_each(bodies)
-        made = iter(await self._submitter.submit_each(self._caller, [one for one in checked if isinstance(one, dict)]))
-        found = [next(made) if isinstance(one, dict) else one for one in checked]
+        good = [one for one in checked if isinstance(one, Checked)]
+        made = iter(await self._submitter.submit_each(self._caller, good))
+        found = [next(made) if isinstance(one, Checked) else one for one in checked]
         refused = {place: bodies[place] for place, one in enumerate(checked) if isinstance(one, ContractError)}
         return await self._looked_for(found, refused)
 

@@ -24,7 +24,6 @@ from control_room.api.schema_bounds import bound_issues, rule_issues
 __all__ = ["Budget", "Issue", "number_issues", "pointer", "schema_issues", "validation_issues", "with_defaults"]
 _MAX_ERRORS = 50
 _MAX_MESSAGE = 400
-_INT64 = range(-(2**63), 2**63)
 _OFFLINE: Registry[Any] = Registry()
 
 
@@ -77,12 +76,17 @@ def validation_issues(
 
 
 def number_issues(value: Any, *prefix: object) -> list[Issue]:
-    """The integers in a value that are not of 64 bits: no executor could hold them (at most 50)."""
-    if all(leaf in _INT64 for leaf in leaves(value) if isinstance(leaf, int)):
+    """The integers in a value that are not of 64 bits: no executor could hold them (at most 50). A float of that size
+    is one: 1e19 is whole, and what the database hands out is its digits."""
+    if not any(_is_wide(leaf) for leaf in leaves(value)):
         return []
-    message = "is an integer beyond 64 bits; give it as a string"
-    wide = (path for path, item in walk(value, prefix) if isinstance(item, int) and item not in _INT64)
+    message = "is an integer beyond 64 bits, as 1e19 is one; give it as a string"
+    wide = (path for path, item in walk(value, prefix) if _is_wide(item))
     return [Issue(pointer(*path), message) for path, _ in zip(wide, range(_MAX_ERRORS), strict=False)]
+
+
+def _is_wide(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not -(2**63) <= value < 2**63
 
 
 def schema_issues(schema: Mapping[str, Any], *prefix: object) -> list[Issue]:

@@ -3,6 +3,7 @@ references inside of the document, nothing that makes a check run long. Pure, an
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from control_room.api.patterns import MAX_PATTERN, MAX_REPEATS, PatternError, co
 
 MAX_NODES = 5000
 MAX_DEPTH = 40
+MAX_DEFAULTS = 64 << 10  # bytes as JSON: every run has them, a thousand in one request
 _MAX_PATTERNS = 100_000
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
@@ -35,7 +37,21 @@ def rule_issues(schema: Mapping[str, Any], prefix: Path) -> list[Issue]:
     usable = [one for one in patterns if len(one) <= MAX_PATTERN and repeats(one) <= MAX_REPEATS]
     if sum(map(weight, usable)) > _MAX_PATTERNS:
         return [Issue(pointer(*prefix), "its patterns are too large taken together; make them fewer or shorter")]
-    return list(_node_issues(schema, prefix, root=True))
+    return [*_size_issues(schema, prefix), *_node_issues(schema, prefix, root=True)]
+
+
+def _size_issues(schema: Mapping[str, Any], prefix: Path) -> Iterator[Issue]:
+    size = sum(len(json.dumps(one, ensure_ascii=False).encode("utf-8", "replace")) for one in _defaults(schema, prefix))
+    if size > MAX_DEFAULTS:
+        instead = "have large values in the bundle or an artifact"
+        yield Issue(pointer(*prefix), f"its defaults take {size} bytes as JSON, at most {MAX_DEFAULTS}; {instead}")
+
+
+def _defaults(schema: Mapping[str, Any], path: Path) -> Iterator[Any]:
+    if "default" in schema:
+        yield schema["default"]
+    for place, item in _subschemas(schema, path):
+        yield from _defaults(item, place)
 
 
 def _subschemas(schema: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:

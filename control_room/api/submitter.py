@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from contract.errors import ContractError
@@ -18,8 +19,28 @@ Json = dict[str, Any]
 Found = Json | ContractError
 log = logging.getLogger("control_room.api")
 LIMITS = Limits(most=1000)
+# A statement takes as many members as `most` says, fewer when they are larger than this: a member counts once and once
+# more for each so many characters. With a thousand that makes 4 MiB, as much as the body of a request.
+SIZE_OF_ONE = 4096
 # These may wait for a lock of somebody else's, and so go alone: nobody shall wait with them.
 MAY_WAIT = frozenset({"depends_on", "dedupe_key", "concurrency_key", "concurrency_limit"})
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A submit that may go to the database. size: characters of its parameters as JSON, with all defaults, also those
+    that the database will fill in."""
+
+    body: Json
+    size: int
+
+
+@dataclass(slots=True)
+class _Load:
+    """Members of one request that go into one statement, and as how many they count."""
+
+    members: list[Json]
+    weight: int
 
 
 class Submitter:
@@ -36,22 +57,28 @@ class Submitter:
         self._store = store
         self._tell_ready = tell_ready
         self._when_due = when_due
-        self._lanes: Lanes[list[Json], list[Found]] = Lanes(self._statement, len, limits)
+        self._most = limits.most
+        self._lanes: Lanes[_Load, list[Found]] = Lanes(self._statement, lambda load: load.weight, limits)
 
-    async def submit(self, caller: Principal, body: Mapping[str, Any]) -> Json:
+    async def submit(self, caller: Principal, checked: Checked) -> Json:
         """The Run, with `repeated` when it was on record. Raises ContractError, StoreUnavailable, OpsError."""
-        if body.keys() & MAY_WAIT:
-            return await self._store.submit_run(caller, body)
-        (found,) = await self._lanes.carry([_member(caller, body) | {"whole": True}])
+        if checked.body.keys() & MAY_WAIT:
+            return await self._store.submit_run(caller, checked.body)
+        member = _member(caller, checked.body) | {"whole": True}
+        (found,) = await self._lanes.carry(_Load([member], _weight(checked)))
         if isinstance(found, ContractError):
             raise found
         return found
 
-    async def submit_each(self, caller: Principal, bodies: Sequence[Mapping[str, Any]]) -> list[Found]:
-        """For each body {run_id, number, state, repeated}, or what refused it: also `internal` for one that met a
-        defect, and `database_unavailable` for one that somebody's lock kept out. Raises StoreUnavailable: then nothing
-        is known, and the same bodies with their idempotency keys find out."""
-        return await self._lanes.carry([_member(caller, body) for body in bodies]) if bodies else []
+    async def submit_each(self, caller: Principal, submits: Sequence[Checked]) -> list[Found]:
+        """For each of them {run_id, number, state, repeated}, or what refused it: also `internal` for one that met a
+        defect, and `database_unavailable` for one that somebody's lock kept out. Large ones go in several statements,
+        in their order. Raises StoreUnavailable: then nothing is known, and the same with their idempotency keys find
+        out."""
+        found: list[Found] = []
+        for load in _loads(caller, submits, self._most):
+            found += await self._carried(load)
+        return found
 
     async def recorded(self, caller: Principal, bodies: Sequence[Mapping[str, Any]]) -> list[Json | None]:
         """For each of the bodies, as they came, the Run that its idempotency key made, with `repeated`; None for what
@@ -61,9 +88,17 @@ class Submitter:
         rows = {row.ordinal: row for row in await self._store.submit_each(members)} if members else {}
         return [json.loads(rows[ordinal].detail) if ordinal in rows else None for ordinal in range(len(members))]
 
-    async def _statement(self, batch: Sequence[list[Json]]) -> list[list[Found]]:
-        found = iter(await self._found([member for members in batch for member in members], whole=len(batch) > 1))
-        return [[next(found) for _ in members] for members in batch]
+    async def _carried(self, load: _Load) -> list[Found]:
+        try:
+            return await self._lanes.carry(load)
+        except Exception as error:
+            # It is of one member, or they would have gone one by one; those of the loads before it are committed.
+            return [_told(error)] * len(load.members)
+
+    async def _statement(self, batch: Sequence[_Load]) -> list[list[Found]]:
+        sent = [member for load in batch for member in load.members]
+        found = iter(await self._found(sent, whole=len(batch) > 1))
+        return [[next(found) for _ in load.members] for load in batch]
 
     async def _found(self, members: Sequence[Json], whole: bool) -> list[Found]:
         """whole: a failure is everybody's. Else, of one request, the members go one by one after it."""
@@ -80,12 +115,8 @@ class Submitter:
         # Those before it are committed: what fails here is told as its own answer, or the lanes would send all again.
         try:
             (found,) = await patiently(lambda: self._submitted([member]))
-        except StoreBusy as error:
-            return from_store_unavailable(error)
-        except StoreUnavailable:
-            raise
         except Exception as error:
-            return internal(error, "action=submit_failed")
+            return _told(error)
         return found
 
     async def _submitted(self, members: Sequence[Json]) -> list[Found]:
@@ -96,6 +127,32 @@ class Submitter:
         if NEXT_DUE in rows:
             self._when_due(float(rows[NEXT_DUE].detail))
         return [_found(rows[ordinal]) for ordinal in range(len(members))]
+
+
+def _loads(caller: Principal, submits: Sequence[Checked], most: int) -> list[_Load]:
+    """In their order, each of a weight of at most `most` or of one member."""
+    loads: list[_Load] = []
+    for checked in submits:
+        member, weight = _member(caller, checked.body), _weight(checked)
+        if loads and loads[-1].weight + weight <= most:
+            loads[-1].members.append(member)
+            loads[-1].weight += weight
+        else:
+            loads.append(_Load([member], weight))
+    return loads
+
+
+def _weight(checked: Checked) -> int:
+    return 1 + checked.size // SIZE_OF_ONE
+
+
+def _told(error: Exception) -> ContractError:
+    """What a member is answered that met this. An outage is raised: nothing is known then."""
+    if isinstance(error, StoreBusy):
+        return from_store_unavailable(error)
+    if isinstance(error, StoreUnavailable):
+        raise error
+    return from_ops_error(error) if isinstance(error, OpsError) else internal(error, "action=submit_failed")
 
 
 def _member(caller: Principal, body: Mapping[str, Any]) -> Json:

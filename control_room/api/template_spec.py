@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from control_room.api.engine_spec import engine_issues
-from control_room.api.json_schema import Budget, Issue, pointer, schema_issues, validation_issues
+from control_room.api.json_schema import Budget, Issue, number_issues, pointer, schema_issues, validation_issues
 from control_room.api.names import did_you_mean
 from control_room.api.params import PLACEHOLDER, is_open, known_params, placeholders, unknown_param_issues
 
@@ -44,7 +44,7 @@ def template_issues(spec: Spec, known: Mapping[str, Spec], names: Iterable[str] 
     if formal:
         return formal
     unusable = _params_schema_issues(spec)
-    issues = [*unusable, *_entrypoint_issues(spec), *_port_issues(spec)]
+    issues = [*unusable, *_number_issues(spec), *_entrypoint_issues(spec), *_port_issues(spec)]
     if unusable:
         return issues
     issues += [*_placeholder_issues(spec), *engine_issues(spec)]
@@ -55,6 +55,12 @@ def template_issues(spec: Spec, known: Mapping[str, Spec], names: Iterable[str] 
 
 def _params_schema_issues(spec: Spec) -> list[Issue]:
     return schema_issues(spec.get("params_schema", {}), "params_schema")
+
+
+def _number_issues(spec: Spec) -> Iterator[Issue]:
+    yield from number_issues(spec.get("config", {}), "config")
+    for key, task in spec.get("tasks", {}).items():
+        yield from number_issues(task.get("params", {}), "tasks", key, "params")
 
 
 def is_inside(path: str) -> bool:

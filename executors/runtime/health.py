@@ -38,11 +38,13 @@ class Note:
 
 
 class NoteBook:
-    """Writes the note of one process into its own folder."""
+    """Writes the note of one process into its own folder, which holds that of the process before it until then."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._clock = folder / NOTE, clock
         self._answered_at: float | None = None
+        with suppress(OSError):
+            self._path.unlink()
 
     def beat(self, answered: bool, every_seconds: float) -> None:
         """Note a try. Never raises: a full disk must not end the heartbeats."""
@@ -55,12 +57,15 @@ class NoteBook:
             beside.replace(self._path)
 
 
-def latest(work_dir: Path) -> Note | None:
-    """The newest note below a work folder; None when there is none."""
+def latest(work_dir: Path, clock: Callable[[], float] = time.monotonic) -> Note | None:
+    """The newest note below a work folder, None when there is none. One from the future is none: it was written before
+    the machine, and with it the clock, started anew."""
     notes = []
     for path in work_dir.glob(f"*/{NOTE}"):
         with suppress(OSError, ValueError, TypeError):
-            notes.append(Note(**json.loads(path.read_text("utf-8"))))
+            note = Note(**json.loads(path.read_text("utf-8")))
+            if note.tried_at <= clock():
+                notes.append(note)
     return max(notes, key=lambda note: note.tried_at, default=None)
 
 

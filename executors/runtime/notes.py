@@ -43,9 +43,9 @@ class Notes:
             found = models.Publication(**fields)
             self.publications[found.output] = found.model_dump(mode="json", by_alias=True)
         elif kind == "metric":
-            self._metric(name_of(fields["name"], redactor)[:METRIC_CHARACTERS], finite(fields["value"]))
+            self._metric(name_of(fields["name"], redactor, METRIC_CHARACTERS), finite(fields["value"]))
         elif kind == "usage":
-            self._measure({name_of(name, redactor): finite(value) for name, value in fields.items()})
+            self._measure({name_of(name, redactor, NAME_CHARACTERS): finite(value) for name, value in fields.items()})
         else:
             raise ValueError("unknown type")
 
@@ -78,8 +78,12 @@ def progress_of(fields: Mapping[str, Any], redactor: Redactor) -> Json:
     return models.Progress(**{**fields, **numbers, **texts}).model_dump()
 
 
-def name_of(name: Any, redactor: Redactor) -> str:
-    return redactor.text(clean_text(str(name)))[:NAME_CHARACTERS]
+def name_of(name: Any, redactor: Redactor, most: int) -> str:
+    """As it may leave. ValueError when it is too long: cut, two of one beginning would be one."""
+    found = redactor.text(clean_text(str(name)))
+    if len(found) > most:
+        raise ValueError(f"a name has at most {most} characters: {found[:most]}…")
+    return found
 
 
 def finite(value: Any) -> float:

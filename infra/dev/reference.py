@@ -193,6 +193,8 @@ def field_type(field: dict[str, Any]) -> str:
     text = " or ".join(found) if isinstance(found, list) else str(found)
     if "exclusiveMinimum" in field:
         text += f" above {field['exclusiveMinimum']}"
+        text += f", at most {field['maximum']}" if "maximum" in field else ""
+        return text + required(field)
     bounds = [str(field[key]) for key in ("minimum", "maximum") if key in field]
     return (
         f"{text}{', ' if bounds else ''}{' to '.join(bounds)}{' or more' if len(bounds) == 1 else ''}{required(field)}"

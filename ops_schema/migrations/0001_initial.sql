@@ -4258,7 +4258,8 @@ $$;
 
 -- functions/core/renew_leases.sql
 -- Mutate: renew the executor's leases among {run_id, epoch, progress, usage, metrics}; members that hold none are
--- passed over. Locked in run-id order; no indexed column changes, so each renewal is a HOT update.
+-- passed over: each (run, epoch) counts for itself, of one named twice the last. Locked in run-id order; no indexed
+-- column changes, so each renewal is a HOT update.
 create or replace function ops.renew_leases(p_executor_id uuid, p_runs jsonb) returns void
 language plpgsql volatile set search_path = ''
 as $$
@@ -4266,10 +4267,10 @@ declare
   v_now timestamptz := ops.now();
 begin
   with sent as materialized (
-    select distinct on (run_id) (m ->> 'run_id')::uuid as run_id, ops.body_epoch(m) as epoch,
+    select distinct on (run_id, epoch) (m ->> 'run_id')::uuid as run_id, ops.body_epoch(m) as epoch,
            nullif(m -> 'progress', 'null') as progress, nullif(m -> 'usage', 'null') as usage,
            ops.metrics_of(m) as metrics
-      from jsonb_array_elements(p_runs) m order by run_id, epoch desc
+      from jsonb_array_elements(p_runs) with ordinality t (m, n) order by run_id, epoch, n desc
   ), held as materialized (
     select l.run_id, s.progress, s.usage, s.metrics
       from ops.leases l join sent s on s.run_id = l.run_id and s.epoch = l.epoch
@@ -6183,7 +6184,8 @@ $$;
 
 -- functions/core/tighten_caps.sql
 -- The caps of a new run: what is in force for the template, tightened by what the submit asks. A submit may tighten,
--- never loosen: OPX01 with {cap, limit, observed}. OPV01 for an unknown cap or a limit that is no positive number.
+-- never loosen: OPX01 with {cap, limit, observed}. OPV01 for an unknown cap or a limit that is no positive number,
+-- or no whole one of what is counted: executors hold these as integers of 64 bits.
 create or replace function ops.tighten_caps(p_workspace text, p_template_name text, p_template jsonb, p_asked jsonb)
 returns jsonb
 language plpgsql stable set search_path = ''
@@ -6197,6 +6199,10 @@ begin
       perform ops.invalid('/caps/' || v_ask.key, 'there is no such cap');
     elsif jsonb_typeof(v_ask.value) <> 'number' or v_ask.value::text::numeric <= 0 then
       perform ops.invalid('/caps/' || v_ask.key, 'must be a number above 0');
+    elsif v_ask.value::text::numeric > 1e18 then
+      perform ops.invalid('/caps/' || v_ask.key, 'must be at most 1e18');
+    elsif v_ask.key not in ('wall_seconds', 'cpu_seconds') and v_ask.value::text::numeric % 1 <> 0 then
+      perform ops.invalid('/caps/' || v_ask.key, 'must be a whole number');
     elsif v_ask.value::text::numeric > (v_force ->> v_ask.key)::numeric then
       perform ops.fail('OPX01', format('%s: %s is above the limit of %s', v_ask.key, v_ask.value,
           v_force ->> v_ask.key),

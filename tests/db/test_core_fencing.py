@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 
+import pytest
+
 from tests.support.core import Queue, Worker, refused
 
 OUTPUTS = [{"name": "flights", "format": "delta", "mode": "overwrite", "path": "bronze/flights"}]
@@ -84,6 +86,32 @@ def test_a_lease_past_its_deadline_that_nobody_revoked_is_still_current(queue: Q
     assert worker.directive(run) == "continue"
     queue.forward(600)
     assert worker.report(run)["run_state"] == "succeeded"
+
+
+@pytest.mark.parametrize("strange", [[2], [0, 2], [10**17]], ids=str)
+def test_a_heartbeat_renews_what_it_holds_whatever_else_it_says_of_the_run(queue: Queue, strange: list[int]) -> None:
+    """Each (run, epoch) is answered for itself: `continue` is said of a lease that was renewed."""
+    queue.template()
+    queue.submit()
+    worker = Worker(queue)
+    run = worker.claim_one()
+    (before,) = worker.heartbeat(run)["runs"]
+    queue.forward(10)
+    found = worker.heartbeat(*(run | {"epoch": epoch} for epoch in [*strange, run["epoch"], *strange]))["runs"]
+    held = found.pop(len(strange))
+    assert (held["directive"], held["epoch"]) == ("continue", run["epoch"])
+    assert held["lease_deadline"] > before["lease_deadline"]
+    assert {one["directive"] for one in found} == {"superseded"}
+
+
+def test_a_heartbeat_that_names_a_run_twice_keeps_what_it_said_last(queue: Queue) -> None:
+    queue.template()
+    queue.submit()
+    worker = Worker(queue)
+    run = worker.claim_one()
+    sent = [{"run_id": run["run_id"], "epoch": run["epoch"], "usage": {"rows": n}} for n in (3, 1, 2)]
+    queue.ops.call("heartbeat", worker.token, worker.id, {"state": "active", "runs": sent})
+    assert queue.ops.admin.execute("select usage from ops.leases").fetchone() == ({"rows": 2},)
 
 
 def test_another_executors_token_cannot_speak_for_the_holder(queue: Queue) -> None:

@@ -51,6 +51,10 @@ def test_an_idempotency_key_makes_one_run(queue: Queue) -> None:
         ({"queue": 5}, "OPV01"),
         ({"caps": {"speed": 1}}, "OPV01"),
         ({"caps": {"wall_seconds": -1}}, "OPV01"),
+        ({"caps": {"wall_seconds": 1e19}}, "OPV01"),
+        ({"caps": {"memory_bytes": 1e19}}, "OPV01"),
+        ({"caps": {"memory_bytes": 1.5}}, "OPV01"),
+        ({"caps": {"rows_out": 0.5}}, "OPV01"),
     ],
 )
 def test_a_bad_submit_is_refused_and_leaves_nothing(queue: Queue, body: dict, code: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from ops_schema import _store_connection, _store_queries
+from ops_schema.errors import OpsError
 from ops_schema.store import PostgresStore
 
 
@@ -66,3 +67,19 @@ async def test_nothing_is_compiled_on_connections_of_our_own(pg18, monkeypatch):
     for threshold, warm, found in ((5, True, "off"), (5, False, "off"), (None, False, "on")):
         async with PostgresStore(asked, prepare_threshold=threshold, warm_up=warm) as store:
             assert await store._connections.value("jit") == found
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("select to_tsvector(string_agg(md5(i::text), ' ')) from generate_series(1, 60000) i", "too long for tsvector"),
+        ("select repeat('[', 100000)::jsonb", "stack depth limit exceeded"),
+    ],
+)
+async def test_what_is_beyond_a_limit_of_postgres_is_refused_and_no_outage(pg18, monkeypatch, query, says):
+    """An outage invites to send the same again, which would fail again."""
+    monkeypatch.setitem(_store_queries.QUERIES, "large", query)
+    async with PostgresStore(pg18.conninfo) as store:
+        with pytest.raises(OpsError, match=f"a value is too large: .*{says}") as refusal:
+            await store._connections.value("large")
+    assert refusal.value.sqlstate == "OPV01"

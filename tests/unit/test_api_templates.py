@@ -198,6 +198,23 @@ def test_a_whole_placeholder_keeps_its_type_and_one_inside_text_becomes_text() -
     assert render({"a": "{params.n}", "b": ["x/{params.n}/y"]}, {"n": 3}) == {"a": 3, "b": ["x/3/y"]}
 
 
+def test_whole_numbers_that_executors_get_fit_64_bits() -> None:
+    assert issues(PYTHON | {"config": {"a": [2**63 - 1, 0.5, {"b": "1e19"}]}}) == {}
+    found = issues(PYTHON | {"config": {"a": [1e19, {"b": 2**63}]}})
+    assert sorted(found) == ["/config/a/0", "/config/a/1/b"]
+    assert all("beyond 64 bits" in message for message in found.values())
+    spec = copy.deepcopy(PIPELINE)
+    spec["tasks"]["first"]["params"]["rows"] = 1e300
+    assert "beyond 64 bits" in issues(spec)["/tasks/first/params/rows"]
+
+
+@pytest.mark.parametrize("cap", ["wall_seconds", "memory_bytes", "log_bytes", "artifact_bytes"])
+def test_a_cap_of_a_template_is_a_number_that_executors_can_hold(cap: str) -> None:
+    assert issues(PYTHON | {"caps": {cap: 10**18}}) == {}
+    for value in (1e19, 2**63):
+        assert list(issues(PYTHON | {"caps": {cap: value}})) == [f"/caps/{cap}"]
+
+
 # Engines -----------------------------------------------------------------------------------------------------------
 
 SQL: dict[str, Any] = {

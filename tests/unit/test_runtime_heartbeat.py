@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
@@ -114,7 +115,7 @@ def test_names_and_texts_are_made_to_fit_and_secrets_in_them_do_not_leave() -> N
     for kind, fields in (
         ("metric", {"name": ODD, "value": 1}),
         ("usage", {ODD: 1}),
-        ("metric", {"name": "m" * 99, "value": 1}),
+        ("metric", {"name": "m" * 63, "value": 1}),
     ):
         notes.take(kind, fields, Redactor(["s3cr3t"]))
     notes.take("progress", {"message": "\x00\ud800" * 2000, "unit": "\ud800" * 100, "fraction": 0.5}, PLAIN)
@@ -123,6 +124,17 @@ def test_names_and_texts_are_made_to_fit_and_secrets_in_them_do_not_leave() -> N
     run = models.HeartbeatRun(run_id=UUID(RUN_IDS[0]), epoch=1, **told)
     body = models.HeartbeatRequest(state="active", runs=[run]).model_dump_json().encode()
     validate(REQUEST, body, parse(body))
+
+
+@pytest.mark.parametrize(("kind", "most"), [("metric", 63), ("usage", 200)])
+def test_a_name_that_is_too_long_is_refused_or_two_of_one_beginning_would_be_one(kind: str, most: int) -> None:
+    notes = Notes()
+    for ending in ("", "a", "b"):
+        name = "n" * most + ending
+        fields = {"name": name, "value": 1} if kind == "metric" else {name: 1}
+        with pytest.raises(ValueError, match=f"has at most {most} characters") if ending else nullcontext():
+            notes.take(kind, fields, PLAIN)
+    assert [*notes.metrics, *notes.usage] == ["n" * most]
 
 
 def test_metrics_over_the_limit_are_refused_and_those_known_are_kept_up_to_date() -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from contract.errors import ContractError
 from contract.server.lanes import TRIES_ALONE, Limits
-from control_room.api.submitter import Submitter
-from ops_schema.errors import StoreBusy, StoreUnavailable
+from control_room.api.submitter import Checked, Submitter
+from ops_schema.errors import OpsError, StoreBusy, StoreUnavailable
 from ops_schema.store import MemberAnswer, Principal
 
 CALLER = Principal(UUID(int=1), "operator", "olga", None)
@@ -53,6 +53,8 @@ class Statements:
             raise StoreBusy("locked")
         if body.get("breaks") or (body.get("breaks_together") and not alone):
             raise RuntimeError("a defect")
+        if body.get("too_large"):
+            raise OpsError("OPV01", "a value is too large")
 
     @staticmethod
     def _answer(member: Json) -> MemberAnswer:
@@ -71,8 +73,12 @@ def make(**more: Any) -> tuple[Submitter, Statements]:
     return Submitter(statements, **more), statements  # type: ignore[arg-type]
 
 
-def bulk(submitter: Submitter, *bodies: Json) -> asyncio.Task[list[Any]]:
-    return asyncio.create_task(submitter.submit_each(CALLER, bodies))
+def bulk(submitter: Submitter, *bodies: Json, size: int = 10) -> asyncio.Task[list[Any]]:
+    return asyncio.create_task(submitter.submit_each(CALLER, [Checked(body, size) for body in bodies]))
+
+
+async def single(submitter: Submitter, body: Json, size: int = 10) -> Any:
+    return await submitter.submit(CALLER, Checked(body, size))
 
 
 def said(found: Sequence[Json | ContractError]) -> list[Any]:
@@ -92,20 +98,20 @@ async def sent(statements: Statements, count: int) -> None:
 async def test_submits_that_arrive_while_a_statement_runs_share_the_next() -> None:
     submitter, statements = make(limits=Limits(in_flight=1))
     statements.gate.clear()
-    tasks: list[asyncio.Task[Any]] = [asyncio.create_task(submitter.submit(CALLER, {"n": 0}))]
+    tasks: list[asyncio.Task[Any]] = [asyncio.create_task(single(submitter, {"n": 0}))]
     await sent(statements, 1)
-    tasks += [bulk(submitter, {"n": 1}, {"n": 2}), asyncio.create_task(submitter.submit(CALLER, {"n": 3}))]
+    tasks += [bulk(submitter, {"n": 1}, {"n": 2}), asyncio.create_task(single(submitter, {"n": 3}))]
     await asyncio.sleep(0)
     statements.gate.set()
-    single, several, other = await asyncio.gather(*tasks)
+    first, several, other = await asyncio.gather(*tasks)
     assert statements.sent == [[0], [1, 2, 3]]
-    assert (single["number"], said(several), other["number"]) == (0, [1, 2], 3)
-    assert (single["whole"], several[0]["whole"]) == (True, False)
+    assert (first["number"], said(several), other["number"]) == (0, [1, 2], 3)
+    assert (first["whole"], several[0]["whole"]) == (True, False)
 
 
 async def test_a_refusal_is_its_members_own() -> None:
     submitter, statements = make()
-    alone = asyncio.create_task(submitter.submit(CALLER, {"n": 9, "refused": True}))
+    alone = asyncio.create_task(single(submitter, {"n": 9, "refused": True}))
     found = await bulk(submitter, {"n": 1}, {"n": 2, "refused": True}, {"n": 3})
     assert said(found) == [1, "template_not_found", 3]
     assert found[1].members["template"] == "gone"
@@ -128,6 +134,14 @@ async def test_a_member_that_breaks_alone_too_fails_alone() -> None:
     found = await bulk(submitter, {"n": 1}, {"n": 2, "breaks": True}, {"n": 3, "refused": True}, {"n": 4})
     assert said(found) == [1, "internal", "template_not_found", 4]
     assert statements.made == [1, 4]
+
+
+async def test_what_refused_a_whole_statement_is_told_to_the_member_that_it_is_about() -> None:
+    submitter, statements = make()
+    found = await bulk(submitter, {"n": 1}, {"n": 2, "too_large": True}, {"n": 3})
+    assert said(found) == [1, "invalid_request", 3]
+    assert found[1].detail == "a value is too large"
+    assert statements.made == [1, 3]
 
 
 async def test_two_requests_whose_statement_breaks_go_each_for_itself() -> None:
@@ -183,7 +197,7 @@ async def test_what_became_claimable_is_told_once_for_each_statement() -> None:
 @pytest.mark.parametrize("name", ["depends_on", "dedupe_key", "concurrency_key", "concurrency_limit"])
 async def test_a_submit_that_may_wait_for_somebody_goes_alone(name: str) -> None:
     submitter, statements = make()
-    assert await submitter.submit(CALLER, {"n": 1, name: "x"}) == {"number": 1}
+    assert await single(submitter, {"n": 1, name: "x"}) == {"number": 1}
     assert (statements.sent, statements.singly) == ([], [{"n": 1, name: "x"}])
 
 
@@ -191,3 +205,34 @@ async def test_no_bodies_make_no_statement() -> None:
     submitter, statements = make()
     assert await submitter.submit_each(CALLER, []) == []
     assert statements.sent == []
+
+
+async def test_a_bulk_of_large_members_goes_in_several_statements_in_its_order() -> None:
+    submitter, statements = make()
+    found = await bulk(submitter, *({"n": n} for n in range(10)), size=1 << 20)
+    assert said(found) == list(range(10))
+    assert statements.sent == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]
+
+
+async def test_a_thousand_small_members_share_one_statement() -> None:
+    submitter, statements = make()
+    await bulk(submitter, *({"n": n} for n in range(1000)), size=4000)
+    assert [len(one) for one in statements.sent] == [1000]
+
+
+async def test_large_submits_of_many_callers_share_no_statement_that_would_be_huge() -> None:
+    submitter, statements = make(limits=Limits(in_flight=1, most=1000))
+    statements.gate.clear()
+    tasks = [asyncio.create_task(single(submitter, {"n": n}, size=1 << 20)) for n in range(10)]
+    await sent(statements, 1)
+    statements.gate.set()
+    assert sorted(said(await asyncio.gather(*tasks))) == list(range(10))
+    assert max(map(len, statements.sent)) == 3
+
+
+@pytest.mark.parametrize(("bad", "code"), [("too_large", "invalid_request"), ("breaks", "internal")])
+async def test_a_statements_only_member_that_fails_leaves_the_others_their_answers(bad: str, code: str) -> None:
+    submitter, statements = make()
+    found = await bulk(submitter, {"n": 1}, {"n": 2, bad: True}, {"n": 3}, size=4 << 20)
+    assert said(found) == [1, code, 3]
+    assert (statements.sent, statements.made) == ([[1], [2], [3]], [1, 3])

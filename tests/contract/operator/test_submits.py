@@ -75,6 +75,20 @@ async def test_each_kind_of_poison_among_good_ones_fails_alone(server: Server) -
     assert server.ops.value("select count(*) from ops.runs") == 82
 
 
+@pytest.mark.parametrize("keyed", [True, False], ids=["with keys", "without"])
+async def test_what_defaults_add_to_a_bulk_is_spread_over_several_statements_in_order(
+    server: Server, keyed: bool
+) -> None:
+    text = {"type": "string", "default": "x" * 60_000}
+    await server.template(params_schema={"type": "object", "properties": {"text": text}})
+    runs = [{"template": "job"} | ({"idempotency_key": f"k{n}"} if keyed else {}) for n in range(100)]
+    found = await bulk(server, *runs)
+    assert found["accepted"] == 100
+    numbers = [item["number"] for item in found["items"]]
+    assert numbers == sorted(set(numbers))
+    assert server.ops.value("select count(distinct xmin::text) from ops.runs") == 2
+
+
 async def test_a_bulk_submit_needs_an_operator(server: Server) -> None:
     for token, status in ((None, 401), ("viewer-secret", 403)):
         sent = {"runs": [{"template": "job"}]}

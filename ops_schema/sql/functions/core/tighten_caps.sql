@@ -1,5 +1,6 @@
 -- The caps of a new run: what is in force for the template, tightened by what the submit asks. A submit may tighten,
--- never loosen: OPX01 with {cap, limit, observed}. OPV01 for an unknown cap or a limit that is no positive number.
+-- never loosen: OPX01 with {cap, limit, observed}. OPV01 for an unknown cap or a limit that is no positive number,
+-- or no whole one of what is counted: executors hold these as integers of 64 bits.
 create or replace function ops.tighten_caps(p_workspace text, p_template_name text, p_template jsonb, p_asked jsonb)
 returns jsonb
 language plpgsql stable set search_path = ''
@@ -13,6 +14,10 @@ begin
       perform ops.invalid('/caps/' || v_ask.key, 'there is no such cap');
     elsif jsonb_typeof(v_ask.value) <> 'number' or v_ask.value::text::numeric <= 0 then
       perform ops.invalid('/caps/' || v_ask.key, 'must be a number above 0');
+    elsif v_ask.value::text::numeric > 1e18 then
+      perform ops.invalid('/caps/' || v_ask.key, 'must be at most 1e18');
+    elsif v_ask.key not in ('wall_seconds', 'cpu_seconds') and v_ask.value::text::numeric % 1 <> 0 then
+      perform ops.invalid('/caps/' || v_ask.key, 'must be a whole number');
     elsif v_ask.value::text::numeric > (v_force ->> v_ask.key)::numeric then
       perform ops.fail('OPX01', format('%s: %s is above the limit of %s', v_ask.key, v_ask.value,
           v_force ->> v_ask.key),
