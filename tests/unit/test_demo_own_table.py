@@ -14,5 +14,5 @@ def test_a_windows_file_is_told_with_the_command_that_converts_it(tmp_path: Path
     source = tmp_path / "zaehler.csv"
     source.write_bytes(text.encode("cp1252"))
     (tmp_path / "made").mkdir()
-    with pytest.raises(InputFileError, match="not UTF-8.*iconv -f WINDOWS-1252"):
+    with pytest.raises(InputFileError, match=r"not UTF-8.*iconv -f WINDOWS-1252"):
         generate(source, tmp_path / "made")
