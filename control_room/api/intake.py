@@ -46,14 +46,19 @@ class Intake:
         try:
             wanted = await Desk(self._store, self._caller).check(body)
         except ContractError as error:
-            (recorded,) = await self._submitter.recorded(self._caller, [as_sent(body)]) if _key(body) else (None,)
-            return recorded or error
+            return await self._recorded(body) or error
         try:
             return await self._submitter.submit(self._caller, wanted)
         except ContractError as error:
             return error
         except OpsError as error:
             return from_ops_error(error)
+
+    async def _recorded(self, body: SubmitRun) -> Json | None:
+        if not _key(body):
+            return None
+        (found,) = await self._submitter.recorded(self._caller, [as_sent(body)], whole=True)
+        return found
 
     async def submit_each(self, bodies: Sequence[Any]) -> list[Found]:
         """For each of the bodies, JSON as it came, {run_id, number, state, repeated} or what refused it. Raises
@@ -80,7 +85,7 @@ class Intake:
         sent = {place: as_sent(body) for place, raw in refused.items() if (body := _read(raw)) and _key(body)}
         for place, one in zip(sent, await self._submitter.recorded(self._caller, list(sent.values())), strict=True):
             if one:
-                found[place] = {name: one[name] for name in ("run_id", "number", "state", "repeated")}
+                found[place] = one
         return found
 
 

@@ -80,10 +80,12 @@ class Submitter:
             found += await self._carried(load)
         return found
 
-    async def recorded(self, caller: Principal, bodies: Sequence[Mapping[str, Any]]) -> list[Json | None]:
-        """For each of the bodies, as they came, the Run that its idempotency key made, with `repeated`; None for what
-        is not on record. Nothing is submitted. Raises StoreUnavailable."""
-        asked = {"whole": True, "recorded_only": True}
+    async def recorded(
+        self, caller: Principal, bodies: Sequence[Mapping[str, Any]], *, whole: bool = False
+    ) -> list[Json | None]:
+        """For each of the bodies, as they came, {run_id, number, state, repeated} of what its idempotency key made (the
+        Run, with `whole`); None for what is not on record. Nothing is submitted. Raises StoreUnavailable."""
+        asked = {"whole": whole, "recorded_only": True}
         members = [_member(caller, body) | asked | {"ordinal": ordinal} for ordinal, body in enumerate(bodies)]
         rows = {row.ordinal: row for row in await self._store.submit_each(members)} if members else {}
         return [json.loads(rows[ordinal].detail) if ordinal in rows else None for ordinal in range(len(members))]

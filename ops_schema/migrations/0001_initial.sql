@@ -3638,40 +3638,76 @@ begin
 end
 $$;
 
+-- functions/core/pick_from.sql
+-- Lock the first ready runs of one queue and priority that an executor could have. See ops.pick_ready.
+create or replace function ops.pick_from(
+  p_executor ops.executors, p_offer jsonb, p_floor ops.queue_floors, p_open text[], p_limit int, p_but uuid[])
+returns uuid[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now  timestamptz := ops.now();
+  v_from bigint := p_floor.floor_seq;
+begin
+  if p_floor.moved_at <= v_now - ops.seconds(ops.setting_number('claim_floor_seconds')) then
+    v_from := least(v_from, ops.move_floor(p_floor.queue, p_floor.kind, p_floor.priority));
+  end if;
+  return array(
+    select r.run_id from ops.runs r
+     where r.state = 'queued' and not r.paused and r.queue = p_floor.queue and r.kind = p_floor.kind
+       and r.priority = p_floor.priority and r.ready_seq >= v_from
+       and (p_executor.workspaces is null or r.workspace = any (p_executor.workspaces))
+       and (r.requires is null or p_offer @> r.requires) and (r.deadline is null or r.deadline > v_now)
+       and (r.concurrency_key is null or ops.key_of(r.workspace, r.concurrency_key) = any (p_open))
+       and r.run_id <> all (p_but)
+     order by r.ready_seq limit p_limit for update skip locked);
+end
+$$;
+
 -- functions/core/pick_ready.sql
 -- Lock the first ready runs that an executor could have, by priority, then ready sequence, passing over what others
 -- hold. p_open: the concurrency keys that may be picked; runs without a key always may. p_but: runs picked already
--- (their locks are this transaction's own, so SKIP LOCKED would find them again). Seeks from the claim floor.
+-- (their locks are this transaction's own, so SKIP LOCKED would find them again). Seeks from the claim floors.
+--
+-- Queues of one priority share the room as their first runs stand in one line (ops.queue_shares), so that a long queue
+-- holds up no other; what others hold of a share is then made up from whichever queue has more.
 create or replace function ops.pick_ready(
   p_executor ops.executors, p_queues text[], p_open text[], p_limit int, p_but uuid[] default '{}')
 returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_floor  ops.queue_floors;
-  v_offer  jsonb := ops.offer(p_executor);
-  v_now    timestamptz := ops.now();
-  v_left   int;
+  v_rank   record;
+  v_share  record;
+  v_room   int;
+  v_part   uuid[];
+  v_offer  jsonb  := ops.offer(p_executor);
   v_picked uuid[] := '{}';
 begin
-  for v_floor in
-    select * from ops.queue_floors f where f.kind = p_executor.kind and (p_queues is null or f.queue = any (p_queues))
+  for v_rank in
+    select array_agg(f order by f.floor_seq) as floors, count(*) as alike from ops.queue_floors f
+     where f.kind = p_executor.kind and (p_queues is null or f.queue = any (p_queues))
        and not exists (select from ops.queue_pauses u where u.queue = f.queue)
-     order by f.priority desc, f.floor_seq
+     group by f.priority order by f.priority desc
   loop
-    if v_floor.moved_at <= v_now - ops.seconds(ops.setting_number('claim_floor_seconds')) then
-      v_floor.floor_seq := least(v_floor.floor_seq, ops.move_floor(v_floor.queue, v_floor.kind, v_floor.priority));
+    v_room := p_limit - cardinality(v_picked);
+    if v_rank.alike = 1 then
+      v_picked := v_picked || ops.pick_from(p_executor, v_offer, v_rank.floors[1], p_open, v_room, p_but);
+    else
+      v_part := '{}';
+      for v_share in
+        select s.floor, s.runs from ops.queue_shares(p_executor, v_offer, v_rank.floors, p_open, v_room, p_but) s
+      loop
+        v_part := v_part || ops.pick_from(p_executor, v_offer, v_share.floor, p_open, v_share.runs, p_but);
+      end loop;
+      for v_at in 1 .. v_rank.alike loop
+        exit when cardinality(v_part) >= v_room;
+        v_part := v_part || ops.pick_from(p_executor, v_offer, v_rank.floors[v_at], p_open,
+                                          v_room - cardinality(v_part), p_but || v_part);
+      end loop;
+      v_picked := v_picked || array(
+        select r.run_id from ops.runs r where r.run_id = any (v_part) order by r.ready_seq);
     end if;
-    v_left := p_limit - cardinality(v_picked);
-    v_picked := v_picked || array(
-      select r.run_id from ops.runs r
-       where r.state = 'queued' and not r.paused and r.queue = v_floor.queue and r.kind = v_floor.kind
-         and r.priority = v_floor.priority and r.ready_seq >= v_floor.floor_seq
-         and (p_executor.workspaces is null or r.workspace = any (p_executor.workspaces))
-         and (r.requires is null or v_offer @> r.requires) and (r.deadline is null or r.deadline > v_now)
-         and (r.concurrency_key is null or ops.key_of(r.workspace, r.concurrency_key) = any (p_open))
-         and r.run_id <> all (p_but)
-       order by r.ready_seq limit v_left for update skip locked);
     exit when cardinality(v_picked) >= p_limit;
   end loop;
   return v_picked;
@@ -4020,8 +4056,8 @@ as $$
 $$;
 
 -- functions/core/queue_position.sql
--- Where a queued run stands: 1 is next of its queue and kind. Counts the runs that the caller may see (p_workspaces,
--- null: all), and says so when there may be others.
+-- Where a queued run stands: 1 is next of its kind, whatever the queue, but for paused ones. Counts the runs that the
+-- caller may see (p_workspaces, null: all), and says so when there may be others.
 create or replace function ops.queue_position(p_run ops.runs, p_workspaces text[]) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -4029,12 +4065,43 @@ declare
   v_ahead bigint;
 begin
   select count(*) into v_ahead from ops.runs r
-   where r.state = 'queued' and not r.paused and r.queue = p_run.queue and r.kind = p_run.kind
+   where r.state = 'queued' and not r.paused and r.kind = p_run.kind
+     and (r.queue = p_run.queue or not exists (select from ops.queue_pauses u where u.queue = r.queue))
      and (r.priority > p_run.priority or (r.priority = p_run.priority and r.ready_seq < p_run.ready_seq))
      and (p_workspaces is null or r.workspace = any (p_workspaces));
-  return ops.reason('position_in_queue', format('number %s in queue %s for kind %s%s', v_ahead + 1, p_run.queue, p_run.kind,
-                           case when p_workspaces is null then '' else ', of the runs that you may see' end),
+  return ops.reason('position_in_queue', format('number %s in line for kind %s, in queue %s%s', v_ahead + 1, p_run.kind,
+                           p_run.queue, case when p_workspaces is null then '' else ', of the runs that you may see' end),
                     jsonb_build_object('position', v_ahead + 1, 'queue', p_run.queue, 'kind', p_run.kind));
+end
+$$;
+
+-- functions/core/queue_shares.sql
+-- How many of the first ready runs that an executor could have stand in each of these queues, all of one priority;
+-- those without any are left out. Locks nothing: others may hold some of them. Which runs: as in ops.pick_from.
+create or replace function ops.queue_shares(
+  p_executor ops.executors, p_offer jsonb, p_floors ops.queue_floors[], p_open text[], p_limit int, p_but uuid[])
+returns table (floor ops.queue_floors, runs int)
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_now timestamptz := ops.now();
+begin
+  return query
+    select p_floors[ahead.place], count(*)::int
+      from (
+        select f.place, r.ready_seq from generate_subscripts(p_floors, 1) as f (place)
+         cross join lateral (
+           select q.ready_seq from ops.runs q
+            where q.state = 'queued' and not q.paused and q.queue = (p_floors[f.place]).queue
+              and q.kind = (p_floors[f.place]).kind and q.priority = (p_floors[f.place]).priority
+              and q.ready_seq >= (p_floors[f.place]).floor_seq
+              and (p_executor.workspaces is null or q.workspace = any (p_executor.workspaces))
+              and (q.requires is null or p_offer @> q.requires) and (q.deadline is null or q.deadline > v_now)
+              and (q.concurrency_key is null or ops.key_of(q.workspace, q.concurrency_key) = any (p_open))
+              and q.run_id <> all (p_but)
+            order by q.ready_seq limit p_limit) r
+         order by r.ready_seq limit p_limit) ahead
+     group by ahead.place order by min(ahead.ready_seq);
 end
 $$;
 

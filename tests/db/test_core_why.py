@@ -288,7 +288,7 @@ def test_a_place_in_the_queue_counts_the_runs_that_the_caller_may_see(queue: Que
     )
     assert (found["detail"]["position"], found["message"]) == (
         2,
-        "number 2 in queue default for kind python, of the runs that you may see",
+        "number 2 in line for kind python, in queue default, of the runs that you may see",
     )
     (whole,) = (
         r
