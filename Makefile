@@ -94,7 +94,8 @@ test-full: setup ## the long suites
 
 test-engines: .venv/.dev web ## Trino: installed where it is not there, then the executor, the stack's own server, the kit
 	$(BIN)/control-room engines install trino
-	$(PYTEST) $(ENGINE_TESTS) -q $(SLOWEST) -rs
+	$(PYTEST) $(ENGINE_TESTS) -m "not slow" -q $(SLOWEST) -rs
+	$(PYTEST) $(filter-out tests/conformance/%,$(ENGINE_TESTS)) -m slow -q $(SLOWEST) -rs
 
 test-proving: setup ## what proves the proofs: seeded faults, slow kit cases, machine and races on all versions
 	$(PYTEST) $(PROVING) -m slow -q
