@@ -55,7 +55,7 @@ class Intake:
             return from_ops_error(error)
 
     async def _recorded(self, body: SubmitRun) -> Json | None:
-        if not _key(body):
+        if body.idempotency_key is None:
             return None
         (found,) = await self._submitter.recorded(self._caller, [as_sent(body)], whole=True)
         return found
@@ -82,7 +82,7 @@ class Intake:
         return await self._looked_for(found, refused)
 
     async def _looked_for(self, found: list[Found], refused: dict[int, Any]) -> list[Found]:
-        sent = {place: as_sent(body) for place, raw in refused.items() if (body := _read(raw)) and _key(body)}
+        sent = {place: as_sent(body) for place, raw in refused.items() if (body := _read(raw)) and body.idempotency_key}
         for place, one in zip(sent, await self._submitter.recorded(self._caller, list(sent.values())), strict=True):
             if one:
                 found[place] = one
@@ -91,10 +91,6 @@ class Intake:
 
 def _changed(found: Found) -> bool:
     return isinstance(found, ContractError) and found.code == CHANGED
-
-
-def _key(body: SubmitRun) -> str | None:
-    return body.idempotency_key
 
 
 def _read(raw: Any) -> SubmitRun | None:

@@ -17,16 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from executors.runtime.failures import TaskError
+from executors.runtime.sql_config import flag, invalid, script
 
 # The conformance kit's workload, which executors.duckdb.drill does with statements of its own.
 DRILL = "conformance:run"
 KEYS = ("sql", "publish", "threads", "parquet")
 MOST_THREADS = 256
-LARGEST_SCRIPT = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -56,33 +54,6 @@ def parse_config(job: Mapping[str, Any]) -> DuckdbConfig:
     )
 
 
-def script(sql: Any, file: str | None, bundle_dir: str | None) -> str:
-    """The text that is run; TaskError (user) when there is none, or two."""
-    if sql is not None and file is not None:
-        raise invalid("sql", f"stands beside the entrypoint {file!r}; give one of them")
-    if sql is not None:
-        if not isinstance(sql, str) or not sql.strip():
-            raise invalid("sql", "must be a text")
-        return sql
-    if file is None:
-        text = "the template has no SQL; give config.sql, or a bundle and an entrypoint"
-        raise TaskError("user", "sql_missing", text)
-    return script_file(file, Path(str(bundle_dir)) / file)
-
-
-def script_file(name: str, path: Path) -> str:
-    if not name.endswith(".sql"):
-        raise TaskError("user", "entrypoint_invalid", f"entrypoint {name!r} is no .sql file")
-    if not path.is_file():
-        raise TaskError("user", "entrypoint_missing", f"the bundle has no file {name!r}")
-    if path.stat().st_size > LARGEST_SCRIPT:
-        raise TaskError("user", "sql_too_large", f"{name} is over {LARGEST_SCRIPT:,} bytes; split it")
-    try:
-        return path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise TaskError("user", "sql_not_text", f"{name} is not UTF-8: {error}") from None
-
-
 def published(value: Any, outputs: set[str]) -> dict[str, str]:
     if value is None:
         return {}
@@ -98,13 +69,3 @@ def threads(value: Any) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_THREADS):
         return value
     raise invalid("threads", f"must be a whole number from 1 to {MOST_THREADS}")
-
-
-def flag(key: str, value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise invalid(key, "must be true or false")
-
-
-def invalid(key: str, what: str) -> TaskError:
-    return TaskError("user", "config_invalid", f"the template's config.{key} {what}")

@@ -21,10 +21,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from executors.runtime.failures import TaskError
+from executors.runtime.sql_config import flag, invalid, script
 from executors.trino.statements import Statement, split
 
 # The conformance kit's workload, which executors.trino.drill does with statements of its own.
@@ -34,7 +34,6 @@ FLAGS = {"read_only": False, "plan": True, "parquet": True}
 KEYS = frozenset({*TEXTS, *FLAGS, "types", "parameters", "session"})
 SESSION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
 OWN_CONNECTION = "trino"
-LARGEST_SCRIPT = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -97,39 +96,10 @@ def position(config: TrinoConfig, number: int, line: int = 1, column: int = 1) -
     return {"file": config.file, **found} if config.file else found
 
 
-def script(sql: str | None, file: str | None, bundle_dir: str | None) -> str:
-    """The text that is run; TaskError (user) when there is none, or two."""
-    if sql is not None and file is not None:
-        raise invalid("sql", f"stands beside the entrypoint {file!r}; give one of them")
-    if sql is not None:
-        return sql
-    if file is None:
-        raise TaskError(
-            "user", "sql_missing", "the template has no SQL; give config.sql, or a bundle and an entrypoint"
-        )
-    if not file.endswith(".sql"):
-        raise TaskError("user", "entrypoint_invalid", f"entrypoint {file!r} is no .sql file")
-    path = Path(str(bundle_dir)) / file
-    if not path.is_file():
-        raise TaskError("user", "entrypoint_missing", f"the bundle has no file {file!r}")
-    if path.stat().st_size > LARGEST_SCRIPT:
-        raise TaskError("user", "sql_too_large", f"{file} is over {LARGEST_SCRIPT:,} bytes; split it")
-    try:
-        return path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise TaskError("user", "sql_not_text", f"{file} is not UTF-8: {error}") from None
-
-
 def words(key: str, value: Any) -> str | None:
     if value is None or (isinstance(value, str) and value.strip()):
         return value
     raise invalid(key, "must be a text")
-
-
-def flag(key: str, value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise invalid(key, "must be true or false")
 
 
 def names(key: str, value: Any) -> tuple[str, ...]:
@@ -156,7 +126,3 @@ def session(given: dict[str, str]) -> dict[str, str]:
     if wrong := [name for name in given if not SESSION_NAME.fullmatch(name)]:
         raise invalid(f"session.{wrong[0]}", "is no name of a session property")
     return given
-
-
-def invalid(key: str, what: str) -> TaskError:
-    return TaskError("user", "config_invalid", f"the template's config.{key} {what}")
