@@ -1,8 +1,9 @@
-"""The executor kit where only an executor is installed, as in its container image::
+"""The executor kit where only an executor is installed, as in its container image.
 
     python -m contract.conformance [--case ID]… [--patience S] [--startup S] [--json] -- COMMAND…
 
-As `control-room conformance executor`, with plain lines. Exit code 0 when no case failed, 1 when one did, 2 for a call that makes no sense.
+As `control-room conformance executor`, with plain lines. Exit code 0 when no case failed, 1 when one did, 2 for a call
+that makes no sense.
 """
 
 import argparse
