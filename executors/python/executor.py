@@ -28,4 +28,4 @@ def prepare(job: dict[str, Any]) -> None:
     parse_entrypoint(job["entrypoint"])
 
 
-EXECUTOR = ExecutorKind("python", "executors.python.child", capabilities, prepare)
+EXECUTOR = ExecutorKind("python", "executors.python.child", capabilities, prepare, forked=True)

@@ -22,6 +22,7 @@ from executors.runtime.caps import Breach, Caps
 from executors.runtime.connections import Connection, Connections
 from executors.runtime.delivery import REPORT_FILE, SPOOL_FILE, Delivery, Parcel
 from executors.runtime.failures import DISK_FULL_ERRNOS, TaskError, error_record, with_place
+from executors.runtime.forks import ForkSpawner
 from executors.runtime.journal import Journal
 from executors.runtime.kinds import ExecutorKind
 from executors.runtime.logs import Chunk, LogBook, LogShipper
@@ -54,7 +55,7 @@ class Workshop:
     bundles: BundleStore
     connections: Connections
     delivery: Delivery
-    spawn: Spawner | WarmPool
+    spawn: Spawner | ForkSpawner | WarmPool
     journal: Journal
     runs_dir: Path
     hide: tuple[str, ...]

@@ -30,6 +30,8 @@ class ExecutorKind:
     ``none``) or facts such as versions; ``prepare(job)`` checks or completes the job before the child starts and raises
     TaskError to fail the run (job paths: ``bundle_dir``, ``work_dir``).
 
+    ``forked``: children are forked from a process that has ``child_module`` loaded (executors.runtime.forks), and call
+    the ``body`` of that module; only for a module that starts no thread and loads nothing that does.
     ``warm``: runs are given to processes that are used again (executors.runtime.warm); only for work that is no code of
     the run's author. ``connections()`` gives the kind's own connections by name, beside those of the file; what they
     hold below names of secrets is kept out of all texts. ``configure()`` reads settings of the kind from the
@@ -42,6 +44,7 @@ class ExecutorKind:
     capabilities: Callable[[], dict[str, Any]]
     prepare: Callable[[dict[str, Any]], None] = nothing_to_prepare
     warm: bool = False
+    forked: bool = False
     connections: Callable[[], dict[str, dict[str, Any]]] = no_connections
     configure: Callable[[], ExecutorKind] | None = None
     engine_usage: frozenset[str] = frozenset()

@@ -72,6 +72,11 @@ def hide_own_memory() -> None:
     prctl(PR_SET_DUMPABLE, 0)
 
 
+def show_own_memory() -> None:
+    """Undo :func:`hide_own_memory` where no program is executed that would: a child of a run is open to its own."""
+    prctl(PR_SET_DUMPABLE, 1)
+
+
 def adopt_orphans() -> None:
     """Become the parent of descendants whose parent ended, so that none escapes."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
