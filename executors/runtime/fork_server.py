@@ -37,10 +37,11 @@ PRELOADED = ("datetime", "hashlib", "logging", "random", "subprocess", "tempfile
 
 @dataclass(frozen=True)
 class Nest:
-    """What each child is forked with: the body to call, its module's name, and what a fresh child had not loaded."""
+    """What each child is forked with: body, name and file of its module; and what a fresh child had not loaded."""
 
     body: Callable[[Any], Any]
     module: str
+    file: str
     extra: frozenset[str]
 
 
@@ -53,7 +54,7 @@ def serve(desk_fd: int, module: ModuleType, loaded: frozenset[str]) -> NoReturn:
     desk.set_inheritable(False)
     for name in PRELOADED:
         importlib.import_module(name)
-    nest = Nest(module.body, module.__name__, frozenset(sys.modules) - loaded)
+    nest = Nest(module.body, module.__name__, module.__file__ or "", frozenset(sys.modules) - loaded)
     gc.collect()
     gc.freeze()  # a collection in a child must not touch, and so copy, every page of ours
     while True:
@@ -156,7 +157,7 @@ def settle_environment(environment: dict[str, str]) -> None:
 
 def settle_modules(nest: Nest, bundle_dir: str | None) -> None:
     """An empty ``__main__``, and the bundle's modules before those that a fresh child would not have loaded."""
-    sys.argv = [nest.module]
+    sys.argv = [nest.file]
     sys.modules["__main__"] = ModuleType("__main__")
     sys.modules["tempfile"].tempdir = None  # type: ignore[attr-defined]
     names = set(os.listdir(bundle_dir)) if bundle_dir else set()  # noqa: PTH208

@@ -39,8 +39,8 @@ from executors.runtime.process import (
 ANSWER_SECONDS = 20.0
 IDLE_SECONDS = 600.0
 MOST_SERVERS = 8
-# Room for the marker of a run in the environment that others see (executors.runtime.title).
-MARKER_ROOM = "-" * 80
+# Room for the environment of a run where others see it (executors.runtime.title).
+MARKER_ROOM = "-" * 1024
 FORK = b"f"
 
 
@@ -86,7 +86,6 @@ class ForkServer:
     process: subprocess.Popen[bytes]
     desk: socket.socket
     used: float = 0.0
-    refused: str = ""
 
     def fork(self, fds: list[int]) -> ForkedWarden:
         """Have a warden forked that holds these descriptors (LIFE, job, control, stdout, stderr).
