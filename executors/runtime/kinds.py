@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import executors
+from executors.runtime.environments import EnvironmentPolicy
 from executors.runtime.settings import SettingsError
 
 
@@ -36,7 +37,7 @@ class ExecutorKind:
     the run's author. ``connections()`` gives the kind's own connections by name, beside those of the file; what they
     hold below names of secrets is kept out of all texts. ``configure()`` reads settings of the kind from the
     environment, before that is scrubbed, and returns the record to use. ``engine_usage`` names what the engine measures
-    better than the executor does.
+    better than the executor does. ``environments``: bundles may bring requirements, which are built by this policy.
     """
 
     kind: str
@@ -48,6 +49,7 @@ class ExecutorKind:
     connections: Callable[[], dict[str, dict[str, Any]]] = no_connections
     configure: Callable[[], ExecutorKind] | None = None
     engine_usage: frozenset[str] = frozenset()
+    environments: EnvironmentPolicy | None = None
 
 
 def known_kinds() -> list[str]:

@@ -27,6 +27,7 @@ from executors.runtime.attempt import Workshop
 from executors.runtime.bundles import BundleStore
 from executors.runtime.connections import Connections
 from executors.runtime.delivery import Delivery
+from executors.runtime.environments import EnvironmentPolicy, Environments, Fitted, as_it_is
 from executors.runtime.forks import ForkSpawner, make_spawner
 from executors.runtime.health import NoteBook
 from executors.runtime.journal import Journal
@@ -118,6 +119,7 @@ def make_worker(
     connections = Connections(settings.connections_file)
     bundles = BundleStore(work_dir / "bundles", client)
     bundles.prune()
+    fitted = make_environments(kind.environments, work_dir / "environments", journal)
 
     def make_shop(registration: models.Registration) -> Workshop:
         return Workshop(
@@ -133,6 +135,7 @@ def make_worker(
             visible=(sys.prefix, sys.base_prefix, str(Path(__file__).parents[2])),
             writable=tuple(paths_of(settings.writable)),
             log_chunk_bytes=registration.log_chunk_bytes,
+            fitted=fitted,
         )
 
     note = NoteBook(folder).beat
@@ -146,6 +149,14 @@ def make_pool(kind: ExecutorKind, settings: ExecutorSettings, work_dir: Path, fo
     hide = hidden_paths(settings, work_dir)
     environment = child_environment(os.environ, runs, runs, kind.kind, None)
     return WarmPool(WarmSpec(kind.child_module, runs, environment, hide, visible, [str(runs)]))
+
+
+def make_environments(policy: EnvironmentPolicy | None, folder: Path, journal: Journal) -> Fitted:
+    if policy is None:
+        return as_it_is
+    environments = Environments(folder, policy, journal, Spawner())
+    environments.prune()
+    return environments.fitted
 
 
 def make_client(url: str, token: str, journal: Journal) -> ExecutorClient:

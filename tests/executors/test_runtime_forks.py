@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -11,25 +10,19 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from executors.runtime.caps import Caps
-from executors.runtime.forks import ForkSpawner, can_fork
-from executors.runtime.journal import Journal
-from executors.runtime.logs import LogBook
-from executors.runtime.process import MARKER, ChildSpec, Spawner, child_environment
+from executors.runtime.forks import can_fork
+from executors.runtime.process import MARKER, Spawner
 from executors.runtime.supervise import ChildEnd, Supervision
-from executors.runtime.text import Redactor
+from tests.executors.children import Bench
 from tests.executors.room import wait_for
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="this system has no pidfd_open: children are not forked")
-MODULE = "executors.python.child"
 
 PORTRAIT = """
 import ctypes, os, resource, signal, stat, sys, tempfile, threading
@@ -87,54 +80,6 @@ def main(context, until):
 """
 
 
-@dataclass
-class Bench:
-    """Starts runs of a task without a control room. ``told`` is the journal."""
-
-    folder: Path
-    told: StringIO
-    forks: ForkSpawner
-    books: list[LogBook] = field(default_factory=list)
-
-    def spec(self, files: dict[str, str], **params: Any) -> ChildSpec:
-        number = len(self.books) + 1
-        folder = self.folder / str(number)
-        folder.mkdir()
-        self.books.append(LogBook(folder / "logs.jsonl", 1000, 10_000_000, Redactor()))
-        work, bundle, home = folder / "work", folder / "bundle", folder / "home"
-        for made in (work, bundle, home):
-            made.mkdir()
-        for name, text in files.items():
-            (bundle / name).write_text(text)
-        paths = {"work_dir": str(work), "bundle_dir": str(bundle), "entrypoint": "task:main"}
-        job = {"run_id": "0197a3c4-7000-7000-8000-000000000001", "epoch": 1, "params": params, **paths}
-        return ChildSpec(MODULE, job, work, child_environment(os.environ, work, home, f"run-{number}/1", None))
-
-    def run(self, files: dict[str, str], spawner: Spawner | ForkSpawner | None = None, **params: Any) -> ChildEnd:
-        child = (spawner or self.forks)(self.spec(files, **params))
-        return Supervision(child, self.books[-1], Caps(), lambda message: None).run()
-
-    def result(self, task: str, **params: Any) -> Any:
-        end = self.run({"task.py": task}, **params)
-        assert end.result is not None, (end, self.told.getvalue())
-        return end.result
-
-    @property
-    def actions(self) -> list[str]:
-        return [json.loads(line)["action"] for line in self.told.getvalue().splitlines()]
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    told = StringIO()
-    forks = ForkSpawner(MODULE, Journal(told))
-    bench = Bench(tmp_path, told, forks)
-    yield bench
-    forks.end()
-    for book in bench.books:
-        book.close()
-
-
 def servers() -> list[psutil.Process]:
     return [p for p in psutil.Process().children() if "executors.runtime.fork_main" in p.cmdline()]
 
@@ -171,8 +116,9 @@ def running(bench: Bench, until: Path) -> Iterator[tuple[int, list[ChildEnd]]]:
     """A run that works until this is left: its pid, and how it ended once it has."""
     pids: list[int] = []
     ends: list[ChildEnd] = []
-    child = bench.forks(bench.spec({"task.py": WAITS}, until=str(until)))
-    hear = Supervision(child, bench.books[-1], Caps(), lambda message: pids.append(int(message["text"].split()[1])))
+    spec = bench.spec({"task.py": WAITS}, until=str(until))
+    child, book = bench.forks(spec), bench.books[spec.work_dir]
+    hear = Supervision(child, book, Caps(), lambda message: pids.append(int(message["text"].split()[1])))
     thread = threading.Thread(target=lambda: ends.append(hear.run()))
     thread.start()
     try:
@@ -199,7 +145,7 @@ def test_a_server_that_stops_answering_is_replaced(bench: Bench, monkeypatch: py
     monkeypatch.setattr("executors.runtime.forks.ANSWER_SECONDS", 0.3)
     monkeypatch.setattr("executors.runtime.forks.WARDEN_SECONDS", 0.3)
     bench.forks.warm_up()
-    (server,) = servers()
+    (server,) = wait_for("the server's program", servers)
     server.send_signal(signal.SIGSTOP)
     monkeypatch.setattr("executors.runtime.forks.ANSWER_SECONDS", 20.0)
     assert bench.result("def main():\n    return 7\n") == {"value": 7}
