@@ -128,7 +128,7 @@ def be_child(nest: Nest, document: dict[str, Any], tell: int) -> NoReturn:
     sandbox.show_own_memory()
     os.chdir(document["cwd"])
     settle_environment(document["environment"])
-    title.rename([sys.executable, "-m", nest.module], document["environment"])
+    title.rename([sys.executable, "-P", "-m", nest.module], document["environment"])
     settle_modules(nest, document["bundle_dir"])
     close_all_but({*range(KEPT), tell})
     os.close(tell)

@@ -52,6 +52,10 @@ def environ():
     with open("/proc/self/environ") as file:
         return dict(text.partition("=")[::2] for text in file.read().split(chr(0)) if text)
 
+def command():
+    with open("/proc/self/cmdline") as file:
+        return file.read().strip(chr(0)).split(chr(0))
+
 def main(context):
     me = os.getpid()
     work, home = str(context.work_dir), os.environ["HOME"]
@@ -62,7 +66,8 @@ def main(context):
         "limits": {n: resource.getrlimit(n) for n in range(16)}, "nice": os.nice(0),
         "environment": {n: v.replace(work, "WORK").replace(home, "HOME") for n, v in os.environ.items()},
         "shown": environ()["MARKER_NAME"], "same": environ() == dict(os.environ),
-        "argv": sys.argv, "path": sys.path[1:], "flags": str(sys.flags), "bytecode": sys.dont_write_bytecode,
+        "argv": sys.argv, "command": command(), "path": sys.path[1:], "flags": str(sys.flags),
+        "bytecode": sys.dont_write_bytecode,
         "prefix": sys.prefix, "executable": sys.executable, "hooks": [str(type(h)) for h in sys.meta_path],
         "streams": [[s.encoding, s.errors, s.line_buffering, s.fileno()] for s in (sys.stdout, sys.stderr)],
         "temporary": tempfile.gettempdir() == os.path.join(work, ".tmp"), "threads": threading.active_count(),
