@@ -36,13 +36,15 @@ def install(job: Mapping[str, Any], target: Path, wanted: Path) -> None:
     log = wanted.with_name("pip.log")
     code, words = followed([*pip_command(job, target, wanted), "--log", str(log)])
     if code != 0:
-        raise pip_failure(words + unfetched(log), sdists=job["build_sdists"])
+        if job["build_sdists"]:
+            print(told_to(log), flush=True)  # noqa: T201 - what the packages' own builds wrote
+        raise pip_failure(words + told_to(log, "Could not fetch URL"), sdists=job["build_sdists"])
 
 
-def unfetched(log: Path) -> str:
-    """Why pages of an index could not be had, which pip tells its own log alone."""
+def told_to(log: Path, having: str = "") -> str:
+    """The last lines of pip's own log, which alone tells what builds wrote, and why pages of an index were not had."""
     with log.open(errors="replace") as lines:
-        return "".join(deque((line for line in lines if "Could not fetch URL" in line), maxlen=KEPT_LINES))
+        return "".join(deque((line for line in lines if having in line), maxlen=KEPT_LINES))
 
 
 def pip_command(job: Mapping[str, Any], target: Path, wanted: Path) -> list[str]:
@@ -52,7 +54,6 @@ def pip_command(job: Mapping[str, Any], target: Path, wanted: Path) -> list[str]
     command += ["--progress-bar", "off", "-r", str(wanted)]
     if job["wheelhouse"]:
         command += ["--no-index", "--find-links", job["wheelhouse"]]
-    # What a package's own code builds must not stand in a cache that other runs install from.
     return command + (["--no-cache-dir"] if job["build_sdists"] else ["--only-binary", ":all:"])
 
 

@@ -85,7 +85,7 @@ class Environments:
         if not wanted:
             yield spec
             return
-        sdists = spec.job.get("config", {}).get("build_sdists") is True
+        sdists = (spec.job.get("config") or {}).get("build_sdists") is True
         digest = environment_digest(wanted, this_python(), sdists=sdists)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with opened(self._folder / f"{digest}.lock") as lock:
@@ -137,7 +137,8 @@ class Environments:
         job = {name: spec.job[name] for name in ("run_id", "epoch", "work_dir")}
         job |= {"target": str(home), "requirements": list(wanted), "pip": known_pip(), "build_sdists": sdists}
         job |= {"wheelhouse": str(wheelhouse) if wheelhouse else None}
-        places = [str(home), str(cache)]
+        # What a package's own code could write to a cache, other builds would read.
+        places = [str(home)] if sdists else [str(home), str(cache)]
         return replace(
             spec,
             module=BUILDER,

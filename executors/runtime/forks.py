@@ -8,6 +8,7 @@ so.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
@@ -104,7 +105,8 @@ class ForkServer:
             return ForkedWarden(found["pid"], given[0])
         if "refused" in found:
             raise CannotForkError(found["refused"])
-        raise OSError(found["errno"], os.strerror(found["errno"]))
+        number = found.get("errno", errno.EMFILE)  # without one, the warden's descriptor found no room here
+        raise OSError(number, os.strerror(number))
 
     def end(self) -> None:
         """Close its desk: it ends itself. Killed when it does not."""
@@ -147,12 +149,8 @@ def hatch(server: ForkServer, spec: ChildSpec) -> ChildProcess:
         life, wardens_life = socket.socketpair()
         ours.callback(life.close)
         theirs.callback(wardens_life.close)
-        pipes = [os.pipe() for _ in range(4)]
-        (job_r, job_w), (control_r, control_w), (out_r, out_w), (err_r, err_w) = pipes
-        for fd in (job_r, control_w, out_w, err_w):
-            theirs.callback(os.close, fd)
-        for fd in (job_w, control_r, out_r, err_r):
-            ours.callback(os.close, fd)
+        job_r, job_w = pipe_between(theirs, ours)
+        (control_r, control_w), (out_r, out_w), (err_r, err_w) = (pipe_between(ours, theirs) for _ in range(3))
         warden = server.fork([wardens_life.fileno(), job_r, control_w, out_w, err_w])
         try:
             life.sendall(spec.fork_document())
@@ -163,6 +161,14 @@ def hatch(server: ForkServer, spec: ChildSpec) -> ChildProcess:
             raise
         ours.pop_all()
     return ChildProcess(warden, life, widened(out_r), widened(err_r), control_r)
+
+
+def pipe_between(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
+    """A pipe whose ends are closed by two sides, each of its own."""
+    reading, writing = os.pipe()
+    reader.callback(os.close, reading)
+    writer.callback(os.close, writing)
+    return reading, writing
 
 
 class ForkSpawner:

@@ -224,6 +224,33 @@ def test_a_run_that_is_cancelled_while_another_builds_waits_no_longer(shop: Shop
         stack.enter_context(shop.cache.fitted(spec, hold, lambda: None))
 
 
+def test_a_cancel_ends_the_build_and_what_it_started(shop: Shop, gift: str) -> None:
+    spec = shop.bench.spec({"task.py": TASK, "requirements.txt": gift})
+    below: list[psutil.Process] = []
+
+    def watch(child: ChildProcess, seconds: float) -> ChildEnd:
+        def cancel() -> None:
+            wait_for("pip", lambda: pip_below(child))
+            below.extend(pip_below(child))
+            supervision.stop(Stop("cancel", "seen enough", 5.0))
+
+        supervision = Supervision(child, shop.bench.books[spec.work_dir], Caps(), lambda message: None)
+        threading.Thread(target=cancel).start()
+        return supervision.run()
+
+    with pytest.raises(NoEnvironmentError) as caught, shop.cache.fitted(spec, watch, lambda: None):
+        pass
+    assert caught.value.end.stop == Stop("cancel", "seen enough", 5.0)
+    assert below
+    assert not any(process.is_running() for process in below)
+    assert not list(shop.folder.glob("*-????????"))
+
+
+def pip_below(child: ChildProcess) -> list[psutil.Process]:
+    tree = psutil.Process(child.warden.pid).children(recursive=True)
+    return [process for process in tree if "--require-hashes" in process.cmdline()]
+
+
 KILLED = """
 import sys
 from pathlib import Path
