@@ -101,17 +101,15 @@ def give_birth(desk: socket.socket, nest: Nest, fds: list[int]) -> int:
 
 def be_warden(nest: Nest, fds: list[int]) -> NoReturn:
     """A warden as one that was started as a program: its own session, nothing open but what it was given."""
+    life, job, control, stdout, stderr = fds
     try:
         os.setsid()
-        life, job, control, stdout, stderr = fds
         close_all_but({0, *fds})
-        os.dup2(stdout, 1)
-        os.dup2(stderr, 2)
-        os.close(stdout)
-        os.close(stderr)
-        warden.watch(
-            life, lambda document, tell: be_child(nest, document, tell), {"job_fd": job, "control_fd": control}
-        )
+        for given, place in ((stdout, 1), (stderr, 2)):
+            os.dup2(given, place)
+            os.close(given)
+        own = {"job_fd": job, "control_fd": control}
+        warden.watch(life, lambda document, tell: be_child(nest, document, tell), own)
     except BaseException as error:  # nobody reads it but a person who looks for a defect
         os.write(2, f"warden: {type(error).__name__}: {error}\n".encode())
         os._exit(1)
@@ -119,13 +117,8 @@ def be_warden(nest: Nest, fds: list[int]) -> NoReturn:
 
 
 def be_child(nest: Nest, document: dict[str, Any], tell: int) -> NoReturn:
-    """A child as one whose program was executed: signals, descriptors, environment, folder, names. Then its run."""
-    # As the interpreter sets them when it starts.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    for number, name in ((1, "stdout"), (2, "stderr")):
-        open_stream(number, name)
-    sandbox.show_own_memory()
+    """A child as one whose program was executed; then its run. ``tell`` is closed when nothing of ours can fail."""
+    settle_process()
     os.chdir(document["cwd"])
     settle_environment(document["environment"])
     title.rename([sys.executable, "-P", "-m", nest.module], document["environment"])
@@ -139,6 +132,15 @@ def be_child(nest: Nest, document: dict[str, Any], tell: int) -> NoReturn:
     except BaseException:  # as an interpreter ends with what nobody caught
         traceback.print_exc()
         os._exit(1)
+
+
+def settle_process() -> None:
+    """What an interpreter sets when it starts: signals, streams; and what executing it sets: memory open to its own."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        open_stream(number, name)
+    sandbox.show_own_memory()
 
 
 def open_stream(number: int, name: str) -> None:
