@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import executors
+from executors.runtime.environments import EnvironmentPolicy
 from executors.runtime.settings import SettingsError
 
 
@@ -30,11 +31,13 @@ class ExecutorKind:
     ``none``) or facts such as versions; ``prepare(job)`` checks or completes the job before the child starts and raises
     TaskError to fail the run (job paths: ``bundle_dir``, ``work_dir``).
 
+    ``forked``: children are forked from a process that has ``child_module`` loaded (executors.runtime.forks), and call
+    the ``body`` of that module; only for a module that starts no thread and loads nothing that does.
     ``warm``: runs are given to processes that are used again (executors.runtime.warm); only for work that is no code of
     the run's author. ``connections()`` gives the kind's own connections by name, beside those of the file; what they
     hold below names of secrets is kept out of all texts. ``configure()`` reads settings of the kind from the
     environment, before that is scrubbed, and returns the record to use. ``engine_usage`` names what the engine measures
-    better than the executor does.
+    better than the executor does. ``environments``: bundles may bring requirements, which are built by this policy.
     """
 
     kind: str
@@ -42,9 +45,11 @@ class ExecutorKind:
     capabilities: Callable[[], dict[str, Any]]
     prepare: Callable[[dict[str, Any]], None] = nothing_to_prepare
     warm: bool = False
+    forked: bool = False
     connections: Callable[[], dict[str, dict[str, Any]]] = no_connections
     configure: Callable[[], ExecutorKind] | None = None
     engine_usage: frozenset[str] = frozenset()
+    environments: EnvironmentPolicy | None = None
 
 
 def known_kinds() -> list[str]:
