@@ -271,6 +271,7 @@ class Attempt:
         job["connections"] = self._connections
         job["input_files"] = self._inputs()
         self._shop.kind.prepare(job)
+        self._redactor.add(job.pop("secrets", ()))
         return job
 
     def _inputs(self) -> dict[str, str]:
@@ -307,6 +308,7 @@ class Attempt:
         finally:
             if end is None or end.status is None:
                 kill_orphans(marker)
+            shop.kind.release(job)
         return end
 
     def _watched(self, child: ChildProcess | WarmRun, book: LogBook, uploads: Uploads) -> ChildEnd:
@@ -314,7 +316,8 @@ class Attempt:
             self._on_message(message, book, uploads)
 
         try:
-            supervision = Supervision(child, book, self._caps, on_message, self._shop.clock)
+            shop = self._shop
+            supervision = Supervision(child, book, self._caps, on_message, shop.clock, shop.kind.keep_seconds)
         except BaseException:  # out of descriptors: nobody would watch it
             child.destroy()
             raise

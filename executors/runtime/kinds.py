@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,10 @@ from executors.runtime.settings import SettingsError
 
 def nothing_to_prepare(job: dict[str, Any]) -> None:
     """Most kinds need nothing beyond the job."""
+
+
+def nothing_to_release(job: Mapping[str, Any]) -> None:
+    """Most kinds hold nothing that outlives the child."""
 
 
 def no_connections() -> dict[str, dict[str, Any]]:
@@ -28,13 +32,19 @@ class ExecutorKind:
 
     ``child_module`` is started as ``python -m``; ``capabilities()`` gives name -> support level (``full``, ``partial``,
     ``none``) or facts such as versions; ``prepare(job)`` checks or completes the job before the child starts and raises
-    TaskError to fail the run (job paths: ``bundle_dir``, ``work_dir``).
+    TaskError to fail the run (job paths: ``bundle_dir``, ``work_dir``); what it puts below ``secrets`` is kept out of
+    all texts of the run and does not reach the child under that name.
 
     ``warm``: runs are given to processes that are used again (executors.runtime.warm); only for work that is no code of
     the run's author. ``connections()`` gives the kind's own connections by name, beside those of the file; what they
     hold below names of secrets is kept out of all texts. ``configure()`` reads settings of the kind from the
     environment, before that is scrubbed, and returns the record to use. ``engine_usage`` names what the engine measures
     better than the executor does.
+
+    ``keep_seconds``: for kinds whose child runs the author's code in processes of its own (a kernel, a program). When
+    a cap is passed or the grace of a cancellation is over, these are killed at once, and the child has so long to keep
+    what they left. 0: the child is killed with them. ``release(job)`` ends what a run may have left outside the
+    child's tree; called once the tree is gone, however it went.
     """
 
     kind: str
@@ -45,6 +55,8 @@ class ExecutorKind:
     connections: Callable[[], dict[str, dict[str, Any]]] = no_connections
     configure: Callable[[], ExecutorKind] | None = None
     engine_usage: frozenset[str] = frozenset()
+    keep_seconds: float = 0.0
+    release: Callable[[Mapping[str, Any]], None] = nothing_to_release
 
 
 def known_kinds() -> list[str]:

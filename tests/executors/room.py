@@ -41,12 +41,13 @@ def wait_for(what: str, condition: Callable[[], Any], seconds: float = 30.0) -> 
 
 
 def pack(files: Mapping[str, str]) -> bytes:
-    """A code bundle."""
+    """A code bundle; what begins with ``#!`` may be executed."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w:gz") as tar:
         for name, text in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(text.encode())
+            info.mode = 0o755 if text.startswith("#!") else 0o644
             tar.addfile(info, io.BytesIO(text.encode()))
     return target.getvalue()
 
@@ -226,12 +227,30 @@ class Room:
                 return text
             filters = {**filters, "after": page["next"]}
 
+    def artifacts(self, run_id: str) -> dict[str, bytes]:
+        """Contents of the visible artifacts, by name."""
+        items = self.call("run_artifacts", self.operator, run_id)["items"]
+        keys = {item["name"]: item["object_key"] for item in items if item["state"] == "visible"}
+        client = self.store.client()
+        return {name: client.get_object(Bucket="artifacts", Key=key)["Body"].read() for name, key in keys.items()}
+
     def close(self) -> None:
         for executor in self.executors:
             if executor.process.poll() is None:
                 executor.process.kill()
                 executor.process.wait()
         self.stop_server()
+
+
+def ledger(room: Room, run: Json) -> Json:
+    """The one cap that the executor enforced."""
+    with room.database.connect() as connection:
+        rows = connection.execute(
+            "select to_jsonb(c) from ops.cap_ledger c where run_id = %s and layer = 'watchdog'", [run["run_id"]]
+        ).fetchall()
+    assert len(rows) == 1
+    found: Json = rows[0][0]
+    return found
 
 
 @contextmanager
