@@ -102,6 +102,7 @@ class Warden:
             for pid in alive:
                 send_signal(pid, signal.SIGKILL)
             self.reap()
+        self.reap()  # what died last: nobody else would collect it
 
     def finish(self) -> None:
         self.leftovers = len(descendants(os.getpid()))
