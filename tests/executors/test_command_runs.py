@@ -194,7 +194,6 @@ def test_a_cap_ends_the_whole_tree_at_once_and_what_the_program_left_is_kept(
     control_room: Room, cap: str, limit: int, text: str
 ) -> None:
     executor = start(control_room)
-    files = {"eat.py": EAT}
     run_id = script(
         control_room, text, arguments=["{bundle}/eat.py"], files={"eat.py": EAT}, caps={cap: limit}, retry=ONCE
     )
