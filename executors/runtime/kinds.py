@@ -1,4 +1,7 @@
-"""The kinds of executors: each is a module ``executors.<kind>.executor`` with one frozen record named EXECUTOR."""
+"""The kinds of executors: each is a module ``executors.<kind>.executor`` with one frozen record named EXECUTOR.
+
+A kind that lives elsewhere is named by its module: ``sqlite.executor``.
+"""
 
 from __future__ import annotations
 
@@ -70,13 +73,28 @@ def known_kinds() -> list[str]:
 
 def load_kind(name: str) -> ExecutorKind:
     """The record of one kind. SettingsError, naming the known ones, when there is none."""
+    kind = elsewhere(name) if "." in name else ours(name)
+    return kind.configure() if kind.configure else kind
+
+
+def ours(name: str) -> ExecutorKind:
     known = known_kinds()
     if name not in known:
-        raise SettingsError(f"unknown executor kind {name!r}; known kinds: {', '.join(known)}")
+        raise SettingsError(f"unknown executor kind {name!r}; known kinds: {', '.join(known)}, or a module of your own")
     try:
-        module = importlib.import_module(f"executors.{name}.executor")
+        found: ExecutorKind = importlib.import_module(f"executors.{name}.executor").EXECUTOR
     except ImportError as error:
         text = f"the {name} executor cannot start: {error}; pip install 'lakehouse-control-room[{name}]'"
         raise SettingsError(text) from None
-    kind: ExecutorKind = module.EXECUTOR
-    return kind.configure() if kind.configure else kind
+    return found
+
+
+def elsewhere(module: str) -> ExecutorKind:
+    try:
+        found = getattr(importlib.import_module(module), "EXECUTOR", None)
+    except ImportError as error:
+        text = f"the executor {module} cannot start: {error}; put the folder that holds it on PYTHONPATH"
+        raise SettingsError(text) from None
+    if not isinstance(found, ExecutorKind):
+        raise SettingsError(f"module {module} has no EXECUTOR of class executors.runtime.kinds.ExecutorKind")
+    return found

@@ -64,7 +64,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         prog="control-room-executor",
         description="Executes runs of one kind for a control room. Options can also be set as OPS_ variables.",
     )
-    parser.add_argument("kind", metavar="KIND", help=f"one of: {', '.join(known_kinds())}")
+    parser.add_argument(
+        "kind", metavar="KIND", help=f"one of: {', '.join(known_kinds())}; or a module: sqlite.executor"
+    )
     parser.add_argument("--url", help="URL of the control room (OPS_URL)")
     parser.add_argument("--token-file", help="file that holds the executor's token (OPS_TOKEN_FILE)")
     parser.add_argument("--slots", help="runs executed at a time, 1 unless set (OPS_SLOTS)")
