@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from executors.command.config import DRILL
-from executors.command.container import Container, inspect_arguments, remove_arguments, run_arguments
+from executors.command.container import BUNDLE, WORK, Container, inspect_arguments, remove_arguments, run_arguments
+from executors.command.notes import FILE, Follower
 from executors.command.order import OUTPUTS
 from executors.command.outputs import keep, result_of
 from executors.command.verdict import failure
@@ -42,7 +43,8 @@ def execute(context: Context, order: Mapping[str, Any]) -> Any:
     outputs = context.work_dir / OUTPUTS
     outputs.mkdir(exist_ok=True)
     container = Container(**order["container"]) if order["container"] else None
-    code, stderr, oom = in_container(context, order, container) if container else on_host(context, order)
+    with Follower(context):
+        code, stderr, oom = in_container(context, order, container) if container else on_host(context, order)
     image = container.image if container else None
     error = failure(order["argv"][0], code, order["exit_codes"], stderr, oom=oom, image=image)
     return conclude(context, outputs, code, error)
@@ -76,8 +78,10 @@ def in_container(context: Context, order: Mapping[str, Any], container: Containe
     """The same of a container. It is removed here, and once more by the executor if this process is killed."""
     if not container.user.startswith(f"{os.geteuid()}:"):
         (context.work_dir / OUTPUTS).chmod(0o777)
-    plain = {"CONTROL_ROOM_RUN": context.run_id, "CONTROL_ROOM_OUTPUTS": "/work/outputs", **order["env"]}
-    argv = run_arguments(container, order["argv"], plain, stdin=order["stdin"] is not None)
+        (context.work_dir / FILE).touch()
+        (context.work_dir / FILE).chmod(0o666)
+    env = told(context, WORK, BUNDLE) | order["env"]
+    argv = run_arguments(container, order["argv"], env, stdin=order["stdin"] is not None)
     secrets = {name: order["env"][name] for name in container.secret_names}
     environment = {**os.environ, **container.client_env, **secrets}
     try:
@@ -155,10 +159,14 @@ class Tail:
 def program_environment(context: Context, own: Mapping[str, str]) -> dict[str, str]:
     """This process's, which is scrubbed, without what is for Python here; with the run's folders and what it sets."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(NOT_FOR_PROGRAMS)}
-    told = {"CONTROL_ROOM_RUN": context.run_id, "CONTROL_ROOM_OUTPUTS": str(context.work_dir / OUTPUTS)}
-    if context.bundle_dir:
-        told["CONTROL_ROOM_BUNDLE"] = str(context.bundle_dir)
-    return kept | told | dict(own)
+    return kept | told(context, str(context.work_dir), str(context.bundle_dir)) | dict(own)
+
+
+def told(context: Context, work: str, bundle: str) -> dict[str, str]:
+    """What every program finds in its environment; folders as it sees them."""
+    found = {"CONTROL_ROOM_RUN": context.run_id, "CONTROL_ROOM_EPOCH": str(context.epoch)}
+    found |= {"CONTROL_ROOM_OUTPUTS": f"{work}/{OUTPUTS}", "CONTROL_ROOM_NOTES": f"{work}/{FILE}"}
+    return found | ({"CONTROL_ROOM_BUNDLE": bundle} if context.bundle_dir else {})
 
 
 if __name__ == "__main__":

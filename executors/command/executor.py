@@ -28,7 +28,7 @@ CLIENT_VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_TL
 
 def capabilities() -> dict[str, Any]:
     # A program may change anything that it can reach. A template that says rerun: safe may be run again by itself.
-    return {"progress": "none", "results": ["result.json"], "writes": {"engine": "at_least_once"}}
+    return {"progress": "notes.jsonl", "results": ["result.json"], "writes": {"engine": "at_least_once"}}
 
 
 def configured() -> ExecutorKind:

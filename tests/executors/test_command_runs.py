@@ -82,6 +82,25 @@ def test_logs_are_live(control_room: Room) -> None:
     assert control_room.ended(run_id)["state"] == "succeeded"
 
 
+def test_progress_and_metrics_are_told_by_lines_of_a_file(control_room: Room) -> None:
+    start(control_room)
+    text = (
+        'echo \'{"current": 3, "total": 12, "unit": "files", "message": "copying"}\' >> "$CONTROL_ROOM_NOTES"; '
+        'echo \'{"metric": "rows", "value": 4711}\' >> notes.jsonl; echo nonsense >> notes.jsonl; '
+        'echo \'{"fraction": "x"}\' >> notes.jsonl; '
+        'while [ ! -e go ]; do sleep 0.1; done; echo \'{"metric": "rows", "value": 5000}\' >> notes.jsonl'
+    )
+    run_id = script(control_room, text)
+    run = wait_for("progress", lambda: (r := control_room.run(run_id))["progress"] and r)
+    assert (run["progress"]["fraction"], run["progress"]["message"]) == (0.25, "copying")
+    assert run["attempts"][0]["metrics"] == {"rows": 4711}
+    (folder,) = (control_room.executors[0].work_dir / "command-0" / "runs").iterdir()
+    (folder / "work" / "go").touch()
+    run = control_room.ended(run_id)
+    assert (run["state"], run["attempts"][0]["metrics"]) == ("succeeded", {"rows": 5000})
+    assert "'nonsense' is neither progress nor a metric" in control_room.logged(run_id, "system")
+
+
 def test_exit_codes_that_are_expected_are_success(control_room: Room) -> None:
     start(control_room)
     run = control_room.ended(script(control_room, "exit 24", config={"exit_codes": [0, 24]}))

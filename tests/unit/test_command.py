@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from executors.command.allow import AllowList
 from executors.command.config import parse_config
 from executors.command.container import Container, inspect_arguments, remove_arguments, run_arguments
+from executors.command.notes import note_of
 from executors.command.order import place
 from executors.command.placeholders import Values
 from executors.command.settings import CommandSettings
@@ -119,6 +120,29 @@ def test_an_exit_is_told_by_class_code_and_words(
     assert error is not None
     assert (error.failure_class, error.code) == expected[:2]
     assert expected[2] in error.message
+
+
+@pytest.mark.parametrize(
+    ("line", "good"),
+    [
+        ('{"fraction": 0.5}', True),
+        ('{"current": 1, "total": 2, "unit": "files", "message": "x"}', True),
+        ('{"metric": "m", "value": 1}', True),
+        ('{"metric": "", "value": 1}', False),
+        ('{"metric": "m", "value": "1"}', False),
+        ('{"metric": "m", "value": true}', False),
+        ('{"metric": "m", "value": NaN}', False),
+        ('{"metric": "m"}', False),
+        ('{"fraction": "0.5"}', False),
+        ('{"other": 1}', False),
+        ("{}", False),
+        ("[]", False),
+        ("{", False),
+        ("[" * 100_000, False),
+    ],
+)
+def test_a_line_is_a_note_or_it_is_none(line: str, good: bool) -> None:
+    assert (note_of(line.encode()) is not None) is good
 
 
 CONTAINER = Container(
