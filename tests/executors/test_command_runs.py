@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 
+from control_room.api.template_spec import template_issues
 from tests.executors.child_harness import run_child
 from tests.executors.room import ROOT, Executor, Json, Room, ledger, wait_for
 
@@ -319,3 +322,16 @@ def test_more_files_than_a_run_may_have_are_named_and_the_first_are_kept(tmp_pat
     run = run_child("command", {"run_id": "r", "epoch": 1, "work_dir": str(tmp_path / "work"), "command": order})
     assert (run.error["class"], run.error["code"]) == ("user", "too_many_outputs")
     assert len(run.artifacts) == 1000
+
+
+def test_the_template_of_the_how_to_runs_as_the_page_says(control_room: Room) -> None:
+    page = (ROOT / "spec" / "docs" / "how-to" / "run-a-command.md").read_text("utf-8")
+    (text,) = re.findall(r"^```yaml\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    template = {name: value for name, value in yaml.safe_load(text).items() if name != "name"}
+    assert template_issues({"name": "x", **template}, {}) == []
+    (allow,) = re.findall(r"OPS_COMMAND_ALLOW=(\S+) control-room", page)
+    start(control_room, allow)
+    files = {"words.txt": "a 3\nb 1\nc 2\n"}
+    run_id = control_room.submit(files, None, params={"column": 2}, **template)  # type: ignore[arg-type]
+    assert control_room.ended(run_id)["state"] == "succeeded"
+    assert control_room.artifacts(run_id) == {"sorted.txt": b"b 1\nc 2\na 3\n"}
