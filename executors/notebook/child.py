@@ -17,7 +17,7 @@ from typing import Any
 
 from executors.notebook.kernel import MESSAGES
 from executors.runtime.child import Cancelled, Context, run_child
-from executors.runtime.failures import TaskError
+from executors.runtime.failures import DISK_FULL_ERRNOS, FULL_ERRNOS, NETWORK_ERRNOS, NETWORK_WORDS, TaskError
 from executors.runtime.text import Redactor, secrets_in, spellings
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -25,6 +25,7 @@ OWN_ERROR = re.compile(r"^(user|external|internal|resources)/(\w+): (.*)$", re.D
 NETWORK_ERRORS = frozenset(
     {
         "BrokenPipeError",
+        "ClientError",
         "ConnectError",
         "ConnectTimeout",
         "ConnectionAbortedError",
@@ -34,8 +35,12 @@ NETWORK_ERRORS = frozenset(
         "EndpointConnectionError",
         "ReadTimeout",
         "gaierror",
+        "NoCredentialsError",
     }
 )
+# By which stores out of reach are told, with the reason in the text.
+STORE_ERRORS = frozenset({"OSError", "RuntimeError", "DeltaError"})
+ERRNO = re.compile(r"^\[Errno (\d+)\]")
 NOTEBOOK_MEDIA_TYPE = "application/x-ipynb+json"
 
 
@@ -186,16 +191,28 @@ def describe_failure(error: Any, file: str, cell: int) -> TaskError:
     if not hasattr(error, "ename"):
         failure_class, code, why = describe_death(error.exit_code)
         return TaskError(failure_class, code, f"cell {cell}: {why}", trace=why, position=position)
-    failure_class, code, message = "user", snake(error.ename), f"{error.ename}: {error.evalue}"
-    if error.ename == "MemoryError":
-        failure_class, code = "resources", "out_of_memory"
-    elif error.ename in NETWORK_ERRORS:
-        failure_class, code = "external", "connection_failed"
-    elif (own := OWN_ERROR.match(error.evalue)) and error.ename == "ControlRoomError":
+    failure_class, code = classify_name(error.ename, error.evalue)
+    message = f"{error.ename}: {error.evalue}"
+    if (own := OWN_ERROR.match(error.evalue)) and error.ename == "ControlRoomError":
         failure_class, code, message = own.groups()
     return TaskError(
         failure_class, code, f"cell {cell}: {plain(message)}", trace=plain(error.traceback), position=position
     )
+
+
+def classify_name(ename: str, evalue: str) -> tuple[str, str]:
+    """(class, code) of an exception of which the kernel tells no more than its name and its text."""
+    found = ERRNO.match(evalue)
+    number = int(found.group(1)) if found else 0
+    if ename == "MemoryError":
+        return "resources", "out_of_memory"
+    if number in FULL_ERRNOS:
+        return "resources", "disk_full" if number in DISK_FULL_ERRNOS else "system_limit"
+    if ename in NETWORK_ERRORS or number in NETWORK_ERRNOS:
+        return "external", "connection_failed"
+    if ename in STORE_ERRORS and any(word in evalue.lower() for word in NETWORK_WORDS):
+        return "external", "connection_failed"
+    return "user", snake(ename)
 
 
 def describe_death(exit_code: int | None) -> tuple[str, str, str]:
