@@ -43,6 +43,8 @@ def execute(context: Context, order: Mapping[str, Any]) -> Any:
     outputs = context.work_dir / OUTPUTS
     outputs.mkdir(exist_ok=True)
     container = Container(**order["container"]) if order["container"] else None
+    if context.is_cancelled():
+        raise Cancelled("the run was stopped before its program started")
     with Follower(context):
         code, stderr, oom = in_container(context, order, container) if container else on_host(context, order)
     image = container.image if container else None

@@ -41,8 +41,9 @@ class Container:
         return asdict(self)
 
 
-def container_name(run_id: str, epoch: int) -> str:
-    return f"control-room-{run_id}-{epoch}"
+def container_name(attempt: str) -> str:
+    """attempt: ``<run id>-<epoch>``."""
+    return f"control-room-{attempt}"
 
 
 def run_arguments(container: Container, argv: Sequence[str], env: Mapping[str, str], *, stdin: bool) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from executors.command.allow import AllowList
 from executors.command.config import DRILL
-from executors.command.container import remove_arguments
+from executors.command.container import container_name, remove_arguments
 from executors.command.order import place
 from executors.command.settings import CommandSettings
 from executors.runtime.kinds import ExecutorKind
@@ -49,16 +49,24 @@ def configured() -> ExecutorKind:
         if job.get("entrypoint") != DRILL:
             place(job, allow, settings, client_env)
 
-    return replace(EXECUTOR, capabilities=known, prepare=prepare)
+    def recover(attempts: Sequence[str]) -> None:
+        for attempt in attempts if settings.containers else ():
+            remove(str(settings.containers), container_name(attempt), client_env)
+
+    return replace(EXECUTOR, capabilities=known, prepare=prepare, recover=recover)
 
 
 def release(job: Mapping[str, Any]) -> None:
-    """Kill the run's container, whole and by its name: the client that waited for it may have been killed."""
+    """Kill the run's container: the client that waited for it may have been killed."""
     if container := (job.get("command") or {}).get("container"):
-        argv = remove_arguments(container["client"], container["name"])
-        with suppress(OSError, subprocess.TimeoutExpired):
-            environment = {**os.environ, **container["client_env"]}
-            subprocess.run(argv, env=environment, capture_output=True, timeout=REMOVE_SECONDS)
+        remove(container["client"], container["name"], container["client_env"])
+
+
+def remove(client: str, name: str, client_env: Mapping[str, str]) -> None:
+    """Kill a container whole, by its name, if there is one."""
+    with suppress(OSError, subprocess.TimeoutExpired):
+        environment = {**os.environ, **client_env}
+        subprocess.run(remove_arguments(client, name), env=environment, capture_output=True, timeout=REMOVE_SECONDS)
 
 
 EXECUTOR = ExecutorKind(

@@ -96,7 +96,7 @@ def container_of(
     return Container(
         client=str(settings.containers),
         client_env=dict(client_env),
-        name=container_name(job["run_id"], job["epoch"]),
+        name=container_name(f"{job['run_id']}-{job['epoch']}"),
         image=str(config.image),
         network=settings.network,
         cpus=min(config.cpus or settings.cpus, settings.cpus),

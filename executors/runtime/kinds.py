@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,10 @@ def nothing_to_prepare(job: dict[str, Any]) -> None:
 
 def nothing_to_release(job: Mapping[str, Any]) -> None:
     """Most kinds hold nothing that outlives the child."""
+
+
+def nothing_to_recover(attempts: Sequence[str]) -> None:
+    """So do most kinds here."""
 
 
 def no_connections() -> dict[str, dict[str, Any]]:
@@ -47,7 +51,8 @@ class ExecutorKind:
     ``keep_seconds``: for kinds whose child runs the author's code in processes of its own (a kernel, a program). When
     a cap is passed or the grace of a cancellation is over, these are killed at once, and the child has so long to keep
     what they left. 0: the child is killed with them. ``release(job)`` ends what a run may have left outside the
-    child's tree; called once the tree is gone, however it went.
+    child's tree; called once the tree is gone, however it went. ``recover(attempts)`` does the same for attempts of an
+    executor that was killed, before this one claims; each is named ``<run id>-<epoch>``.
     """
 
     kind: str
@@ -60,6 +65,7 @@ class ExecutorKind:
     engine_usage: frozenset[str] = frozenset()
     keep_seconds: float = 0.0
     release: Callable[[Mapping[str, Any]], None] = nothing_to_release
+    recover: Callable[[Sequence[str]], None] = nothing_to_recover
 
 
 def known_kinds() -> list[str]:

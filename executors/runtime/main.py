@@ -111,6 +111,7 @@ def make_worker(kind: ExecutorKind, settings: ExecutorSettings, token: str, jour
     """Wire the parts together."""
     work_dir = (settings.work_dir or default_work_dir(kind.kind)).resolve()
     folder = own_folder(work_dir, kind.kind)
+    kind.recover(sorted(path.name for path in made(folder / "runs").iterdir()))
     client, heartbeat_client = (make_client(settings.url, token, journal) for _ in range(2))
     connections = Connections(settings.connections_file)
     bundles = BundleStore(work_dir / "bundles", client)

@@ -293,7 +293,7 @@ class Supervision:
             caps.check_logs(self._book.observed, now),
             caps.check_memory(memory, now),
         ):
-            if breach and self._life_ended is None:
+            if breach and self._life_ended is None and self._spared_at is None:
                 self._breached(breach)
         if self._spared_at is not None and caps.check_memory(memory, now) and now - self._spared_at > SPARED_SECONDS:
             self._kill_at = now  # it is the child itself that holds the memory

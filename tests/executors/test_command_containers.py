@@ -6,6 +6,7 @@ import io
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tarfile
 from pathlib import Path
@@ -154,3 +155,13 @@ def test_an_executor_that_stops_takes_its_containers_along(control_room: Room) -
     wait_for("the program", lambda: "up" in control_room.logged(run_id))
     executor.stop()
     assert containers(control_room, run_id) == []
+
+
+def test_an_executor_that_was_killed_leaves_its_containers_to_the_next_one_on_its_folder(control_room: Room) -> None:
+    executor = start(control_room)
+    run_id = script(control_room, DEAF)
+    wait_for("the program", lambda: "up" in control_room.logged(run_id))
+    executor.stop(signal.SIGKILL)
+    assert len(containers(control_room, run_id)) == 1
+    start(control_room, work_dir=str(executor.work_dir), queues="another")
+    wait_for("its end", lambda: not containers(control_room, run_id))
