@@ -177,8 +177,8 @@ class Room:
     # Runs -----------------------------------------------------------------------------------------------------
 
     def submit(self, files: Mapping[str, str], entrypoint: str = "task:main", **spec: Any) -> str:
-        """A template of its own with this bundle, and one run of it; params are ``params``."""
-        params = spec.pop("params", {})
+        """A template of its own with this bundle, and one run of it; ``params`` and ``depends_on`` are the run's."""
+        submitted = {"params": {}} | {name: spec.pop(name) for name in ("params", "depends_on") if name in spec}
         bundle = pack(files)
         sha256 = hashlib.sha256(bundle).hexdigest()
         key = self.call("put_bundle", self.operator, {"sha256": sha256, "size": len(bundle)})["object_key"]
@@ -189,7 +189,7 @@ class Room:
         template |= {"bundle": {"sha256": sha256, "size": len(bundle)}, "lease_seconds": 6}
         template |= {"retry": {"backoff_seconds": 0.1, "backoff_max_seconds": 0.2, "max_attempts": 3}, **spec}
         self.call("put_template", self.operator, name, template)
-        return str(self.call("submit_run", self.operator, {"template": name, "params": params})["run_id"])
+        return str(self.call("submit_run", self.operator, {"template": name, **submitted})["run_id"])
 
     def run(self, run_id: str) -> Json:
         found: Json = self.call("get_run", self.operator, run_id)

@@ -19,7 +19,9 @@ from tests.executors.room import ROOT, Executor, Json, Room, ledger, wait_for
 
 SHELL = "/bin/sh"
 SECRET = "hunter2&<correct> horse"
-EAT = "import time\nheld = bytearray(b'x') * 400_000_000\ntime.sleep(600)\n"
+# Deaf, so that only its death frees the memory.
+DEAF = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+EAT = DEAF + "held = bytearray(b'x') * 400_000_000\ntime.sleep(600)\n"
 ONCE: Json = {"max_attempts": 1}
 
 
@@ -72,6 +74,16 @@ def test_a_program_of_the_bundle_runs_on_its_files(control_room: Room) -> None:
     first = control_room.ended(submit(control_room, ["bin/tool", "{bundle}/word.txt"], files))
     assert (first["state"], first["result"]) == ("succeeded", {"exit_code": 0}), first["error"]
     assert control_room.logged(first["run_id"]) == "INNER\n"
+
+
+def test_a_file_of_another_run_is_an_argument(control_room: Room) -> None:
+    start(control_room)
+    first = script(control_room, "echo from the first > outputs/words.txt")
+    needs = [{"run": first, "inputs": {"words": "words.txt"}}]
+    inputs = [{"name": "words", "kind": "artifact"}]
+    second = script(control_room, 'cat "$1"', arguments=["{inputs.words}"], inputs=inputs, depends_on=needs)
+    run = control_room.ended(second)
+    assert (run["state"], control_room.logged(second)) == ("succeeded", "from the first\n"), run["error"]
 
 
 def test_logs_are_live(control_room: Room) -> None:
