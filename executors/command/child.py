@@ -19,8 +19,10 @@ from executors.runtime.child import Cancelled, Context, run_child
 from executors.runtime.failures import TaskError
 from executors.runtime.memory import oom_kills
 from executors.runtime.result import as_result
+from executors.runtime.text import Redactor, spellings
 
-TAIL_BYTES = 8192
+TAIL_BYTES = 64 * 1024
+SHOWN_CHARACTERS = 8192
 READ_BYTES = 64 * 1024
 # For what is still in the pipe when the program has ended; a process that it left behind may hold it open.
 DRAIN_SECONDS = 1.0
@@ -47,9 +49,17 @@ def execute(context: Context, order: Mapping[str, Any]) -> Any:
         raise Cancelled("the run was stopped before its program started")
     with Follower(context):
         code, stderr, oom = in_container(context, order, container) if container else on_host(context, order)
+    stderr = without_secrets(stderr, order)
     image = container.image if container else None
     error = failure(order["argv"][0], code, order["exit_codes"], stderr, oom=oom, image=image)
     return conclude(context, outputs, code, error)
+
+
+def without_secrets(stderr: str, order: Mapping[str, Any]) -> str:
+    """The end of an output as an error may show it. Where it was cut, half of a secret may stand."""
+    secrets = {spelling for name in order["secret_names"] for spelling in spellings(order["env"][name])}
+    start = max(map(len, secrets), default=0) if len(stderr.encode()) >= TAIL_BYTES else 0
+    return Redactor(secrets).text(stderr)[start:][-SHOWN_CHARACTERS:]
 
 
 def conclude(context: Context, outputs: Path, code: int, error: TaskError | None) -> Any:
@@ -84,7 +94,7 @@ def in_container(context: Context, order: Mapping[str, Any], container: Containe
         (context.work_dir / FILE).chmod(0o666)
     env = told(context, WORK, BUNDLE) | order["env"]
     argv = run_arguments(container, order["argv"], env, stdin=order["stdin"] is not None)
-    secrets = {name: order["env"][name] for name in container.secret_names}
+    secrets = {name: order["env"][name] for name in order["secret_names"]}
     environment = {**os.environ, **container.client_env, **secrets}
     try:
         code, stderr = run(argv[0], argv, environment, context.work_dir, order["stdin"])

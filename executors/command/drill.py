@@ -18,7 +18,14 @@ PROGRAM = Path(__file__).with_name("drill_program.py")
 def drill(context: Context) -> Any:
     """Do what the params ask for."""
     argv = [sys.executable, "-I", "-S", str(PROGRAM)]
-    order: dict[str, Any] = {"program": argv[0], "argv": argv, "env": {}, "exit_codes": [0], "container": None}
+    order: dict[str, Any] = {
+        "program": argv[0],
+        "argv": argv,
+        "env": {},
+        "secret_names": [],
+        "exit_codes": [0],
+        "container": None,
+    }
     try:
         return execute(context, {**order, "stdin": json.dumps(context.params)})
     except TaskError as error:

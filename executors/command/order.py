@@ -27,25 +27,27 @@ def place(job: Json, allow: AllowList, settings: CommandSettings, client_env: Ma
     """
     config = parse_config(job)
     env, secret_names = variables(config, job)
-    container = None
-    if config.image:
-        container = container_of(job, config, allow, settings, client_env, secret_names)
-        program = config.argv[0]
-    else:
-        if not allow.bundle:
-            check_steering(config)
-        program = allow.resolve(config.argv[0], folder(job, "bundle_dir"))
+    container = container_of(job, config, allow, settings, client_env, secret_names) if config.image else None
+    program = config.argv[0] if container else host_program(job, config, allow)
     values = values_of(job, inside=container is not None)
     job["command"] = {
         "program": program,
         "argv": [config.argv[0], *(values.fill(a, f"argument {n}") for n, a in enumerate(config.argv[1:], 1))],
         "env": {n: v if n in secret_names else values.fill(v, f"env.{n}") for n, v in env.items()},
+        "secret_names": sorted(secret_names),
         "stdin": None if config.stdin is None else values.fill(config.stdin, "stdin"),
         "exit_codes": sorted(config.exit_codes),
         "container": container.as_json() if container else None,
     }
     job["secrets"] = sorted({spelling for name in secret_names for spelling in spellings(env[name])})
     job["connections"] = {}
+
+
+def host_program(job: Mapping[str, Any], config: CommandConfig, allow: AllowList) -> str:
+    """The path to execute on the host; TaskError when it is not allowed."""
+    if not allow.bundle:
+        check_steering(config)
+    return allow.resolve(config.argv[0], folder(job, "bundle_dir"))
 
 
 def variables(config: CommandConfig, job: Mapping[str, Any]) -> tuple[dict[str, str], set[str]]:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def silence() -> str:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def image() -> None:
+def image() -> Iterator[None]:
     """This machine's own programs as an image: no registry is asked."""
     if why := silence():
         pytest.skip(f"no Docker Engine answers: {why}")
@@ -46,6 +47,8 @@ def image() -> None:
         for path in sorted(files_of(PROGRAMS)):
             tar.add(Path(path).resolve(), path)
     docker("import", "-", IMAGE, data=archive.getvalue())
+    yield
+    docker("rmi", "--force", IMAGE)
 
 
 def files_of(programs: tuple[str, ...]) -> set[str]:

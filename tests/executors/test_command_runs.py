@@ -278,6 +278,19 @@ def test_a_secret_reaches_the_program_and_no_log_event_result_or_error(control_r
     assert "hunter2" not in log
 
 
+@pytest.mark.parametrize("lines", [1, 3000], ids=["short", "longer-than-what-is-held"])
+def test_an_error_shows_no_half_of_a_secret_of_many_lines(control_room: Room, lines: int) -> None:
+    key = "-----BEGIN KEY-----\n" + "\n".join(f"half-of-it-{number}" for number in range(8)) + "\n-----END KEY-----"
+    control_room._write("connections.json", json.dumps({"partner": {"pem": key}}))
+    start(control_room)
+    text = f'i=0; while [ $i -lt {lines} ]; do i=$((i+1)); echo "$KEY" >&2; done; exit 3'
+    config = {"env": {"KEY": {"secret": "partner.pem"}}}
+    run = control_room.ended(script(control_room, text, config=config, connections=["partner"]))
+    assert "***" in run["error"]["message"]
+    assert "half-of-it" not in json.dumps(run["error"])
+    assert "half-of-it" not in control_room.logged(run["run_id"], "stderr")
+
+
 def test_a_program_sees_neither_the_executors_settings_nor_its_python(control_room: Room) -> None:
     start(control_room)
     run_id = script(control_room, "env; cat /proc/$PPID/environ; ls $CONTROL_ROOM_OUTPUTS")
@@ -329,7 +342,8 @@ def test_where_the_bundle_is_not_allowed_neither_its_programs_nor_its_libraries_
 
 def test_more_files_than_a_run_may_have_are_named_and_the_first_are_kept(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", "for i in range(1001): open(f'outputs/{i:04}', 'w').close()"]
-    order = {"program": argv[0], "argv": argv, "env": {}, "stdin": None, "exit_codes": [0], "container": None}
+    order: Json = {"program": argv[0], "argv": argv, "env": {}, "secret_names": [], "stdin": None, "exit_codes": [0]}
+    order["container"] = None
     (tmp_path / "work").mkdir()
     run = run_child("command", {"run_id": "r", "epoch": 1, "work_dir": str(tmp_path / "work"), "command": order})
     assert (run.error["class"], run.error["code"]) == ("user", "too_many_outputs")
