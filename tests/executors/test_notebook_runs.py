@@ -45,7 +45,7 @@ def assert_kept(room: Room, run_id: str, marked: str, printed: str) -> None:
 @pytest.mark.parametrize(
     ("cap", "limit", "cell", "printed"),
     [
-        pytest.param("wall_seconds", 20, SLEEP, "it sleeps", id="wall"),
+        pytest.param("wall_seconds", 30, SLEEP, "it sleeps", id="wall"),
         pytest.param("memory_bytes", 600_000_000, EAT, "it eats", id="memory"),
         pytest.param("memory_bytes", 600_000_000, EAT_AS_DAEMON, "it hides", id="memory-of-a-daemon"),
         pytest.param("log_bytes", 200_000, TALK, "it talks", id="log"),
