@@ -1,19 +1,21 @@
-"""What a template asks of its engine: caps that its kind enforces, and the config of SQL kinds. Pure."""
+"""What a template asks of its engine: caps that its kind enforces, the config of SQL kinds and commands. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from control_room.api.issues import Issue, pointer
+from control_room.api.issues import Issue, pointer, walk
 from control_room.api.names import did_you_mean
-from control_room.api.params import is_open, known_params
+from control_room.api.params import PLACEHOLDER, is_open, known_params
 
 Spec = Mapping[str, Any]
 # Caps that only some kinds enforce: one that is set and that nobody enforces would be a promise that is not kept.
 ENGINE_CAPS = dict.fromkeys(("cpu_seconds", "scanned_bytes", "written_bytes", "rows_out"), ("trino",))
 TEXT, TRUTH = (str, "a text"), (bool, "true or false")
+LIST, NUMBER = (list, "a list"), (int | float, "a number")
 OBJECT, WHOLE = (dict, "an object"), (int, "a whole number")
+NUMBERS = (WHOLE, NUMBER)
 # What the config of each SQL kind may hold.
 SQL_KEYS: Mapping[str, Mapping[str, tuple[type, str]]] = {
     "duckdb": {"sql": TEXT, "publish": OBJECT, "threads": WHOLE, "parquet": TRUTH},
@@ -24,11 +26,16 @@ SQL_KEYS: Mapping[str, Mapping[str, tuple[type, str]]] = {
         "parameters": (list, "a list of names of parameters"),
     },
 }
+COMMAND_KEYS: Mapping[str, tuple[Any, str]] = {
+    **{"argv": LIST, "env": OBJECT, "exit_codes": LIST, "cpus": NUMBER},
+    **dict.fromkeys(("stdin", "image"), TEXT),
+}
 
 
 def engine_issues(spec: Spec) -> list[Issue]:
     """All that is wrong with caps and config for the kind."""
-    return [*_cap_issues(spec), *(_sql_issues(spec) if spec["kind"] in SQL_KEYS else ())]
+    of_kind = _command_issues if spec["kind"] == "command" else _sql_issues if spec["kind"] in SQL_KEYS else None
+    return [*_cap_issues(spec), *(of_kind(spec) if of_kind else ())]
 
 
 def _cap_issues(spec: Spec) -> Iterator[Issue]:
@@ -48,13 +55,44 @@ def _sql_issues(spec: Spec) -> Iterator[Issue]:
     if config.get("connection") and config["connection"] not in spec.get("connections", []):
         message = f"{config['connection']!r} is not among the template's connections"
         yield Issue(pointer("config", "connection"), message)
+    yield from _key_issues(config, keys)
+    yield from _param_issues(spec, config)
+    yield from _publish_issues(spec, config)
+
+
+def _key_issues(config: Mapping[str, Any], keys: Mapping[str, tuple[Any, str]]) -> Iterator[Issue]:
     for key, value in config.items():
         if key not in keys:
             yield Issue(pointer("config", key), f"is unknown{did_you_mean(key, keys)}")
-        elif not isinstance(value, keys[key][0]) or value == "" or (isinstance(value, bool) and keys[key] is WHOLE):
+        elif not isinstance(value, keys[key][0]) or value == "" or (isinstance(value, bool) and keys[key] in NUMBERS):
             yield Issue(pointer("config", key), f"must be {keys[key][1]}")
-    yield from _param_issues(spec, config)
-    yield from _publish_issues(spec, config)
+
+
+def _command_issues(spec: Spec) -> Iterator[Issue]:
+    """A program, by name, and values that the template takes. What may be started is the executor's to say."""
+    config: Mapping[str, Any] = spec.get("config", {})
+    argv = config.get("argv")
+    if spec.get("entrypoint"):
+        yield Issue(pointer("entrypoint"), "is not for a command; the program is the first of config.argv")
+    if spec.get("outputs"):
+        yield Issue(pointer("outputs"), "is not for a command: it publishes no tables, its files are artifacts")
+    if "argv" not in config or argv == []:
+        yield Issue(pointer("config", "argv"), "is required: the program, then its arguments")
+    yield from _key_issues(config, COMMAND_KEYS)
+    for index, each in enumerate(argv if isinstance(argv, list) else ()):
+        if not isinstance(each, str) or (index == 0 and (not each or "{" in each)):
+            message = "must be a text" if index or not isinstance(each, str) else "must name the program itself"
+            yield Issue(pointer("config", "argv", index), message)
+    yield from _placeholder_issues(spec, config)
+
+
+def _placeholder_issues(spec: Spec, config: Mapping[str, Any]) -> Iterator[Issue]:
+    schema = spec.get("params_schema", {})
+    known = known_params(schema)
+    for path, text in walk({key: config.get(key) for key in ("argv", "env", "stdin")}, ("config",)):
+        for name in PLACEHOLDER.findall(text) if isinstance(text, str) else ():
+            if name not in known and not is_open(schema):
+                yield Issue(pointer(*path), f"{name!r} is no parameter of this template{did_you_mean(name, known)}")
 
 
 def _param_issues(spec: Spec, config: Mapping[str, Any]) -> Iterator[Issue]:

@@ -16,27 +16,28 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
+from executors.notebook.document import stamp
 from executors.notebook.kernel_main import JOB_VARIABLE
 
 KERNEL_NAME = "control-room"
 STARTUP_SECONDS = 120
-Progress = Callable[[int, int, Any], None]
+Progress = Callable[[int, int, int], None]  # cells done, cells in all, index of the next one
 
 
 class KernelDiedError(Exception):
-    """The kernel ended in a cell. ``cell``: index; ``exit_code``: as subprocess has it (negative: signal), or None."""
+    """The kernel ended in a cell. ``exit_code``: as subprocess has it (negative: signal), or None."""
 
-    def __init__(self, cell: int, exit_code: int | None) -> None:
-        super().__init__(f"the kernel died in cell {cell}")
-        self.cell, self.exit_code = cell, exit_code
+    def __init__(self, exit_code: int | None) -> None:
+        super().__init__("the kernel died")
+        self.exit_code = exit_code
 
 
 class CellFailedError(Exception):
-    """A cell raised. ``cell``: index; ``ename``, ``evalue``, ``traceback`` (text) as the kernel gave them."""
+    """A cell raised. ``ename``, ``evalue``, ``traceback`` (text) as the kernel gave them."""
 
-    def __init__(self, cell: int, ename: str, evalue: str, traceback: str) -> None:
-        super().__init__(f"cell {cell}: {ename}: {evalue}")
-        self.cell, self.ename, self.evalue, self.traceback = cell, ename, evalue, traceback
+    def __init__(self, ename: str, evalue: str, traceback: str) -> None:
+        super().__init__(f"{ename}: {evalue}")
+        self.ename, self.evalue, self.traceback = ename, evalue, traceback
 
 
 class LiveClient(NotebookClient):  # type: ignore[misc]  # nbclient's types are not followed
@@ -51,25 +52,32 @@ class LiveClient(NotebookClient):  # type: ignore[misc]  # nbclient's types are 
 
 
 class Execution:
-    """One execution of a notebook, in place. ``cells``: ``{"index", "seconds", "status"}`` of each cell that ran."""
+    """One execution of a notebook, in place.
+
+    ``cells``: ``{"cell", "seconds", "status"}`` of each that ran. Cells are counted as the page shows them, ``In [1]``
+    is cell 1: those with code, the injected one included. ``index``: where in the notebook the one at work stands.
+    """
 
     def __init__(self, notebook: Any, job: Mapping[str, Any], folder: Path) -> None:
         self._notebook, self._job, self._folder = notebook, job, folder
         self._private = Path(job["work_dir"]) / ".jupyter"
         self._manager: Any = None
         self.cells: list[dict[str, Any]] = []
+        self.code = code_cells(notebook)
+        self.index: int | None = None
 
     def run(self, progress: Progress) -> None:
         """Execute every code cell; raises CellFailedError or KernelDiedError, with outputs so far in the notebook."""
         self._private.mkdir(mode=0o700, exist_ok=True)
         self._manager = self._new_manager()
         client = LiveClient(self._notebook, km=self._manager, timeout=None, startup_timeout=STARTUP_SECONDS)
-        code = [index for index, cell in enumerate(self._notebook.cells) if cell.cell_type == "code" and cell.source]
+        for index in self.code:
+            stamp(self._notebook.cells[index], "pending")
         try:
             client.start_new_kernel(cwd=str(self._folder), env=self._environment())
             client.start_new_kernel_client()
-            for done, index in enumerate(code):
-                progress(done, len(code), self._notebook.cells[index])
+            for done, index in enumerate(self.code):
+                progress(done, len(self.code), index)
                 self._run_cell(client, index)
         finally:
             self.stop()
@@ -81,19 +89,21 @@ class Execution:
             kill_kernel(self._manager)
 
     def _run_cell(self, client: Any, index: int) -> None:
-        started = time.monotonic()
-        status = "failed"
+        started, status = time.monotonic(), "failed"
+        self.index, cell = index, self._notebook.cells[index]
         try:
-            client.execute_cell(self._notebook.cells[index], index)
+            client.execute_cell(cell, index)
             status = "ok"
         except CellExecutionError as error:
-            text = "\n".join(traceback_of(self._notebook.cells[index])) or error.traceback
-            raise CellFailedError(index, error.ename, error.evalue, text) from None
+            text = "\n".join(traceback_of(cell)) or error.traceback
+            raise CellFailedError(error.ename, error.evalue, text) from None
         except DeadKernelError:
-            raise KernelDiedError(index, exit_code(self._manager)) from None
+            raise KernelDiedError(exit_code(self._manager)) from None
         finally:
             seconds = round(time.monotonic() - started, 3)
-            self.cells.append({"index": index, "seconds": seconds, "status": status})
+            self.cells.append({"cell": len(self.cells) + 1, "seconds": seconds, "status": status})
+            stamp(cell, "completed" if status == "ok" else "failed", seconds)
+        self.index = None
 
     def _new_manager(self) -> Any:
         spec = self._private / "kernels" / KERNEL_NAME
@@ -123,6 +133,11 @@ class Execution:
         folders = {name: str(self._private / name.lower()) for name in names}
         inline = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         return dict(os.environ) | folders | inline | {JOB_VARIABLE: str(path)}
+
+
+def code_cells(notebook: Any) -> list[int]:
+    """Where the cells stand that are executed."""
+    return [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source]
 
 
 def process_of(manager: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,13 @@ import nbformat
 from papermill.parameterize import parameterize_notebook
 
 from executors.runtime.failures import TaskError
+from executors.runtime.text import Redactor
 
 FAILED_TAG = "failed"
+# papermill's own, so that it removes our notes when it executes such a notebook again.
+MARKER_TAG = "papermill-error-cell-tag"
+HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+TITLE_CHARACTERS = 80
 
 
 def notebook_path(bundle_dir: Path | None, entrypoint: str) -> Path:
@@ -51,13 +57,42 @@ def with_parameters(notebook: Any, params: Mapping[str, Any]) -> Any:
     )
 
 
-def mark_failure(notebook: Any, index: int, text: str) -> None:
-    """Tag the failing cell, and put a note with a link to it on top."""
-    cell = notebook.cells[index]
-    cell.metadata["tags"] = [*cell.metadata.tags, FAILED_TAG]
-    anchor = nbformat.v4.new_markdown_cell(
-        f'<div id="failed-cell"></div>\n\n**The run failed in the cell below:** {text}'
-    )
-    note = nbformat.v4.new_markdown_cell(f"**This run failed.** {text} ([go to the cell](#failed-cell))")
-    notebook.cells[index:index] = [anchor]
-    notebook.cells.insert(0, note)
+def title_of(notebook: Any, index: int) -> str:
+    """What people call a cell: the last heading of the text right above it, else its own first line."""
+    above = notebook.cells[index - 1] if index else None
+    headings = HEADING.findall(above.source) if above is not None and above.cell_type == "markdown" else []
+    lines = (line.strip() for line in notebook.cells[index].source.splitlines())
+    title = headings[-1] if headings else next((line for line in lines if line), "")
+    return str(title)[:TITLE_CHARACTERS]
+
+
+def stamp(cell: Any, status: str, seconds: float | None = None) -> None:
+    """Note in a cell's metadata, as papermill does, how it went: pending, completed or failed."""
+    found = {"status": status, "exception": None if status == "pending" else status == "failed", "duration": seconds}
+    cell.metadata["papermill"] = found
+
+
+def mark(notebook: Any, index: int | None, verb: str, text: str) -> None:
+    """Put a note on top; with the index of the cell where it happened also tag that, and link to it.
+
+    verb: failed, or was stopped. text: HTML.
+    """
+    link = ""
+    if index is not None:
+        cell = notebook.cells[index]
+        cell.metadata["tags"] = [*cell.metadata.tags, FAILED_TAG]
+        notebook.metadata.papermill["exception"] = True
+        notebook.cells.insert(
+            index, marker(f'<div id="failed-cell"></div>\n\n**The run {verb} in the cell below:** {text}')
+        )
+        link = " ([go to the cell](#failed-cell))"
+    notebook.cells.insert(0, marker(f"**This run {verb}.** {text}{link}"))
+
+
+def marker(source: str) -> Any:
+    return nbformat.v4.new_markdown_cell(source, metadata={"tags": [MARKER_TAG]})
+
+
+def scrubbed(notebook: Any, redactor: Redactor) -> Any:
+    """A copy without the secrets that the redactor knows, wherever in sources, outputs and metadata they stood."""
+    return nbformat.from_dict(redactor.json(notebook))

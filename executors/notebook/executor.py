@@ -32,4 +32,6 @@ def prepare(job: dict[str, Any]) -> None:
         raise TaskError("user", "entrypoint_missing", f"the bundle has no file {entrypoint!r}")
 
 
-EXECUTOR = ExecutorKind("notebook", "executors.notebook.child", capabilities, prepare)
+# To write the partial notebook and render its page: about a second, three on a busy machine.
+KEEP_SECONDS = 15.0
+EXECUTOR = ExecutorKind("notebook", "executors.notebook.child", capabilities, prepare, keep_seconds=KEEP_SECONDS)

@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from executors.runtime.child import ARTIFACT_KINDS
 from executors.runtime.failures import TaskError
 
 if TYPE_CHECKING:
@@ -93,6 +94,10 @@ def publish(output: str, data: Any) -> int:
 def artifact(name: str, data: Path | bytes | str, kind: str = "file", media_type: str | None = None) -> None:
     """Keep bytes, text, or the file at a Path with the run; ``kind`` is one of file, report, log, metrics, model."""
     folder = Path(_the_job()["work_dir"]) / ".kernel-artifacts"
+    if kind not in ARTIFACT_KINDS:
+        raise ControlRoomError(
+            f"user/artifact_kind_invalid: artifact {name!r}: {kind!r} is not one of {ARTIFACT_KINDS}"
+        )
     folder.mkdir(exist_ok=True)
     target = folder / uuid.uuid4().hex
     if isinstance(data, Path):

@@ -275,6 +275,7 @@ class Attempt:
         job["connections"] = self._connections
         job["input_files"] = self._inputs()
         self._shop.kind.prepare(job)
+        self._redactor.add(job.pop("secrets", ()))
         return job
 
     def _inputs(self) -> dict[str, str]:
@@ -313,6 +314,8 @@ class Attempt:
                 return self._watched(shop.spawn(fitted), self._caps, book, uploads)
         except NoEnvironmentError as error:
             return error.end
+        finally:
+            shop.kind.release(job)
 
     def _watched(self, child: ChildProcess | WarmRun, caps: Caps, book: LogBook, uploads: Uploads) -> ChildEnd:
         end = None
@@ -330,7 +333,8 @@ class Attempt:
             self._on_message(message, book, uploads)
 
         try:
-            supervision = Supervision(child, book, caps, on_message, self._shop.clock)
+            keep = self._shop.kind.keep_seconds
+            supervision = Supervision(child, book, caps, on_message, self._shop.clock, keep)
         except BaseException:  # out of descriptors: nobody would watch it
             child.destroy()
             raise

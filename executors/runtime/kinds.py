@@ -1,11 +1,14 @@
-"""The kinds of executors: each is a module ``executors.<kind>.executor`` with one frozen record named EXECUTOR."""
+"""The kinds of executors: each is a module ``executors.<kind>.executor`` with one frozen record named EXECUTOR.
+
+A kind that lives elsewhere is named by its module: ``sqlite.executor``.
+"""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +19,14 @@ from executors.runtime.settings import SettingsError
 
 def nothing_to_prepare(job: dict[str, Any]) -> None:
     """Most kinds need nothing beyond the job."""
+
+
+def nothing_to_release(job: Mapping[str, Any]) -> None:
+    """Most kinds hold nothing that outlives the child."""
+
+
+def nothing_to_recover(attempts: Sequence[str]) -> None:
+    """So do most kinds here."""
 
 
 def no_connections() -> dict[str, dict[str, Any]]:
@@ -29,7 +40,8 @@ class ExecutorKind:
 
     ``child_module`` is started as ``python -m``; ``capabilities()`` gives name -> support level (``full``, ``partial``,
     ``none``) or facts such as versions; ``prepare(job)`` checks or completes the job before the child starts and raises
-    TaskError to fail the run (job paths: ``bundle_dir``, ``work_dir``).
+    TaskError to fail the run (job paths: ``bundle_dir``, ``work_dir``); what it puts below ``secrets`` is kept out of
+    all texts of the run and does not reach the child under that name.
 
     ``forked``: children are forked from a process that has ``child_module`` loaded (executors.runtime.forks), and call
     the ``body`` of that module; only for a module that starts no thread and loads nothing that does.
@@ -38,6 +50,12 @@ class ExecutorKind:
     hold below names of secrets is kept out of all texts. ``configure()`` reads settings of the kind from the
     environment, before that is scrubbed, and returns the record to use. ``engine_usage`` names what the engine measures
     better than the executor does. ``environments``: bundles may bring requirements, which are built by this policy.
+
+    ``keep_seconds``: for kinds whose child runs the author's code in processes of its own (a kernel, a program). When
+    a cap is passed or the grace of a cancellation is over, these are killed at once, and the child has so long to keep
+    what they left. 0: the child is killed with them. ``release(job)`` ends what a run may have left outside the
+    child's tree; called once the tree is gone, however it went. ``recover(attempts)`` does the same for attempts of an
+    executor that was killed, before this one claims; each is named ``<run id>-<epoch>``.
     """
 
     kind: str
@@ -50,6 +68,9 @@ class ExecutorKind:
     configure: Callable[[], ExecutorKind] | None = None
     engine_usage: frozenset[str] = frozenset()
     environments: EnvironmentPolicy | None = None
+    keep_seconds: float = 0.0
+    release: Callable[[Mapping[str, Any]], None] = nothing_to_release
+    recover: Callable[[Sequence[str]], None] = nothing_to_recover
 
 
 def known_kinds() -> list[str]:
@@ -63,13 +84,28 @@ def known_kinds() -> list[str]:
 
 def load_kind(name: str) -> ExecutorKind:
     """The record of one kind. SettingsError, naming the known ones, when there is none."""
+    kind = elsewhere(name) if "." in name else ours(name)
+    return kind.configure() if kind.configure else kind
+
+
+def ours(name: str) -> ExecutorKind:
     known = known_kinds()
     if name not in known:
-        raise SettingsError(f"unknown executor kind {name!r}; known kinds: {', '.join(known)}")
+        raise SettingsError(f"unknown executor kind {name!r}; known kinds: {', '.join(known)}, or a module of your own")
     try:
-        module = importlib.import_module(f"executors.{name}.executor")
+        found: ExecutorKind = importlib.import_module(f"executors.{name}.executor").EXECUTOR
     except ImportError as error:
         text = f"the {name} executor cannot start: {error}; pip install 'lakehouse-control-room[{name}]'"
         raise SettingsError(text) from None
-    kind: ExecutorKind = module.EXECUTOR
-    return kind.configure() if kind.configure else kind
+    return found
+
+
+def elsewhere(module: str) -> ExecutorKind:
+    try:
+        found = getattr(importlib.import_module(module), "EXECUTOR", None)
+    except ImportError as error:
+        text = f"the executor {module} cannot start: {error}; put the folder that holds it on PYTHONPATH"
+        raise SettingsError(text) from None
+    if not isinstance(found, ExecutorKind):
+        raise SettingsError(f"module {module} has no EXECUTOR of class executors.runtime.kinds.ExecutorKind")
+    return found

@@ -66,7 +66,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         prog="control-room-executor",
         description="Executes runs of one kind for a control room. Options can also be set as OPS_ variables.",
     )
-    parser.add_argument("kind", metavar="KIND", help=f"one of: {', '.join(known_kinds())}")
+    parser.add_argument(
+        "kind", metavar="KIND", help=f"one of: {', '.join(known_kinds())}; or a module: sqlite.executor"
+    )
     parser.add_argument("--url", help="URL of the control room (OPS_URL)")
     parser.add_argument("--token-file", help="file that holds the executor's token (OPS_TOKEN_FILE)")
     parser.add_argument("--slots", help="runs executed at a time, 1 unless set (OPS_SLOTS)")
@@ -115,6 +117,7 @@ def make_worker(
     """Wire the parts together."""
     work_dir = (settings.work_dir or default_work_dir(kind.kind)).resolve()
     folder = own_folder(work_dir, kind.kind)
+    kind.recover(sorted(path.name for path in made(folder / "runs").iterdir()))
     client, heartbeat_client = (make_client(settings.url, token, journal) for _ in range(2))
     connections = Connections(settings.connections_file)
     bundles = BundleStore(work_dir / "bundles", client)

@@ -109,7 +109,7 @@ class ChildProcess:
     _orders: threading.Lock = field(default_factory=threading.Lock)
 
     def order(self, word: str) -> None:
-        """Send ``term`` or ``kill``; a warden that is gone has killed its child already."""
+        """Send ``term``, ``spare`` or ``kill``; a warden that is gone has killed its child already."""
         with self._orders:
             try:
                 self.life.send(word.encode() + b"\n")

@@ -29,10 +29,14 @@ DRAIN_SECONDS = 1.0
 BREACH_GRACE = {"wall_seconds": 2.0, "log_bytes": 0.0, "memory_bytes": 0.0, "artifact_bytes": 2.0}
 ENGINE_GRACE = 2.0
 SPOOL_GRACE_SECONDS = 2.0
+# After which what a killed process held no longer counts.
+SPARED_SECONDS = 1.0
 
 StopKind = Literal["cancel", "shutdown", "superseded", "lapsed", "breach"]
 TRUSTED = ("breach", "unsure")
 SILENT: frozenset[StopKind] = frozenset({"superseded", "lapsed"})
+# What is kept reaches the report of these only.
+KEEPING: frozenset[StopKind] = frozenset({"breach", "cancel"})
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,11 @@ class Supervision:
         caps: Caps,
         on_message: Callable[[dict[str, Any]], None],
         clock: Callable[[], float] = time.monotonic,
+        keep_seconds: float = 0.0,
     ) -> None:
+        """keep_seconds: see :class:`executors.runtime.kinds.ExecutorKind`."""
         self.end = ChildEnd()
+        self._keep_seconds = keep_seconds
         self._child, self._book, self._caps = child, book, caps
         self._on_message, self._clock = on_message, clock
         self._lock = threading.Lock()
@@ -88,6 +95,7 @@ class Supervision:
         self._control = self._life = self._tail = b""
         self._started = self._flushed = self._sampled = clock()
         self._kill_at: float | None = None
+        self._spared_at: float | None = None
         self._killed_at: float | None = None
         self._life_ended: float | None = None
 
@@ -261,11 +269,20 @@ class Supervision:
         self._check_caps(now)
         self._check_spool()
         if self._kill_at is not None and now >= self._kill_at and self._killed_at is None:
-            self._killed_at = now
-            self._child.order("kill\n")
+            self._kill(now)
         if self._killed_at is not None and self._life_ended is None and now - self._killed_at > WARDEN_SECONDS:
             self._killed_at = now
             self._child.kill_warden()
+
+    def _kill(self, now: float) -> None:
+        """The author's code at once; a child that is none of it may first keep what is left."""
+        stop = self.end.stop
+        if self._keep_seconds and self._spared_at is None and stop is not None and stop.kind in KEEPING:
+            self._spared_at, self._kill_at = now, now + self._keep_seconds
+            self._child.order("spare\n")
+            return
+        self._killed_at = now
+        self._child.order("kill\n")
 
     def _check_caps(self, now: float) -> None:
         with self._lock:
@@ -276,8 +293,10 @@ class Supervision:
             caps.check_logs(self._book.observed, now),
             caps.check_memory(memory, now),
         ):
-            if breach and self._life_ended is None:
+            if breach and self._life_ended is None and self._spared_at is None:
                 self._breached(breach)
+        if self._spared_at is not None and caps.check_memory(memory, now) and now - self._spared_at > SPARED_SECONDS:
+            self._kill_at = now  # it is the child itself that holds the memory
 
     def _check_spool(self) -> None:
         """A log that cannot be written would be a log with holes nobody is told of: the run ends instead."""
@@ -319,7 +338,7 @@ class Supervision:
     def _finish(self) -> ChildEnd:
         self._close_orders()
         self._child.close()
-        stopped = self._clock()
+        stopped = self._spared_at or self._clock()
         self.end.wall_seconds = stopped - self._started
         observed = {"wall_seconds": self.end.wall_seconds, "log_bytes": float(self._book.observed)}
         self.end.breaches = [each.stopped(stopped, observed.get(each.cap)) for each in self.end.breaches]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 NUL = "\x00"
 # Postgres refuses \u0000 inside jsonb (22P05), so NUL is shown, never sent.
@@ -45,12 +48,24 @@ def secrets_in(value: Any, key: str = "") -> set[str]:
     return {value} if secret else set()
 
 
+def spellings(secret: str) -> set[str]:
+    """A secret as pages, JSON, Python and addresses may show it."""
+    pages = {html.escape(secret), html.escape(secret, quote=False)}
+    texts = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
+    return {secret, quote(secret), quote(secret, "")} | pages | texts
+
+
 class Redactor:
     """Replaces known secret values by ``***`` in text and in JSON values."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets: list[str] = []
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Know more secrets; call it before there is text that may hold them."""
         # Longest first, so that a secret that contains another one disappears whole.
-        self._secrets = sorted(set(secrets), key=len, reverse=True)
+        self._secrets = sorted({*self._secrets, *secrets}, key=len, reverse=True)
 
     def text(self, text: str) -> str:
         for secret in self._secrets:

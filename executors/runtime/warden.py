@@ -6,9 +6,9 @@ code cannot escape), kills everything when the executor dies (its end of LIFE cl
 it, and when the child ends it kills what the child left behind.
 
 LIFE, executor -> warden, one line each: first the start document {"command", "job_fd", "control_fd", "hide",
-"visible", "writable"}, then ``term`` (SIGTERM to the child's process group) or ``kill``. Warden -> executor, JSON
-lines: {"pid", "sandbox"} at start, {"status", "cpu_seconds", "max_rss_bytes", "leftovers"} at the end (status as in
-wait(2)).
+"visible", "writable"}, then ``term`` (SIGTERM to the child's process group), ``spare`` (SIGKILL to all but the child
+itself) or ``kill``. Warden -> executor, JSON lines: {"pid", "sandbox"} at start, {"status", "cpu_seconds",
+"max_rss_bytes", "leftovers"} at the end (status as in wait(2)).
 """
 
 from __future__ import annotations
@@ -81,8 +81,11 @@ class Warden:
     def _order(self, data: bytes) -> None:
         if not data or b"kill" in data:
             self.kill_tree()
-        elif b"term" in data:
+            return
+        if b"term" in data:
             signal_group(self.pid, signal.SIGTERM)
+        if b"spare" in data:
+            self.kill_tree(spared=self.pid)
 
     def reap(self) -> None:
         """Collect what ended; the child's own status is kept."""
@@ -96,17 +99,18 @@ class Warden:
             if pid == self.pid:
                 self.status = status
 
-    def kill_tree(self) -> None:
+    def kill_tree(self, spared: int = 0) -> None:
         """Stop all descendants first (a fork bomb must not outrun the kill), then kill and reap until none is left."""
         stopped: set[int] = set()
-        while fresh := set(descendants(os.getpid())) - stopped:
+        while fresh := set(descendants(os.getpid())) - stopped - {spared}:
             for pid in fresh:
                 send_signal(pid, signal.SIGSTOP)
             stopped |= fresh
-        while alive := descendants(os.getpid()):
+        while alive := set(descendants(os.getpid())) - {spared}:
             for pid in alive:
                 send_signal(pid, signal.SIGKILL)
             self.reap()
+        self.reap()  # what died last: nobody else would collect it
 
     def finish(self) -> None:
         self.leftovers = len(descendants(os.getpid()))

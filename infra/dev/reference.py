@@ -20,6 +20,7 @@ from contract.server.settings import ServerSettings
 from contract.versions import VERSIONS, Version
 from control_room.cli import app
 from control_room.errors import CODES, EXIT_CODES
+from executors.command.settings import CommandSettings
 from executors.python.settings import PythonSettings
 from executors.runtime.settings import ExecutorSettings
 from executors.trino.settings import TrinoSettings
@@ -82,6 +83,7 @@ def settings() -> str:
         ("Executor", ExecutorSettings),
         ("Executor of kind python", PythonSettings),
         ("Executor of kind trino", TrinoSettings),
+        ("Executor of kind command", CommandSettings),
     ):
         parts.append(f"\n## {title}\n\n{cell(found.__doc__)}\n\n| variable | type | default | |\n|---|---|---|---|\n")
         parts += [row(found, name) for name in found.model_fields]

@@ -41,12 +41,13 @@ def wait_for(what: str, condition: Callable[[], Any], seconds: float = 30.0) -> 
 
 
 def pack(files: Mapping[str, str]) -> bytes:
-    """A code bundle."""
+    """A code bundle; what begins with ``#!`` may be executed."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w:gz") as tar:
         for name, text in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(text.encode())
+            info.mode = 0o755 if text.startswith("#!") else 0o644
             tar.addfile(info, io.BytesIO(text.encode()))
     return target.getvalue()
 
@@ -176,8 +177,8 @@ class Room:
     # Runs -----------------------------------------------------------------------------------------------------
 
     def submit(self, files: Mapping[str, str], entrypoint: str = "task:main", **spec: Any) -> str:
-        """A template of its own with this bundle, and one run of it; params are ``params``."""
-        params = spec.pop("params", {})
+        """A template of its own with this bundle, and one run of it; ``params`` and ``depends_on`` are the run's."""
+        submitted = {"params": {}} | {name: spec.pop(name) for name in ("params", "depends_on") if name in spec}
         bundle = pack(files)
         sha256 = hashlib.sha256(bundle).hexdigest()
         key = self.call("put_bundle", self.operator, {"sha256": sha256, "size": len(bundle)})["object_key"]
@@ -188,7 +189,7 @@ class Room:
         template |= {"bundle": {"sha256": sha256, "size": len(bundle)}, "lease_seconds": 6}
         template |= {"retry": {"backoff_seconds": 0.1, "backoff_max_seconds": 0.2, "max_attempts": 3}, **spec}
         self.call("put_template", self.operator, name, template)
-        return str(self.call("submit_run", self.operator, {"template": name, "params": params})["run_id"])
+        return str(self.call("submit_run", self.operator, {"template": name, **submitted})["run_id"])
 
     def run(self, run_id: str) -> Json:
         found: Json = self.call("get_run", self.operator, run_id)
@@ -226,12 +227,30 @@ class Room:
                 return text
             filters = {**filters, "after": page["next"]}
 
+    def artifacts(self, run_id: str) -> dict[str, bytes]:
+        """Contents of the visible artifacts, by name."""
+        items = self.call("run_artifacts", self.operator, run_id)["items"]
+        keys = {item["name"]: item["object_key"] for item in items if item["state"] == "visible"}
+        client = self.store.client()
+        return {name: client.get_object(Bucket="artifacts", Key=key)["Body"].read() for name, key in keys.items()}
+
     def close(self) -> None:
         for executor in self.executors:
             if executor.process.poll() is None:
                 executor.process.kill()
                 executor.process.wait()
         self.stop_server()
+
+
+def ledger(room: Room, run: Json) -> Json:
+    """The one cap that the executor enforced."""
+    with room.database.connect() as connection:
+        rows = connection.execute(
+            "select to_jsonb(c) from ops.cap_ledger c where run_id = %s and layer = 'watchdog'", [run["run_id"]]
+        ).fetchall()
+    assert len(rows) == 1
+    found: Json = rows[0][0]
+    return found
 
 
 @contextmanager

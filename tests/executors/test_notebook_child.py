@@ -10,10 +10,12 @@ from typing import Any
 import nbformat
 import psutil
 import pytest
+from papermill.execute import remove_error_markers
 
 from executors.notebook.executor import EXECUTOR
 from executors.runtime.commit import publish
 from executors.runtime.failures import TaskError
+from executors.runtime.text import spellings
 from tests.executors.child_harness import ChildRun, RunningChild, run_child, start_child
 from tests.executors.lake import Lake, column_x
 from tests.support.seaweed import Seaweed, object_store  # noqa: F401
@@ -81,7 +83,7 @@ def test_a_notebook_is_executed_with_its_parameters_on_pinned_inputs_and_rendere
     # Live log and progress
     assert "sum 30" in run.output
     assert "without encryption" not in run.output
-    assert run.of("progress")[0]["message"].startswith("cell 1 of 8: factor = 1")
+    assert run.of("progress")[0]["message"] == "cell 1 of 8: A title"
     assert [cell["status"] for cell in run.result["cells"]] == ["ok"] * 8
     # Page
     page = run.artifacts["work.html"].decode()
@@ -130,13 +132,80 @@ def test_a_cell_that_raises_keeps_the_partial_notebook_with_its_mark_and_publish
     assert "1 / 0" in run.error["trace"]
     assert "\x1b" not in run.error["trace"]
     assert [cell["status"] for cell in run.of("result")[-1]["value"]["cells"]] == ["ok", "ok", "failed"]
+    assert [cell["cell"] for cell in run.of("result")[-1]["value"]["cells"]] == [1, 2, 3]
     notebook = nbformat.reads(run.artifacts["work.ipynb"].decode(), as_version=4)
     failed = [cell for cell in notebook.cells if "failed" in cell.metadata.get("tags", [])]
     assert [cell.source for cell in failed] == ["print('before')\n\n1 / 0"]
     assert [output.output_type for output in failed[0].outputs] == ["stream", "error"]
+    assert failed[0].execution_count == 3, "the number of the error is the one that the page shows"
     assert "ZeroDivisionError" in notebook.cells[0].source
+    assert_marked_as_papermill_does(notebook, ["completed", "completed", "failed", "pending"])
     assert b'id="failed-cell"' in run.artifacts["work.html"]
     assert not FETCHED.search(run.artifacts["work.html"].decode())
+
+
+def assert_marked_as_papermill_does(notebook: Any, statuses: list[str]) -> None:
+    """So that papermill executes it again without our notes, and shows what ran."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.metadata.papermill["status"] for cell in code] == statuses
+    assert [cell.metadata.papermill["exception"] for cell in code].count(True) == statuses.count("failed")
+    assert notebook.metadata.papermill["exception"] is True
+    with_notes, without = len(notebook.cells), len(remove_error_markers(notebook).cells)
+    assert with_notes - without == 2, "one note on top, one before the cell"
+
+
+def test_progress_says_which_of_how_many_cells_by_its_heading_or_its_first_line(desk: Desk) -> None:
+    run = desk.run("\n\nx = 1  # what it does\ny = 2", "")
+    shown = [(m["message"], m["current"], m["total"], m["unit"]) for m in run.of("progress")]
+    assert shown == [
+        ("cell 1 of 2: A title", 0, 2, "cells"),
+        ("cell 2 of 2: x = 1  # what it does", 1, 2, "cells"),
+        ("2 of 2 cells done; rendering the page", 2, 2, "cells"),
+    ]
+
+
+def test_a_cancelled_notebook_is_kept_with_the_interrupted_cell_marked_and_what_its_cells_made(desk: Desk) -> None:
+    child = desk.start(
+        f"{IMPORT}\ncontrol_room.artifact('early.txt', 'kept')\ncontrol_room.metric('rows', 7)",
+        "import threading\nprint('half of it', flush=True)\nthreading.Event().wait()",
+        "print('never')",
+    )
+    child.wait_for("half of it")
+    child.terminate_group()
+    run = child.end(60)
+    assert (run.code, run.messages[-1]["type"]) == (143, "cancelled")
+    assert run.artifacts["early.txt"] == b"kept"
+    assert [(m["name"], m["value"]) for m in run.of("metric")] == [("rows", 7)]
+    notebook = nbformat.reads(run.artifacts["work.ipynb"].decode(), as_version=4)
+    (stopped,) = [cell for cell in notebook.cells if "failed" in cell.metadata.get("tags", [])]
+    assert "threading.Event" in stopped.source
+    assert output_texts(notebook) == ["half of it\n"]
+    assert "was stopped" in notebook.cells[0].source
+    page = run.artifacts["work.html"].decode()
+    assert 'id="failed-cell"' in page
+    assert "half of it" in page
+    assert_marked_as_papermill_does(notebook, ["completed", "completed", "failed", "pending"])
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["succeeds", "fails"])
+def test_no_secret_of_a_connection_stands_in_the_notebook_or_its_page(desk: Desk, fails: bool) -> None:
+    secret = "pa&ss'wo\"rd<1>"
+    job = desk.job(
+        "import IPython.display as d\nfrom executors.notebook import kernel\n"
+        "found = kernel._job['connections']['warehouse']['password']\nprint(found, repr(found))",
+        "d.display(d.JSON({'password': found}))\nfound",
+        "import pandas\npandas.DataFrame({'x': [found]})",
+        f"raise ValueError('no entry with ' + found + {secret!r})" if fails else f"said = {secret!r}",
+        given=secret,
+    )
+    job["connections"] = {**job["connections"], "warehouse": {"password": secret}}
+    run = run_child("notebook", job)
+    assert run.code == (1 if fails else 0), run.messages
+    for name in ("work.ipynb", "work.html"):
+        text = run.artifacts[name].decode()
+        assert "***" in text
+        for spelling in spellings(secret) | {"ss'wo", "rd<1>", "rd&lt;1"}:
+            assert spelling not in text, (name, spelling)
 
 
 @pytest.mark.parametrize(

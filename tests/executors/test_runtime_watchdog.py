@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.executors.room import Executor, Json, Room, wait_for
+from tests.executors.room import Executor, Json, Room, ledger, wait_for
 
 SPIN = "def main():\n    while True:\n        pass\n"
 # A C call that keeps the GIL for minutes: nothing in its process can run, not even a signal handler.
@@ -173,16 +173,6 @@ def test_artifacts_over_their_cap_end_the_run(control_room: Room) -> None:
     )
     assert run["error"]["code"] == "cap_exceeded"
     assert ledger(control_room, run)["cap"] == "artifact_bytes"
-
-
-def ledger(room: Room, run: Json) -> Json:
-    with room.database.connect() as connection:
-        rows = connection.execute(
-            "select to_jsonb(c) from ops.cap_ledger c where run_id = %s and layer = 'watchdog'", [run["run_id"]]
-        ).fetchall()
-    assert len(rows) == 1
-    found: Json = rows[0][0]
-    return found
 
 
 def test_a_killed_child_is_an_internal_failure_and_the_run_is_retried(control_room: Room) -> None:

@@ -256,3 +256,36 @@ def test_a_cap_that_no_executor_of_the_kind_enforces_is_refused() -> None:
     (issue,) = template_issues({**PYTHON, "caps": {"rows_out": 10, "wall_seconds": 5}}, {})
     assert issue.path == "/caps/rows_out"
     assert "only for trino" in issue.message
+
+
+COMMAND = {
+    "name": "sync",
+    "kind": "command",
+    "config": {"argv": ["/usr/bin/rsync", "{params.day}"], "env": {"DAY": "{params.day}"}, "exit_codes": [0, 24]},
+    "params_schema": {"type": "object", "properties": {"day": {"type": "string"}}},
+}
+
+
+def test_a_command_needs_no_entrypoint_and_no_bundle() -> None:
+    assert issues(COMMAND) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "words"),
+    [
+        ({"config": {}}, "/config/argv", "is required"),
+        ({"config": {"argv": []}}, "/config/argv", "is required"),
+        ({"config": {"argv": "rsync -a"}}, "/config/argv", "must be a list"),
+        ({"config": {"argv": ["x", 1]}}, "/config/argv/1", "must be a text"),
+        ({"config": {"argv": ["{params.day}"]}}, "/config/argv/0", "must name the program itself"),
+        ({"config": {"argv": ["x", "{params.dey}"]}}, "/config/argv/1", "did you mean 'day'"),
+        ({"config": {"argv": ["x"], "env": {"D": "{params.dey}"}}}, "/config/env/D", "did you mean 'day'"),
+        ({"config": {"argv": ["x"], "cpu": 1}}, "/config/cpu", "did you mean 'cpus'"),
+        ({"config": {"argv": ["x"], "cpus": True}}, "/config/cpus", "must be a number"),
+        ({"entrypoint": "x.sh"}, "/entrypoint", "config.argv"),
+        ({"outputs": [{"name": "t", "format": "delta", "mode": "append", "path": "t"}]}, "/outputs", "artifacts"),
+    ],
+)
+def test_what_is_wrong_with_a_command_is_named(change: dict[str, Any], path: str, words: str) -> None:
+    found = issues({**COMMAND, **change})
+    assert words in found[path], found
