@@ -3,12 +3,13 @@
 ::
 
     config:
-      command: build              # build | run | test | seed | snapshot | compile; build runs and tests
+      command: build              # build | run | test | seed | snapshot | compile | source freshness | docs generate
       select: [tag:daily]         # text or list, as dbt's --select
       exclude: []
       vars: {start: 2013-01-01}   # the run's params are vars too, and win
       threads: 2                  # 1 to 16
       full_refresh: false
+      docs: true                  # the project's documentation as one page, index.html; false: faster, without
       publish: {output: model}    # each declared output's model, seed or snapshot, by name
       sources:                    # how inputs come in; all of it optional
         flights: {columns: [carrier, dep_delay], materialize: view}   # table (default): one read into DuckDB
@@ -22,9 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from executors.runtime.failures import TaskError
+from executors.runtime.sql_config import flag, invalid
 
-COMMANDS = ("build", "run", "test", "seed", "snapshot", "compile")
-KEYS = frozenset({"command", "select", "exclude", "vars", "threads", "full_refresh", "publish", "sources"})
+FRESHNESS, DOCS = "source freshness", "docs generate"
+COMMANDS = ("build", "run", "test", "seed", "snapshot", "compile", FRESHNESS, DOCS)
+KEYS = frozenset({"command", "select", "exclude", "vars", "threads", "full_refresh", "docs", "publish", "sources"})
 SOURCE_KEYS = frozenset({"columns", "materialize"})
 TAKES_FULL_REFRESH = frozenset({"build", "run", "seed", "compile"})
 MAX_THREADS = 16
@@ -48,6 +51,7 @@ class DbtConfig:
     vars: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 2
     full_refresh: bool = False
+    docs: bool = True
     publish: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, SourceConfig] = field(default_factory=dict)
 
@@ -63,7 +67,8 @@ def parse_config(job: Mapping[str, Any]) -> DbtConfig:
         exclude=words("exclude", raw.get("exclude")),
         vars=mapping("vars", raw.get("vars")) | dict(job.get("params") or {}),
         threads=threads(raw.get("threads", 2)),
-        full_refresh=bool(raw.get("full_refresh", False)),
+        full_refresh=flag("full_refresh", raw.get("full_refresh", False)),
+        docs=flag("docs", raw.get("docs", True)),
         publish={output: str(model) for output, model in mapping("publish", raw.get("publish")).items()},
         sources={name: source(name, value) for name, value in mapping("sources", raw.get("sources")).items()},
     )
@@ -117,10 +122,6 @@ def threads(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_THREADS:
         raise invalid("threads", f"is {value!r}; it takes a whole number from 1 to {MAX_THREADS}")
     return int(value)
-
-
-def invalid(key: str, what: str) -> TaskError:
-    return TaskError("user", "config_invalid", f"the template's config.{key} {what}")
 
 
 def project_folder(bundle_dir: Path | None, entrypoint: str) -> Path:

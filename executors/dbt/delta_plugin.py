@@ -17,26 +17,10 @@ from typing import Any
 from dbt.adapters.duckdb.plugins import BasePlugin
 
 from executors.dbt.config import SourceConfig
+from executors.dbt.relation import Relation, quoted
 from executors.runtime import child_delta
 
 MODULE = "executors.dbt.delta_plugin"
-
-
-@dataclass(frozen=True)
-class Relation:
-    """An input and where the project expects it."""
-
-    input: str
-    schema: str
-    table: str
-
-    @property
-    def name(self) -> str:
-        return f"{quoted(self.schema)}.{quoted(self.table)}"
-
-    @property
-    def arrow_name(self) -> str:
-        return f"control_room_input_{self.input}"
 
 
 @dataclass
@@ -124,7 +108,3 @@ def create_statement(relation: Relation, options: SourceConfig) -> str:
     columns = ", ".join(quoted(column) for column in options.columns) if options.columns else "*"
     kind = "view" if options.materialize == "view" else "table"
     return f"create or replace {kind} {relation.name} as select {columns} from {quoted(relation.arrow_name)}"  # noqa: S608
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

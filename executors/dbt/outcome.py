@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ TESTS = frozenset({"test", "unit_test"})
 MESSAGE_LIMIT = 1000
 SHOWN_FAILURES = 5
 FILE_IN_TEXT = re.compile(r"([\w./-]+\.(?:sql|yml|yaml|csv|py|md))\b")
+EngineWords = Callable[[str], tuple[str, str] | None]
 LINE_IN_TEXT = re.compile(r"\bline (\d+)", re.IGNORECASE)
 RESOURCE_WORDS = {
     "out of memory": "out_of_memory",
@@ -24,6 +26,11 @@ RESOURCE_WORDS = {
     "database is locked": "database_locked",
     "max_temp_directory_size": "disk_full",
 }
+
+
+def no_words(message: str) -> tuple[str, str] | None:
+    """An engine whose errors carry no class of their own."""
+    return None
 
 
 def node_records(results: Iterable[Any], rows: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -40,10 +47,16 @@ def node_record(result: Any, rows: int | None) -> dict[str, Any]:
         "status": str(result.status),
         "rows": rows if rows is not None else (result.adapter_response or {}).get("rows_affected"),
         "seconds": round(float(result.execution_time), 3),
-        "message": tidy(result.message)[:MESSAGE_LIMIT] or None,
+        "message": tidy(result.message or age_told(result))[:MESSAGE_LIMIT] or None,
         "failures": result.failures,
         "file": result.node.original_file_path,
     }
+
+
+def age_told(result: Any) -> str | None:
+    """What dbt leaves unsaid of a source whose freshness it measured."""
+    age = getattr(result, "age", None)
+    return None if age is None else f"the newest row was {timedelta(seconds=round(age))} old"
 
 
 def totals(nodes: Iterable[Mapping[str, Any]]) -> dict[str, int]:
@@ -60,13 +73,16 @@ def tidy(text: Any) -> str:
     return "\n".join(line.strip() for line in str(text or "").splitlines() if line.strip())
 
 
-def failure_of_nodes(nodes: list[dict[str, Any]]) -> TaskError:
-    """The error of a run in which nodes failed: the first one's position, and the first few by name and message."""
+def failure_of_nodes(nodes: list[dict[str, Any]], engine: EngineWords = no_words) -> TaskError:
+    """The error of a run in which nodes failed: the first one's position, and the first few by name and message.
+
+    ``engine`` reads the class and code from a message in the words of the engine.
+    """
     failed = [node for node in nodes if node["status"] in FAILED]
     first = failed[0]
     shown = "; ".join(told(node) for node in failed[:SHOWN_FAILURES])
     more = f"; and {len(failed) - SHOWN_FAILURES} more" if len(failed) > SHOWN_FAILURES else ""
-    failure_class, code = class_of(f"{first['message']}", "test_failed" if is_failed_test(first) else "model_failed")
+    failure_class, code = engine(f"{first['message']}") or class_of(f"{first['message']}", code_of(first))
     return TaskError(
         failure_class,
         code,
@@ -74,6 +90,17 @@ def failure_of_nodes(nodes: list[dict[str, Any]]) -> TaskError:
         trace="\n\n".join(f"{node['unique_id']} ({node['file']})\n{node['message']}" for node in failed),
         position={"file": first["file"], "node": first["unique_id"]},
     )
+
+
+def code_of(node: Mapping[str, Any]) -> str:
+    if node["resource_type"] == "source":
+        return "source_stale" if is_stale(node) else "source_failed"
+    return "test_failed" if is_failed_test(node) else "model_failed"
+
+
+def is_stale(node: Mapping[str, Any]) -> bool:
+    """Freshness was measured and is too old; the measure itself failed otherwise."""
+    return bool(node["status"] == "error")
 
 
 def is_failed_test(node: Mapping[str, Any]) -> bool:

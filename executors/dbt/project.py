@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from executors.dbt import delta_plugin
-from executors.dbt.config import TAKES_FULL_REFRESH, DbtConfig
-from executors.dbt.delta_plugin import Relation
+from executors.dbt.config import DOCS, TAKES_FULL_REFRESH, DbtConfig
+from executors.dbt.relation import Relation
 from executors.runtime.failures import TaskError
 
 PROFILE = "control_room"
 SOURCE_NAME = "inputs"
-MEMORY_SHARE = 0.6
 PUBLISHABLE = ("model", "seed", "snapshot")
-Callback = Callable[[Any], None]
 
 
 @dataclass(frozen=True)
@@ -31,10 +28,6 @@ class Project:
     work_dir: Path
     config: DbtConfig
     memory_bytes: int | None = None
-
-    @property
-    def database(self) -> Path:
-        return self.work_dir / "warehouse.duckdb"
 
     @property
     def target(self) -> Path:
@@ -48,31 +41,10 @@ class Project:
     def profiles(self) -> Path:
         return self.work_dir / "profiles"
 
-    def duckdb_options(self) -> dict[str, Any]:
-        """Options of every connection to the database; DuckDB spills to the work folder before it fails."""
-        options: dict[str, Any] = {
-            "threads": self.config.threads,
-            "temp_directory": str(self.work_dir / "duckdb_tmp"),
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        }
-        if self.memory_bytes:
-            options["memory_limit"] = f"{int(self.memory_bytes * MEMORY_SHARE) // 1024**2}MiB"
-        return options
-
-    def write_profile(self) -> None:
-        """Write profiles.yml: a DuckDB file and the plugin; it holds no secret."""
-        output = {
-            "type": "duckdb",
-            "path": str(self.database),
-            "threads": self.config.threads,
-            "config_options": self.duckdb_options(),
-            # So that a date does not depend on the machine that computed it.
-            "settings": {"TimeZone": "UTC"},
-            "plugins": [{"module": delta_plugin.MODULE, "alias": SOURCE_NAME}],
-        }
+    def write_profile(self, output: Mapping[str, Any]) -> None:
+        """Write profiles.yml with this output; secrets stand in it as references to variables."""
         self.profiles.mkdir(exist_ok=True)
-        document = {PROFILE: {"target": "run", "outputs": {"run": output}}}
+        document = {PROFILE: {"target": "run", "outputs": {"run": dict(output)}}}
         (self.profiles / "profiles.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
 
     def arguments(self, *command: str) -> list[str]:
@@ -92,7 +64,9 @@ class Project:
             words += [option, *values] if values else []
         if config.full_refresh and config.command in TAKES_FULL_REFRESH:
             words.append("--full-refresh")
-        return self.arguments(config.command, *words)
+        if config.command == DOCS:
+            words.append("--static")
+        return self.arguments(*config.command.split(), *words)
 
 
 def quiet_environment(work_dir: Path) -> None:
