@@ -10,18 +10,29 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from dbt.cli.main import dbtRunner
 
+from executors.dbt.checkpoint import DATABASE, RESULTS, mark_of, merge, needed, place, start_of
 from executors.dbt.config import DOCS, FRESHNESS, DbtConfig, parse_config, project_folder
 from executors.dbt.failing_rows import MOST_TESTS, document, failing_rows, has_rows, shown
 from executors.dbt.interrupts import interrupted_by_sigterm
-from executors.dbt.outcome import FAILED, failure_of_exception, failure_of_nodes, node_records, totals
+from executors.dbt.outcome import (
+    FAILED,
+    failure_of_exception,
+    failure_of_nodes,
+    kept_record,
+    node_records,
+    stands,
+    totals,
+)
 from executors.dbt.progress import NodeProgress
 from executors.dbt.project import Project, published_nodes, quiet_environment
 from executors.dbt.warehouse import Json, Warehouse
 from executors.runtime.child import Cancelled, Context, run_child
+from executors.runtime.earlier import MARK
 from executors.runtime.failures import TaskError
 
 # File of dbt -> (name, kind, media type) of the artifact.
@@ -32,6 +43,9 @@ FILES = {
     "catalog.json": ("catalog.json", "file", "application/json"),
     "static_index.html": ("index.html", "report", "text/html"),
 }
+
+MOST_BYTES = 5 * 1024**3
+MOST_KEPT_BYTES = 1024**3
 
 
 def body(context: Context) -> Json:
@@ -60,6 +74,7 @@ def warehouse_of(context: Context, project: Project) -> Warehouse:
     from executors.dbt.duckdb_warehouse import DuckDbWarehouse
 
     session = Session(context.job, (), project.config.sources, lambda message: context.progress(message=message))
+    session.kept = start_of(context.job, project.config).how == "resumed"
     return DuckDbWarehouse(project, session, context.inputs)
 
 
@@ -68,7 +83,9 @@ class DbtRun:
 
     def __init__(self, context: Context, project: Project, warehouse: Warehouse) -> None:
         self._context, self._project, self._warehouse = context, project, warehouse
-        self.summary: Json = {"command": project.config.command, "nodes": [], "totals": {}}
+        self._start = start_of(context.job, project.config)
+        self._through = False  # dbt came to its end, so that its results tell of every node
+        self.summary: Json = {"command": project.config.command, **self._start.record(), "nodes": [], "totals": {}}
 
     @property
     def _config(self) -> DbtConfig:
@@ -78,20 +95,26 @@ class DbtRun:
         try:
             self._execute()
         except TaskError:
+            self._keep_warehouse()
             # The failed run shows its nodes too: a result before the error belongs to the report.
             self._context._control.send("result", value=self.summary)
             raise
         return self.summary
 
     def _execute(self) -> None:
+        if self._start.said:
+            print(self._start.said, flush=True)  # noqa: T201 - the log of a run
         try:
+            state = place(self._start, self._project.work_dir)
             manifest = self._parse()
-            self._run(manifest)
+            self._run(manifest, state)
             self._document(manifest)
         finally:
             self._warehouse.close()
             self._upload_files()
-        self.summary["published"] = self._publish(published_nodes(manifest, self._config.publish))
+        self._publish_all(published_nodes(manifest, self._config.publish))
+        if self._config.state:
+            self._keep_warehouse()
 
     def _parse(self) -> Any:
         self._announce("parsing the project")
@@ -100,17 +123,40 @@ class DbtRun:
         self._warehouse.begin(manifest)
         return manifest
 
-    def _run(self, manifest: Any) -> None:
-        outcome = self._dbt(self._project.main_arguments(), manifest, NodeProgress(self._context))
+    def _run(self, manifest: Any, state: Path) -> None:
+        outcome = self._invoked(manifest, state)
         self._warehouse.close()
-        results = list(getattr(outcome.result, "results", None) or [])
-        nodes = node_records(results, self._warehouse.count_rows(result.node for result in results))
-        self.summary |= {"nodes": nodes, "totals": totals(nodes)}
+        results = list(getattr(outcome.result, "results", None) or []) if outcome else []
+        self._through = True
+        self._tell(results, manifest)
         self._show_failing_rows(results, manifest)
+        nodes = self.summary["nodes"]
         if any(node["status"] in FAILED for node in nodes):
             raise self._warehouse.failure or failure_of_nodes(nodes, self._warehouse.failure_of)
-        if not outcome.success:
+        if outcome and not outcome.success:
             raise TaskError("user", "dbt_failed", "dbt ended without success and named no node; see dbt.log")
+
+    def _invoked(self, manifest: Any, state: Path) -> Any:
+        """The command, or dbt's retry of it; None when an earlier attempt left nothing to do."""
+        progress, start = NodeProgress(self._context), self._start
+        if start.how != "resumed":
+            changed = state if start.how == "modified" else None
+            return self._dbt(self._project.main_arguments(changed), manifest, progress)
+        written = self._project.target / RESULTS
+        if not start.again:
+            shutil.copyfile(state / RESULTS, written)
+            return None
+        outcome = self._dbt(self._project.retry_arguments(state), manifest, progress)
+        merge(written, start.kept)
+        return outcome
+
+    def _tell(self, results: list[Any], manifest: Any) -> None:
+        """The nodes' records; those that an earlier attempt did come first."""
+        known = [(kept, manifest.nodes[kept["unique_id"]]) for kept in self._start.kept if stands(kept, manifest)]
+        rows = self._warehouse.count_rows([node for _, node in known] + [result.node for result in results])
+        nodes = [kept_record(kept, node, rows.get(node.unique_id)) for kept, node in known]
+        nodes += node_records(results, rows)
+        self.summary |= {"nodes": nodes, "totals": totals(nodes)}
 
     def _show_failing_rows(self, results: list[Any], manifest: Any) -> None:
         nodes = {node["unique_id"]: node for node in self.summary["nodes"]}
@@ -168,12 +214,36 @@ class DbtRun:
 
     def _upload_files(self) -> None:
         for name, (artifact, kind, media_type) in FILES.items():
-            self._upload(self._project.target / name, artifact, kind, media_type)
+            marked = {MARK: mark_of(self._context.job)} if name == RESULTS and self._through else {}
+            self._upload(self._project.target / name, artifact, kind, media_type, marked)
         self._upload(self._project.logs / "dbt.log", "dbt.log", "log", "text/plain")
 
-    def _upload(self, path: Any, name: str, kind: str, media_type: str) -> None:
+    def _upload(self, path: Path, name: str, kind: str, media_type: str, metadata: Json | None = None) -> None:
         if path.is_file():
-            self._context.artifact(name, path, kind, media_type)
+            self._context.artifact(name, path, kind, media_type, metadata)
+
+    def _keep_warehouse(self) -> None:
+        """The database of a run that another one may go on from, as far as the run's cap on artifacts has room."""
+        path = self._project.work_dir / DATABASE
+        if not self._through or DATABASE not in needed(self._config) or not path.is_file():
+            return
+        if not (self._config.takes_up or self._config.state):
+            return
+        most = min(MOST_KEPT_BYTES, ((self._context.job.get("caps") or {}).get("artifact_bytes") or MOST_BYTES) // 2)
+        if path.stat().st_size > most:
+            print(f"{DATABASE} is not kept: it has over {most:,} bytes; a retry runs everything", file=sys.stderr)  # noqa: T201
+            return
+        self._context.artifact(DATABASE, path, "file", "application/vnd.duckdb")
+
+    def _publish_all(self, models: Mapping[str, Any]) -> None:
+        if self._start.how == "modified":
+            built = self._built()
+            self.summary["unchanged"] = [output for output, model in models.items() if model.unique_id not in built]
+            models = {output: model for output, model in models.items() if model.unique_id in built}
+        self.summary["published"] = self._publish(models)
+
+    def _built(self) -> set[str]:
+        return {node["unique_id"] for node in self.summary["nodes"] if node["status"] == "success"}
 
     def _publish(self, models: Mapping[str, Any]) -> dict[str, int]:
         self._check_built(models)
@@ -188,7 +258,7 @@ class DbtRun:
 
     def _check_built(self, models: Mapping[str, Any]) -> None:
         """A model that this run did not build would publish nothing, or what another command left."""
-        built = {node["unique_id"] for node in self.summary["nodes"] if node["status"] == "success"}
+        built = self._built()
         for output, model in models.items():
             if model.unique_id not in built:
                 message = f"output {output!r} publishes {model.name!r}, which {self._config.command} did not build"

@@ -9,6 +9,9 @@
       vars: {start: 2013-01-01}   # the run's params are vars too, and win
       threads: 2                  # 1 to 16
       full_refresh: false
+      resume: true                # go on where an earlier attempt at the same work ended (dbt retry); false: anew
+      state: last_success         # only what is modified since the template's last success, and what depends on it
+      defer: false                # beside state: what is not built here is read where that run built it
       docs: true                  # the project's documentation as one page, index.html; false: faster, without
       publish: {output: model}    # each declared output's model, seed or snapshot, by name
       sources:                    # how inputs come in; all of it optional
@@ -27,7 +30,12 @@ from executors.runtime.sql_config import flag, invalid
 
 FRESHNESS, DOCS = "source freshness", "docs generate"
 COMMANDS = ("build", "run", "test", "seed", "snapshot", "compile", FRESHNESS, DOCS)
-KEYS = frozenset({"command", "select", "exclude", "vars", "threads", "full_refresh", "docs", "publish", "sources"})
+# What dbt itself can take up again.
+RESUMABLE = frozenset({"build", "run", "test", "seed", "snapshot", "compile"})
+TAKES_STATE = frozenset({"build", "run", "test", "seed", "snapshot", "compile"})
+ADAPTERS = ("duckdb",)
+FLAGS = frozenset({"full_refresh", "docs", "resume", "defer"})
+KEYS = frozenset({"command", "select", "exclude", "vars", "threads", "publish", "sources", "state"}) | FLAGS
 SOURCE_KEYS = frozenset({"columns", "materialize"})
 TAKES_FULL_REFRESH = frozenset({"build", "run", "seed", "compile"})
 MAX_THREADS = 16
@@ -52,8 +60,17 @@ class DbtConfig:
     threads: int = 2
     full_refresh: bool = False
     docs: bool = True
+    resume: bool = True
+    defer: bool = False
+    state: str | None = None
+    adapter: str = "duckdb"
     publish: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, SourceConfig] = field(default_factory=dict)
+
+    @property
+    def takes_up(self) -> bool:
+        """Whether it goes on from an earlier attempt. Not beside defer: dbt's retry looks for the state where it was."""
+        return self.resume and self.command in RESUMABLE and not self.defer
 
 
 def parse_config(job: Mapping[str, Any]) -> DbtConfig:
@@ -67,14 +84,25 @@ def parse_config(job: Mapping[str, Any]) -> DbtConfig:
         exclude=words("exclude", raw.get("exclude")),
         vars=mapping("vars", raw.get("vars")) | dict(job.get("params") or {}),
         threads=threads(raw.get("threads", 2)),
-        full_refresh=flag("full_refresh", raw.get("full_refresh", False)),
-        docs=flag("docs", raw.get("docs", True)),
+        state=one_of("state", raw["state"], ("last_success",)) if raw.get("state") is not None else None,
         publish={output: str(model) for output, model in mapping("publish", raw.get("publish")).items()},
         sources={name: source(name, value) for name, value in mapping("sources", raw.get("sources")).items()},
+        full_refresh=flag("full_refresh", raw.get("full_refresh", False)),
+        docs=flag("docs", raw.get("docs", True)),
+        resume=flag("resume", raw.get("resume", True)),
+        defer=flag("defer", raw.get("defer", False)),
     )
+    check_state(config)
     check_names("publish", config.publish, (item["name"] for item in job.get("outputs") or []))
     check_names("sources", config.sources, (item["name"] for item in job.get("inputs") or []))
     return config
+
+
+def check_state(config: DbtConfig) -> None:
+    if config.state and config.command not in TAKES_STATE:
+        raise invalid("state", f"is of no use to {config.command}")
+    if config.defer and not config.state:
+        raise invalid("defer", "needs config.state: last_success")
 
 
 def source(name: str, raw: Any) -> SourceConfig:

@@ -32,6 +32,7 @@ class Session:
     options: Mapping[str, SourceConfig] = field(default_factory=dict)
     announce: Callable[[str], None] = lambda message: None
     failure: Exception | None = None
+    kept: bool = False
     loaded: set[str] = field(default_factory=set)
     datasets: dict[str, Any] = field(default_factory=dict)
     cursors: weakref.WeakSet[Any] = field(default_factory=weakref.WeakSet)
@@ -49,7 +50,7 @@ class Session:
 
     def _load(self, connection: Any, relation: Relation) -> None:
         options = self.options.get(relation.input, SourceConfig())
-        if relation.name not in self.loaded:
+        if relation.name not in self.loaded and not self._is_kept(connection, relation, options):
             self.announce(f"reading input {relation.input}")
             dataset = child_delta.dataset(self.job, relation.input)
             connection.register(relation.arrow_name, dataset)
@@ -60,6 +61,13 @@ class Session:
                 self.datasets[relation.arrow_name] = dataset
             else:
                 connection.unregister(relation.arrow_name)
+
+    def _is_kept(self, connection: Any, relation: Relation, options: SourceConfig) -> bool:
+        """Whether the database of an earlier attempt, at the same inputs, has it already."""
+        if not self.kept or options.materialize == "view":
+            return False
+        sql = "select count(*) from information_schema.tables where table_schema = ? and table_name = ?"
+        return bool(connection.execute(sql, [relation.schema, relation.table]).fetchone()[0])
 
     def register_views(self, connection: Any) -> None:
         """Arrow objects are known per connection, so each one is told of those that views read."""

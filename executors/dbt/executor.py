@@ -6,6 +6,7 @@ import importlib.metadata
 from pathlib import Path
 from typing import Any
 
+from executors.dbt.checkpoint import wanted
 from executors.dbt.config import COMMANDS, parse_config, project_folder
 from executors.runtime.kinds import ExecutorKind
 
@@ -21,4 +22,4 @@ def prepare(job: dict[str, Any]) -> None:
     project_folder(Path(job["bundle_dir"]) if job.get("bundle_dir") else None, job.get("entrypoint") or ".")
 
 
-EXECUTOR = ExecutorKind("dbt", "executors.dbt.child", capabilities, prepare)
+EXECUTOR = ExecutorKind("dbt", "executors.dbt.child", capabilities, prepare, earlier=wanted)

@@ -53,6 +53,27 @@ def node_record(result: Any, rows: int | None) -> dict[str, Any]:
     }
 
 
+def stands(result: Mapping[str, Any], manifest: Any) -> bool:
+    """Whether a result of an earlier attempt is of a node; hooks are done each time."""
+    return result["unique_id"] in manifest.nodes
+
+
+def kept_record(result: Mapping[str, Any], node: Any, rows: int | None) -> dict[str, Any]:
+    """The record of a node that an earlier attempt did; ``kept`` says so. result: as in run_results.json."""
+    return {
+        "unique_id": node.unique_id,
+        "name": node.name,
+        "resource_type": str(node.resource_type),
+        "status": str(result["status"]),
+        "rows": rows if rows is not None else (result["adapter_response"] or {}).get("rows_affected"),
+        "seconds": round(float(result["execution_time"]), 3),
+        "message": tidy(result["message"])[:MESSAGE_LIMIT] or None,
+        "failures": result["failures"],
+        "file": node.original_file_path,
+        "kept": True,
+    }
+
+
 def age_told(result: Any) -> str | None:
     """What dbt leaves unsaid of a source whose freshness it measured."""
     age = getattr(result, "age", None)

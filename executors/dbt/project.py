@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from executors.dbt.checkpoint import selection
 from executors.dbt.config import DOCS, TAKES_FULL_REFRESH, DbtConfig
 from executors.dbt.relation import Relation
 from executors.runtime.failures import TaskError
@@ -57,16 +58,24 @@ class Project:
             *("--target", "run", "--target-path", str(self.target), "--vars", json.dumps(dict(self.config.vars))),
         ]
 
-    def main_arguments(self) -> list[str]:
+    def main_arguments(self, state: Path | None = None) -> list[str]:
+        """The template's command. state: folder with an earlier manifest; only what is modified since is touched."""
         config = self.config
         words: list[str] = ["--threads", str(config.threads)]
-        for option, values in (("--select", config.select), ("--exclude", config.exclude)):
+        select = selection(config.select) if state else config.select
+        for option, values in (("--select", select), ("--exclude", config.exclude)):
             words += [option, *values] if values else []
+        if state:
+            words += ["--state", str(state), *(["--defer"] if config.defer else [])]
         if config.full_refresh and config.command in TAKES_FULL_REFRESH:
             words.append("--full-refresh")
         if config.command == DOCS:
             words.append("--static")
         return self.arguments(*config.command.split(), *words)
+
+    def retry_arguments(self, state: Path) -> list[str]:
+        """dbt's own retry of what the results in ``state`` say was not done."""
+        return self.arguments("retry", "--threads", str(self.config.threads), "--state", str(state))
 
 
 def quiet_environment(work_dir: Path) -> None:

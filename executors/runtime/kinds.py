@@ -5,16 +5,22 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import executors
+from executors.runtime.earlier import Want
 from executors.runtime.settings import SettingsError
 
 
 def nothing_to_prepare(job: dict[str, Any]) -> None:
     """Most kinds need nothing beyond the job."""
+
+
+def nothing_earlier(job: dict[str, Any]) -> Sequence[Want]:
+    """Most kinds begin anew."""
+    return ()
 
 
 def no_connections() -> dict[str, dict[str, Any]]:
@@ -34,7 +40,8 @@ class ExecutorKind:
     the run's author. ``connections()`` gives the kind's own connections by name, beside those of the file; what they
     hold below names of secrets is kept out of all texts. ``configure()`` reads settings of the kind from the
     environment, before that is scrubbed, and returns the record to use. ``engine_usage`` names what the engine measures
-    better than the executor does.
+    better than the executor does. ``earlier(job)`` names files of earlier attempts that the child can use; it raises
+    TaskError as ``prepare`` does, before which it is called.
     """
 
     kind: str
@@ -45,6 +52,7 @@ class ExecutorKind:
     connections: Callable[[], dict[str, dict[str, Any]]] = no_connections
     configure: Callable[[], ExecutorKind] | None = None
     engine_usage: frozenset[str] = frozenset()
+    earlier: Callable[[dict[str, Any]], Sequence[Want]] = nothing_earlier
 
 
 def known_kinds() -> list[str]:
