@@ -70,11 +70,16 @@ def body(context: Context) -> Json:
 
 def warehouse_of(context: Context, project: Project) -> Warehouse:
     """The adapter's part; each loads its engine's client."""
+    config = project.config
+    if config.adapter == "trino":
+        from executors.dbt.trino_warehouse import TrinoWarehouse, chosen_target
+
+        return TrinoWarehouse(context, project, chosen_target(config, context.connections))
     from executors.dbt.delta_plugin import Session
     from executors.dbt.duckdb_warehouse import DuckDbWarehouse
 
-    session = Session(context.job, (), project.config.sources, lambda message: context.progress(message=message))
-    session.kept = start_of(context.job, project.config).how == "resumed"
+    session = Session(context.job, (), config.sources, lambda message: context.progress(message=message))
+    session.kept = start_of(context.job, config).how == "resumed"
     return DuckDbWarehouse(project, session, context.inputs)
 
 
@@ -186,7 +191,8 @@ class DbtRun:
         if self._context.is_cancelled():
             raise Cancelled("dbt was interrupted")
         if outcome.exception is not None:
-            raise self._warehouse.failure or failure_of_exception(outcome.exception, self._project.folder)
+            error = failure_of_exception(outcome.exception, self._project.folder, self._warehouse.failure_of)
+            raise self._warehouse.failure or error
         return outcome
 
     def _document(self, manifest: Any) -> None:

@@ -13,6 +13,10 @@
       state: last_success         # only what is modified since the template's last success, and what depends on it
       defer: false                # beside state: what is not built here is read where that run built it
       docs: true                  # the project's documentation as one page, index.html; false: faster, without
+      adapter: duckdb             # duckdb: a file of the run; trino: the tables are Trino's, and outputs are none
+      connection: warehouse       # trino: a declared connection of kind trino; the executor's own when left out
+      catalog: iceberg            # trino: where models go; the connection's when left out
+      schema: marts
       publish: {output: model}    # each declared output's model, seed or snapshot, by name
       sources:                    # how inputs come in; all of it optional
         flights: {columns: [carrier, dep_delay], materialize: view}   # table (default): one read into DuckDB
@@ -20,7 +24,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,9 +37,14 @@ COMMANDS = ("build", "run", "test", "seed", "snapshot", "compile", FRESHNESS, DO
 # What dbt itself can take up again.
 RESUMABLE = frozenset({"build", "run", "test", "seed", "snapshot", "compile"})
 TAKES_STATE = frozenset({"build", "run", "test", "seed", "snapshot", "compile"})
-ADAPTERS = ("duckdb",)
+ADAPTERS = ("duckdb", "trino")
+OWN_TRINO = "trino"
+PLACES = ("connection", "catalog", "schema")
 FLAGS = frozenset({"full_refresh", "docs", "resume", "defer"})
-KEYS = frozenset({"command", "select", "exclude", "vars", "threads", "publish", "sources", "state"}) | FLAGS
+KEYS = (
+    frozenset({"command", "select", "exclude", "vars", "threads", "publish", "sources", "state", "adapter", *PLACES})
+    | FLAGS
+)
 SOURCE_KEYS = frozenset({"columns", "materialize"})
 TAKES_FULL_REFRESH = frozenset({"build", "run", "seed", "compile"})
 MAX_THREADS = 16
@@ -64,12 +73,15 @@ class DbtConfig:
     defer: bool = False
     state: str | None = None
     adapter: str = "duckdb"
+    connection: str = OWN_TRINO
+    catalog: str | None = None
+    schema: str | None = None
     publish: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, SourceConfig] = field(default_factory=dict)
 
     @property
     def takes_up(self) -> bool:
-        """Whether it goes on from an earlier attempt. Not beside defer: dbt's retry looks for the state where it was."""
+        """Whether it goes on from an earlier attempt; not beside defer: dbt looks for the state where it was."""
         return self.resume and self.command in RESUMABLE and not self.defer
 
 
@@ -87,15 +99,35 @@ def parse_config(job: Mapping[str, Any]) -> DbtConfig:
         state=one_of("state", raw["state"], ("last_success",)) if raw.get("state") is not None else None,
         publish={output: str(model) for output, model in mapping("publish", raw.get("publish")).items()},
         sources={name: source(name, value) for name, value in mapping("sources", raw.get("sources")).items()},
+        adapter=one_of("adapter", raw.get("adapter", "duckdb"), ADAPTERS),
+        connection=place("connection", raw.get("connection")) or OWN_TRINO,
+        catalog=place("catalog", raw.get("catalog")),
+        schema=place("schema", raw.get("schema")),
         full_refresh=flag("full_refresh", raw.get("full_refresh", False)),
         docs=flag("docs", raw.get("docs", True)),
         resume=flag("resume", raw.get("resume", True)),
         defer=flag("defer", raw.get("defer", False)),
     )
     check_state(config)
+    check_adapter(config, raw, job.get("outputs") or [])
     check_names("publish", config.publish, (item["name"] for item in job.get("outputs") or []))
     check_names("sources", config.sources, (item["name"] for item in job.get("inputs") or []))
     return config
+
+
+def check_adapter(config: DbtConfig, raw: Mapping[str, Any], outputs: Sequence[Any]) -> None:
+    """Each adapter takes its own keys only."""
+    if config.adapter == "trino" and outputs:
+        raise invalid("adapter", "is trino, which writes its tables itself: take the outputs out of the template")
+    foreign = ("publish", "sources") if config.adapter == "trino" else PLACES
+    if given := [key for key in foreign if raw.get(key)]:
+        raise invalid(given[0], f"is not for adapter {config.adapter}")
+
+
+def place(key: str, value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and value.strip()):
+        return value
+    raise invalid(key, "must be a text")
 
 
 def check_state(config: DbtConfig) -> None:

@@ -133,11 +133,12 @@ def told(node: Mapping[str, Any]) -> str:
     return f"{node['resource_type']} {node['name']} ({node['file']}): {' '.join(lines[:3])}"
 
 
-def failure_of_exception(error: BaseException, folder: Path) -> TaskError:
+def failure_of_exception(error: BaseException, folder: Path, engine: EngineWords = no_words) -> TaskError:
     """The error of an invocation that came to no result: a project that does not parse, an option dbt refuses."""
     text = tidy(error) or type(error).__name__
-    failure_class, code = class_of(text, exception_code(error))
-    if failure_class == "user" and not is_dbt_error(error):
+    told = engine(text)
+    failure_class, code = told or class_of(text, exception_code(error))
+    if not told and failure_class == "user" and not is_dbt_error(error):
         failure_class, code = classify(error)
     return TaskError(failure_class, code, text[:4000], trace=text, position=position_in(text, folder))
 

@@ -13,7 +13,9 @@ COUNTED = ("model", "seed", "snapshot")
 class Warehouse(Protocol):
     """``private``: nobody but this run ever sees it."""
 
-    private: bool
+    @property
+    def private(self) -> bool:
+        """See the class's text."""
 
     @property
     def failure(self) -> Exception | None:
