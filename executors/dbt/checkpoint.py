@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.canonical import canonical_json
-from executors.dbt.config import DbtConfig, parse_config
+from executors.dbt.config import DRILL, DbtConfig, parse_config
 from executors.runtime.earlier import Want
 
 RESULTS, MANIFEST, DATABASE = "run_results.json", "manifest.json", "warehouse.duckdb"
@@ -34,6 +34,8 @@ def mark_of(job: Mapping[str, Any]) -> str:
 
 def wanted(job: Mapping[str, Any]) -> list[Want]:
     """What the runtime is to fetch for a run; TaskError for a wrong config."""
+    if job.get("entrypoint") == DRILL:
+        return []
     config = parse_config(job)
     wants = []
     if config.takes_up:

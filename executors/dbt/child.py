@@ -16,7 +16,7 @@ from typing import Any
 from dbt.cli.main import dbtRunner
 
 from executors.dbt.checkpoint import DATABASE, RESULTS, mark_of, merge, needed, place, start_of
-from executors.dbt.config import DOCS, FRESHNESS, DbtConfig, parse_config, project_folder
+from executors.dbt.config import DOCS, DRILL, FRESHNESS, DbtConfig, parse_config, project_folder
 from executors.dbt.failing_rows import MOST_TESTS, document, failing_rows, has_rows, shown
 from executors.dbt.interrupts import interrupted_by_sigterm
 from executors.dbt.outcome import (
@@ -54,6 +54,10 @@ def body(context: Context) -> Json:
     Returns ``{"command", "nodes": [record], "totals": {…}, "published": {output: rows}}``; records as in
     :func:`executors.dbt.outcome.node_record`. A failed run has the same result, without what was not reached.
     """
+    if context.entrypoint == DRILL:
+        from executors.duckdb.drill import drill
+
+        return drill(context)
     sys.dont_write_bytecode = True
     # dbt's locks live until the process ends; Python's tracker of such things would call them leaked in the run's log.
     sys.warnoptions.append("ignore:resource_tracker")

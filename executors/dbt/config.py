@@ -32,6 +32,8 @@ from typing import Any
 from executors.runtime.failures import TaskError
 from executors.runtime.sql_config import flag, invalid
 
+# The conformance kit's workload, done with statements on DuckDB, the engine that dbt brings along.
+DRILL = "conformance:run"
 FRESHNESS, DOCS = "source freshness", "docs generate"
 COMMANDS = ("build", "run", "test", "seed", "snapshot", "compile", FRESHNESS, DOCS)
 # What dbt itself can take up again.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from executors.dbt.checkpoint import wanted
-from executors.dbt.config import COMMANDS, OWN_TRINO, parse_config, project_folder
+from executors.dbt.config import COMMANDS, DRILL, OWN_TRINO, parse_config, project_folder
 from executors.runtime.failures import TaskError
 from executors.runtime.kinds import ExecutorKind
 from executors.trino.settings import settings_found, target_of
@@ -45,6 +45,8 @@ def prepare(job: dict[str, Any]) -> None:
 
     A project on DuckDB may hold Python models, code of its author: it gets no credentials of a Trino.
     """
+    if job.get("entrypoint") == DRILL:
+        return
     config = parse_config(job)
     project_folder(Path(job["bundle_dir"]) if job.get("bundle_dir") else None, job.get("entrypoint") or ".")
     connections = job.get("connections") or {}

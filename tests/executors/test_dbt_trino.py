@@ -12,9 +12,8 @@ from tests.executors.child_harness import ChildRun, run_child, start_child
 from tests.executors.room import wait_for
 from tests.executors.test_dbt_commands import Plant, statuses
 from tests.executors.test_dbt_resume import left_by
-from tests.support.trino import Trino, fresh, lake, trino
+from tests.support.trino import Trino, fresh
 
-__all__ = ["lake", "trino"]
 PASSWORD = "pass-of-the-warehouse-7Qx"
 
 
