@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,7 +11,9 @@ from executors.dbt.outcome import TESTS
 from executors.dbt.warehouse import Json, Warehouse
 
 ROWS = 1000
+MOST_BYTES = 512 * 1024
 SHOWN_ROWS = 5
+SHOWN_BYTES = 2048
 MOST_TESTS = 100
 FOLDER = "failing_rows"
 
@@ -18,7 +21,7 @@ FOLDER = "failing_rows"
 def failing_rows(results: Iterable[Any], warehouse: Warehouse) -> Iterator[Json]:
     """For each test that found rows: ``{unique_id, artifact, columns, rows, row_count, truncated, test, file}``.
 
-    At most ``ROWS`` rows of each of the first ``MOST_TESTS`` tests. A test whose rows cannot be had has ``error``
+    At most ``ROWS`` rows, or ``MOST_BYTES``, of each of the first ``MOST_TESTS`` tests. A test whose rows cannot be had has ``error``
     instead: it failed all the same, and its own message says why.
     """
     found = [result for result in results if has_rows(result)]
@@ -40,7 +43,15 @@ def rows_of(result: Any, warehouse: Warehouse) -> Json:
         columns, rows = warehouse.sample(limited(node.compiled_code), ROWS)
     except Exception as error:  # of any engine's client; the test's own outcome stands
         return {**record, "error": f"{type(error).__name__}: {error}"[:500]}
-    return {**record, "columns": columns, "rows": rows, "row_count": result.failures, "truncated": len(rows) >= ROWS}
+    kept = within(rows, MOST_BYTES)
+    truncated = len(kept) < len(rows) or len(rows) >= ROWS
+    return {**record, "columns": columns, "rows": kept, "row_count": result.failures, "truncated": truncated}
+
+
+def within(rows: list[list[Any]], most: int) -> list[list[Any]]:
+    """The first rows, as far as so many bytes of JSON go."""
+    sizes = itertools.accumulate(len(json.dumps(row).encode()) for row in rows)
+    return [row for row, size in zip(rows, sizes, strict=True) if size <= most]
 
 
 def limited(sql: str) -> str:
@@ -59,6 +70,6 @@ def shown(record: Json) -> Json:
         return {"error": record["error"]}
     return {
         "columns": [column["name"] for column in record["columns"]],
-        "rows": record["rows"][:SHOWN_ROWS],
+        "rows": within(record["rows"][:SHOWN_ROWS], SHOWN_BYTES),
         "artifact": record["artifact"],
     }

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 
+from executors.dbt.config import parse_config
+from executors.dbt.project import Project
+from executors.dbt.trino_warehouse import TrinoWarehouse
+from executors.runtime.child import Context
+from executors.trino.settings import Target
 from tests.executors.child_harness import ChildRun, run_child, start_child
 from tests.executors.room import wait_for
 from tests.executors.test_dbt_commands import Plant, statuses
@@ -83,6 +92,33 @@ def test_a_cancelled_run_leaves_no_query_at_trino(mart: Mart, trino: Trino) -> N
     state = f"select state, error_code {running} and query_id = '{found[0][0]}'"
     ended = wait_for("the query to end", lambda: [row for row in trino.rows(state) if row[0] == "FAILED"], 20)
     assert ended[0][1] == "USER_CANCELED"
+
+
+def test_an_interrupt_ends_the_queries_of_its_run_and_no_others(mart: Mart, trino: Trino) -> None:
+    def warehouse(number: int) -> TrinoWarehouse:
+        job = mart.job({"command": "run"}) | {"number": number, "caps": {}}
+        context = Context(job, SimpleNamespace())  # type: ignore[arg-type]  # nothing is told
+        target = Target(trino.url, "tester", catalog="tpch", schema="sf1000")
+        return TrinoWarehouse(context, Project(mart.folder, mart.folder, parse_config(job)), target)
+
+    def count(found: TrinoWarehouse) -> None:
+        with suppress(Exception):
+            found.sample("select count(*) from lineitem a cross join orders b", 1)
+
+    def running(number: int) -> list[str]:
+        found = requests.get(f"{trino.url}/v1/query", headers={"X-Trino-User": "tester"}, timeout=10).json()
+        tag = f"number={number}"
+        return [one["queryId"] for one in found if tag in one["session"]["clientTags"] and one["state"] == "RUNNING"]
+
+    ours, others = warehouse(901), warehouse(902)
+    for each in (ours, others):
+        threading.Thread(target=count, args=(each,), daemon=True).start()
+    wait_for("both to run", lambda: running(901) and running(902), 60)
+    ours.interrupt()
+    wait_for("ours to end", lambda: not running(901), 20)
+    assert running(902)
+    others.interrupt()
+    wait_for("the other to end", lambda: not running(902), 20)
 
 
 def test_a_trino_that_is_away_is_an_external_failure(tmp_path: Path) -> None:
