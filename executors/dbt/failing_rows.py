@@ -21,8 +21,8 @@ FOLDER = "failing_rows"
 def failing_rows(results: Iterable[Any], warehouse: Warehouse) -> Iterator[Json]:
     """For each test that found rows: ``{unique_id, artifact, columns, rows, row_count, truncated, test, file}``.
 
-    At most ``ROWS`` rows, or ``MOST_BYTES``, of each of the first ``MOST_TESTS`` tests. A test whose rows cannot be had has ``error``
-    instead: it failed all the same, and its own message says why.
+    At most ``ROWS`` rows, or ``MOST_BYTES``, of each of the first ``MOST_TESTS`` tests. A test whose rows cannot be had
+    has ``error`` instead: it failed all the same, and its own message says why.
     """
     found = [result for result in results if has_rows(result)]
     for result in found[:MOST_TESTS]:
