@@ -1,8 +1,9 @@
 """Where a run begins: anew, where another attempt at the same work ended, or with what changed since the last success.
 
 An attempt that dbt brought to its end leaves ``run_results.json`` marked with a digest of what decides what dbt does
-(project, config, params, inputs). Only an attempt at the same may go on from there. One that was ended from outside
-knows nothing of the nodes that it did not reach, and is no such checkpoint.
+(config, params, inputs) and with that of the project. Only an attempt at the same may go on from there; one whose
+project was mended since does also what is modified. An attempt that was ended from outside knows nothing of the nodes
+that it did not reach, and is no such checkpoint.
 """
 
 from __future__ import annotations
@@ -20,15 +21,25 @@ from executors.dbt.config import DRILL, DbtConfig, parse_config
 from executors.runtime.earlier import Want
 
 RESULTS, MANIFEST, DATABASE = "run_results.json", "manifest.json", "warehouse.duckdb"
-DECIDES = ("bundle", "entrypoint", "config", "params", "inputs", "outputs")
+DECIDES = ("entrypoint", "config", "params", "inputs", "outputs")
 MODIFIED = "state:modified+"
+# What dbt's retry would do again, and what is modified since.
+MENDED = ("result:error+", "result:fail+", "result:skipped+", MODIFIED)
+# What no word of MENDED selects: some batches of a model done, others not.
+NOT_SELECTED = frozenset({"runtime error", "partial success"})
+PROJECT = "project"
 # As dbt's own retry: what is done again.
 AGAIN = frozenset({"error", "fail", "skipped", "runtime error", "partial success"})
 Json = dict[str, Any]
 
 
+def project_of(job: Mapping[str, Any]) -> str | None:
+    """Digest of the bundle."""
+    return (job.get("bundle") or {}).get("sha256")
+
+
 def mark_of(job: Mapping[str, Any]) -> str:
-    """Digest of what decides what dbt does."""
+    """Digest of what decides what dbt does beside the project."""
     return hashlib.sha256(canonical_json({name: job.get(name) for name in DECIDES})).hexdigest()
 
 
@@ -39,7 +50,7 @@ def wanted(job: Mapping[str, Any]) -> list[Want]:
     config = parse_config(job)
     wants = []
     if config.takes_up:
-        wants.append(Want("attempts", (RESULTS, *needed(config)), mark_of(job)))
+        wants.append(Want("attempts", (RESULTS, MANIFEST, *needed(config)), mark_of(job)))
     if config.state:
         wants.append(Want("success", (MANIFEST, *needed(config))))
     return wants
@@ -61,6 +72,16 @@ class Start:
     kept: tuple[Json, ...] = ()
     again: int = 0
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether results of an earlier attempt at this work stand."""
+        return self.how in ("resumed", "mended")
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """What dbt is to select of the template's selection; empty: all of it."""
+        return {"modified": (MODIFIED,), "mended": MENDED}.get(self.how, ())
+
     def record(self) -> Json:
         """Part of the run's result; empty for a run with nothing to say."""
         if self.said is None:
@@ -73,8 +94,8 @@ def start_of(job: Mapping[str, Any], config: DbtConfig) -> Start:
     """Resume where that is possible, else the last success's state where the template asks for it, else anew."""
     earlier = job.get("earlier") or {}
     if "attempts" in earlier and config.takes_up:
-        found = resumed(earlier["attempts"], config)
-        if found.how == "resumed" or not config.state:
+        found = resumed(earlier["attempts"], config, project_of(job))
+        if found.goes_on or not config.state:
             return found
     if config.state:
         return since_success(earlier.get("success"), config)
@@ -83,16 +104,21 @@ def start_of(job: Mapping[str, Any], config: DbtConfig) -> Start:
     return Start()
 
 
-def resumed(earlier: Mapping[str, Any], config: DbtConfig) -> Start:
+def resumed(earlier: Mapping[str, Any], config: DbtConfig, project: str | None) -> Start:
     who = f"run {earlier['number']}, attempt {earlier['attempt']}"
     files = paths(earlier)
     if RESULTS not in files:
-        return Start(said=f"{who} was of another project, config or inputs, or did not get to results: everything runs")
+        return Start(said=f"{who} had other config, params or inputs, or did not get to results: everything runs")
     if missing := [name for name in needed(config) if name not in files]:
         return Start(said=f"{who} left no {missing[0]} to go on with: everything runs")
     results = json.loads(files[RESULTS].read_text("utf-8"))["results"]
     kept = tuple(result for result in results if result["status"] not in AGAIN)
     again = len(results) - len(kept)
+    if earlier["metadata"].get(RESULTS, {}).get(PROJECT) != project:
+        if any(result["status"] in NOT_SELECTED for result in results):
+            return Start(said=f"{who} did half of a node, in another project: everything runs")
+        said = f"goes on after {who} with another project: what failed there, and what is modified, is done"
+        return Start("mended", said, files, kept)
     said = f"goes on after {who}: {len(kept)} nodes stand, {again} are done again"
     return Start("resumed", said, files, kept, again)
 
@@ -120,13 +146,13 @@ def place(start: Start, work_dir: Path) -> Path:
     return folder
 
 
-def selection(select: tuple[str, ...]) -> tuple[str, ...]:
-    """The template's selection, of that only what is modified."""
-    return tuple(f"{word},{MODIFIED}" for word in select) or (MODIFIED,)
+def selection(select: tuple[str, ...], chosen: tuple[str, ...]) -> tuple[str, ...]:
+    """The template's selection, and of that only what is chosen, each as dbt's --select."""
+    return tuple(f"{word},{one}" for word in select for one in chosen) if select and chosen else chosen or select
 
 
 def merge(results: Path, kept: Iterable[Json]) -> None:
-    """Make dbt's results of a retry those of the whole: the next attempt goes on from there."""
+    """Make dbt's results of a part those of the whole: the next attempt goes on from there."""
     document = json.loads(results.read_text("utf-8"))
     done = {result["unique_id"] for result in document["results"]}
     document["results"] = [result for result in kept if result["unique_id"] not in done] + document["results"]

@@ -15,7 +15,7 @@ from typing import Any
 
 from dbt.cli.main import dbtRunner
 
-from executors.dbt.checkpoint import DATABASE, RESULTS, mark_of, merge, needed, place, start_of
+from executors.dbt.checkpoint import DATABASE, PROJECT, RESULTS, mark_of, merge, needed, place, project_of, start_of
 from executors.dbt.config import DOCS, DRILL, FRESHNESS, DbtConfig, parse_config, project_folder
 from executors.dbt.failing_rows import MOST_TESTS, document, failing_rows, has_rows, shown
 from executors.dbt.interrupts import interrupted_by_sigterm
@@ -83,7 +83,7 @@ def warehouse_of(context: Context, project: Project) -> Warehouse:
     from executors.dbt.duckdb_warehouse import DuckDbWarehouse
 
     session = Session(context.job, (), config.sources, lambda message: context.progress(message=message))
-    session.kept = start_of(context.job, config).how == "resumed"
+    session.kept = start_of(context.job, config).goes_on
     return DuckDbWarehouse(project, session, context.inputs)
 
 
@@ -148,20 +148,23 @@ class DbtRun:
     def _invoked(self, manifest: Any, state: Path) -> Any:
         """The command, or dbt's retry of it; None when an earlier attempt left nothing to do."""
         progress, start = NodeProgress(self._context), self._start
-        if start.how != "resumed":
-            changed = state if start.how == "modified" else None
-            return self._dbt(self._project.main_arguments(changed), manifest, progress)
         written = self._project.target / RESULTS
-        if not start.again:
+        if start.how == "resumed" and not start.again:
             shutil.copyfile(state / RESULTS, written)
             return None
-        outcome = self._dbt(self._project.retry_arguments(state), manifest, progress)
-        merge(written, start.kept)
+        if start.how == "resumed":
+            outcome = self._dbt(self._project.retry_arguments(state), manifest, progress)
+        else:
+            outcome = self._dbt(self._project.main_arguments(start.chosen, state), manifest, progress)
+        if start.goes_on:
+            merge(written, [kept for kept in start.kept if stands(kept, manifest)])
         return outcome
 
     def _tell(self, results: list[Any], manifest: Any) -> None:
         """The nodes' records; those that an earlier attempt did come first."""
-        known = [(kept, manifest.nodes[kept["unique_id"]]) for kept in self._start.kept if stands(kept, manifest)]
+        done = {result.node.unique_id for result in results}
+        stood = (kept for kept in self._start.kept if stands(kept, manifest) and kept["unique_id"] not in done)
+        known = [(kept, manifest.nodes[kept["unique_id"]]) for kept in stood]
         rows = self._warehouse.count_rows([node for _, node in known] + [result.node for result in results])
         nodes = [kept_record(kept, node, rows.get(node.unique_id)) for kept, node in known]
         nodes += node_records(results, rows)
@@ -224,9 +227,13 @@ class DbtRun:
 
     def _upload_files(self) -> None:
         for name, (artifact, kind, media_type) in FILES.items():
-            marked = {MARK: mark_of(self._context.job)} if name == RESULTS and self._through else {}
+            marked = self._marks() if name == RESULTS and self._through else {}
             self._upload(self._project.target / name, artifact, kind, media_type, marked)
         self._upload(self._project.logs / "dbt.log", "dbt.log", "log", "text/plain")
+
+    def _marks(self) -> Json:
+        """What tells another attempt whether it can go on from these results."""
+        return {MARK: mark_of(self._context.job), PROJECT: project_of(self._context.job)}
 
     def _upload(self, path: Path, name: str, kind: str, media_type: str, metadata: Json | None = None) -> None:
         if path.is_file():

@@ -10,8 +10,9 @@ import duckdb
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
 from executors.dbt import delta_plugin
+from executors.dbt.outcome import COUNTED
 from executors.dbt.project import SOURCE_NAME, Project, relations
-from executors.dbt.warehouse import COUNTED, Json
+from executors.dbt.warehouse import Json
 from executors.duckdb.result import shown_value
 
 BATCH_ROWS = 100_000

@@ -13,6 +13,8 @@ from executors.runtime.failures import TaskError, classify
 
 FAILED = frozenset({"error", "fail", "runtime error", "partial success"})
 TESTS = frozenset({"test", "unit_test"})
+COUNTED = ("model", "seed", "snapshot")
+LOST = frozenset({"trino_unreachable"})
 MESSAGE_LIMIT = 1000
 SHOWN_FAILURES = 5
 FILE_IN_TEXT = re.compile(r"([\w./-]+\.(?:sql|yml|yaml|csv|py|md))\b")
@@ -103,7 +105,9 @@ def failure_of_nodes(nodes: list[dict[str, Any]], engine: EngineWords = no_words
     first = failed[0]
     shown = "; ".join(told(node) for node in failed[:SHOWN_FAILURES])
     more = f"; and {len(failed) - SHOWN_FAILURES} more" if len(failed) > SHOWN_FAILURES else ""
-    failure_class, code = engine(f"{first['message']}") or class_of(f"{first['message']}", code_of(first))
+    failure_class, code = in_flight(first, engine(f"{first['message']}")) or class_of(
+        f"{first['message']}", code_of(first)
+    )
     return TaskError(
         failure_class,
         code,
@@ -111,6 +115,12 @@ def failure_of_nodes(nodes: list[dict[str, Any]], engine: EngineWords = no_words
         trace="\n\n".join(f"{node['unique_id']} ({node['file']})\n{node['message']}" for node in failed),
         position={"file": first["file"], "node": first["unique_id"]},
     )
+
+
+def in_flight(node: Mapping[str, Any], told: tuple[str, str] | None) -> tuple[str, str] | None:
+    """An engine that went away while it wrote a table: nobody knows whether that was done."""
+    writes = node["resource_type"] in COUNTED
+    return ("external", "outcome_unknown") if writes and told and told[1] in LOST else told
 
 
 def code_of(node: Mapping[str, Any]) -> str:

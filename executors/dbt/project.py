@@ -58,14 +58,14 @@ class Project:
             *("--target", "run", "--target-path", str(self.target), "--vars", json.dumps(dict(self.config.vars))),
         ]
 
-    def main_arguments(self, state: Path | None = None) -> list[str]:
-        """The template's command. state: folder with an earlier manifest; only what is modified since is touched."""
+    def main_arguments(self, chosen: tuple[str, ...] = (), state: Path | None = None) -> list[str]:
+        """The template's command. chosen: of what it selects only this, by the earlier files in ``state``."""
         config = self.config
         words: list[str] = ["--threads", str(config.threads)]
-        select = selection(config.select) if state else config.select
+        select = selection(config.select, chosen)
         for option, values in (("--select", select), ("--exclude", config.exclude)):
             words += [option, *values] if values else []
-        if state:
+        if chosen:
             words += ["--state", str(state), *(["--defer"] if config.defer else [])]
         if config.full_refresh and config.command in TAKES_FULL_REFRESH:
             words.append("--full-refresh")

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 Json = dict[str, Any]
-COUNTED = ("model", "seed", "snapshot")
 
 
 class Warehouse(Protocol):

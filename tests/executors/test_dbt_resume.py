@@ -79,10 +79,27 @@ def test_a_run_with_nothing_left_to_do_only_publishes(late: Late) -> None:
     assert second.result["start"]["again"] == 0
 
 
+def test_a_mended_project_does_what_failed_and_what_was_changed(late: Late) -> None:
+    first = late.run(docs=False, job={"bundle": {"sha256": "a", "size": 1}})
+    assert statuses(first)["late"] == "error"
+    late.files["models/late.sql"] = "select 'a' as meter, 7 as kwh"
+    late.files["models/daily.sql"] = "select meter, max(kwh) as kwh from {{ ref('hourly') }} group by 1"
+    earlier = {"attempts": left_by(first, late.folder)}
+    second = late.run(docs=False, job={"earlier": earlier, "bundle": {"sha256": "b", "size": 1}})
+    assert second.code == 0, second.messages[-1]
+    nodes = {node["name"]: node for node in second.result["nodes"]}
+    done = {"late", "after", "daily", "unique_daily_meter", "meters"}
+    assert {name for name, node in nodes.items() if not node.get("kept")} == done
+    assert set(nodes) == set(statuses(first))
+    assert "with another project" in second.result["start"]["why"]
+    whole = json.loads(second.artifacts["run_results.json"])["results"]
+    assert len(whole) == len(nodes)
+
+
 @pytest.mark.parametrize(
     ("earlier", "words"),
     [
-        ({"attempts": {"number": 7, "attempt": 1, "files": {}}}, "run 7, attempt 1 was of another project"),
+        ({"attempts": {"number": 7, "attempt": 1, "files": {}}}, "run 7, attempt 1 had other config"),
         ({}, "ended from outside and left no results: everything runs"),
     ],
 )
@@ -96,19 +113,18 @@ def test_an_attempt_that_cannot_go_on_runs_everything_and_says_why(
     assert words in run.output
 
 
-def test_another_project_config_or_input_is_other_work(plant: Plant) -> None:
+def test_another_config_param_or_input_is_other_work(plant: Plant) -> None:
     def mark(**change: Any) -> str | None:
         return wanted({**job, **change})[0].mark
 
     job = plant.job({"command": "build"}) | {"bundle": {"sha256": "a", "size": 1}, "params": {}, "inputs": []}
-    assert mark(epoch=9, number=8, work_dir="/elsewhere", attempt=3) == mark()
+    assert mark(epoch=9, number=8, work_dir="/elsewhere", attempt=3, bundle=None) == mark()
     others = [
-        mark(bundle={"sha256": "b", "size": 1}),
         mark(params={"day": 1}),
         mark(inputs=[{"name": "orders", "version": 2}]),
         mark(config={"command": "build", "select": "daily"}),
     ]
-    assert len({mark(), *others}) == 5
+    assert len({mark(), *others}) == 4
     assert wanted({**job, "config": {"resume": False}}) == []
     assert wanted({**job, "config": {"command": "source freshness"}}) == []
 
