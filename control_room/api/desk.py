@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from control_room.api.submission import (
     as_sent,
     check_tasks,
     find_template,
+    refuse_missing_inputs,
     refuse_params,
     to_submit,
 )
@@ -49,6 +50,7 @@ class Draft:
     params: Json | None = None
     issues: Sequence[Issue] = ()
     size: int = 0  # characters of `params` as JSON
+    keep: Collection[str] = ()  # tasks of a pipeline that are not run again
 
 
 class Desk:
@@ -64,6 +66,20 @@ class Desk:
         if isinstance(found, ContractError):
             raise found
         return found
+
+    async def check_again(self, run: Json, version: int, keep: Collection[str]) -> Json:
+        """What a version of its template makes of a run's parameters: {template_version, params, tasks?}.
+
+        keep: tasks of a pipeline that are not run again. Raises params_invalid and what the store refuses.
+        """
+        wanted = SubmitRun(
+            template=run["template_name"], template_version=version, workspace=run["workspace"], params=run["params"]
+        )
+        draft = await self._with_template(Draft(wanted, Budget(), keep=keep))
+        if isinstance(draft, ContractError):
+            raise draft
+        await asyncio.to_thread(_check_params, [draft])
+        return await self._verdict(draft)
 
     async def check_each(self, bodies: Sequence[Any]) -> list[Checked | ContractError]:
         """For each of the bodies, JSON as it came, the one for the database or what is wrong with it.
@@ -103,14 +119,25 @@ class Desk:
         return self._templates[place]
 
     async def _body(self, draft: Draft | ContractError) -> Checked | ContractError:
-        if isinstance(draft, ContractError) or draft.template is None or draft.params is None:
-            return draft if isinstance(draft, ContractError) else invalid([])
+        if isinstance(draft, ContractError):
+            return draft
         try:
-            refuse_params(draft.issues)
-            await check_tasks(self._store, self._principal, draft.template, draft.params, draft.budget)
+            verdict = await self._verdict(draft)
+            refuse_missing_inputs(draft.template, draft.body)
+            return Checked(to_submit(as_sent(draft.body), verdict), draft.size)
         except ContractError as error:
             return error
-        return Checked(to_submit(as_sent(draft.body), draft.template, draft.params), draft.size)
+
+    async def _verdict(self, draft: Draft) -> Json:
+        if draft.template is None or draft.params is None:
+            raise invalid([])
+        refuse_params(draft.issues)
+        verdict: Json = {"template_version": draft.template["version"], "params": draft.params}
+        if draft.template["kind"] == "pipeline":
+            verdict["tasks"] = await check_tasks(
+                self._store, self._principal, draft.template, draft.params, draft.budget, draft.keep
+            )
+        return verdict
 
 
 def _read(body: Any, steps: int) -> Draft | ContractError:

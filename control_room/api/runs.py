@@ -14,6 +14,7 @@ from control_room.api.context import Context, context
 from control_room.api.documented import reading, writing
 from control_room.api.intake import Intake
 from control_room.api.names import did_you_mean
+from control_room.api.retrying import retry
 from control_room.api.strict_route import StrictRouter
 
 router = StrictRouter(tags=["runs"])
@@ -136,7 +137,7 @@ async def retry_run(
 ) -> models.Run:
     """A new run of the same definition and parameters; one that waits for a person goes on itself."""
     wanted = body.model_dump(exclude_none=True) if body else {}
-    run = await ctx.store.retry_run(caller.principal, ref, wanted)
+    run = await retry(ctx.store, caller.principal, ref, wanted)
     if run.get("repeated") or ref in (run["run_id"], str(run["number"])):
         response.status_code = 200
     return models.Run.model_validate(run)

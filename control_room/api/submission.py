@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from contract.errors import ContractError, Invalid, make
@@ -67,17 +67,37 @@ def refuse_params(issues: Sequence[Issue]) -> None:
         )
 
 
-async def check_tasks(store: Store, principal: Principal, template: Json, params: Json, budget: Budget) -> None:
-    """Raises params_invalid when a pipeline's tasks do not take what its parameters give them."""
-    tasks: Mapping[str, Any] = template["spec"].get("tasks", {})
+def refuse_missing_inputs(template: Json | None, body: SubmitRun) -> None:
+    """Raises dependency_invalid when the run would read inputs that no other run gives it."""
+    given = {name for parent in body.depends_on or () for name in parent.inputs}
+    ports = (template or {"spec": {}})["spec"].get("inputs") or ()
+    missing = ", ".join(port["name"] for port in ports if port["name"] not in given)
+    if missing:
+        raise make(
+            "dependency_invalid",
+            f"/depends_on: no run gives the inputs that template {body.template!r} reads: {missing}",
+            hint="Name the runs that published them under depends_on[].inputs, or submit a pipeline with both.",
+            errors=[{"path": "/depends_on", "message": f"gives no {missing}"}],
+        )
+
+
+async def check_tasks(
+    store: Store, principal: Principal, template: Json, params: Json, budget: Budget, keep: Collection[str] = ()
+) -> dict[str, str]:
+    """The template versions of a pipeline's tasks, as {task key: template_id}; tasks to keep are not checked.
+
+    Raises params_invalid when a task does not take what the pipeline's parameters give it.
+    """
+    tasks: Mapping[str, Any] = {key: task for key, task in template["spec"]["tasks"].items() if key not in keep}
     wanted = sorted({(task["template"], task.get("template_version") or 0) for task in tasks.values()})
     children = {
         (name, version): await find_template(store, principal, name, version or None, template["workspace"])
         for name, version in wanted
     }
+    chosen = {key: children[task["template"], task.get("template_version") or 0] for key, task in tasks.items()}
     for key, task in tasks.items():
-        child = children[task["template"], task.get("template_version") or 0]
-        refuse_params(await asyncio.to_thread(task_issues, key, task, child["spec"], params, budget))
+        refuse_params(await asyncio.to_thread(task_issues, key, task, chosen[key]["spec"], params, budget))
+    return {key: child["template_id"] for key, child in chosen.items()}
 
 
 def as_sent(body: SubmitRun) -> Json:
@@ -86,16 +106,17 @@ def as_sent(body: SubmitRun) -> Json:
     return sent
 
 
-def to_submit(sent: Json, template: Json, resolved: Json) -> Json:
-    """The body for the database, with the parameters that were checked and the version they were checked by.
+def to_submit(sent: Json, verdict: Json) -> Json:
+    """The body for the database, with what was checked: {template_version, params with defaults, tasks?}.
 
     One with an idempotency key stays as it came, so that repeating it gets the same answer whatever versions come
     since; what was checked stands beside it, and a version that came meanwhile is refused with `template_changed`. One
-    without a key is pinned to the version that was checked.
+    without a key is pinned to the version that was checked. A pipeline's tasks are always those that were checked.
     """
     if sent.get("idempotency_key"):
-        return sent | {"checked": {"template_version": template["version"], "params": resolved}}
-    return sent | {"params": resolved, "template_version": template["version"]}
+        return sent | {"checked": verdict}
+    pinned = {"params": verdict["params"], "template_version": verdict["template_version"]}
+    return sent | pinned | ({"checked": verdict} if "tasks" in verdict else {})
 
 
 def task_issues(

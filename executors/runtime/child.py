@@ -12,6 +12,7 @@ Exit code 0 with a result message is success; an error message, or any other exi
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -115,8 +116,15 @@ class Context:
         self._control.send("progress", **{name: value for name, value in fields.items() if value is not None})
 
     def metric(self, name: str, value: float) -> None:
-        """Record a number among the run's metrics, shown while it works; the last value of a name stays."""
-        self._control.send("metric", name=name, value=float(value))
+        """Record a number among the run's metrics, shown while it works; the last value of a name stays.
+
+        A value that is no number of JSON's (a loss that became NaN) is left out, and the log says so.
+        """
+        number = float(value)
+        if math.isfinite(number):
+            self._control.send("metric", name=name, value=number)
+        else:
+            self.log(f"metric {name} is {number}; only finite numbers are kept")
 
     def usage(self, **fields: float) -> None:
         """Add engine usage (rows_read, bytes_scanned …) to the run's usage record."""

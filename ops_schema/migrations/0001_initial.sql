@@ -1048,6 +1048,40 @@ begin
 end
 $$;
 
+-- functions/core/check_latest.sql
+-- Guard: the parameters of a rerun by the newest version were checked by that version. p_keep {task key: run_id}: tasks
+-- that are not run again. Raises OPC12 {template, version, keep: [task key]}, which says by what to check them.
+create or replace function ops.check_latest(p_template ops.templates, p_checked jsonb, p_keep jsonb) returns void
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if (p_checked ->> 'template_version')::int is distinct from p_template.version then
+    perform ops.fail('OPC12', format('the parameters were not checked by version %s of template %s, the newest',
+        p_template.version, p_template.name),
+      jsonb_build_object('template', p_template.name, 'version', p_template.version,
+                         'keep', array(select jsonb_object_keys(p_keep) order by 1)), 'Send it again.');
+  end if;
+end
+$$;
+
+-- functions/core/check_not_held.sql
+-- Guard: a task is not run again by itself while its pipeline run waits for other runs: what it would read may not be
+-- there yet. Raises OPC05 {state, pipeline_run_id, number}.
+create or replace function ops.check_not_held(p_run ops.runs) returns void
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_number bigint := (select p.number from ops.runs p
+                       where p.run_id = p_run.pipeline_run_id and p.state_reason = 'waiting_on_dependency');
+begin
+  if v_number is not null then
+    perform ops.fail('OPC05', format('run %s is a task of pipeline run %s, which waits for other runs', p_run.number, v_number),
+      jsonb_build_object('state', p_run.state, 'pipeline_run_id', p_run.pipeline_run_id, 'number', v_number),
+      format('Retry it when run %s has started, or cancel that one and submit it anew.', v_number));
+  end if;
+end
+$$;
+
 -- functions/core/check_param.sql
 -- Guard: a referenced parameter has a value. Raises OPV02.
 create or replace function ops.check_param(p_params jsonb, p_name text, p_path text) returns void
@@ -4844,9 +4878,12 @@ $$;
 -- runs, which stay as they ended, so that it finds the same inputs, or is skipped again. A concurrency key keeps the
 -- limit that newer submits gave it. p_failed_only: of a pipeline, the tasks that succeeded are not run again.
 -- p_latest: the newest version of the template, not that of the ended run. A pipeline whose succeeded tasks are kept
--- stays what it was, as the kept ones are tasks of that; its other tasks take the newest of theirs.
+-- stays what it was, as the kept ones are tasks of that; its other tasks take the newest of theirs. What the newest
+-- version makes of the parameters comes from the server, as p_checked {template_version, params, tasks}.
+-- Raises OPC12 {template, version, keep: [task key]} when p_checked is missing or was made by another version.
 create or replace function ops.rerun(
-  p_run ops.runs, p_key text, p_place jsonb, p_failed_only boolean default true, p_latest boolean default false)
+  p_run ops.runs, p_key text, p_place jsonb, p_failed_only boolean default true, p_latest boolean default false,
+  p_checked jsonb default null)
 returns uuid
 language plpgsql volatile set search_path = ''
 as $$
@@ -4874,6 +4911,13 @@ begin
     select * into v_template from ops.templates t where t.template_id = p_run.template_id;
   end if;
   v_body := v_body || jsonb_build_object('caps', ops.rerun_caps(p_run, v_template));
+  if v_repairs then
+    v_keep := ops.succeeded_tasks(p_run.run_id);
+  end if;
+  if p_latest then
+    perform ops.check_latest(v_template, p_checked, v_keep);
+    v_body := v_body || jsonb_build_object('params', p_checked -> 'params');
+  end if;
   if p_run.kind <> 'pipeline' then
     if v_parents = '[]' then
       p_place := p_place || jsonb_build_object('inputs', p_run.inputs);
@@ -4882,12 +4926,11 @@ begin
     perform ops.announce(array[v_new]);
     return v_new;
   end if;
-  if not p_latest then
+  if p_latest then
+    v_pinned := p_checked -> 'tasks';
+  else
     v_pinned := (select jsonb_object_agg(c.task_key, c.template_id) from ops.runs c
                   where c.pipeline_run_id = p_run.run_id);
-  end if;
-  if v_repairs then
-    v_keep := ops.succeeded_tasks(p_run.run_id);
   end if;
   return ops.submit_template(v_template, v_body, p_place, v_parents, v_keep, coalesce(v_pinned, '{}'));
 end
@@ -5138,16 +5181,18 @@ return least(coalesce((p_retry ->> 'backoff_max_seconds')::numeric, 300),
 -- that depend on them take their outputs from the old runs. For one that did: a whole new one.
 -- A run that waits because its rerun is unsafe, or because a rule holds it, goes on itself: a person has now decided.
 -- The same key with the same body again answers the same run, with `repeated: true`.
---   p_body {idempotency_key?, failed_only?, template?}; failed_only false: of a pipeline that did not succeed, too, all
---          tasks anew; template 'latest': the newest version (see ops.rerun), 'same' or none: the one it had
--- Returns the Run. Raises OPU01, OPU02, OPN01, OPC03, OPC05 (it has not ended), OPV01, OPV02.
+--   p_body {idempotency_key?, failed_only?, template?, checked?}; failed_only false: of a pipeline that did not
+--          succeed, too, all tasks anew; template 'latest': the newest version (see ops.rerun), 'same' or none: the
+--          one it had; checked: what that version makes of the parameters
+-- Returns the Run. Raises OPU01, OPU02, OPN01, OPC03, OPC05 (it has not ended, or is a task of a pipeline run that
+-- waits), OPC12 (see ops.rerun), OPV01, OPV02.
 create or replace function ops.retry_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
 as $$
 declare
   v_token  ops.tokens := ops.require(p_token_id, array['operator']);
   v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
-  v_digest bytea      := ops.digest(coalesce(p_body, '{}') || jsonb_build_object('retry_of', v_run_id));
+  v_digest bytea      := ops.digest(coalesce(p_body, '{}') - 'checked' || jsonb_build_object('retry_of', v_run_id));
   v_latest boolean    := coalesce(p_body ->> 'template' = 'latest', false);
   v_run    ops.runs;
   v_found  uuid;
@@ -5180,9 +5225,11 @@ begin
                      jsonb_build_object('state', v_run.state),
                      'Retry a run that has ended; cancel this one first.');
   end if;
+  perform ops.check_not_held(v_run);
   v_found := ops.rerun(v_run, p_body ->> 'idempotency_key', jsonb_build_object(
     'workspace', v_run.workspace, 'submitted_by', v_token.name, 'retry_of', v_run_id,
-    'digest', encode(v_digest, 'hex')), coalesce((p_body ->> 'failed_only')::boolean, true), v_latest);
+    'digest', encode(v_digest, 'hex')), coalesce((p_body ->> 'failed_only')::boolean, true), v_latest,
+    nullif(p_body -> 'checked', 'null'));
   perform ops.notify_gathered();
   return ops.run_json(v_found);  -- a statement of its own, which sees the new run
 end
@@ -5226,6 +5273,7 @@ $$;
 --   wait     a person decides: reason rerun_unsafe | rule
 --   retry    after `delay` seconds (0: at once)
 -- A run that an executor gave back (ops.is_released) has not failed: no retry policy ends it, but a rule still holds.
+-- One that an operator took back (ops.requeue_run) is tried again whatever classes its template has tried again.
 create or replace function ops.route_decision(p_run ops.runs, p_spec jsonb, p_outcome text, p_error jsonb) returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
@@ -5233,6 +5281,7 @@ declare
   v_spec     jsonb   := ops.own_retry(p_spec, p_run.retry);
   v_class    text    := coalesce(p_error ->> 'class', 'internal');
   v_released boolean := ops.is_released(p_outcome, p_error);
+  v_requeued boolean := p_outcome = 'expired' and p_error ->> 'code' = 'requeued';
   v_rule     ops.routing_rules;
 begin
   if p_outcome = 'cancelled' or p_run.cancel_requested_at is not null then
@@ -5246,7 +5295,7 @@ begin
   if v_rule.rule_id is not null then
     return jsonb_build_object('decision', v_rule.decision, 'reason', 'rule', 'rule_id', v_rule.rule_id,
                               'notify', v_rule.notify);
-  elsif not v_released and not ops.retry_classes(v_spec) ? v_class then
+  elsif not v_released and not v_requeued and not ops.retry_classes(v_spec) ? v_class then
     return '{"decision": "finish", "reason": "not_retryable"}';
   elsif not v_released and p_run.expirations >= ops.setting_number('max_expirations') then
     return '{"decision": "finish", "reason": "expirations_exhausted"}';
@@ -5689,7 +5738,8 @@ declare
 begin
   perform ops.check_pipeline_submit(v_template, v_body);
   return ops.submit_template(v_template, v_body, jsonb_build_object(
-    'workspace', p_workspace, 'submitted_by', p_token.name, 'digest', encode(p_digest, 'hex')), v_parents);
+    'workspace', p_workspace, 'submitted_by', p_token.name, 'digest', encode(p_digest, 'hex')), v_parents,
+    p_templates => coalesce(p_body #> '{checked,tasks}', '{}'));
 end
 $$;
 
@@ -5860,7 +5910,8 @@ $$;
 --   p_body {template, template_version?, workspace?, params, priority?, queue?, not_before?, deadline?, labels?,
 --           idempotency_key?, dedupe_key?, on_conflict?: error|return|replace, concurrency_key?, concurrency_limit?,
 --           depends_on?: [{run: run_id or number, inputs?: {input: output}}], condition?,
---           checked?: {template_version, params: with the defaults filled in}, which is no part of what identifies it,
+--           checked?: {template_version, params: with the defaults filled in, tasks?: {task key: template_id}}, no part
+--           of what identifies it,
 --           max_attempts?, retry?: {backoff_seconds?, backoff_max_seconds?, on?}, lease_seconds?, caps?, traceparent?}
 -- Raises OPU01, OPU02, OPN02, OPN07, OPV01, OPV02, OPV05, OPX01, OPC03, OPC11, OPC12.
 create or replace function ops.submit_run(p_token_id uuid, p_body jsonb) returns jsonb

@@ -6,7 +6,7 @@ import pytest
 
 from tests.db.test_core_dependencies import after, child, one, queue, two
 from tests.db.test_race_core import Session, reporting
-from tests.support.core import Json, Queue, Worker
+from tests.support.core import Json, Queue, Worker, refused
 from tests.support.invariants import violations
 
 __all__ = ["one", "queue", "two"]
@@ -40,6 +40,18 @@ def test_a_task_whose_parents_are_cancelled_still_waits_for_what_its_pipeline_wa
     assert queue.states(whole) == {"a": "cancelled", "tidy": "queued"}
     worker.report(worker.claim_one())
     assert queue.state(whole) == "cancelled"
+
+
+def test_a_cancelled_task_is_not_tried_again_before_its_pipeline_has_started(queue: Queue) -> None:
+    first = queue.submit(queue="early")
+    whole = held(queue, first)
+    queue.cancel(queue.child(whole, "a"))
+    with refused("OPC05") as found:
+        queue.retry(queue.child(whole, "a"))
+    assert (found.members["pipeline_run_id"], found.members["number"]) == (whole["run_id"], whole["number"])
+    worker = Worker(queue)
+    worker.report(worker.claim_one())
+    assert queue.retry(queue.child(whole, "a"))["state"] == "queued"
 
 
 def test_a_pipeline_that_is_skipped_leaves_none_of_its_tasks_at_work(queue: Queue) -> None:

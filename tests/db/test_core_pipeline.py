@@ -238,12 +238,20 @@ def test_a_retry_takes_the_newest_version_when_asked(queue: Queue) -> None:
     queue.template("once", retry={"max_attempts": 1}, caps={"memory_bytes": 200, "wall_seconds": 90})
     same = queue.retry(first)
     assert (same["template_version"], same["caps"]) == (1, {"memory_bytes": 100, "wall_seconds": 30})
-    newest = queue.retry(first, template="latest")
+    with refused("OPC12") as unchecked:
+        queue.retry(first, template="latest", checked={"template_version": 1, "params": {}})
+    assert unchecked.members == {"template": "once", "version": 2, "keep": []}
+    newest = queue.retry(first, template="latest", checked={"template_version": 2, "params": {}})
     assert newest["template_version"] == 2
     assert newest["caps"] == {"memory_bytes": 200, "wall_seconds": 30}, "the submit's own limit stays"
     assert queue.get(first)["retried_as"] == [same["number"], newest["number"]]
     with refused("OPV01"):
         queue.retry(first, template="3")
+
+
+def newest_id(queue: Queue, name: str) -> str:
+    found = queue.ops.value("select template_id::text from ops.templates where name = %s order by version desc", name)
+    return str(found)
 
 
 def test_a_repaired_pipeline_takes_the_newest_version_of_the_tasks_that_it_runs(queue: Queue) -> None:
@@ -254,10 +262,14 @@ def test_a_repaired_pipeline_takes_the_newest_version_of_the_tasks_that_it_runs(
     finish(worker, "b", "failed")
     queue.template("plain", retry={"on": []}, description="mended")
     pipeline(queue, a=task("plain"), b=task("plain", "a"), c=task("plain"))
-    repaired = queue.retry(first, template="latest")
+    newest = {"params": {}, "tasks": dict.fromkeys("abc", newest_id(queue, "plain"))}
+    with refused("OPC12") as unchecked:
+        queue.retry(first, template="latest")
+    assert unchecked.members == {"template": "flow", "version": 1, "keep": ["a"]}
+    repaired = queue.retry(first, template="latest", checked={"template_version": 1, **newest})
     assert (repaired["template_version"], queue.states(repaired)) == (1, {"b": "queued"})
     assert queue.child(repaired, "b")["template_version"] == 2
-    whole = queue.retry(first, template="latest", failed_only=False)
+    whole = queue.retry(first, template="latest", failed_only=False, checked={"template_version": 2, **newest})
     assert (whole["template_version"], set(queue.states(whole))) == (2, {"a", "b", "c"})
 
 

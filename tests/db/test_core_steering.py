@@ -284,6 +284,13 @@ def test_a_requeued_run_is_claimable_at_once_and_its_old_executor_is_fenced_off(
     other.report(new)
 
 
+def test_a_requeued_run_is_tried_again_whatever_its_template_has_tried_again(queue: Queue) -> None:
+    queue.template(retry={"on": ["external"]})
+    run = queue.submit()
+    Worker(queue).claim_one()
+    assert steer(queue, "requeue", run, force=True, epoch=1)["state"] == "queued"
+
+
 def test_the_same_epoch_is_requeued_once(queue: Queue) -> None:
     queue.template()
     run = queue.submit()

@@ -129,6 +129,15 @@ def test_only_declared_connections_reach_the_child_and_their_secrets_never_reach
     assert control_room.store.secret_key not in log
 
 
+def test_a_metric_that_is_no_number_costs_the_run_nothing_but_that_metric(control_room: Room) -> None:
+    task = "def main(context):\n    context.metric('loss', 0.5)\n    context.metric('loss', float('nan'))\n"
+    control_room.executor()
+    run_id = control_room.submit({"task.py": task})
+    run = control_room.ended(run_id)
+    assert (run["state"], run["attempts"][0]["metrics"]) == ("succeeded", {"loss": 0.5})
+    assert control_room.logged(run_id, "log") == "metric loss is nan; only finite numbers are kept\n"
+
+
 def test_progress_and_metrics_show_while_the_run_works_and_stay(control_room: Room) -> None:
     task = (
         "import time\ndef main(context):\n    context.metric('loss', 0.5)\n"

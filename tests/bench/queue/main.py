@@ -101,6 +101,6 @@ def _prepare(bench: Bench, names: Sequence[str]) -> None:
 
 def _profile(bench: Bench) -> int:
     room.prepare(bench.cluster, bench.sizes.queued)
-    for loops, batch in ((4, 100), (64, 1), (4, 1)):
+    for loops, batch in ((12, 100), (64, 1), (4, 1)):
         print(profile.measure(bench, loops, batch))
     return 0

@@ -160,3 +160,69 @@ async def test_a_template_that_never_rests_is_told(pg18: Any, tokens: Any, opera
         assert item.code == "template_changed"
         store.times = 1
         assert (await intake.submit(SubmitRun.model_validate(body)))["state"] == "queued"
+
+
+# What a run reads, and what a retry by the newest version takes ------------------------------------------------------
+
+
+async def cancelled(server: Server, **body: Any) -> Json:
+    run = (await server.operator.post(f"{API}/runs", json={"template": "job", **body})).json()
+    answer = await server.operator.post(f"{API}/runs/{run['run_id']}/cancel", json={"reason": "x"})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def test_a_retry_by_the_newest_version_is_checked_by_it(server: Server) -> None:
+    await server.template(params_schema=NUMBER)
+    run = await cancelled(server, params={"n": 1})
+    again = {"template": "latest", "idempotency_key": "r"}
+    await server.template(params_schema=WORD)
+    problem(await server.operator.post(f"{API}/runs/{run['number']}/retry", json=again), 422, "params_invalid")
+    await server.template(params_schema=WIDER)
+    made = await server.operator.post(f"{API}/runs/{run['number']}/retry", json=again)
+    assert (made.status_code, made.json()["template_version"]) == (201, 3), made.text
+    assert made.json()["params"] == {"n": 1, "m": 7}, "the newest version's defaults"
+    await server.template(params_schema=WORD)
+    repeated = await server.operator.post(f"{API}/runs/{run['number']}/retry", json=again)
+    assert (repeated.status_code, repeated.json()["run_id"]) == (200, made.json()["run_id"])
+
+
+async def test_a_pipeline_s_retry_checks_the_tasks_that_it_runs_again(server: Server) -> None:
+    await server.template(params_schema=NUMBER)
+    tasks = {"a": {"template": "job", "params": {"n": 1}}}
+    pipe = {"name": "pipe", "kind": "pipeline", "tasks": tasks}
+    assert (await server.operator.put(f"{API}/templates/pipe", json=pipe)).status_code == 200
+    run = await cancelled(server, template="pipe")
+    await server.template(params_schema=WORD)
+    path = f"{API}/runs/{run['number']}/retry"
+    told = problem(await server.operator.post(path, json={"template": "latest"}), 422, "params_invalid")
+    assert told["errors"][0]["path"] == "/tasks/a/params/n"
+    assert (await server.operator.post(path, json={})).status_code == 201, "by the versions that it had"
+
+
+async def test_a_pipeline_s_tasks_are_of_the_versions_that_were_checked(
+    pg18: Any, tokens: Any, operator: Principal
+) -> None:
+    versions = iter([NUMBER, WORD])
+    template = {"name": "job", "kind": "python", "entrypoint": "task:main"}
+
+    def change() -> None:
+        tokens.call("put_template", operator.token_id, "job", template | {"params_schema": next(versions)})
+
+    change()
+    tasks = {"a": {"template": "job", "params": {"n": 1}}}
+    tokens.call("put_template", operator.token_id, "pipe", {"name": "pipe", "kind": "pipeline", "tasks": tasks})
+    async with Changing(server_conninfo(pg18)) as store:
+        store.change, store.times = change, 1
+        await Intake(store, Submitter(store), operator).submit(SubmitRun(template="pipe", idempotency_key="k"))
+    found = tokens.value("select array_agg(template_version) from ops.runs where task_key = 'a'")
+    assert found == [1]
+
+
+async def test_a_run_is_refused_when_nobody_gives_what_it_reads(server: Server) -> None:
+    await server.template(inputs=[{"name": "trips", "kind": "table"}, {"name": "zones", "kind": "table"}])
+    told = problem(await server.operator.post(f"{API}/runs", json={"template": "job"}), 422, "dependency_invalid")
+    assert "trips, zones" in told["detail"]
+    (item,) = (await server.operator.post(f"{API}/runs/bulk", json={"runs": [{"template": "job"}]})).json()["items"]
+    assert item["problem"]["code"] == "dependency_invalid"
+    assert server.ops.value("select count(*) from ops.runs") == 0

@@ -2,9 +2,12 @@
 -- runs, which stay as they ended, so that it finds the same inputs, or is skipped again. A concurrency key keeps the
 -- limit that newer submits gave it. p_failed_only: of a pipeline, the tasks that succeeded are not run again.
 -- p_latest: the newest version of the template, not that of the ended run. A pipeline whose succeeded tasks are kept
--- stays what it was, as the kept ones are tasks of that; its other tasks take the newest of theirs.
+-- stays what it was, as the kept ones are tasks of that; its other tasks take the newest of theirs. What the newest
+-- version makes of the parameters comes from the server, as p_checked {template_version, params, tasks}.
+-- Raises OPC12 {template, version, keep: [task key]} when p_checked is missing or was made by another version.
 create or replace function ops.rerun(
-  p_run ops.runs, p_key text, p_place jsonb, p_failed_only boolean default true, p_latest boolean default false)
+  p_run ops.runs, p_key text, p_place jsonb, p_failed_only boolean default true, p_latest boolean default false,
+  p_checked jsonb default null)
 returns uuid
 language plpgsql volatile set search_path = ''
 as $$
@@ -32,6 +35,13 @@ begin
     select * into v_template from ops.templates t where t.template_id = p_run.template_id;
   end if;
   v_body := v_body || jsonb_build_object('caps', ops.rerun_caps(p_run, v_template));
+  if v_repairs then
+    v_keep := ops.succeeded_tasks(p_run.run_id);
+  end if;
+  if p_latest then
+    perform ops.check_latest(v_template, p_checked, v_keep);
+    v_body := v_body || jsonb_build_object('params', p_checked -> 'params');
+  end if;
   if p_run.kind <> 'pipeline' then
     if v_parents = '[]' then
       p_place := p_place || jsonb_build_object('inputs', p_run.inputs);
@@ -40,12 +50,11 @@ begin
     perform ops.announce(array[v_new]);
     return v_new;
   end if;
-  if not p_latest then
+  if p_latest then
+    v_pinned := p_checked -> 'tasks';
+  else
     v_pinned := (select jsonb_object_agg(c.task_key, c.template_id) from ops.runs c
                   where c.pipeline_run_id = p_run.run_id);
-  end if;
-  if v_repairs then
-    v_keep := ops.succeeded_tasks(p_run.run_id);
   end if;
   return ops.submit_template(v_template, v_body, p_place, v_parents, v_keep, coalesce(v_pinned, '{}'));
 end

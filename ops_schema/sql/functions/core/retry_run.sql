@@ -3,16 +3,18 @@
 -- that depend on them take their outputs from the old runs. For one that did: a whole new one.
 -- A run that waits because its rerun is unsafe, or because a rule holds it, goes on itself: a person has now decided.
 -- The same key with the same body again answers the same run, with `repeated: true`.
---   p_body {idempotency_key?, failed_only?, template?}; failed_only false: of a pipeline that did not succeed, too, all
---          tasks anew; template 'latest': the newest version (see ops.rerun), 'same' or none: the one it had
--- Returns the Run. Raises OPU01, OPU02, OPN01, OPC03, OPC05 (it has not ended), OPV01, OPV02.
+--   p_body {idempotency_key?, failed_only?, template?, checked?}; failed_only false: of a pipeline that did not
+--          succeed, too, all tasks anew; template 'latest': the newest version (see ops.rerun), 'same' or none: the
+--          one it had; checked: what that version makes of the parameters
+-- Returns the Run. Raises OPU01, OPU02, OPN01, OPC03, OPC05 (it has not ended, or is a task of a pipeline run that
+-- waits), OPC12 (see ops.rerun), OPV01, OPV02.
 create or replace function ops.retry_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
 as $$
 declare
   v_token  ops.tokens := ops.require(p_token_id, array['operator']);
   v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
-  v_digest bytea      := ops.digest(coalesce(p_body, '{}') || jsonb_build_object('retry_of', v_run_id));
+  v_digest bytea      := ops.digest(coalesce(p_body, '{}') - 'checked' || jsonb_build_object('retry_of', v_run_id));
   v_latest boolean    := coalesce(p_body ->> 'template' = 'latest', false);
   v_run    ops.runs;
   v_found  uuid;
@@ -45,9 +47,11 @@ begin
                      jsonb_build_object('state', v_run.state),
                      'Retry a run that has ended; cancel this one first.');
   end if;
+  perform ops.check_not_held(v_run);
   v_found := ops.rerun(v_run, p_body ->> 'idempotency_key', jsonb_build_object(
     'workspace', v_run.workspace, 'submitted_by', v_token.name, 'retry_of', v_run_id,
-    'digest', encode(v_digest, 'hex')), coalesce((p_body ->> 'failed_only')::boolean, true), v_latest);
+    'digest', encode(v_digest, 'hex')), coalesce((p_body ->> 'failed_only')::boolean, true), v_latest,
+    nullif(p_body -> 'checked', 'null'));
   perform ops.notify_gathered();
   return ops.run_json(v_found);  -- a statement of its own, which sees the new run
 end

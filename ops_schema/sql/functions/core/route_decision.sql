@@ -4,6 +4,7 @@
 --   wait     a person decides: reason rerun_unsafe | rule
 --   retry    after `delay` seconds (0: at once)
 -- A run that an executor gave back (ops.is_released) has not failed: no retry policy ends it, but a rule still holds.
+-- One that an operator took back (ops.requeue_run) is tried again whatever classes its template has tried again.
 create or replace function ops.route_decision(p_run ops.runs, p_spec jsonb, p_outcome text, p_error jsonb) returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
@@ -11,6 +12,7 @@ declare
   v_spec     jsonb   := ops.own_retry(p_spec, p_run.retry);
   v_class    text    := coalesce(p_error ->> 'class', 'internal');
   v_released boolean := ops.is_released(p_outcome, p_error);
+  v_requeued boolean := p_outcome = 'expired' and p_error ->> 'code' = 'requeued';
   v_rule     ops.routing_rules;
 begin
   if p_outcome = 'cancelled' or p_run.cancel_requested_at is not null then
@@ -24,7 +26,7 @@ begin
   if v_rule.rule_id is not null then
     return jsonb_build_object('decision', v_rule.decision, 'reason', 'rule', 'rule_id', v_rule.rule_id,
                               'notify', v_rule.notify);
-  elsif not v_released and not ops.retry_classes(v_spec) ? v_class then
+  elsif not v_released and not v_requeued and not ops.retry_classes(v_spec) ? v_class then
     return '{"decision": "finish", "reason": "not_retryable"}';
   elsif not v_released and p_run.expirations >= ops.setting_number('max_expirations') then
     return '{"decision": "finish", "reason": "expirations_exhausted"}';

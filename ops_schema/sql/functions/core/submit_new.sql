@@ -11,6 +11,7 @@ declare
 begin
   perform ops.check_pipeline_submit(v_template, v_body);
   return ops.submit_template(v_template, v_body, jsonb_build_object(
-    'workspace', p_workspace, 'submitted_by', p_token.name, 'digest', encode(p_digest, 'hex')), v_parents);
+    'workspace', p_workspace, 'submitted_by', p_token.name, 'digest', encode(p_digest, 'hex')), v_parents,
+    p_templates => coalesce(p_body #> '{checked,tasks}', '{}'));
 end
 $$;

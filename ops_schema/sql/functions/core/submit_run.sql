@@ -3,7 +3,8 @@
 --   p_body {template, template_version?, workspace?, params, priority?, queue?, not_before?, deadline?, labels?,
 --           idempotency_key?, dedupe_key?, on_conflict?: error|return|replace, concurrency_key?, concurrency_limit?,
 --           depends_on?: [{run: run_id or number, inputs?: {input: output}}], condition?,
---           checked?: {template_version, params: with the defaults filled in}, which is no part of what identifies it,
+--           checked?: {template_version, params: with the defaults filled in, tasks?: {task key: template_id}}, no part
+--           of what identifies it,
 --           max_attempts?, retry?: {backoff_seconds?, backoff_max_seconds?, on?}, lease_seconds?, caps?, traceparent?}
 -- Raises OPU01, OPU02, OPN02, OPN07, OPV01, OPV02, OPV05, OPX01, OPC03, OPC11, OPC12.
 create or replace function ops.submit_run(p_token_id uuid, p_body jsonb) returns jsonb
