@@ -66,7 +66,9 @@ def configured() -> ExecutorKind:
     def connections() -> dict[str, dict[str, Any]]:
         return {OWN_TRINO: settings.connection()} if settings.url else {}
 
-    return replace(EXECUTOR, connections=connections)
+    # A model may be code of its author, which reads files.
+    secret_files = (str(settings.password_file.resolve()),) if settings.password_file else ()
+    return replace(EXECUTOR, connections=connections, secret_files=secret_files)
 
 
 EXECUTOR = ExecutorKind("dbt", "executors.dbt.child", capabilities, prepare, earlier=wanted, configure=configured)

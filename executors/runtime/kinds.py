@@ -41,7 +41,8 @@ class ExecutorKind:
     hold below names of secrets is kept out of all texts. ``configure()`` reads settings of the kind from the
     environment, before that is scrubbed, and returns the record to use. ``engine_usage`` names what the engine measures
     better than the executor does. ``earlier(job)`` names files of earlier attempts that the child can use; it raises
-    TaskError as ``prepare`` does, before which it is called.
+    TaskError as ``prepare`` does, before which it is called. ``secret_files``: files of the kind's own settings that no
+    child may read.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class ExecutorKind:
     configure: Callable[[], ExecutorKind] | None = None
     engine_usage: frozenset[str] = frozenset()
     earlier: Callable[[dict[str, Any]], Sequence[Want]] = nothing_earlier
+    secret_files: tuple[str, ...] = ()
 
 
 def known_kinds() -> list[str]:

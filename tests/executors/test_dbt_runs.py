@@ -83,3 +83,13 @@ def test_bad_projects_end_with_a_class_a_place_their_log_and_the_executor_claims
     assert "run_results.json" in artifacts(control_room, run["run_id"])
     assert control_room.ended(submit(control_room, good), SECONDS)["state"] == "succeeded"
     assert executor.process.poll() is None
+
+
+def test_a_model_cannot_read_the_password_that_the_executor_has_for_trino(control_room: Room) -> None:
+    password = control_room.open / "trino.password"
+    password.write_text("pass-of-the-executor-3Zk")
+    control_room.executor("dbt", trino_url="https://127.0.0.1:9", trino_password_file=str(password))
+    read = {"models/daily.sql": f"select content as meter, 1 as kwh from read_text('{password}')"}
+    run = control_room.ended(submit(control_room, project(control_room, **read), {"select": "daily"}), SECONDS)
+    assert (run["state"], nodes(run)["daily"]["status"]) == ("failed", "error")
+    assert "pass-of-the-executor-3Zk" not in json.dumps(run, default=str)
