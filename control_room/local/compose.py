@@ -41,7 +41,7 @@ class Volumes:
 
     root: Path = Path("/secrets")
     store: Path = Path("/store")
-    kinds: tuple[str, ...] = ("python", "notebook", "dbt")
+    kinds: tuple[str, ...] = ("python", "notebook", "dbt", "duckdb")
 
     @property
     def database(self) -> Path:

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from typing import Any
 
+from pydantic import ValidationError
+
 from executors.python.entrypoint import parse_entrypoint
+from executors.python.settings import PythonSettings
 from executors.runtime.bundles import check_entrypoint
+from executors.runtime.environments import find_pip
 from executors.runtime.failures import TaskError
+from executors.runtime.forks import can_fork
 from executors.runtime.kinds import ExecutorKind
+from executors.runtime.settings import SettingsError
 
 
 def capabilities() -> dict[str, Any]:
-    return {"entrypoints": ["module:function", "script.py"], "python": platform.python_version(), "publish": ["delta"]}
+    return {
+        "entrypoints": ["module:function", "script.py"],
+        "python": platform.python_version(),
+        "publish": ["delta"],
+        # A requirements.txt with hashes in the bundle.
+        "environments": "full" if find_pip() else "none",
+        "warm_start": "full" if can_fork() else "none",
+    }
 
 
 def prepare(job: dict[str, Any]) -> None:
@@ -28,4 +42,14 @@ def prepare(job: dict[str, Any]) -> None:
     parse_entrypoint(job["entrypoint"])
 
 
-EXECUTOR = ExecutorKind("python", "executors.python.child", capabilities, prepare)
+def configured() -> ExecutorKind:
+    """The kind with the environments that the settings allow; SettingsError for settings that cannot work."""
+    try:
+        settings = PythonSettings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(f"OPS_PYTHON_{str(first['loc'][0]).upper()}: {first['msg']}") from None
+    return replace(EXECUTOR, environments=settings.policy())
+
+
+EXECUTOR = ExecutorKind("python", "executors.python.child", capabilities, prepare, forked=True, configure=configured)

@@ -22,7 +22,9 @@ from executors.runtime.caps import Breach, Caps
 from executors.runtime.connections import Connection, Connections
 from executors.runtime.delivery import REPORT_FILE, SPOOL_FILE, Delivery, Parcel
 from executors.runtime.earlier import Earlier
+from executors.runtime.environments import Fitted, NoEnvironmentError, as_it_is
 from executors.runtime.failures import DISK_FULL_ERRNOS, TaskError, error_record, with_place
+from executors.runtime.forks import ForkSpawner
 from executors.runtime.journal import Journal
 from executors.runtime.kinds import ExecutorKind
 from executors.runtime.logs import Chunk, LogBook, LogShipper
@@ -55,13 +57,14 @@ class Workshop:
     bundles: BundleStore
     connections: Connections
     delivery: Delivery
-    spawn: Spawner | WarmPool
+    spawn: Spawner | ForkSpawner | WarmPool
     journal: Journal
     runs_dir: Path
     hide: tuple[str, ...]
     visible: tuple[str, ...]
     writable: tuple[str, ...]
     log_chunk_bytes: int
+    fitted: Fitted = as_it_is
     clock: Callable[[], float] = time.monotonic
 
 
@@ -80,6 +83,7 @@ class Attempt:
         self._persist = Persistence(self.gone, self._trouble)
         self._journal = shop.journal.bind(run_id=self.run_id, number=run.number, epoch=run.epoch)
         self._folder = shop.runs_dir / f"{self.run_id}-{self.epoch}"
+        self._marker = f"{self.run_id}/{self.epoch}"
         self._notes = Notes()
         self._misfits = 0
         self._lock = threading.Lock()
@@ -299,25 +303,37 @@ class Attempt:
 
     def _supervise(self, job: Json, book: LogBook, uploads: Uploads) -> ChildEnd:
         work = Path(job["work_dir"])
-        marker = f"{self.run_id}/{self.epoch}"
-        environment = child_environment(os.environ, work, self._folder / "home", marker, self.claimed.traceparent)
-        shop = self._shop
+        home, shop = self._folder / "home", self._shop
+        environment = child_environment(os.environ, work, home, self._marker, self.claimed.traceparent)
         visible = (*shop.visible, *(str(self._folder / name) for name in CHILDS_FOLDERS))
         spec = ChildSpec(shop.kind.child_module, job, work, environment, shop.hide, visible, shop.writable)
+
+        def watch(child: ChildProcess, seconds: float) -> ChildEnd:
+            return self._watched(child, Caps(seconds, log_bytes=self._caps.log_bytes), book, uploads)
+
+        try:
+            with shop.fitted(spec, watch, lambda: self._stop) as fitted:
+                return self._watched(shop.spawn(fitted), self._caps, book, uploads)
+        except NoEnvironmentError as error:
+            return error.end
+
+    def _watched(self, child: ChildProcess | WarmRun, caps: Caps, book: LogBook, uploads: Uploads) -> ChildEnd:
         end = None
         try:
-            end = self._watched(self._shop.spawn(spec), book, uploads)
+            end = self._supervision_of(child, caps, book, uploads).run()
         finally:
             if end is None or end.status is None:
-                kill_orphans(marker)
+                kill_orphans(self._marker)
         return end
 
-    def _watched(self, child: ChildProcess | WarmRun, book: LogBook, uploads: Uploads) -> ChildEnd:
+    def _supervision_of(
+        self, child: ChildProcess | WarmRun, caps: Caps, book: LogBook, uploads: Uploads
+    ) -> Supervision:
         def on_message(message: Json) -> None:
             self._on_message(message, book, uploads)
 
         try:
-            supervision = Supervision(child, book, self._caps, on_message, self._shop.clock)
+            supervision = Supervision(child, book, caps, on_message, self._shop.clock)
         except BaseException:  # out of descriptors: nobody would watch it
             child.destroy()
             raise
@@ -326,7 +342,7 @@ class Attempt:
             early = self._stop
         if early:
             supervision.stop(early)
-        return supervision.run()
+        return supervision
 
     def _on_message(self, message: Json, book: LogBook, uploads: Uploads) -> None:
         """A line of the child's control pipe; what does not fit is left out with a line in the log."""

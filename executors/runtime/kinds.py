@@ -11,6 +11,7 @@ from typing import Any
 
 import executors
 from executors.runtime.earlier import Want
+from executors.runtime.environments import EnvironmentPolicy
 from executors.runtime.settings import SettingsError
 
 
@@ -36,6 +37,8 @@ class ExecutorKind:
     ``none``) or facts such as versions; ``prepare(job)`` checks or completes the job before the child starts and raises
     TaskError to fail the run (job paths: ``bundle_dir``, ``work_dir``).
 
+    ``forked``: children are forked from a process that has ``child_module`` loaded (executors.runtime.forks), and call
+    the ``body`` of that module; only for a module that starts no thread and loads nothing that does.
     ``warm``: runs are given to processes that are used again (executors.runtime.warm); only for work that is no code of
     the run's author. ``connections()`` gives the kind's own connections by name, beside those of the file; what they
     hold below names of secrets is kept out of all texts. ``configure()`` reads settings of the kind from the
@@ -43,6 +46,7 @@ class ExecutorKind:
     better than the executor does. ``earlier(job)`` names files of earlier attempts that the child can use; it raises
     TaskError as ``prepare`` does, before which it is called. ``secret_files``: files of the kind's own settings that no
     child may read.
+    ``environments``: bundles may bring requirements, which are built by this policy.
     """
 
     kind: str
@@ -50,11 +54,13 @@ class ExecutorKind:
     capabilities: Callable[[], dict[str, Any]]
     prepare: Callable[[dict[str, Any]], None] = nothing_to_prepare
     warm: bool = False
+    forked: bool = False
     connections: Callable[[], dict[str, dict[str, Any]]] = no_connections
     configure: Callable[[], ExecutorKind] | None = None
     engine_usage: frozenset[str] = frozenset()
     earlier: Callable[[dict[str, Any]], Sequence[Want]] = nothing_earlier
     secret_files: tuple[str, ...] = ()
+    environments: EnvironmentPolicy | None = None
 
 
 def known_kinds() -> list[str]:

@@ -27,6 +27,8 @@ from executors.runtime.attempt import Workshop
 from executors.runtime.bundles import BundleStore
 from executors.runtime.connections import Connections
 from executors.runtime.delivery import Delivery
+from executors.runtime.environments import EnvironmentPolicy, Environments, Fitted, as_it_is
+from executors.runtime.forks import ForkSpawner, make_spawner
 from executors.runtime.health import NoteBook
 from executors.runtime.journal import Journal
 from executors.runtime.kinds import ExecutorKind, known_kinds, load_kind
@@ -80,12 +82,14 @@ def serve(options: argparse.Namespace) -> None:
     """Run the executor until it is drained."""
     kind = load_kind(options.kind)
     settings = read_settings(options)
-    token = read_token(settings)
     scrub(os.environ)
     sandbox.hide_own_memory()
     sandbox.adopt_orphans()
-    journal = Journal(plain=settings.log_format == "text" or (not settings.log_format and sys.stdout.isatty()))
-    worker = make_worker(kind, settings, token, journal.bind(kind=kind.kind))
+    plain = settings.log_format == "text" or (not settings.log_format and sys.stdout.isatty())
+    journal = Journal(plain=plain).bind(kind=kind.kind)
+    # Before the token is read, so that no process that children are forked from has ever had to do with it.
+    spawner = make_spawner(kind.child_module, journal) if kind.forked else Spawner()
+    worker = make_worker(kind, settings, read_token(settings), journal, spawner)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, frame: worker.drain(f"signal {signal.Signals(got).name}"))
     worker.run(once=options.once)
@@ -105,7 +109,9 @@ def read_settings(options: argparse.Namespace) -> ExecutorSettings:
     return settings
 
 
-def make_worker(kind: ExecutorKind, settings: ExecutorSettings, token: str, journal: Journal) -> Worker:
+def make_worker(
+    kind: ExecutorKind, settings: ExecutorSettings, token: str, journal: Journal, spawner: Spawner | ForkSpawner
+) -> Worker:
     """Wire the parts together."""
     work_dir = (settings.work_dir or default_work_dir(kind.kind)).resolve()
     folder = own_folder(work_dir, kind.kind)
@@ -113,6 +119,7 @@ def make_worker(kind: ExecutorKind, settings: ExecutorSettings, token: str, jour
     connections = Connections(settings.connections_file)
     bundles = BundleStore(work_dir / "bundles", client)
     bundles.prune()
+    fitted = make_environments(kind.environments, work_dir / "environments", journal)
 
     def make_shop(registration: models.Registration) -> Workshop:
         return Workshop(
@@ -121,13 +128,14 @@ def make_worker(kind: ExecutorKind, settings: ExecutorSettings, token: str, jour
             bundles=bundles,
             connections=connections,
             delivery=Delivery(client, connections, journal),
-            spawn=make_pool(kind, settings, work_dir, folder) if kind.warm else Spawner(),
+            spawn=make_pool(kind, settings, work_dir, folder) if kind.warm else spawner,
             journal=journal,
             runs_dir=made(folder / "runs"),
             hide=(str(work_dir), *hidden_paths(settings, work_dir), *kind.secret_files),
             visible=(sys.prefix, sys.base_prefix, str(Path(__file__).parents[2])),
             writable=tuple(paths_of(settings.writable)),
             log_chunk_bytes=registration.log_chunk_bytes,
+            fitted=fitted,
         )
 
     note = NoteBook(folder).beat
@@ -141,6 +149,14 @@ def make_pool(kind: ExecutorKind, settings: ExecutorSettings, work_dir: Path, fo
     hide = hidden_paths(settings, work_dir)
     environment = child_environment(os.environ, runs, runs, kind.kind, None)
     return WarmPool(WarmSpec(kind.child_module, runs, environment, hide, visible, [str(runs)]))
+
+
+def make_environments(policy: EnvironmentPolicy | None, folder: Path, journal: Journal) -> Fitted:
+    if policy is None:
+        return as_it_is
+    environments = Environments(folder, policy, journal, Spawner())
+    environments.prune()
+    return environments.fitted
 
 
 def make_client(url: str, token: str, journal: Journal) -> ExecutorClient:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 
@@ -23,6 +23,8 @@ from executors.runtime.caps import tree_memory
 REAP_SECONDS = 5.0
 WARDEN_SECONDS = 5.0
 WARDEN = Path(__file__).with_name("warden.py")
+# An interpreter of a bundle's environment: utf-8 as PYTHONUTF8 says, which it does not read.
+APART = ("-I", "-S", "-X", "utf8", str(Path(__file__).with_name("fork_main.py")))
 ALLOWED_ENVIRONMENT = frozenset(
     {"PATH", "LANG", "LANGUAGE", "TZ", "TERM", "USER", "LOGNAME", "LD_LIBRARY_PATH", "JAVA_HOME"}
     | {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE"}
@@ -42,11 +44,28 @@ def child_environment(
     return kept | own | ({"TRACEPARENT": traceparent} if traceparent else {})
 
 
+def line_of(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document).encode() + b"\n"
+
+
+class Warden(Protocol):
+    """What the executor asks of the process above a child: as subprocess.Popen has it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def send_signal(self, number: int, /) -> None: ...
+
+    def wait(self, timeout: float | None = None) -> object:
+        """Until it has ended; subprocess.TimeoutExpired after ``timeout`` seconds."""
+
+
 @dataclass(frozen=True)
 class ChildSpec:
     """What to start: ``python -m module``, with this job, in this folder, unable to read ``hide``.
 
-    It may write to its work folder, its home, its copy of the bundle, and ``writable``.
+    It may write to its work folder, its home, its copy of the bundle, and ``writable``. ``python`` is the interpreter
+    of an environment of its own (executors.runtime.environments), "" for the executor's.
     """
 
     module: str
@@ -56,12 +75,20 @@ class ChildSpec:
     hide: Sequence[str] = ()
     visible: Sequence[str] = ()
     writable: Sequence[str] = ()
+    python: str = ""
 
     def start_document(self, job_fd: int, control_fd: int) -> bytes:
-        command = [sys.executable, "-P", "-m", self.module]
-        document = {"command": command, "job_fd": job_fd, "control_fd": control_fd}
-        paths = {"hide": list(self.hide), "visible": list(self.visible), "writable": self._writable()}
-        return json.dumps({**document, **paths}).encode() + b"\n"
+        """For a warden that executes the child's program."""
+        command = [self.python, *APART, self.module] if self.python else [sys.executable, "-P", "-m", self.module]
+        return line_of({"command": command, "job_fd": job_fd, "control_fd": control_fd, **self._paths()})
+
+    def fork_document(self) -> bytes:
+        """For a warden that forks the child: what a program started by Popen would be given."""
+        given = {"environment": dict(self.environment), "cwd": str(self.work_dir)}
+        return line_of({**given, "bundle_dir": self.job.get("bundle_dir"), **self._paths()})
+
+    def _paths(self) -> dict[str, list[str]]:
+        return {"hide": list(self.hide), "visible": list(self.visible), "writable": self._writable()}
 
     def _writable(self) -> list[str]:
         own = [str(self.work_dir), self.environment.get("HOME"), self.job.get("bundle_dir")]
@@ -72,7 +99,7 @@ class ChildSpec:
 class ChildProcess:
     """A started child: descriptors to read until they end, and the socket of its warden."""
 
-    warden: subprocess.Popen[bytes]
+    warden: Warden
     life: socket.socket
     stdout: int
     stderr: int
@@ -159,6 +186,10 @@ def take_over(pipe: Any) -> int:
     """Own descriptor of a Popen pipe, wide enough that a burst does not stop the child."""
     fd = os.dup(pipe.fileno())
     pipe.close()
+    return widened(fd)
+
+
+def widened(fd: int) -> int:
     with suppress(OSError):  # over the user's quota of pipe pages: the default size does too
         fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     return fd

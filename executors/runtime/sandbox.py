@@ -17,6 +17,7 @@ PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 SYS_CREATE_RULESET, SYS_ADD_RULE, SYS_RESTRICT_SELF = 444, 445, 446
 CREATE_RULESET_VERSION = 1
 RULE_PATH_BENEATH = 1
+CAPABILITY_VERSION = 0x20080522
 ACCESS_WRITE_FILE = 1 << 1
 ACCESS_READ_FILE = 1 << 2
 ACCESS_REMOVE_DIR, ACCESS_REMOVE_FILE = 1 << 4, 1 << 5
@@ -72,6 +73,11 @@ def hide_own_memory() -> None:
     prctl(PR_SET_DUMPABLE, 0)
 
 
+def show_own_memory() -> None:
+    """Undo :func:`hide_own_memory` where no program is executed that would: a child of a run is open to its own."""
+    prctl(PR_SET_DUMPABLE, 1)
+
+
 def adopt_orphans() -> None:
     """Become the parent of descendants whose parent ended, so that none escapes."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -92,6 +98,18 @@ def drop_privileges() -> None:
     for number in FORBIDDEN_CAPABILITIES.values():
         # Fails where a container has taken the right to drop rights; then it has taken these too.
         libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(number), 0, 0, 0)
+    give_up_capabilities(FORBIDDEN_CAPABILITIES.values())
+
+
+def give_up_capabilities(numbers: Iterable[int]) -> None:
+    """Lose these now: what left the bounding set goes only when a program is executed, and a fork executes none."""
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable of the numbers below 32, then of those above
+    checked(libc.capget(header, sets))
+    for number in numbers:
+        for kind in range(3):
+            sets[number // 32 * 3 + kind] &= ~(1 << number % 32) & 0xFFFFFFFF
+    checked(libc.capset(header, sets))
 
 
 def landlock_abi() -> int:
@@ -199,5 +217,5 @@ def walk(folder: str, hidden: frozenset[str]) -> list[str]:
 
 def checked(result: int) -> int:
     if result < 0:
-        raise OSError(ctypes.get_errno(), f"landlock: {os.strerror(ctypes.get_errno())}")
+        raise OSError(ctypes.get_errno(), f"confinement: {os.strerror(ctypes.get_errno())}")
     return int(result)

@@ -1,8 +1,9 @@
 """The process between an executor and a run's child: it makes sure that the whole tree of the child dies.
 
-Started as ``python -I -S warden.py LIFE_FD``; standard library only, so that it is up in 20 ms and small. It adopts
-orphans (a daemon of user code cannot escape), kills everything when the executor dies (its end of LIFE closes, even by
-``kill -9``) or asks for it, and when the child ends it kills what the child left behind.
+Started as ``python -I -S warden.py LIFE_FD``; standard library only, so that it is up in 20 ms and small. Or forked
+from a fork server (executors.runtime.fork_server), with a child that is forked too. It adopts orphans (a daemon of user
+code cannot escape), kills everything when the executor dies (its end of LIFE closes, even by ``kill -9``) or asks for
+it, and when the child ends it kills what the child left behind.
 
 LIFE, executor -> warden, one line each: first the start document {"command", "job_fd", "control_fd", "hide",
 "visible", "writable"}, then ``term`` (SIGTERM to the child's process group) or ``kill``. Warden -> executor, JSON
@@ -20,12 +21,18 @@ import select
 import signal
 import socket
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - before any package is there
+if TYPE_CHECKING or __package__:
+    from executors.runtime import sandbox
+else:  # a program of its own: before any package is there
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    import sandbox
 
-import sandbox  # type: ignore[import-not-found]
-
+Document = dict[str, Any]
+# Becomes the child: gets the start document, and the descriptor to close once nothing can fail any more.
+Become = Callable[[Document, int], NoReturn]
 JOB_FD, CONTROL_FD = 3, 4
 FIRST_SAFE_FD = 10
 
@@ -33,16 +40,17 @@ FIRST_SAFE_FD = 10
 class Warden:
     """One child, from start to the last of its descendants."""
 
-    def __init__(self, life: socket.socket) -> None:
-        self.life = life
+    def __init__(self, life: socket.socket, become: Become) -> None:
+        self.life, self.become = life, become
         self.pending = b""
         self.pid = 0
         self.status: int | None = None
         self.leftovers = 0
 
-    def start(self) -> None:
-        document = json.loads(self._first_line())
-        self.pid, verdict = start_child(document)
+    def start(self, own: Document) -> None:
+        """Read the start document, complete it with ``own``, and start the child."""
+        document = json.loads(self._first_line()) | own
+        self.pid, verdict = start_child(document, self.become)
         for fd in (document["job_fd"], document["control_fd"], 1, 2):
             os.close(fd)  # only the child's tree holds the pipes: their end is its end
         self.send({"pid": self.pid, "sandbox": verdict})
@@ -120,14 +128,16 @@ class Warden:
             self.kill_tree()
 
 
-def start_child(document: dict[str, Any]) -> tuple[int, str]:
-    """Fork and exec the command; the verdict of its sandbox comes back through a pipe that closes at exec."""
+def start_child(document: Document, become: Become) -> tuple[int, str]:
+    """Fork a child; the verdict of its sandbox comes back through a pipe that closes when it has become its program."""
     told, tell = os.pipe()
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         try:
-            exec_child(document, parent, tell)
+            tell = fcntl.fcntl(tell, fcntl.F_DUPFD_CLOEXEC, FIRST_SAFE_FD)
+            prepare_child(document, parent, tell)
+            become(document, tell)
         except BaseException as error:  # nothing may return into the warden's code
             os.write(tell, f"failed: {error}".encode())
         os._exit(127)
@@ -136,16 +146,21 @@ def start_child(document: dict[str, Any]) -> tuple[int, str]:
         return pid, pipe.read().decode()
 
 
-def exec_child(document: dict[str, Any], parent: int, tell: int) -> None:
+def prepare_child(document: Document, parent: int, tell: int) -> None:
+    """What holds for each child, whether a program is executed for it or not."""
     os.setsid()
     sandbox.die_with_parent(parent, signal.SIGKILL)
+    signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    tell = fcntl.fcntl(tell, fcntl.F_DUPFD_CLOEXEC, FIRST_SAFE_FD)
     place_fds(document["job_fd"], document["control_fd"])
     verdict = sandbox.confine(document["hide"], document["visible"], document["writable"])
     os.write(tell, verdict.encode())
+
+
+def execute(document: Document, tell: int) -> NoReturn:
+    """Become the command; the verdict's pipe closes with that."""
     os.execve(document["command"][0], document["command"], dict(os.environ))  # noqa: S606
 
 
@@ -214,16 +229,17 @@ def wake_on_child_end() -> int:
     return read_fd
 
 
-def main() -> None:
+def watch(life_fd: int, become: Become, own: Document) -> None:
+    """Be the warden of one child, until all of its tree is gone."""
     sandbox.adopt_orphans()
     sandbox.hide_own_memory()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     wake_fd = wake_on_child_end()
-    warden = Warden(socket.socket(fileno=int(sys.argv[1])))
-    warden.start()
+    warden = Warden(socket.socket(fileno=life_fd), become)
+    warden.start(own)
     warden.run(wake_fd)
 
 
 if __name__ == "__main__":
-    main()
+    watch(int(sys.argv[1]), execute, {})

@@ -20,6 +20,7 @@ from contract.server.settings import ServerSettings
 from contract.versions import VERSIONS, Version
 from control_room.cli import app
 from control_room.errors import CODES, EXIT_CODES
+from executors.python.settings import PythonSettings
 from executors.runtime.settings import ExecutorSettings
 from executors.trino.settings import TrinoSettings
 
@@ -79,6 +80,7 @@ def settings() -> str:
     for title, found in (
         ("Server", ServerSettings),
         ("Executor", ExecutorSettings),
+        ("Executor of kind python", PythonSettings),
         ("Executor of kind trino", TrinoSettings),
     ):
         parts.append(f"\n## {title}\n\n{cell(found.__doc__)}\n\n| variable | type | default | |\n|---|---|---|---|\n")

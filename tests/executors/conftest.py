@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.executors.children import bench  # noqa: F401
 from tests.executors.room import Room, room
 from tests.support.postgres import Database, pg18, stop_clusters_at_the_end  # noqa: F401
 from tests.support.seaweed import Seaweed, object_store  # noqa: F401

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 
 from executors.runtime.caps import Caps
 from executors.runtime.failures import error_record
+from executors.runtime.forks import ForkSpawner
+from executors.runtime.journal import Journal
 from executors.runtime.logs import LogBook
 from executors.runtime.outcome import child_error
 from executors.runtime.process import ChildSpec, Spawner, child_environment
@@ -34,7 +37,21 @@ def book_at(spool: Path) -> LogBook:
     return LogBook(spool, 1000, 10_000_000, Redactor())
 
 
-def supervision(folder: Path, book: LogBook, on_message: Callable[[dict[str, Any]], None]) -> Supervision:
+@pytest.fixture(params=["started", "forked"])
+def spawner(request: pytest.FixtureRequest) -> Iterator[Spawner | ForkSpawner]:
+    if request.param == "started":
+        yield Spawner()
+        return
+    with closing(StringIO()) as out:
+        forks = ForkSpawner("executors.python.child", Journal(out))
+        yield forks
+        forks.end()
+        assert out.getvalue() == ""
+
+
+def supervision(
+    folder: Path, book: LogBook, spawner: Spawner | ForkSpawner, on_message: Callable[[dict[str, Any]], None]
+) -> Supervision:
     work, bundle, home = folder / "work", folder / "bundle", folder / "home"
     for made in (work, bundle, home):
         made.mkdir()
@@ -42,7 +59,7 @@ def supervision(folder: Path, book: LogBook, on_message: Callable[[dict[str, Any
     paths = {"work_dir": str(work), "bundle_dir": str(bundle), "entrypoint": "task:main"}
     job = {"run_id": "0197a3c4-7000-7000-8000-000000000001", "epoch": 1, **paths}
     environment = child_environment(os.environ, work, home, "supervision-test/1", None)
-    child = Spawner()(ChildSpec("executors.python.child", job, work, environment))
+    child = spawner(ChildSpec("executors.python.child", job, work, environment))
     return Supervision(child, book, Caps(), on_message)
 
 
@@ -50,7 +67,9 @@ def alive(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-def test_an_error_in_the_loop_is_raised_only_after_the_whole_tree_is_dead(tmp_path: Path) -> None:
+def test_an_error_in_the_loop_is_raised_only_after_the_whole_tree_is_dead(
+    tmp_path: Path, spawner: Spawner | ForkSpawner
+) -> None:
     pids: list[int] = []
 
     def fail(message: dict[str, Any]) -> None:
@@ -59,16 +78,18 @@ def test_an_error_in_the_loop_is_raised_only_after_the_whole_tree_is_dead(tmp_pa
         raise OverflowError("int too large to convert to float")
 
     with closing(book_at(tmp_path / "logs.jsonl")) as book, pytest.raises(OverflowError):
-        supervision(tmp_path, book, fail).run()
+        supervision(tmp_path, book, spawner, fail).run()
     assert len(pids) == 2
     assert not any(map(alive, pids))
 
 
-def test_a_log_on_a_full_disk_ends_the_run_with_its_reason_and_leaves_no_process(tmp_path: Path) -> None:
+def test_a_log_on_a_full_disk_ends_the_run_with_its_reason_and_leaves_no_process(
+    tmp_path: Path, spawner: Spawner | ForkSpawner
+) -> None:
     pids: list[int] = []
     with closing(book_at(Path("/dev/full"))) as book:
         end = supervision(
-            tmp_path, book, lambda message: pids.extend(map(int, message.get("message", "").split()))
+            tmp_path, book, spawner, lambda message: pids.extend(map(int, message.get("message", "").split()))
         ).run()
     assert len(pids) == 2
     assert not any(map(alive, pids))

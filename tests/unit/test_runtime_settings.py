@@ -42,6 +42,8 @@ def start(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         (["python", "--url", "ftp://x", "--token-file", __file__], {}, "not a control room URL"),
         (["python", "--url", "http://127.0.0.1:1", "--token-file", "/no/such"], {}, "no token file /no/such"),
         (["python", "--slots", "none"], {}, "OPS_SLOTS"),
+        (["python"], {"OPS_PYTHON_WHEELHOUSE": "/no/such"}, "OPS_PYTHON_WHEELHOUSE: there is no folder /no/such"),
+        (["python"], {"OPS_PYTHON_BUILD_SECONDS": "soon"}, "OPS_PYTHON_BUILD_SECONDS"),
         (["python"], {"OPS_URL": "http://127.0.0.1:1", "OPS_TOKEN_FD": "77"}, "OPS_TOKEN_FD is 77"),
     ],
 )
