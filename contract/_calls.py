@@ -225,6 +225,11 @@ def record_artifact(run_id: Id, artifact_id: Id, body: models.RecordArtifactRequ
     return _post("recordArtifact", path, body, models.Artifact, 120.0)
 
 
+def find_earlier(run_id: Id, body: models.EarlierRequest) -> Call[models.EarlierResponse]:
+    path = f"/runs/{_segment(run_id)}/earlier"
+    return replace(_post("findEarlier", path, body, models.EarlierResponse), since="1.1")
+
+
 def get_artifact(artifact_id: Id) -> Call[models.ArtifactDownload]:
     return Call("getArtifact", "GET", f"/artifacts/{_segment(artifact_id)}", reader(models.ArtifactDownload))
 

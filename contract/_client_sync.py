@@ -148,6 +148,15 @@ class ExecutorClient(Base):
         """Record an artifact once its bytes are up. UploadMissing, DigestMismatch, LeaseLost."""
         return self._send(calls.record_artifact(run_id, artifact_id, body), retry, traceparent)
 
+    def find_earlier(
+        self, run_id: Id, body: models.EarlierRequest, *, retry: Retry | None = None, traceparent: str | None = None
+    ) -> models.EarlierResponse:
+        """What earlier attempts at the work of a held run left, newest first. LeaseLost.
+
+        Conflict (contract_version_unsupported) from a control room that speaks 1.0.
+        """
+        return self._send(calls.find_earlier(run_id, body), retry, traceparent)
+
     def get_artifact(
         self, artifact_id: Id, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.ArtifactDownload:

@@ -535,6 +535,43 @@ class Artifact(BaseModel):
     recorded_at: AwareDatetime | None
 
 
+Name = TypeAliasType("Name", Annotated[str, Field(max_length=255, min_length=1)])
+
+
+class EarlierRequest(BaseModel):
+    model_config = ConfigDict(
+        extra='forbid',
+        validate_by_name=True,
+        frozen=True,
+    )
+    epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
+    of: Literal['attempts', 'success']
+    names: Annotated[list[Name], Field(max_length=10, min_length=1)]
+
+
+class EarlierAttempt(BaseModel):
+    model_config = ConfigDict(
+        validate_by_name=True,
+        frozen=True,
+    )
+    run_id: Uuid
+    number: int
+    epoch: Annotated[int, Field(ge=1)]
+    attempt: Annotated[int, Field(ge=1)]
+    outcome: Outcome
+    template_version: int
+    template_digest: Sha256
+    artifacts: list[Artifact]
+
+
+class EarlierResponse(BaseModel):
+    model_config = ConfigDict(
+        validate_by_name=True,
+        frozen=True,
+    )
+    attempts: list[EarlierAttempt]
+
+
 class ArtifactDownload(BaseModel):
     model_config = ConfigDict(
         validate_by_name=True,

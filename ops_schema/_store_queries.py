@@ -21,6 +21,7 @@ QUERIES: Final[dict[str, str]] = {
     "begin_artifact": "select ops.begin_artifact(%s, %s, %s)",
     "record_artifact": "select ops.record_artifact(%s, %s, %s, %s)",
     "get_artifact": "select ops.get_artifact(%s, %s)",
+    "find_earlier": "select ops.find_earlier(%s, %s, %s)",
     "get_bundle": "select ops.get_bundle(%s, %s)",
     "exchange_each": "select ordinal, code, detail from ops.exchange_each(%s, %s, %s, %s)",
     "warm_up": "select ops.warm_up()",

@@ -28,7 +28,7 @@ ANSWERS: Mapping[str, Any] = {
     **{"heartbeat": models.HeartbeatResponse, "appendLogs": models.LogsResponse, "recordArtifact": models.Artifact},
     **{"beginArtifact": models.BeginArtifactResponse, "reportAttempt": models.ReportResponse},
     **{"commitPublication": models.CommitPublicationResponse, "getArtifact": models.ArtifactDownload},
-    "getBundle": models.BundleDownload,
+    **{"getBundle": models.BundleDownload, "findEarlier": models.EarlierResponse},
 }
 COMMAND_SECONDS = 60.0
 

@@ -32,6 +32,7 @@ ROUTES: tuple[tuple[str, str, str, Any], ...] = (
     ("recordArtifact", "POST", "/runs/{run_id}/artifacts/{artifact_id}/record", models.RecordArtifactRequest),
     ("reportAttempt", "POST", "/runs/{run_id}/report", models.Report),
     ("commitPublication", "POST", "/runs/{run_id}/publications/{output}/commit", models.CommitPublicationRequest),
+    ("findEarlier", "POST", "/runs/{run_id}/earlier", models.EarlierRequest),
     ("getArtifact", "GET", "/artifacts/{artifact_id}", None),
     ("getBundle", "GET", "/bundles/{sha256}", None),
 )
@@ -90,6 +91,7 @@ class Plane:
             **{"exchange": self.exchange, "heartbeat": self.heartbeat, "appendLogs": self.logs},
             **{"beginArtifact": self.begin, "recordArtifact": self.record, "reportAttempt": self.report},
             **{"commitPublication": self.commit, "getArtifact": self.get_artifact, "getBundle": self.get_bundle},
+            **{"findEarlier": self.earlier},
         }
 
     # Executors ------------------------------------------------------------------------------------------------------
@@ -270,6 +272,10 @@ class Plane:
     def commit(self, body: Json, run_id: str, output: str) -> tuple[int, Json]:
         self._held(run_id, body["epoch"], reporting=True)
         raise make("publication_not_found", f"this run publishes no output {output}")
+
+    def earlier(self, body: Json, run_id: str) -> tuple[int, Json]:
+        self._held(run_id, body["epoch"])
+        return 200, {"attempts": []}
 
     def get_artifact(self, body: Json, artifact_id: str) -> tuple[int, Json]:
         raise make("artifact_not_found", f"there is no artifact {artifact_id} to read")

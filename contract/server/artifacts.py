@@ -73,6 +73,12 @@ async def download(store: Store, objects: ObjectStore, caller: Principal, artifa
     return {**public(found), "url": None, "expires_at": None, **link}
 
 
+async def earlier(store: Store, caller: Principal, run_id: UUID, body: JsonObject) -> JsonObject:
+    """findEarlier: attempts with the files they left."""
+    found = await store.find_earlier(caller, run_id, body)
+    return {"attempts": [each | {"artifacts": list(map(public, each["artifacts"]))} for each in found["attempts"]]}
+
+
 async def bundle(store: Store, objects: ObjectStore, caller: Principal, sha256: str) -> JsonObject:
     """getBundle: size, and a presigned GET."""
     found = await store.get_bundle(caller, sha256)

@@ -82,6 +82,13 @@ async def commit_publication(
     return JSONResponse(await plane.store.commit_publication(caller, run_id, output, body))
 
 
+@router.post("/runs/{run_id}/earlier", name="findEarlier")
+async def find_earlier(
+    plane: Plane, caller: Executor, run_id: UUID, body: Annotated[JsonObject, Depends(body_of(models.EarlierRequest))]
+) -> Response:
+    return JSONResponse(await artifacts.earlier(plane.store, caller, run_id, body))
+
+
 @router.get("/artifacts/{artifact_id}", name="getArtifact")
 async def get_artifact(plane: Plane, caller: Executor, artifact_id: UUID) -> Response:
     return JSONResponse(await artifacts.download(plane.store, plane.object_store, caller, artifact_id))

@@ -3,12 +3,20 @@
 ::
 
     config:
-      command: build              # build | run | test | seed | snapshot | compile; build runs and tests
+      command: build              # build | run | test | seed | snapshot | compile | source freshness | docs generate
       select: [tag:daily]         # text or list, as dbt's --select
       exclude: []
       vars: {start: 2013-01-01}   # the run's params are vars too, and win
       threads: 2                  # 1 to 16
       full_refresh: false
+      resume: true                # go on where an earlier attempt at the same work ended (dbt retry); false: anew
+      state: last_success         # only what is modified since the template's last success, and what depends on it
+      defer: false                # beside state: what is not built here is read where that run built it
+      docs: true                  # the project's documentation as one page, index.html; false: faster, without
+      adapter: duckdb             # duckdb: a file of the run; trino: the tables are Trino's, and outputs are none
+      connection: warehouse       # trino: a declared connection of kind trino; the executor's own when left out
+      catalog: iceberg            # trino: where models go; the connection's when left out
+      schema: marts
       publish: {output: model}    # each declared output's model, seed or snapshot, by name
       sources:                    # how inputs come in; all of it optional
         flights: {columns: [carrier, dep_delay], materialize: view}   # table (default): one read into DuckDB
@@ -16,15 +24,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from executors.runtime.failures import TaskError
+from executors.runtime.sql_config import flag, invalid
 
-COMMANDS = ("build", "run", "test", "seed", "snapshot", "compile")
-KEYS = frozenset({"command", "select", "exclude", "vars", "threads", "full_refresh", "publish", "sources"})
+# The conformance kit's workload, done with statements on DuckDB, the engine that dbt brings along.
+DRILL = "conformance:run"
+FRESHNESS, DOCS = "source freshness", "docs generate"
+COMMANDS = ("build", "run", "test", "seed", "snapshot", "compile", FRESHNESS, DOCS)
+# What dbt itself can take up again.
+RESUMABLE = frozenset({"build", "run", "test", "seed", "snapshot", "compile"})
+TAKES_STATE = frozenset({"build", "run", "test", "seed", "snapshot", "compile"})
+ADAPTERS = ("duckdb", "trino")
+OWN_TRINO = "trino"
+PLACES = ("connection", "catalog", "schema")
+FLAGS = frozenset({"full_refresh", "docs", "resume", "defer"})
+KEYS = (
+    frozenset({"command", "select", "exclude", "vars", "threads", "publish", "sources", "state", "adapter", *PLACES})
+    | FLAGS
+)
 SOURCE_KEYS = frozenset({"columns", "materialize"})
 TAKES_FULL_REFRESH = frozenset({"build", "run", "seed", "compile"})
 MAX_THREADS = 16
@@ -48,8 +70,21 @@ class DbtConfig:
     vars: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 2
     full_refresh: bool = False
+    docs: bool = True
+    resume: bool = True
+    defer: bool = False
+    state: str | None = None
+    adapter: str = "duckdb"
+    connection: str = OWN_TRINO
+    catalog: str | None = None
+    schema: str | None = None
     publish: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, SourceConfig] = field(default_factory=dict)
+
+    @property
+    def takes_up(self) -> bool:
+        """Whether it goes on from an earlier attempt; not beside defer: dbt looks for the state where it was."""
+        return self.resume and self.command in RESUMABLE and not self.defer
 
 
 def parse_config(job: Mapping[str, Any]) -> DbtConfig:
@@ -63,13 +98,45 @@ def parse_config(job: Mapping[str, Any]) -> DbtConfig:
         exclude=words("exclude", raw.get("exclude")),
         vars=mapping("vars", raw.get("vars")) | dict(job.get("params") or {}),
         threads=threads(raw.get("threads", 2)),
-        full_refresh=bool(raw.get("full_refresh", False)),
+        state=one_of("state", raw["state"], ("last_success",)) if raw.get("state") is not None else None,
         publish={output: str(model) for output, model in mapping("publish", raw.get("publish")).items()},
         sources={name: source(name, value) for name, value in mapping("sources", raw.get("sources")).items()},
+        adapter=one_of("adapter", raw.get("adapter", "duckdb"), ADAPTERS),
+        connection=place("connection", raw.get("connection")) or OWN_TRINO,
+        catalog=place("catalog", raw.get("catalog")),
+        schema=place("schema", raw.get("schema")),
+        full_refresh=flag("full_refresh", raw.get("full_refresh", False)),
+        docs=flag("docs", raw.get("docs", True)),
+        resume=flag("resume", raw.get("resume", True)),
+        defer=flag("defer", raw.get("defer", False)),
     )
+    check_state(config)
+    check_adapter(config, raw, job.get("outputs") or [])
     check_names("publish", config.publish, (item["name"] for item in job.get("outputs") or []))
     check_names("sources", config.sources, (item["name"] for item in job.get("inputs") or []))
     return config
+
+
+def check_adapter(config: DbtConfig, raw: Mapping[str, Any], outputs: Sequence[Any]) -> None:
+    """Each adapter takes its own keys only."""
+    if config.adapter == "trino" and outputs:
+        raise invalid("adapter", "is trino, which writes its tables itself: take the outputs out of the template")
+    foreign = ("publish", "sources") if config.adapter == "trino" else PLACES
+    if given := [key for key in foreign if raw.get(key)]:
+        raise invalid(given[0], f"is not for adapter {config.adapter}")
+
+
+def place(key: str, value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and value.strip()):
+        return value
+    raise invalid(key, "must be a text")
+
+
+def check_state(config: DbtConfig) -> None:
+    if config.state and config.command not in TAKES_STATE:
+        raise invalid("state", f"is of no use to {config.command}")
+    if config.defer and not config.state:
+        raise invalid("defer", "needs config.state: last_success")
 
 
 def source(name: str, raw: Any) -> SourceConfig:
@@ -117,10 +184,6 @@ def threads(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_THREADS:
         raise invalid("threads", f"is {value!r}; it takes a whole number from 1 to {MAX_THREADS}")
     return int(value)
-
-
-def invalid(key: str, what: str) -> TaskError:
-    return TaskError("user", "config_invalid", f"the template's config.{key} {what}")
 
 
 def project_folder(bundle_dir: Path | None, entrypoint: str) -> Path:

@@ -17,26 +17,10 @@ from typing import Any
 from dbt.adapters.duckdb.plugins import BasePlugin
 
 from executors.dbt.config import SourceConfig
+from executors.dbt.relation import Relation, quoted
 from executors.runtime import child_delta
 
 MODULE = "executors.dbt.delta_plugin"
-
-
-@dataclass(frozen=True)
-class Relation:
-    """An input and where the project expects it."""
-
-    input: str
-    schema: str
-    table: str
-
-    @property
-    def name(self) -> str:
-        return f"{quoted(self.schema)}.{quoted(self.table)}"
-
-    @property
-    def arrow_name(self) -> str:
-        return f"control_room_input_{self.input}"
 
 
 @dataclass
@@ -48,6 +32,7 @@ class Session:
     options: Mapping[str, SourceConfig] = field(default_factory=dict)
     announce: Callable[[str], None] = lambda message: None
     failure: Exception | None = None
+    kept: bool = False
     loaded: set[str] = field(default_factory=set)
     datasets: dict[str, Any] = field(default_factory=dict)
     cursors: weakref.WeakSet[Any] = field(default_factory=weakref.WeakSet)
@@ -65,7 +50,7 @@ class Session:
 
     def _load(self, connection: Any, relation: Relation) -> None:
         options = self.options.get(relation.input, SourceConfig())
-        if relation.name not in self.loaded:
+        if relation.name not in self.loaded and not self._is_kept(connection, relation, options):
             self.announce(f"reading input {relation.input}")
             dataset = child_delta.dataset(self.job, relation.input)
             connection.register(relation.arrow_name, dataset)
@@ -76,6 +61,13 @@ class Session:
                 self.datasets[relation.arrow_name] = dataset
             else:
                 connection.unregister(relation.arrow_name)
+
+    def _is_kept(self, connection: Any, relation: Relation, options: SourceConfig) -> bool:
+        """Whether the database of an earlier attempt, at the same inputs, has it already."""
+        if not self.kept or options.materialize == "view":
+            return False
+        sql = "select count(*) from information_schema.tables where table_schema = ? and table_name = ?"
+        return bool(connection.execute(sql, [relation.schema, relation.table]).fetchone()[0])
 
     def register_views(self, connection: Any) -> None:
         """Arrow objects are known per connection, so each one is told of those that views read."""
@@ -124,7 +116,3 @@ def create_statement(relation: Relation, options: SourceConfig) -> str:
     columns = ", ".join(quoted(column) for column in options.columns) if options.columns else "*"
     kind = "view" if options.materialize == "view" else "table"
     return f"create or replace {kind} {relation.name} as select {columns} from {quoted(relation.arrow_name)}"  # noqa: S608
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

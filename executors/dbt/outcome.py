@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ from executors.runtime.failures import TaskError, classify
 
 FAILED = frozenset({"error", "fail", "runtime error", "partial success"})
 TESTS = frozenset({"test", "unit_test"})
+COUNTED = ("model", "seed", "snapshot")
+LOST = frozenset({"trino_unreachable"})
 MESSAGE_LIMIT = 1000
 SHOWN_FAILURES = 5
 FILE_IN_TEXT = re.compile(r"([\w./-]+\.(?:sql|yml|yaml|csv|py|md))\b")
+EngineWords = Callable[[str], tuple[str, str] | None]
 LINE_IN_TEXT = re.compile(r"\bline (\d+)", re.IGNORECASE)
 RESOURCE_WORDS = {
     "out of memory": "out_of_memory",
@@ -24,6 +28,11 @@ RESOURCE_WORDS = {
     "database is locked": "database_locked",
     "max_temp_directory_size": "disk_full",
 }
+
+
+def no_words(message: str) -> tuple[str, str] | None:
+    """An engine whose errors carry no class of their own."""
+    return None
 
 
 def node_records(results: Iterable[Any], rows: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -40,10 +49,37 @@ def node_record(result: Any, rows: int | None) -> dict[str, Any]:
         "status": str(result.status),
         "rows": rows if rows is not None else (result.adapter_response or {}).get("rows_affected"),
         "seconds": round(float(result.execution_time), 3),
-        "message": tidy(result.message)[:MESSAGE_LIMIT] or None,
+        "message": tidy(result.message or age_told(result))[:MESSAGE_LIMIT] or None,
         "failures": result.failures,
         "file": result.node.original_file_path,
     }
+
+
+def stands(result: Mapping[str, Any], manifest: Any) -> bool:
+    """Whether a result of an earlier attempt is of a node; hooks are done each time."""
+    return result["unique_id"] in manifest.nodes
+
+
+def kept_record(result: Mapping[str, Any], node: Any, rows: int | None) -> dict[str, Any]:
+    """The record of a node that an earlier attempt did; ``kept`` says so. result: as in run_results.json."""
+    return {
+        "unique_id": node.unique_id,
+        "name": node.name,
+        "resource_type": str(node.resource_type),
+        "status": str(result["status"]),
+        "rows": rows if rows is not None else (result["adapter_response"] or {}).get("rows_affected"),
+        "seconds": round(float(result["execution_time"]), 3),
+        "message": tidy(result["message"])[:MESSAGE_LIMIT] or None,
+        "failures": result["failures"],
+        "file": node.original_file_path,
+        "kept": True,
+    }
+
+
+def age_told(result: Any) -> str | None:
+    """What dbt leaves unsaid of a source whose freshness it measured."""
+    age = getattr(result, "age", None)
+    return None if age is None else f"the newest row was {timedelta(seconds=round(age))} old"
 
 
 def totals(nodes: Iterable[Mapping[str, Any]]) -> dict[str, int]:
@@ -60,13 +96,18 @@ def tidy(text: Any) -> str:
     return "\n".join(line.strip() for line in str(text or "").splitlines() if line.strip())
 
 
-def failure_of_nodes(nodes: list[dict[str, Any]]) -> TaskError:
-    """The error of a run in which nodes failed: the first one's position, and the first few by name and message."""
+def failure_of_nodes(nodes: list[dict[str, Any]], engine: EngineWords = no_words) -> TaskError:
+    """The error of a run in which nodes failed: the first one's position, and the first few by name and message.
+
+    ``engine`` reads the class and code from a message in the words of the engine.
+    """
     failed = [node for node in nodes if node["status"] in FAILED]
     first = failed[0]
     shown = "; ".join(told(node) for node in failed[:SHOWN_FAILURES])
     more = f"; and {len(failed) - SHOWN_FAILURES} more" if len(failed) > SHOWN_FAILURES else ""
-    failure_class, code = class_of(f"{first['message']}", "test_failed" if is_failed_test(first) else "model_failed")
+    failure_class, code = in_flight(first, engine(f"{first['message']}")) or class_of(
+        f"{first['message']}", code_of(first)
+    )
     return TaskError(
         failure_class,
         code,
@@ -74,6 +115,23 @@ def failure_of_nodes(nodes: list[dict[str, Any]]) -> TaskError:
         trace="\n\n".join(f"{node['unique_id']} ({node['file']})\n{node['message']}" for node in failed),
         position={"file": first["file"], "node": first["unique_id"]},
     )
+
+
+def in_flight(node: Mapping[str, Any], told: tuple[str, str] | None) -> tuple[str, str] | None:
+    """An engine that went away while it wrote a table: nobody knows whether that was done."""
+    writes = node["resource_type"] in COUNTED
+    return ("external", "outcome_unknown") if writes and told and told[1] in LOST else told
+
+
+def code_of(node: Mapping[str, Any]) -> str:
+    if node["resource_type"] == "source":
+        return "source_stale" if is_stale(node) else "source_failed"
+    return "test_failed" if is_failed_test(node) else "model_failed"
+
+
+def is_stale(node: Mapping[str, Any]) -> bool:
+    """Freshness was measured and is too old; the measure itself failed otherwise."""
+    return bool(node["status"] == "error")
 
 
 def is_failed_test(node: Mapping[str, Any]) -> bool:
@@ -85,11 +143,12 @@ def told(node: Mapping[str, Any]) -> str:
     return f"{node['resource_type']} {node['name']} ({node['file']}): {' '.join(lines[:3])}"
 
 
-def failure_of_exception(error: BaseException, folder: Path) -> TaskError:
+def failure_of_exception(error: BaseException, folder: Path, engine: EngineWords = no_words) -> TaskError:
     """The error of an invocation that came to no result: a project that does not parse, an option dbt refuses."""
     text = tidy(error) or type(error).__name__
-    failure_class, code = class_of(text, exception_code(error))
-    if failure_class == "user" and not is_dbt_error(error):
+    told = engine(text)
+    failure_class, code = told or class_of(text, exception_code(error))
+    if not told and failure_class == "user" and not is_dbt_error(error):
         failure_class, code = classify(error)
     return TaskError(failure_class, code, text[:4000], trace=text, position=position_in(text, folder))
 

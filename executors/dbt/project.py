@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from executors.dbt import delta_plugin
-from executors.dbt.config import TAKES_FULL_REFRESH, DbtConfig
-from executors.dbt.delta_plugin import Relation
+from executors.dbt.checkpoint import selection
+from executors.dbt.config import DOCS, TAKES_FULL_REFRESH, DbtConfig
+from executors.dbt.relation import Relation
 from executors.runtime.failures import TaskError
 
 PROFILE = "control_room"
 SOURCE_NAME = "inputs"
-MEMORY_SHARE = 0.6
 PUBLISHABLE = ("model", "seed", "snapshot")
-Callback = Callable[[Any], None]
 
 
 @dataclass(frozen=True)
@@ -31,10 +29,6 @@ class Project:
     work_dir: Path
     config: DbtConfig
     memory_bytes: int | None = None
-
-    @property
-    def database(self) -> Path:
-        return self.work_dir / "warehouse.duckdb"
 
     @property
     def target(self) -> Path:
@@ -48,31 +42,10 @@ class Project:
     def profiles(self) -> Path:
         return self.work_dir / "profiles"
 
-    def duckdb_options(self) -> dict[str, Any]:
-        """Options of every connection to the database; DuckDB spills to the work folder before it fails."""
-        options: dict[str, Any] = {
-            "threads": self.config.threads,
-            "temp_directory": str(self.work_dir / "duckdb_tmp"),
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        }
-        if self.memory_bytes:
-            options["memory_limit"] = f"{int(self.memory_bytes * MEMORY_SHARE) // 1024**2}MiB"
-        return options
-
-    def write_profile(self) -> None:
-        """Write profiles.yml: a DuckDB file and the plugin; it holds no secret."""
-        output = {
-            "type": "duckdb",
-            "path": str(self.database),
-            "threads": self.config.threads,
-            "config_options": self.duckdb_options(),
-            # So that a date does not depend on the machine that computed it.
-            "settings": {"TimeZone": "UTC"},
-            "plugins": [{"module": delta_plugin.MODULE, "alias": SOURCE_NAME}],
-        }
+    def write_profile(self, output: Mapping[str, Any]) -> None:
+        """Write profiles.yml with this output; secrets stand in it as references to variables."""
         self.profiles.mkdir(exist_ok=True)
-        document = {PROFILE: {"target": "run", "outputs": {"run": output}}}
+        document = {PROFILE: {"target": "run", "outputs": {"run": dict(output)}}}
         (self.profiles / "profiles.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
 
     def arguments(self, *command: str) -> list[str]:
@@ -85,14 +58,24 @@ class Project:
             *("--target", "run", "--target-path", str(self.target), "--vars", json.dumps(dict(self.config.vars))),
         ]
 
-    def main_arguments(self) -> list[str]:
+    def main_arguments(self, chosen: tuple[str, ...] = (), state: Path | None = None) -> list[str]:
+        """The template's command. chosen: of what it selects only this, by the earlier files in ``state``."""
         config = self.config
         words: list[str] = ["--threads", str(config.threads)]
-        for option, values in (("--select", config.select), ("--exclude", config.exclude)):
+        select = selection(config.select, chosen)
+        for option, values in (("--select", select), ("--exclude", config.exclude)):
             words += [option, *values] if values else []
+        if chosen:
+            words += ["--state", str(state), *(["--defer"] if config.defer else [])]
         if config.full_refresh and config.command in TAKES_FULL_REFRESH:
             words.append("--full-refresh")
-        return self.arguments(config.command, *words)
+        if config.command == DOCS:
+            words.append("--static")
+        return self.arguments(*config.command.split(), *words)
+
+    def retry_arguments(self, state: Path) -> list[str]:
+        """dbt's own retry of what the results in ``state`` say was not done."""
+        return self.arguments("retry", "--threads", str(self.config.threads), "--state", str(state))
 
 
 def quiet_environment(work_dir: Path) -> None:

@@ -21,6 +21,7 @@ from executors.runtime.bundles import BundleStore, check_entrypoint
 from executors.runtime.caps import Breach, Caps
 from executors.runtime.connections import Connection, Connections
 from executors.runtime.delivery import REPORT_FILE, SPOOL_FILE, Delivery, Parcel
+from executors.runtime.earlier import Earlier
 from executors.runtime.environments import Fitted, NoEnvironmentError, as_it_is
 from executors.runtime.failures import DISK_FULL_ERRNOS, TaskError, error_record, with_place
 from executors.runtime.forks import ForkSpawner
@@ -274,6 +275,8 @@ class Attempt:
         job |= {"work_dir": str(work), "bundle_dir": str(bundle_dir) if bundle_dir else None}
         job["connections"] = self._connections
         job["input_files"] = self._inputs()
+        earlier = Earlier(self._shop.client, self._persist, self.claimed, self._folder / "inputs" / "earlier")
+        job["earlier"] = earlier.fetched(self._shop.kind.earlier(job), self._contract_version)
         self._shop.kind.prepare(job)
         self._redactor.add(job.pop("secrets", ()))
         return job

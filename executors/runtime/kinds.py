@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import executors
+from executors.runtime.earlier import Want
 from executors.runtime.environments import EnvironmentPolicy
 from executors.runtime.settings import SettingsError
 
@@ -27,6 +28,11 @@ def nothing_to_release(job: Mapping[str, Any]) -> None:
 
 def nothing_to_recover(attempts: Sequence[str]) -> None:
     """So do most kinds here."""
+
+
+def nothing_earlier(job: dict[str, Any]) -> Sequence[Want]:
+    """Most kinds begin anew."""
+    return ()
 
 
 def no_connections() -> dict[str, dict[str, Any]]:
@@ -49,7 +55,9 @@ class ExecutorKind:
     the run's author. ``connections()`` gives the kind's own connections by name, beside those of the file; what they
     hold below names of secrets is kept out of all texts. ``configure()`` reads settings of the kind from the
     environment, before that is scrubbed, and returns the record to use. ``engine_usage`` names what the engine measures
-    better than the executor does. ``environments``: bundles may bring requirements, which are built by this policy.
+    better than the executor does. ``earlier(job)`` names files of earlier attempts that the child can use; it raises
+    TaskError as ``prepare`` does, before which it is called. ``secret_files``: files of the kind's own settings that no
+    child may read. ``environments``: bundles may bring requirements, which are built by this policy.
 
     ``keep_seconds``: for kinds whose child runs the author's code in processes of its own (a kernel, a program). When
     a cap is passed or the grace of a cancellation is over, these are killed at once, and the child has so long to keep
@@ -67,6 +75,8 @@ class ExecutorKind:
     connections: Callable[[], dict[str, dict[str, Any]]] = no_connections
     configure: Callable[[], ExecutorKind] | None = None
     engine_usage: frozenset[str] = frozenset()
+    earlier: Callable[[dict[str, Any]], Sequence[Want]] = nothing_earlier
+    secret_files: tuple[str, ...] = ()
     environments: EnvironmentPolicy | None = None
     keep_seconds: float = 0.0
     release: Callable[[Mapping[str, Any]], None] = nothing_to_release

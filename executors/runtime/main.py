@@ -134,7 +134,7 @@ def make_worker(
             spawn=make_pool(kind, settings, work_dir, folder) if kind.warm else spawner,
             journal=journal,
             runs_dir=made(folder / "runs"),
-            hide=(str(work_dir), *hidden_paths(settings, work_dir)),
+            hide=(str(work_dir), *hidden_paths(settings, work_dir), *kind.secret_files),
             visible=(sys.prefix, sys.base_prefix, str(Path(__file__).parents[2])),
             writable=tuple(paths_of(settings.writable)),
             log_chunk_bytes=registration.log_chunk_bytes,

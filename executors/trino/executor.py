@@ -12,12 +12,9 @@ import importlib.metadata
 from dataclasses import replace
 from typing import Any
 
-from pydantic import ValidationError
-
 from executors.runtime.kinds import ExecutorKind
-from executors.runtime.settings import SettingsError
 from executors.trino.config import DRILL, OWN_CONNECTION, parse_config
-from executors.trino.settings import TrinoSettings, target_of
+from executors.trino.settings import settings_found, target_of
 
 # Raises ImportError without the client: this process itself never loads it, the warm ones do.
 CLIENT = importlib.metadata.version("trino")
@@ -57,11 +54,7 @@ def prepare(job: dict[str, Any]) -> None:
 
 def configured() -> ExecutorKind:
     """The kind with the Trino that the environment names; SettingsError for one that cannot work."""
-    try:
-        settings = TrinoSettings().checked()
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SettingsError(f"OPS_TRINO_{str(first['loc'][0]).upper()}: {first['msg']}") from None
+    settings = settings_found()
 
     def connections() -> dict[str, dict[str, Any]]:
         return {OWN_CONNECTION: settings.connection()} if settings.url else {}

@@ -21,7 +21,7 @@ import requests
 from trino.exceptions import Error as TrinoError
 from trino.exceptions import HttpError, TrinoQueryError
 
-from executors.runtime.child import Cancelled
+from executors.runtime.child import Cancelled, Context
 from executors.runtime.failures import TaskError
 from executors.runtime.text import clean_json
 from executors.runtime.warm_child import WarmContext
@@ -296,7 +296,7 @@ def chosen(target: Target, config: TrinoConfig) -> Target:
     return replace(target, catalog=catalog, schema=schema)
 
 
-def who(context: WarmContext) -> Who:
+def who(context: Context) -> Who:
     """What Trino shows of the run: in its list of queries, in its events, to its resource groups."""
     job = context.job
     tags = (f"run={context.run_id}", f"number={context.number}", f"epoch={context.epoch}")

@@ -1,4 +1,4 @@
-"""How the executor reaches Trino: OPS_TRINO_ variables, or a connection of kind trino that a run declares."""
+"""How an executor reaches Trino: OPS_TRINO_ variables, or a connection of kind trino that a run declares."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from executors.runtime.failures import TaskError
@@ -58,6 +58,15 @@ class TrinoSettings(BaseSettings):
         if self.password_file and urlsplit(self.url).scheme != "https":
             raise SettingsError("OPS_TRINO_PASSWORD_FILE is set, but OPS_TRINO_URL is not https: Trino would refuse it")
         return self
+
+
+def settings_found() -> TrinoSettings:
+    """The settings of the environment; SettingsError when they cannot work."""
+    try:
+        return TrinoSettings().checked()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(f"OPS_TRINO_{str(first['loc'][0]).upper()}: {first['msg']}") from None
 
 
 def read_password(path: Path) -> str:

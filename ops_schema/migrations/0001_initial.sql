@@ -6456,7 +6456,8 @@ $$;
 -- By which write path the executor that has a run, or had it last, may have written what a repetition writes once more:
 -- one that it declared `at_least_once` (capabilities.writes; every word but `fenced` counts so) and the run uses.
 -- `engine`, by which the engine itself writes, is used by every run but one whose template says config.read_only (its
--- executor refuses to write then), another by the outputs of that format. Null: all are fenced, as is what is published
+-- executor refuses to write then), one that bears the name of the template's config.adapter by its runs, another by the
+-- outputs of that format. Null: all are fenced, as is what is published
 -- by the contract's own way while nobody declared otherwise.
 create or replace function ops.unfenced_path(p_run ops.runs) returns text
 language sql stable set search_path = ''
@@ -6466,7 +6467,9 @@ as $$
    cross join lateral jsonb_each(case when jsonb_typeof(e.capabilities -> 'writes') = 'object'
                                        then e.capabilities -> 'writes' end) w
    where e.executor_id = p_run.executor_id and w.value <> '"fenced"'
-     and (w.key = 'engine' and not ops.is_read_only(p_run) or exists (select from jsonb_array_elements(p_run.outputs) o where o ->> 'format' = w.key))
+     and (w.key = 'engine' and not ops.is_read_only(p_run)
+       or w.key = (select t.spec #>> '{config,adapter}' from ops.templates t where t.template_id = p_run.template_id)
+       or exists (select from jsonb_array_elements(p_run.outputs) o where o ->> 'format' = w.key))
    order by w.key limit 1
 $$;
 
@@ -7996,6 +7999,40 @@ as $$
   end
 $$;
 
+-- functions/edge/find_earlier.sql
+-- What earlier attempts at the same work left, for a run that is held: files that an accepted report made visible.
+--   p_body {epoch, of: attempts | success, names: [..]}
+-- attempts: of this run, of the run it retries (a task: the task of that key in the pipeline run that its own retries),
+-- and so on. success: of the last run of this template's name that succeeded in the workspace, among the newest 100,000
+-- runs; further back nobody compares, and without an index that every run would pay for it would be a long search.
+-- Returns {attempts: [{run_id, number, epoch, attempt, outcome, template_version, template_digest, artifacts}]}, newest
+-- first, at most 10. Raises OPU01, OPU02, OPN01, OPC01.
+create or replace function ops.find_earlier(p_token_id uuid, p_run_id uuid, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_names text[] := array(select jsonb_array_elements_text(p_body -> 'names'));
+  v_runs  uuid[];
+begin
+  perform ops.hold_unreported(p_token_id, p_run_id, ops.body_epoch(p_body));
+  v_runs := case p_body ->> 'of' when 'success' then ops.last_success(p_run_id) else ops.retried_runs(p_run_id) end;
+  return jsonb_build_object('attempts', coalesce((
+    select jsonb_agg(to_jsonb(e) - 'place' order by e.place, e.epoch desc)
+      from (
+        select r.run_id, r.number, a.epoch, a.attempt, a.outcome, r.template_version, t.digest as template_digest,
+               f.artifacts, array_position(v_runs, r.run_id) as place
+          from ops.runs r
+          join ops.attempts a on a.run_id = r.run_id and a.outcome <> 'running'
+          join ops.templates t on t.template_id = r.template_id
+          cross join lateral (
+            select jsonb_agg(ops.artifact_json(x) order by x.name) as artifacts from ops.artifacts x
+             where x.run_id = a.run_id and x.epoch = a.epoch and x.name = any (v_names) and x.state = 'visible') f
+         where r.run_id = any (v_runs) and f.artifacts is not null
+         order by place, a.epoch desc
+         limit 10) e), '[]'));
+end
+$$;
+
 -- functions/edge/get_artifact.sql
 -- One artifact of a workspace that the caller may enter. Executors see what an accepted report made visible, which is
 -- what inputs are, and what they upload under a lease of their own; people also see what is still on its way.
@@ -8180,6 +8217,20 @@ language sql immutable set search_path = ''
 as $$
   select case when jsonb_typeof(p_value) is not distinct from 'number' and p_value #>> '{}' ~ '^[0-9]{1,19}$'
               then (p_value #>> '{}')::numeric <= 9223372036854775807 else false end
+$$;
+
+-- functions/edge/last_success.sql
+-- The last run of the same template's name that succeeded in the workspace of this one, as an array of one or none.
+create or replace function ops.last_success(p_run_id uuid) returns uuid[]
+language sql stable set search_path = ''
+as $$
+  select array(
+    select s.run_id from ops.runs r
+      join ops.runs s on s.number < r.number and s.number > r.number - 100000
+       and s.workspace = r.workspace and s.template_name = r.template_name and s.state = 'succeeded'
+     where r.run_id = p_run_id
+     order by s.number desc
+     limit 1)
 $$;
 
 -- functions/edge/lead.sql
@@ -8743,6 +8794,26 @@ begin
 end
 $$;
 
+-- functions/edge/retried_runs.sql
+-- The run, the one it retries, the one which that retries: nearest first, at most 10. A task of a pipeline run that was
+-- retried stands for the task of the same key there.
+create or replace function ops.retried_runs(p_run_id uuid) returns uuid[]
+language sql stable set search_path = ''
+as $$
+  with recursive line as (
+    select r.run_id, r.retry_of, r.pipeline_run_id, r.task_key, 1 as depth from ops.runs r where r.run_id = p_run_id
+    union all
+    select o.run_id, o.retry_of, o.pipeline_run_id, o.task_key, l.depth + 1
+      from line l
+      cross join lateral (
+        select r.* from ops.runs r where r.run_id = l.retry_of
+        union all
+        select r.* from ops.runs p join ops.runs r on r.pipeline_run_id = p.retry_of
+         where p.run_id = l.pipeline_run_id and l.retry_of is null and r.task_key = l.task_key) o
+     where l.depth < 10)
+  select array_agg(l.run_id order by l.depth) from line l
+$$;
+
 -- functions/edge/revoke_token.sql
 -- An operator ends a token, with its sessions. One whose token opens some workspaces only ends those that open none but
 -- these: OPU02 for others. Repeating it, or an unknown id, is no error.
@@ -9172,8 +9243,8 @@ declare
     'revoke_token',
     -- executor plane
     'register_executor', 'leave_executor', 'claim_runs', 'heartbeat', 'append_logs', 'begin_artifact',
-    'record_artifact', 'get_artifact', 'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile', 'tell_ready',
-    'keep_ready', 'kept_ready', 'commit_publication',
+    'record_artifact', 'get_artifact', 'find_earlier', 'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile',
+    'tell_ready', 'keep_ready', 'kept_ready', 'commit_publication',
     -- operator plane
     'submit_run', 'submit_each', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'pause_run',
     'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',

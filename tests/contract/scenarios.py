@@ -46,6 +46,7 @@ BODIES: dict[str, Callable[[], dict[str, Any]]] = {
     "appendLogs": lambda: log_body(RUN),
     "beginArtifact": lambda: begin_body(RUN, b"x"),
     "recordArtifact": lambda: {"epoch": 1},
+    "findEarlier": lambda: {"epoch": 1, "of": "attempts", "names": ["model.bin"]},
     "reportAttempt": lambda: report_body(RUN),
     "commitPublication": lambda: COMMITTED,
 }
@@ -107,6 +108,7 @@ def succeeds(operation: str) -> Callable[[Scenario], Scenario]:
 for _operation, _code in (
     *((name, "executor_not_found") for name in ("leaveExecutor", "claimRuns", "heartbeat")),
     *((name, "run_not_found") for name in ("appendLogs", "beginArtifact", "reportAttempt", "commitPublication")),
+    ("findEarlier", "run_not_found"),
     *(("recordArtifact", "run_not_found"), ("getArtifact", "artifact_not_found"), ("getBundle", "bundle_not_found")),
 ):
     SPECIFIC[_operation, _code] = lambda plane, name=_operation: send(plane, name)  # type: ignore[misc]
@@ -182,6 +184,7 @@ def _stale(name: str, suffix: str, body: Callable[[dict[str, Any]], dict[str, An
 
 _stale("appendLogs", "/logs", log_body)
 _stale("beginArtifact", "/artifacts", lambda run: begin_body(run, b"x"))
+_stale("findEarlier", "/earlier", lambda run: {"epoch": run["epoch"], "of": "success", "names": ["model.bin"]})
 _stale("reportAttempt", "/report", report_body)
 _stale("commitPublication", "/publications/table/commit", lambda run: COMMITTED | {"epoch": run["epoch"]})
 
@@ -355,6 +358,23 @@ async def _(plane: Plane) -> httpx.Response:
     if begun["upload"]:
         await plane.put(begun["upload"], b"bytes of record")
     return await plane.record(run, begun["artifact_id"])
+
+
+@succeeds("findEarlier")
+async def _(plane: Plane) -> httpx.Response:
+    executor_id, first = await plane.claimed()
+    begun = (await plane.begin(first, b"a model")).json()
+    if begun["upload"]:
+        await plane.put(begun["upload"], b"a model")
+    await plane.record(first, begun["artifact_id"])
+    await plane.report(first)
+    await plane.submit()
+    (run,) = await plane.claim(executor_id)
+    name = begin_body(first, b"a model")["name"]
+    body = {"epoch": run["epoch"], "of": "success", "names": [name]}
+    response = await plane.call("POST", f"/runs/{run['run_id']}/earlier", body)
+    assert [each["artifacts"][0]["name"] for each in response.json()["attempts"]] == [name]
+    return response
 
 
 @succeeds("getArtifact")

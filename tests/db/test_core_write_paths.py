@@ -13,6 +13,7 @@ from tests.support.postgres import Database
 OUTPUTS = [{"name": "flights", "format": "delta", "mode": "append", "path": "bronze/flights"}]
 ENGINE = {"engine": "at_least_once", "delta": "fenced"}
 DELTA = {"delta": "at_least_once"}
+ADAPTER = {"trino": "at_least_once", "delta": "fenced"}
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ def lost(queue: Queue, writes: Any, **spec: Any) -> Json:
         (ENGINE, {}),
         (ENGINE, {"outputs": OUTPUTS}),
         (DELTA, {"outputs": OUTPUTS}),
+        (ADAPTER, {"config": {"adapter": "trino"}}),
     ],
 )
 def test_a_lost_attempt_that_may_have_written_waits_for_a_person(queue: Queue, writes: Json, spec: Json) -> None:

@@ -108,7 +108,7 @@ def test_a_build_whose_tests_pass_stages_its_models_and_tells_all(shop: Shop) ->
     rows = shop.lake.open("totals").to_pyarrow_table().sort_by("customer").to_pylist()
     assert rows == [{"customer": "a", "amount": 4, "unit": "EUR"}, {"customer": "b", "amount": 2, "unit": "EUR"}]
     # Files
-    assert set(run.artifacts) == {"manifest.json", "run_results.json", "catalog.json", "dbt.log"}
+    assert set(run.artifacts) == {"manifest.json", "run_results.json", "catalog.json", "index.html", "dbt.log"}
     assert len(json.loads(run.artifacts["run_results.json"])["results"]) == 5
     assert json.loads(run.artifacts["run_results.json"])["args"]["which"] == "build"
     assert "model.shop.totals" in json.loads(run.artifacts["catalog.json"])["nodes"]
@@ -226,7 +226,7 @@ def test_too_little_memory_is_a_matter_of_resources(shop: Shop) -> None:
 MAIN_THREAD_WAITS = """
 import signal, sys, threading
 from types import SimpleNamespace
-from executors.dbt.child import interrupted_by_sigterm
+from executors.dbt.interrupts import interrupted_by_sigterm
 from executors.runtime.child import Cancelled
 
 interrupts = []

@@ -51,6 +51,13 @@ def test_a_config_with_everything_is_read_and_params_win_over_vars() -> None:
         ({"publish": {"totals": "m", "other": "m"}}, "config.publish.other is not declared"),
         ({"publish": {"totals": "m"}, "sources": {"ghost": {}}}, "config.sources.ghost is not declared"),
         ({"publish": {"totals": "m"}, "sources": {"orders": {"materialize": "x"}}}, "it takes one of table, view"),
+        ({"adapter": "spark"}, "it takes one of duckdb, trino"),
+        ({"adapter": "trino"}, "take the outputs out of the template"),
+        ({"publish": {"totals": "m"}, "schema": "marts"}, "config.schema is not for adapter duckdb"),
+        ({"publish": {"totals": "m"}, "docs": "no"}, "config.docs must be true or false"),
+        ({"publish": {"totals": "m"}, "defer": True}, "config.defer needs config.state"),
+        ({"publish": {"totals": "m"}, "state": "yesterday"}, "it takes one of last_success"),
+        ({"publish": {"totals": "m"}, "state": "last_success", "command": "docs generate"}, "of no use to docs"),
     ],
 )
 def test_a_wrong_config_is_refused_by_its_key(config: dict[str, Any], words: str) -> None:
@@ -71,3 +78,20 @@ def test_a_bundle_without_the_project_is_refused(tmp_path: Path, entrypoint: str
 
 def test_what_the_executor_can_do_names_its_versions() -> None:
     assert EXECUTOR.capabilities()["dbt-core"].startswith("1.11")
+
+
+def test_a_project_on_duckdb_gets_no_credentials_of_a_trino(tmp_path: Path) -> None:
+    (tmp_path / "dbt_project.yml").touch()
+    connections = {"trino": {"kind": "trino", "password": "p"}, "lake": {"kind": "s3"}}
+    job = {"bundle_dir": str(tmp_path), "entrypoint": ".", "config": {}, "connections": connections}
+    EXECUTOR.prepare(job)
+    assert job["connections"] == {"lake": {"kind": "s3"}}
+
+
+def test_a_project_on_trino_needs_a_trino_that_the_executor_knows(tmp_path: Path) -> None:
+    (tmp_path / "dbt_project.yml").touch()
+    config = {"adapter": "trino", "connection": "warehouse"}
+    job = {"bundle_dir": str(tmp_path), "entrypoint": ".", "config": config, "connections": {}}
+    with pytest.raises(TaskError, match="declare a connection 'warehouse' of kind trino") as refused:
+        EXECUTOR.prepare(job)
+    assert (refused.value.failure_class, refused.value.code) == ("external", "trino_undefined")

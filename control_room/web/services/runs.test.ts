@@ -40,7 +40,16 @@ test("nodes are read whether dbt's names or ours stand on them", () => {
     ],
   };
   expect(resultNodes(result)).toEqual([
-    { name: "model.a", type: "model", status: "success", rows: null, seconds: 1.5, message: null },
+    {
+      name: "model.a",
+      type: "model",
+      status: "success",
+      rows: null,
+      seconds: 1.5,
+      message: null,
+      kept: false,
+      failingRows: [],
+    },
   ]);
   expect(resultNodes(null)).toEqual([]);
 });

@@ -217,6 +217,10 @@ export type ResultNode = {
   rows: number | null;
   seconds: number | null;
   message: string | null;
+  /** Done by an earlier attempt, which this run went on from. */
+  kept: boolean;
+  /** The first rows that a failed test found. */
+  failingRows: JsonObject[];
 };
 
 export function resultNodes(result: JsonObject | null): ResultNode[] {
@@ -231,5 +235,16 @@ function toNode(wire: JsonObject): ResultNode {
     rows: asNumber(wire.rows),
     seconds: asNumber(wire.seconds) ?? asNumber(wire.execution_time),
     message: asText(wire.message),
+    kept: wire.kept === true,
+    failingRows: toRecords(wire.failing_rows),
   };
+}
+
+/** Columns and rows as records, in the order of the columns. */
+function toRecords(wire: unknown): JsonObject[] {
+  if (!isObject(wire)) return [];
+  const columns = asArray(wire.columns).map(String);
+  return asArray(wire.rows).map((row) =>
+    Object.fromEntries(columns.map((name, at) => [name, asArray(row)[at]])),
+  );
 }

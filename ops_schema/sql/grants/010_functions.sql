@@ -10,8 +10,8 @@ declare
     'revoke_token',
     -- executor plane
     'register_executor', 'leave_executor', 'claim_runs', 'heartbeat', 'append_logs', 'begin_artifact',
-    'record_artifact', 'get_artifact', 'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile', 'tell_ready',
-    'keep_ready', 'kept_ready', 'commit_publication',
+    'record_artifact', 'get_artifact', 'find_earlier', 'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile',
+    'tell_ready', 'keep_ready', 'kept_ready', 'commit_publication',
     -- operator plane
     'submit_run', 'submit_each', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'pause_run',
     'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',

@@ -31,6 +31,23 @@ test("dbt's nodes are a table, with what failed first", () => {
   expect(screen.getByText("Models and tests (1 pass, 1 success, 1 fail)")).toBeTruthy();
 });
 
+test("the rows that a failed test found stand below the nodes, and what an earlier attempt did says so", () => {
+  const failing_rows = {
+    columns: ["meter", "kwh"],
+    rows: [[null, 7]],
+    artifact: "failing_rows/not_null.json",
+  };
+  const nodes = [
+    { ...node("not_null", "test", "fail"), failing_rows },
+    { ...node("hourly", "model", "success"), kept: true },
+  ];
+  render(<Result result={{ nodes }} />);
+  const table = within(screen.getByRole("table", { name: "Rows that not_null found" }));
+  expect(table.getAllByRole("columnheader").map((cell) => cell.textContent)).toEqual(["meter", "kwh"]);
+  expect(table.getByText("7")).toBeTruthy();
+  expect(screen.getByText("earlier")).toBeTruthy();
+});
+
 test("counts by name are a list, with zero shown as zero", () => {
   render(<Result result={{ rows: { flights: 336776, errors: 0 } }} />);
   expect(screen.getByText("336,776")).toBeTruthy();

@@ -63,7 +63,7 @@ function List({ name, values }: { name: string; values: JsonObject }) {
 }
 
 function Structured({ name, value }: { name: string; value: unknown }) {
-  if (isRecords(value)) return <Records name={name} rows={value} />;
+  if (isRecords(value)) return <Records title={formatWord(name)} rows={value} />;
   return (
     <div className="px-4 py-3">
       <h3 className="mb-1.5 text-xs font-medium text-muted-foreground">{formatWord(name)}</h3>
@@ -76,12 +76,12 @@ export function isRecords(value: unknown): value is JsonObject[] {
   return Array.isArray(value) && value.length > 0 && value.every(isObject);
 }
 
-function Records({ name, rows }: { name: string; rows: JsonObject[] }) {
+function Records({ title, rows }: { title: string; rows: JsonObject[] }) {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   return (
     <div className="py-2">
-      <h3 className="px-4 pb-1 text-xs font-medium text-muted-foreground">{formatWord(name)}</h3>
-      <Table label={formatWord(name)}>
+      <h3 className="px-4 pb-1 text-xs font-medium text-muted-foreground">{title}</h3>
+      <Table label={title}>
         <TableHeader>
           <TableRow>
             {columns.map((column) => (
@@ -147,6 +147,7 @@ function NodeTable({ nodes }: { nodes: ResultNode[] }) {
               <TableCell className="text-muted-foreground">{node.type}</TableCell>
               <TableCell>
                 <Badge variant={STATUSES[node.status] ?? "neutral"}>{node.status}</Badge>
+                {node.kept && <span className="ml-1.5 text-xs text-muted-foreground">earlier</span>}
               </TableCell>
               <TableCell className="figures text-right">{formatCount(node.rows)}</TableCell>
               <TableCell className="figures text-right whitespace-nowrap">
@@ -159,6 +160,11 @@ function NodeTable({ nodes }: { nodes: ResultNode[] }) {
           ))}
         </TableBody>
       </Table>
+      {sorted
+        .filter((node) => node.failingRows.length > 0)
+        .map((node) => (
+          <Records key={node.name} title={`Rows that ${node.name} found`} rows={node.failingRows} />
+        ))}
     </div>
   );
 }

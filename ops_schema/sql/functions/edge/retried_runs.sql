@@ -1,0 +1,18 @@
+-- The run, the one it retries, the one which that retries: nearest first, at most 10. A task of a pipeline run that was
+-- retried stands for the task of the same key there.
+create or replace function ops.retried_runs(p_run_id uuid) returns uuid[]
+language sql stable set search_path = ''
+as $$
+  with recursive line as (
+    select r.run_id, r.retry_of, r.pipeline_run_id, r.task_key, 1 as depth from ops.runs r where r.run_id = p_run_id
+    union all
+    select o.run_id, o.retry_of, o.pipeline_run_id, o.task_key, l.depth + 1
+      from line l
+      cross join lateral (
+        select r.* from ops.runs r where r.run_id = l.retry_of
+        union all
+        select r.* from ops.runs p join ops.runs r on r.pipeline_run_id = p.retry_of
+         where p.run_id = l.pipeline_run_id and l.retry_of is null and r.task_key = l.task_key) o
+     where l.depth < 10)
+  select array_agg(l.run_id order by l.depth) from line l
+$$;
