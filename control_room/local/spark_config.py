@@ -57,6 +57,10 @@ def _server(layout: Layout) -> Mapping[str, str]:
         "spark.ui.enabled": "false",
         "spark.connect.grpc.binding.address": ports.LOOPBACK,
         "spark.connect.grpc.binding.port": str(layout.port),
+        # What a client that is gone left at work ends soon: nobody else would end it.
+        "spark.connect.execute.manager.detachedTimeout": "10s",
+        "spark.connect.execute.manager.maintenanceInterval": "5s",
+        "spark.connect.progress.reportInterval": "500ms",
     }
 
 
