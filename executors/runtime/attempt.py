@@ -55,6 +55,7 @@ class Workshop:
     connections: Connections
     delivery: Delivery
     spawn: Spawner | WarmPool
+    spawn_own: Spawner
     journal: Journal
     runs_dir: Path
     hide: tuple[str, ...]
@@ -81,6 +82,7 @@ class Attempt:
         self._folder = shop.runs_dir / f"{self.run_id}-{self.epoch}"
         self._notes = Notes()
         self._misfits = 0
+        self._warm = shop.kind.warm
         self._lock = threading.Lock()
         self._stop: Stop | None = None
         self._supervision: Supervision | None = None
@@ -126,7 +128,8 @@ class Attempt:
 
     def _ours(self, measured: Mapping[str, float]) -> dict[str, float]:
         """Without what the engine measures better."""
-        return {name: value for name, value in measured.items() if name not in self._shop.kind.engine_usage}
+        theirs = self._shop.kind.engine_usage if self._warm else frozenset()
+        return {name: value for name, value in measured.items() if name not in theirs}
 
     # The thread ---------------------------------------------------------------------------------------------------
 
@@ -300,10 +303,12 @@ class Attempt:
         environment = child_environment(os.environ, work, self._folder / "home", marker, self.claimed.traceparent)
         shop = self._shop
         visible = (*shop.visible, *(str(self._folder / name) for name in CHILDS_FOLDERS))
-        spec = ChildSpec(shop.kind.child_module, job, work, environment, shop.hide, visible, shop.writable)
+        own = shop.kind.own_module(job)
+        self._warm = shop.kind.warm and own is None
+        spec = ChildSpec(own or shop.kind.child_module, job, work, environment, shop.hide, visible, shop.writable)
         end = None
         try:
-            end = self._watched(self._shop.spawn(spec), book, uploads)
+            end = self._watched((shop.spawn_own if own else shop.spawn)(spec), book, uploads)
         finally:
             if end is None or end.status is None:
                 kill_orphans(marker)

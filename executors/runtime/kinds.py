@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,11 @@ def no_connections() -> dict[str, dict[str, Any]]:
     return {}
 
 
+def no_module(job: Mapping[str, Any]) -> str | None:
+    """Most kinds have one way to execute all their runs."""
+    return None
+
+
 @dataclass(frozen=True)
 class ExecutorKind:
     """What the runtime must know of an engine, without loading it.
@@ -31,10 +36,11 @@ class ExecutorKind:
     TaskError to fail the run (job paths: ``bundle_dir``, ``work_dir``).
 
     ``warm``: runs are given to processes that are used again (executors.runtime.warm); only for work that is no code of
-    the run's author. ``connections()`` gives the kind's own connections by name, beside those of the file; what they
-    hold below names of secrets is kept out of all texts. ``configure()`` reads settings of the kind from the
-    environment, before that is scrubbed, and returns the record to use. ``engine_usage`` names what the engine measures
-    better than the executor does.
+    the run's author: ``own_module(job)`` names the module of a process of its own for a job that is.
+    ``connections()`` gives the kind's own connections by name, beside those of the file; what they hold below names of
+    secrets is kept out of all texts. ``configure()`` reads settings of the kind from the environment, before that is
+    scrubbed, and returns the record to use. ``engine_usage`` names what the engine measures better than the executor
+    does, of runs in warm processes.
     """
 
     kind: str
@@ -42,6 +48,7 @@ class ExecutorKind:
     capabilities: Callable[[], dict[str, Any]]
     prepare: Callable[[dict[str, Any]], None] = nothing_to_prepare
     warm: bool = False
+    own_module: Callable[[Mapping[str, Any]], str | None] = no_module
     connections: Callable[[], dict[str, dict[str, Any]]] = no_connections
     configure: Callable[[], ExecutorKind] | None = None
     engine_usage: frozenset[str] = frozenset()

@@ -42,6 +42,7 @@ class Spark:
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     port: int = field(default_factory=lambda: free_ports(1)[0])
     process: subprocess.Popen[bytes] | None = None
+    _before: int = 0  # characters that it had told when it was started
 
     @property
     def remote(self) -> str:
@@ -85,6 +86,7 @@ class Spark:
         program = [str(stack_spark._package() / "bin" / "spark-submit"), "--properties-file", str(self.properties)]
         program += ["--class", spark_config.SERVER_CLASS, "spark-internal"]
         with (self.home / "log").open("ab") as log:
+            self._before = len(self.told())
             self.process = subprocess.Popen(
                 program, env=environment, cwd=self.home, stdout=log, stderr=log, preexec_fn=_die_with_us
             )
@@ -93,7 +95,7 @@ class Spark:
     def _await(self) -> None:
         assert self.process is not None
         end = time.monotonic() + START_SECONDS
-        while f"Spark Connect server started at: 127.0.0.1:{self.port}" not in self.told().replace("0:0:0:0:0:0:0:0", ""):
+        while "Spark Connect server started at: " not in self.told()[self._before :]:
             if self.process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"Spark did not start:\n{self.told()[-3000:]}")
             time.sleep(0.2)
