@@ -219,7 +219,7 @@ class Run:
 def opened(context: Context, config: SparkConfig, target: Target) -> Session:
     """The run's session; an order to stop interrupts what it does. TaskError when it cannot be had."""
     try:
-        session = Session(target, tag_of(context), conf_of(config))
+        session = Session(target, tag_of(context), conf_of(config), config.schema)
     except FAILURES as error:
         raise unopened(error, target) from None
     if isinstance(context, WarmContext):
@@ -234,13 +234,17 @@ def unopened(error: Exception, target: Target) -> TaskError:
         text = f"Spark at {target.remote} refused the executor's token; check OPS_SPARK_TOKEN_FILE"
         return TaskError("external", "credentials_refused", text)
     if getattr(error, "getSqlState", lambda: None)():
-        return TaskError("user", "config_invalid", f"Spark does not take a setting of config.conf: {first_line(error)}")
+        return TaskError(
+            "user",
+            "config_invalid",
+            f"Spark does not take conf, catalog or schema of the template: {first_line(error)}",
+        )
     return unreachable(target, error)
 
 
 def conf_of(config: SparkConfig) -> dict[str, str]:
     """Settings of the session."""
-    return dict(config.conf)
+    return {**config.conf, **({"spark.sql.defaultCatalog": config.catalog} if config.catalog else {})}
 
 
 def tag_of(context: Context) -> str:

@@ -51,7 +51,7 @@ def session(context: Context, config: SparkConfig, target: Target) -> Iterator[A
     """The session; what it left at work is interrupted at the end, however that comes."""
     quiet()
     try:
-        found = connect(target, conf_of(config))
+        found = connect(target, conf_of(config), config.schema)
     except FAILURES as error:
         raise unopened(error, target) from None
     tag, told = tag_of(context), 0.0

@@ -67,7 +67,7 @@ def quiet() -> None:
         logging.getLogger(name).disabled = True
 
 
-def connect(target: Target, conf: Mapping[str, str]) -> SparkSession:
+def connect(target: Target, conf: Mapping[str, str], schema: str | None = None) -> SparkSession:
     """A session of its own on the server. One of FAILURES when it cannot be had."""
     builder = core.DefaultChannelBuilder(target.remote)
     builder.set(core.ChannelBuilder.PARAM_USER_ID, USER)
@@ -78,6 +78,8 @@ def connect(target: Target, conf: Mapping[str, str]) -> SparkSession:
     session.client.set_retry_policies([DefaultPolicy(**RETRIES)])
     try:
         session.conf._set_all({**SESSION_CONF, **conf}, silent=False)
+        if schema:
+            session.catalog.setCurrentDatabase(schema)
     except BaseException:
         session.stop()
         raise
@@ -87,14 +89,14 @@ def connect(target: Target, conf: Mapping[str, str]) -> SparkSession:
 class Session:
     """See the module's text. ``cancel`` may come from any thread. Use as a context."""
 
-    def __init__(self, target: Target, tag: str, conf: Mapping[str, str]) -> None:
+    def __init__(self, target: Target, tag: str, conf: Mapping[str, str], schema: str | None = None) -> None:
         quiet()
         self._interrupted = threading.Event()
         self._quiet = threading.Event()
         self._quiet.set()
         self._tag = tag
         self._heard: Heard = lambda stages, inflight: None
-        self._session = connect(target, conf)
+        self._session = connect(target, conf, schema)
         self._session.addTag(tag)
         self._session.registerProgressHandler(self._progress)
 

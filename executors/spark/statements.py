@@ -74,7 +74,7 @@ class Statement:
     def planned(self) -> bool:
         """Whether Spark has a plan for it before it is executed: of a query it is asked afterwards."""
         words = self.words
-        return words[:1] != () and (words[0] in PLANNED or (words[0] == "create" and "as" in words))
+        return self.kind == "write" and (words[0] in PLANNED or (words[0] == "create" and "as" in words))
 
     @property
     def type(self) -> str:

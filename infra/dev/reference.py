@@ -21,6 +21,7 @@ from contract.versions import VERSIONS, Version
 from control_room.cli import app
 from control_room.errors import CODES, EXIT_CODES
 from executors.runtime.settings import ExecutorSettings
+from executors.spark.settings import SparkSettings
 from executors.trino.settings import TrinoSettings
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +81,7 @@ def settings() -> str:
         ("Server", ServerSettings),
         ("Executor", ExecutorSettings),
         ("Executor of kind trino", TrinoSettings),
+        ("Executor of kind spark", SparkSettings),
     ):
         parts.append(f"\n## {title}\n\n{cell(found.__doc__)}\n\n| variable | type | default | |\n|---|---|---|---|\n")
         parts += [row(found, name) for name in found.model_fields]
