@@ -44,7 +44,7 @@ def properties(layout: Layout) -> str:
 
 
 def driver_properties(layout: Layout, access_key: str, secret_key: str) -> str:
-    """For drivers that an executor starts for single runs: the same tables, with keys, which they have not otherwise."""
+    """For drivers that an executor starts for single runs: the same tables, with keys in them."""
     keys = {
         "spark.jars": ",".join(map(str, layout.jars)),
         "spark.hadoop.fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",

@@ -44,7 +44,7 @@ def drill(context: WarmContext, target: Target) -> dict[str, Any]:
 def column(session: Session, sql: str) -> list[Any]:
     query = Query()
     with session.working():
-        batches = session.batches(session.run(sql, None, query), query)
+        batches = session.batches(session.run(sql, query), query)
         return [value for batch in batches for value in batch.column(0).to_pylist()]
 
 

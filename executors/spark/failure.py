@@ -14,6 +14,7 @@ from typing import Any
 from executors.runtime import sql_failure
 from executors.runtime.failures import TaskError
 from executors.runtime.sql_script import line_and_column
+from executors.spark.binding import Bound
 from executors.spark.config import SparkConfig, position
 
 # Classes of SQLSTATE (their first two characters) that say what the author must mend.
@@ -47,7 +48,7 @@ SHOWN = re.compile(r"\A(.*?SQLSTATE: \w{5})", re.DOTALL)
 @dataclass(frozen=True)
 class Scene:
     """What the run knew when a statement failed. number: from 1; sent: it reached Spark; wrote: an earlier statement
-    of this attempt wrote; died: why the run's own driver ended, if it did."""
+    of this attempt wrote; died: why the run's own driver ended, if it did; bound: the statement as it was sent."""
 
     config: SparkConfig
     number: int
@@ -55,6 +56,7 @@ class Scene:
     sent: bool = True
     wrote: bool = False
     died: TaskError | None = None
+    bound: Bound | None = None
 
     @property
     def writes(self) -> bool:
@@ -155,13 +157,21 @@ def classified(told: Told) -> tuple[str, str]:
 
 def placed(told: Told, scene: Scene) -> dict[str, Any]:
     """Where in the script."""
-    statement = scene.config.statements[scene.number - 1]
-    if told.at is not None and 0 <= told.at <= len(statement.sql):
-        return position(scene.config, scene.number, *line_and_column(statement.sql, told.at))
+    written = scene.config.statements[scene.number - 1].sql
+    bound = scene.bound or Bound(written)
+    at = told.at if told.at is not None else offset_told(told.text, bound.sql)
+    if at is None or not 0 <= at <= len(bound.sql):
+        return scene.place()
+    return position(scene.config, scene.number, *line_and_column(written, bound.written_at(at)))
+
+
+def offset_told(text: str, sql: str) -> int | None:
+    """``line 2 pos 5`` of a message as an offset in the statement as sent."""
     for pattern in PLACES:
-        if found := pattern.search(told.text):
-            return position(scene.config, scene.number, int(found[1]), int(found[2]) + 1)
-    return scene.place()
+        if found := pattern.search(text):
+            lines = sql.splitlines(keepends=True)[: int(found[1]) - 1]
+            return sum(map(len, lines)) + int(found[2])
+    return None
 
 
 def shown(told: Told) -> str:

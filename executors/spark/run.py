@@ -24,7 +24,7 @@ from executors.runtime.failures import TaskError
 from executors.runtime.text import clean_json
 from executors.runtime.warm_child import WarmContext
 from executors.spark import tables
-from executors.spark.binding import bind
+from executors.spark.binding import Bound, bind
 from executors.spark.config import SparkConfig
 from executors.spark.failure import Scene, failure_of
 from executors.spark.session import FAILURES, Batches, Interrupted, Query, Session, first_line, unreachable
@@ -91,19 +91,19 @@ class Run:
 
     def _one(self, session: Session, number: int) -> None:
         statement = self._config.statements[number - 1]
-        args = bind(statement.names, self._context.params, self._config.types, self._config.parameters)
+        bound = bind(statement.part.tokens, self._context.params, self._config.types, self._config.parameters)
         detail: Json = {"sql": statement.sql, "plan": None}
         query, began = Query(), time.monotonic()
         self._details.append(detail)
         try:
             self._writing(statement.kind == "write")
             with session.working():
-                rows = self._work(session, statement, args, query, detail)
+                rows = self._work(session, statement, bound.sql, query, detail)
         except (*FAILURES, *ENDINGS) as error:
             self._ended(statement, query, detail, began, 0)
             if isinstance(error, ENDINGS):
                 raise
-            raise self._failure(error, number, query) from error
+            raise self._failure(error, number, query, bound) from error
         finally:
             self._writing(False)
         self._wrote = self._wrote or statement.kind == "write"
@@ -111,17 +111,17 @@ class Run:
         if statement.kind == "write" and statement.target:
             self._table(session, statement, record)
 
-    def _work(self, session: Session, statement: Statement, args: Any, query: Query, detail: Json) -> int:
+    def _work(self, session: Session, statement: Statement, sql: str, query: Query, detail: Json) -> int:
         """Execute it; how many rows it returned."""
         if statement.kind == "write":
             if self._config.plan and statement.planned:
-                explained = session.rows(f"EXPLAIN FORMATTED {statement.sql}", args)
+                explained = session.rows(f"EXPLAIN FORMATTED {sql}")
                 detail["plan"] = explained[0].get("plan") if explained else None
             if statement.target:
                 session.conf(tables.marks(self._mark(self._number)))
-            session.run(statement.sql, args, query)
+            session.run(sql, query)
             return 0
-        frame = session.run(statement.sql, args, query)
+        frame = session.run(sql, query)
         if not statement.returns:
             return 0
         if self._config.plan:
@@ -178,8 +178,8 @@ class Run:
         """The same in every attempt: what one of them wrote to Delta, the next one does not write again."""
         return f"control-room/{self._context.run_id}/{number}"
 
-    def _failure(self, error: Exception, number: int, query: Query) -> TaskError:
-        scene = Scene(self._config, number, self._target.remote, query.sent, self._wrote, self._died())
+    def _failure(self, error: Exception, number: int, query: Query, bound: Bound) -> TaskError:
+        scene = Scene(self._config, number, self._target.remote, query.sent, self._wrote, self._died(), bound)
         found = failure_of(error, scene)
         self._context.log(f"{self._head()}failed: {found.message}")
         return found
@@ -207,7 +207,7 @@ class Run:
         self._tally.rows_written += found.rows
         record |= {"table": found.record(), "rows": found.rows}
         if found.format and found.uri and found.version is not None:
-            self._context.table(f"{found.name}@{found.version}", found.format, found.uri, found.version, mark)
+            self._context.table(f"{found.label}@{found.version}", found.format, found.uri, found.version, mark)
 
     def _keep(self) -> None:
         """Upload queries.json; a run that reached no statement has none."""

@@ -136,10 +136,10 @@ class Session:
         if self._interrupted.is_set():
             raise Interrupted
 
-    def run(self, sql: str, args: Any, query: Query) -> Any:
+    def run(self, sql: str, query: Query) -> Any:
         """The statement's data frame. Commands are executed now, queries when their rows are asked for."""
         query.sent = True
-        found = self._session.sql(sql, args or None)
+        found = self._session.sql(sql)
         if (info := getattr(found, "_execution_info", None)) is not None:
             query.metrics = [*_figures(info.metrics)]
         return found
@@ -168,10 +168,10 @@ class Session:
         """The plan of a query's data frame."""
         return str(frame._explain_string(mode="formatted"))
 
-    def rows(self, sql: str, args: Any = None) -> list[Json]:
+    def rows(self, sql: str) -> list[Json]:
         """All rows of a small statement of the executor's own; none when it fails."""
         try:
-            return [row.asDict(recursive=True) for row in self._session.sql(sql, args or None).collect()]
+            return [row.asDict(recursive=True) for row in self._session.sql(sql).collect()]
         except FAILURES:
             return []
 

@@ -48,11 +48,9 @@ TARGETS = (
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement. ``names``: what it binds, ``""`` for a bare ``?``; ``line`` and ``column`` are
-    where it begins, from 1."""
+    """One statement, and the table that it names to write it."""
 
     sql: str
-    names: tuple[str, ...]
     part: Part
     target: Table | None = None
 
@@ -103,6 +101,5 @@ def is_block(part: list[Token]) -> bool:
 
 
 def statement(part: Part) -> Statement:
-    names = tuple(token.text[1:] for token in part.tokens if token.kind in ("named", "mark"))
     sql = "".join(token.text for token in part.tokens)
-    return Statement(sql, names, part, named_table(part.tokens, TARGETS, lambda token: token.text))
+    return Statement(sql, part, named_table(part.tokens, TARGETS, lambda token: token.text))

@@ -26,6 +26,11 @@ class Written:
     version: int | None = None
     rows: int = 0
 
+    @property
+    def label(self) -> str:
+        """The name as of an artifact: of a table named by its path that path, below the name of its store's kind."""
+        return self.name.replace("`", "").replace("://", "/").replace("//", "/")
+
     def record(self) -> dict[str, Any]:
         """Part of a statement's record in the run's result."""
         return {"name": self.name, "format": self.format, "uri": self.uri, "version": self.version}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from executors.runtime.failures import TaskError
 from executors.spark import tables
-from executors.spark.binding import bind
+from executors.spark.binding import Bound, bind
 from executors.spark.config import ISOLATED, SparkConfig, parse_config
 from executors.spark.driver import LEAST_HEAP, Driver, heap_bytes, properties
 from executors.spark.failure import Scene, Told, classified, failure_of
@@ -53,11 +53,11 @@ def scene(sql: str = "insert into t select 1", **more: Any) -> Scene:
 
 def test_a_script_is_divided_outside_quotes_comments_and_blocks() -> None:
     first, second, block, last = split(SCRIPT)
-    assert (first.names, first.part.line, first.part.column, first.kind) == (("a", "b"), 2, 1, "read")
+    assert (first.part.line, first.part.column, first.kind) == (2, 1, "read")
     assert (second.part.line, second.part.column, second.target) == (3, 3, ("`My Cat`", "s", "`t``q`"))
     assert block.sql.endswith("end if; end")
     assert (block.kind, block.target) == ("write", None)
-    assert last.names == ("",)
+    assert [token.text for token in last.part.tokens if token.kind == "mark"] == ["?"]
 
 
 @pytest.mark.parametrize(
@@ -88,39 +88,65 @@ def test_a_statement_that_writes_one_table_twice_gets_no_mark_under_which_the_se
     assert tables.marks("m")["spark.databricks.delta.write.txnAppId"] == "m"
 
 
+def bound(sql: str, params: dict[str, Any], types: dict[str, str] | None = None, order: tuple[str, ...] = ()) -> Bound:
+    return bind(split(sql)[0].part.tokens, params, types or {}, order)
+
+
 @pytest.mark.parametrize(
     ("value", "declared", "expected"),
     [
-        ("2013-01-02", "date", date(2013, 1, 2)),
-        ("1.5", "decimal(10,2)", Decimal("1.50")),
-        ([1, None], "array<bigint>", [1, None]),
-        (5.0, "int", 5),
-        ({"a": 1}, "string", '{"a": 1}'),
-        (2**70, None, Decimal(2**70)),
-        (None, "date", None),
+        ("2013-01-02", "date", "CAST('2013-01-02' AS date)"),
+        ("1.5", "decimal(10,2)", "CAST('1.5' AS decimal(10,2))"),
+        ([1, None], "array<bigint>", "CAST(array(CAST(1 AS bigint), CAST(NULL AS bigint)) AS array<bigint>)"),
+        (5.0, "int", "CAST(5 AS int)"),
+        ({"a": 1}, None, "map('a', CAST(1 AS BIGINT))"),
+        (2**70, None, f"{2**70}BD"),
+        ("it's \\", None, "decode(unhex('69742773205c'), 'UTF-8')"),
+        ("grüße", None, "'grüße'"),
+        (None, "date", "CAST(NULL AS date)"),
     ],
 )
-def test_a_value_is_bound_as_its_declared_type(value: Any, declared: str | None, expected: Any) -> None:
-    found = bind(["x"], {"x": value}, {"x": declared} if declared else {}, ())
-    assert found == {"x": expected}
+def test_a_value_goes_in_as_an_expression_of_its_type(value: Any, declared: str | None, expected: str) -> None:
+    types = {"x": declared} if declared else {}
+    assert bound("select :x, ':x'", {"x": value}, types).sql == f"select {expected}, ':x'"
+    assert bound("select ?", {"x": value}, types, ("x",)).sql == f"select {expected}"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_no_text_ends_its_literal(text: str) -> None:
+    found = bound("select :x", {"x": text}).sql.removeprefix("select ")
+    inner = found.removeprefix("decode(unhex(").removesuffix(", 'UTF-8')").removesuffix(")")
+    if not found.startswith("decode("):
+        inner = found
+    assert inner[0] == inner[-1] == "'"
+    assert not set("'\\") & set(inner[1:-1])
+
+
+def test_a_place_in_the_statement_as_sent_is_one_in_the_statement_as_written() -> None:
+    written = "select :a + nope - :b + zz"
+    found = bound(written, {"a": 1, "b": 2})
+    for word in ("select", "nope", "zz"):
+        assert found.written_at(found.sql.index(word)) == written.index(word)
+    assert found.written_at(found.sql.index("CAST") + 5) == written.index(":a")
 
 
 @pytest.mark.parametrize(
     ("value", "declared"),
     [("soon", "date"), ("x", "decimal(4,1)"), (2**40, "int"), (1.5, "bigint"), (1, "boolean"), (1, "geometry"),
-     ("x", "array<int>"), ("?", "binary"), (float("inf"), "double"), (True, "int")],
+     ("x", "array<int>"), ("?", "binary"), (float("inf"), "double"), (True, "int"), ([], "array<int) -->"),
+     (1, "int) --")],
 )  # fmt: skip
 def test_a_value_that_is_not_of_its_type_is_refused_with_the_param_s_name(value: Any, declared: str) -> None:
     with pytest.raises(TaskError, match="param 'x'") as refused:
-        bind(["x"], {"x": value}, {"x": declared}, ())
+        bound("select :x", {"x": value}, {"x": declared})
     assert (refused.value.failure_class, refused.value.code) == ("user", "parameter_invalid")
 
 
 def test_marks_without_as_many_params_are_refused() -> None:
-    with pytest.raises(TaskError, match="2 '\\?'"):
-        bind(["", ""], {"a": 1}, {}, ("a",))
+    with pytest.raises(TaskError, match=r"2 '\?'"):
+        bound("select ?, ?", {"a": 1}, {}, ("a",))
     with pytest.raises(TaskError, match="no param 'b'"):
-        bind(["b"], {"a": 1}, {}, ())
+        bound("select :b", {"a": 1})
 
 
 @pytest.mark.parametrize(
