@@ -70,7 +70,9 @@ def _server(layout: Layout) -> Mapping[str, str]:
         "spark.ui.enabled": "false",
         "spark.connect.grpc.binding.address": ports.LOOPBACK,
         "spark.connect.grpc.binding.port": str(layout.port),
-        # What a client that is gone left at work ends soon: nobody else would end it.
+        # What a client that is gone left at work ends soon: nobody else would end it. That it is gone is noticed when
+        # the stream of its answers is to be asked for anew.
+        "spark.connect.execute.reattachable.senderMaxStreamDuration": "10s",
         "spark.connect.execute.manager.detachedTimeout": "10s",
         "spark.connect.execute.manager.maintenanceInterval": "5s",
         "spark.connect.progress.reportInterval": "500ms",
