@@ -77,6 +77,7 @@ class Driver:
         self.process, self.target = process, target
         self._heap = heap
         self.tail: list[str] = []
+        self.over = False
 
     def died(self) -> TaskError | None:
         """Why it is no more, when it is; what it was is told by its exit code."""
@@ -117,6 +118,7 @@ def driver(context: Context, config: SparkConfig, target: Target) -> Iterator[Dr
     finally:
         if told := found.usage():
             context.usage(**told)
+        found.over = True
         found.end()
         with suppress(subprocess.TimeoutExpired):
             found.process.wait(END_SECONDS)
@@ -159,7 +161,9 @@ def tell(found: Driver, context: Context) -> None:
     for line in found.process.stderr:
         text = line.decode("utf-8", "replace").rstrip("\n")
         found.tail = [*found.tail, text][-TAIL_LINES:]
-        with suppress(OSError):  # the run is over
+        if found.over:
+            return
+        with suppress(OSError):  # the executor is gone
             context.log(text, "driver")
 
 

@@ -25,8 +25,8 @@ LONG = """
 def main(spark):
     spark.sql("select sum(id % 7) from range(0, 1000000000000, 1, 4)").collect()
 """
-# Holds more rows in the driver than its heap takes.
-GREEDY = "select sort_array(collect_list(concat(uuid(), uuid(), uuid(), uuid(), id))) from range(40000000)"
+# A gigabyte in one array, in a heap of half as much.
+GREEDY = "select size(sequence(1, 250000000)) as n"
 
 
 def drivers(room: Room, spark: Spark, **settings: str) -> Executor:
@@ -113,16 +113,26 @@ def test_an_isolated_run_has_a_driver_of_its_own_that_ends_with_it(control_room:
 
 
 def test_out_of_memory_in_a_driver_of_one_run_is_its_own_matter(control_room: Room, spark: Spark) -> None:
-    executor = drivers(control_room, spark, slots="2")
-    other = "import time\ndef main(spark):\n    time.sleep(20)\n    return spark.range(10).count()"
-    calm = control_room.submit({"task.py": other}, config={"mode": "isolated"}, **ONCE)
-    wait_for("its driver to be there", lambda: mine(executor), 60)
-    greedy = done(
-        control_room, GREEDY, None, {"mode": "isolated", "plan": False}, caps={"memory_bytes": 700 * 2**20}, **ONCE
-    )
+    drivers(control_room, spark, slots="2")
+    begun, go = control_room.open / "begun", control_room.open / "go"
+    calm = f"""
+import pathlib, time
+
+def main(spark):
+    first = spark.range(10).count()
+    pathlib.Path("{begun}").touch()
+    while not pathlib.Path("{go}").exists():
+        time.sleep(0.1)
+    return first + spark.range(20).count()
+"""
+    other = control_room.submit({"task.py": calm}, config={"mode": "isolated"}, **ONCE)
+    wait_for("the other run to be at work in its driver", begun.exists, 200)
+    config = {"mode": "isolated", "plan": False}
+    greedy = done(control_room, GREEDY, None, config, caps={"memory_bytes": 700 * 2**20}, **ONCE)
+    go.touch()
     assert (greedy["error"]["class"], greedy["error"]["code"]) == ("resources", "out_of_memory"), greedy["error"]
     assert "caps.memory_bytes" in greedy["error"]["message"]
-    assert control_room.ended(calm, 120)["result"] == {"value": 10}
+    assert control_room.ended(other, 120)["result"] == {"value": 30}
 
 
 @pytest.mark.slow
