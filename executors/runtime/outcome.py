@@ -97,8 +97,8 @@ def child_error(end: ChildEnd, facts: Facts) -> Json | None:
     if end.problem is not None:
         return error_record("user", "protocol_broken", end.problem)
     if end.unsure and (end.status is None or os.WIFSIGNALED(end.status)):
-        text = "the process that talked to the engine was killed while a statement wrote; look at what it wrote"
-        return error_record("internal", "outcome_unknown", text)
+        text = "the process that talked to the engine was killed while it may have written; look at what it wrote"
+        return error_record("resources" if facts.oom_killed else "internal", "outcome_unknown", text)
     if end.status is None:
         return error_record(
             "internal", "child_lost", "the process that kept the child was killed; the run can be retried"
