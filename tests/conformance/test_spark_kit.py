@@ -10,8 +10,11 @@ from contract.conformance import executor_kit
 from tests.conformance.subjects import failures, judge
 from tests.support.spark import Spark, spark, spark_lake
 
+pytestmark = pytest.mark.timeout(900)
 __all__ = ["spark", "spark_lake"]
 QUICK = ("register", "run", "failure", "logs", "artifact", "cancel", "superseded", "claim-lost", "claimed-twice")
+# Each case starts an executor, whose first run loads Spark's client: seconds, on a machine that is busy many.
+PATIENCE_SECONDS = 90.0
 
 
 def command(server: Spark) -> tuple[str, ...]:
@@ -21,10 +24,10 @@ def command(server: Spark) -> tuple[str, ...]:
 
 
 def test_our_spark_executor_passes_the_quick_cases(spark: Spark) -> None:
-    assert failures(judge(command(spark), *QUICK)) == {}
+    assert failures(judge(command(spark), *QUICK, patience_seconds=PATIENCE_SECONDS)) == {}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [case.id for case in executor_kit.CASES if case.id not in QUICK])
 def test_it_passes_every_other_case_too(spark: Spark, case: str) -> None:
-    assert failures(judge(command(spark), case)) == {}
+    assert failures(judge(command(spark), case, patience_seconds=PATIENCE_SECONDS)) == {}
