@@ -56,7 +56,16 @@ def prepare(job: dict[str, Any]) -> None:
     if is_code(job):
         check_entrypoint(job["entrypoint"], Path(job["bundle_dir"]) if job.get("bundle_dir") else None)
         parse_entrypoint(job["entrypoint"])
-    target_of(config, job["connections"])
+    target = target_of(config, job["connections"])
+    job["connections"] = needed(job["connections"], config.connection, target.mode)
+
+
+def needed(connections: Mapping[str, Any], name: str, mode: str) -> dict[str, Any]:
+    """Without a driver of its own a run, and its author's code, gets no settings of one: they hold keys to the store."""
+    if mode == ISOLATED:
+        return dict(connections)
+    kept = {key: value for key, value in connections[name].items() if key != "properties"}
+    return {**connections, name: kept}
 
 
 def own_module(job: Mapping[str, Any]) -> str | None:

@@ -273,3 +273,15 @@ def test_progress_and_usage_are_in_spark_s_terms() -> None:
     assert expected.items() <= tally.usage().items()
     assert tally.breach({"rows_out": 6}) == ("rows_out", 6.0, 7.0)
     assert tally.breach({"rows_out": 7}) is None
+
+
+def test_code_on_the_warm_server_is_given_no_settings_of_drivers() -> None:
+    pytest.importorskip("pyspark", reason="pyspark is not installed: pip install 'lakehouse-control-room[spark]'")
+    from executors.spark.executor import prepare
+
+    own = {"kind": "spark", "remote": "sc://x", "token": "t", "properties": {"spark.hadoop.fs.s3a.secret.key": "k"}}
+    for mode, expected in (("connect", False), ("isolated", True)):
+        job: dict[str, Any] = {"config": {"sql": "select 1", "mode": mode}, "connections": {"spark": own}}
+        prepare(job)
+        assert ("properties" in job["connections"]["spark"]) is expected
+        assert job["connections"]["spark"]["token"] == "t"
