@@ -61,7 +61,7 @@ def prepare(job: dict[str, Any]) -> None:
 
 
 def needed(connections: Mapping[str, Any], name: str, mode: str) -> dict[str, Any]:
-    """Without a driver of its own a run, and its author's code, gets no settings of one: they hold keys to the store."""
+    """Without a driver of its own a run, and its author's code, gets no settings of one: keys are in them."""
     if mode == ISOLATED:
         return dict(connections)
     kept = {key: value for key, value in connections[name].items() if key != "properties"}
