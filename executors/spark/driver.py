@@ -57,6 +57,9 @@ def properties(target: Target, config: SparkConfig, scratch: Path, heap: int, po
         "spark.master": target.master,
         "spark.driver.memory": f"{heap // 2**20}m",
         "spark.local.dir": str(scratch),
+        # Where files are before they are sent to the store: the rest of the disk is not the run's to write on.
+        "spark.hadoop.hadoop.tmp.dir": str(scratch),
+        "spark.hadoop.fs.s3a.buffer.dir": str(scratch),
         "spark.ui.enabled": "false",
         "spark.log.level": "WARN",
         "spark.connect.grpc.binding.address": LOOPBACK,

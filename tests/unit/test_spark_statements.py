@@ -246,6 +246,7 @@ def test_a_driver_gets_its_run_s_cap_as_heap_and_the_executor_s_settings_below_i
     assert (told["spark.driver.memory"], told["spark.ui.enabled"]) == ("1024m", "false")
     assert told["spark.sql.shuffle.partitions"] == "8"
     assert told["spark.connect.grpc.binding.port"] == "4041"
+    assert {told["spark.local.dir"], told["spark.hadoop.fs.s3a.buffer.dir"]} == {"/w"}  # it may write nowhere else
     assert "+ExitOnOutOfMemoryError" in told["spark.driver.extraJavaOptions"]
 
 
