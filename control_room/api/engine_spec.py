@@ -11,14 +11,25 @@ from control_room.api.params import PLACEHOLDER, is_open, known_params
 
 Spec = Mapping[str, Any]
 # Caps that only some kinds enforce: one that is set and that nobody enforces would be a promise that is not kept.
-ENGINE_CAPS = dict.fromkeys(("cpu_seconds", "scanned_bytes", "written_bytes", "rows_out"), ("trino",))
+ENGINE_CAPS = {
+    **dict.fromkeys(("cpu_seconds", "scanned_bytes", "written_bytes"), ("trino",)),
+    "rows_out": ("trino", "spark"),
+}
 TEXT, TRUTH = (str, "a text"), (bool, "true or false")
 LIST, NUMBER = (list, "a list"), (int | float, "a number")
 OBJECT, WHOLE = (dict, "an object"), (int, "a whole number")
 NUMBERS = (WHOLE, NUMBER)
+# Kinds whose entrypoint may be code of the author, too.
+CODE_KINDS = ("spark",)
 # What the config of each SQL kind may hold.
 SQL_KEYS: Mapping[str, Mapping[str, tuple[type, str]]] = {
     "duckdb": {"sql": TEXT, "publish": OBJECT, "threads": WHOLE, "parquet": TRUTH},
+    "spark": {
+        **dict.fromkeys(("sql", "mode", "catalog", "schema", "connection"), TEXT),
+        **dict.fromkeys(("read_only", "plan", "parquet"), TRUTH),
+        **dict.fromkeys(("types", "conf"), OBJECT),
+        "parameters": (list, "a list of names of parameters"),
+    },
     "trino": {
         **dict.fromkeys(("sql", "catalog", "schema", "connection"), TEXT),
         **dict.fromkeys(("read_only", "plan", "parquet"), TRUTH),
@@ -50,7 +61,8 @@ def _sql_issues(spec: Spec) -> Iterator[Issue]:
     keys = SQL_KEYS[spec["kind"]]
     if "sql" in config and spec.get("entrypoint"):
         yield Issue(pointer("config", "sql"), "stands beside an entrypoint; give one of them")
-    if spec.get("entrypoint") and not spec["entrypoint"].endswith(".sql"):
+    script_only = spec["kind"] not in CODE_KINDS
+    if script_only and spec.get("entrypoint") and not spec["entrypoint"].endswith(".sql"):
         yield Issue(pointer("entrypoint"), f"{spec['entrypoint']!r} is no .sql file of the bundle")
     if config.get("connection") and config["connection"] not in spec.get("connections", []):
         message = f"{config['connection']!r} is not among the template's connections"

@@ -26,6 +26,7 @@ from control_room.local.state import StackState
 
 ENGINE = "spark"
 TOKEN = "spark-connect.token"  # noqa: S105 - a file name
+DRIVER = "spark-driver.properties"
 TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"  # noqa: S105
 LOG_STORE_JAR = Path(findings.__file__).parent / "logstore" / "control-room-delta-log.jar"
 # The client sends a token without TLS to the host of this name alone.
@@ -133,7 +134,12 @@ def executor_environment(folder: StackFolder, state: StackState) -> dict[str, st
     """What an executor is told: the stack's own server, or the one that OPS_SPARK_* of our environment name."""
     if ENGINE not in state.engines:
         return {name: value for name, value in os.environ.items() if name.startswith("OPS_SPARK_")}
-    return {"OPS_SPARK_REMOTE": remote_of(state), "OPS_SPARK_TOKEN_FILE": str(folder.secret(TOKEN))}
+    return {
+        "OPS_SPARK_REMOTE": remote_of(state),
+        "OPS_SPARK_TOKEN_FILE": str(folder.secret(TOKEN)),
+        "OPS_SPARK_PROPERTIES_FILE": str(folder.secret(DRIVER)),
+        "JAVA_HOME": str(_java().home),
+    }
 
 
 def write_configuration(folder: StackFolder, state: StackState) -> None:
@@ -153,6 +159,8 @@ def write_configuration(folder: StackFolder, state: StackState) -> None:
         lakehouse=objectstore.ROOT,
     )
     write_private(_properties(folder), spark_config.properties(layout))
+    driver = spark_config.driver_properties(layout, key["access_key"], key["secret_key"])
+    write_private(folder.secret(DRIVER), driver)
 
 
 def _properties(folder: StackFolder) -> Path:

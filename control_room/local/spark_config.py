@@ -43,6 +43,19 @@ def properties(layout: Layout) -> str:
     return "".join(f"{name}={value}\n" for name, value in told.items())
 
 
+def driver_properties(layout: Layout, access_key: str, secret_key: str) -> str:
+    """For drivers that an executor starts for single runs: the same tables, with keys in them."""
+    keys = {
+        "spark.jars": ",".join(map(str, layout.jars)),
+        "spark.hadoop.fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
+        "spark.hadoop.fs.s3a.access.key": access_key,
+        "spark.hadoop.fs.s3a.secret.key": secret_key,
+    }
+    told = {**_tables(layout), **_iceberg(layout), **_s3(layout), **keys}
+    told.pop("spark.hadoop.fs.s3a.buffer.dir")  # of the server; a driver writes below the folder of its run
+    return "".join(f"{name}={value}\n" for name, value in told.items())
+
+
 def _server(layout: Layout) -> Mapping[str, str]:
     return {
         "spark.app.name": "control-room",
@@ -57,6 +70,12 @@ def _server(layout: Layout) -> Mapping[str, str]:
         "spark.ui.enabled": "false",
         "spark.connect.grpc.binding.address": ports.LOOPBACK,
         "spark.connect.grpc.binding.port": str(layout.port),
+        # What a client that is gone left at work ends soon: nobody else would end it. That it is gone is noticed when
+        # the stream of its answers is to be asked for anew.
+        "spark.connect.execute.reattachable.senderMaxStreamDuration": "10s",
+        "spark.connect.execute.manager.detachedTimeout": "10s",
+        "spark.connect.execute.manager.maintenanceInterval": "5s",
+        "spark.connect.progress.reportInterval": "500ms",
     }
 
 

@@ -22,8 +22,8 @@ import duckdb
 
 from executors.duckdb.config import DRILL, DuckdbConfig, parse_config
 from executors.duckdb.failure import Scene, failure_of
-from executors.duckdb.result import store
 from executors.runtime import child_delta
+from executors.runtime.arrow_result import store
 from executors.runtime.child import Cancelled, Context, run_child
 from executors.runtime.failures import TaskError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from executors.python.entrypoint import Entrypoint, call_arguments, parse_entrypoint
@@ -16,24 +16,30 @@ Task = Callable[..., Any]
 
 def body(context: Context) -> Any:
     """Call the entrypoint. What it returns is the result; a script has none (or what it leaves in ``result``)."""
+    return execute(context, {})
+
+
+def execute(context: Context, given: Mapping[str, Any]) -> Any:
+    """Call the entrypoint with the run's params and what else is ``given`` to it by name."""
     bundle = str(context.bundle_dir)
     sys.path.insert(0, bundle)
     # Stored with the bundle's digest: compiled files beside the sources would change the folder for nothing.
     sys.dont_write_bytecode = True
     entrypoint = parse_entrypoint(context.entrypoint)
     if entrypoint.script:
-        return run_script(entrypoint, context)
-    positional, named = call_arguments(function := load_function(entrypoint, bundle), context, context.params)
+        return run_script(entrypoint, context, given)
+    known = {**context.params, **given}
+    positional, named = call_arguments(function := load_function(entrypoint, bundle), context, known)
     return function(*positional, **named)
 
 
-def run_script(entrypoint: Entrypoint, context: Context) -> Any:
-    """Run a script as ``__main__`` with ``context`` and ``params`` among its globals."""
+def run_script(entrypoint: Entrypoint, context: Context, given: Mapping[str, Any]) -> Any:
+    """Run a script as ``__main__`` with ``context``, ``params`` and what is given among its globals."""
     path = context.bundle_dir / entrypoint.script if context.bundle_dir else None
     if path is None or not path.is_file():
         raise TaskError("user", "entrypoint_missing", f"the bundle has no file {entrypoint.script}")
     sys.argv = [str(path)]
-    found = runpy.run_path(str(path), {"context": context, "params": context.params}, "__main__")
+    found = runpy.run_path(str(path), {"context": context, "params": context.params, **given}, "__main__")
     return found.get("result")
 
 

@@ -58,6 +58,7 @@ class Workshop:
     connections: Connections
     delivery: Delivery
     spawn: Spawner | ForkSpawner | WarmPool
+    spawn_own: Spawner
     journal: Journal
     runs_dir: Path
     hide: tuple[str, ...]
@@ -86,6 +87,7 @@ class Attempt:
         self._marker = f"{self.run_id}/{self.epoch}"
         self._notes = Notes()
         self._misfits = 0
+        self._warm = shop.kind.warm
         self._lock = threading.Lock()
         self._stop: Stop | None = None
         self._supervision: Supervision | None = None
@@ -131,7 +133,8 @@ class Attempt:
 
     def _ours(self, measured: Mapping[str, float]) -> dict[str, float]:
         """Without what the engine measures better."""
-        return {name: value for name, value in measured.items() if name not in self._shop.kind.engine_usage}
+        theirs = self._shop.kind.engine_usage if self._warm else frozenset()
+        return {name: value for name, value in measured.items() if name not in theirs}
 
     # The thread ---------------------------------------------------------------------------------------------------
 
@@ -307,14 +310,17 @@ class Attempt:
         home, shop = self._folder / "home", self._shop
         environment = child_environment(os.environ, work, home, self._marker, self.claimed.traceparent)
         visible = (*shop.visible, *(str(self._folder / name) for name in CHILDS_FOLDERS))
-        spec = ChildSpec(shop.kind.child_module, job, work, environment, shop.hide, visible, shop.writable)
+        own = shop.kind.own_module(job)
+        self._warm = shop.kind.warm and own is None
+        spec = ChildSpec(own or shop.kind.child_module, job, work, environment, shop.hide, visible, shop.writable)
+        spawn = shop.spawn_own if own else shop.spawn
 
         def watch(child: ChildProcess, seconds: float) -> ChildEnd:
             return self._watched(child, Caps(seconds, log_bytes=self._caps.log_bytes), book, uploads)
 
         try:
             with shop.fitted(spec, watch, lambda: self._stop) as fitted:
-                return self._watched(shop.spawn(fitted), self._caps, book, uploads)
+                return self._watched(spawn(fitted), self._caps, book, uploads)
         except NoEnvironmentError as error:
             return error.end
         finally:

@@ -40,6 +40,11 @@ def no_connections() -> dict[str, dict[str, Any]]:
     return {}
 
 
+def no_module(job: Mapping[str, Any]) -> str | None:
+    """Most kinds have one way to execute all their runs."""
+    return None
+
+
 @dataclass(frozen=True)
 class ExecutorKind:
     """What the runtime must know of an engine, without loading it.
@@ -52,10 +57,11 @@ class ExecutorKind:
     ``forked``: children are forked from a process that has ``child_module`` loaded (executors.runtime.forks), and call
     the ``body`` of that module; only for a module that starts no thread and loads nothing that does.
     ``warm``: runs are given to processes that are used again (executors.runtime.warm); only for work that is no code of
-    the run's author. ``connections()`` gives the kind's own connections by name, beside those of the file; what they
-    hold below names of secrets is kept out of all texts. ``configure()`` reads settings of the kind from the
-    environment, before that is scrubbed, and returns the record to use. ``engine_usage`` names what the engine measures
-    better than the executor does. ``earlier(job)`` names files of earlier attempts that the child can use; it raises
+    the run's author: ``own_module(job)`` names the module of a process of its own for a job that is.
+    ``connections()`` gives the kind's own connections by name, beside those of the file; what they hold below names of
+    secrets is kept out of all texts. ``configure()`` reads settings of the kind from the environment, before that is
+    scrubbed, and returns the record to use. ``engine_usage`` names what the engine measures better than the executor
+    does, of runs in warm processes. ``earlier(job)`` names files of earlier attempts that the child can use; it raises
     TaskError as ``prepare`` does, before which it is called. ``secret_files``: files of the kind's own settings that no
     child may read. ``environments``: bundles may bring requirements, which are built by this policy.
 
@@ -72,6 +78,7 @@ class ExecutorKind:
     prepare: Callable[[dict[str, Any]], None] = nothing_to_prepare
     warm: bool = False
     forked: bool = False
+    own_module: Callable[[Mapping[str, Any]], str | None] = no_module
     connections: Callable[[], dict[str, dict[str, Any]]] = no_connections
     configure: Callable[[], ExecutorKind] | None = None
     engine_usage: frozenset[str] = frozenset()

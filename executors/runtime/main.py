@@ -132,6 +132,7 @@ def make_worker(
             connections=connections,
             delivery=Delivery(client, connections, journal),
             spawn=make_pool(kind, settings, work_dir, folder) if kind.warm else spawner,
+            spawn_own=Spawner(),
             journal=journal,
             runs_dir=made(folder / "runs"),
             hide=(str(work_dir), *hidden_paths(settings, work_dir), *kind.secret_files),

@@ -96,9 +96,9 @@ def child_error(end: ChildEnd, facts: Facts) -> Json | None:
         return clean_error(end.error)
     if end.problem is not None:
         return error_record("user", "protocol_broken", end.problem)
-    if end.status is None and end.unsure:
-        text = "the process that talked to the engine was killed while a statement wrote; look at what it wrote"
-        return error_record("internal", "outcome_unknown", text)
+    if end.unsure and (end.status is None or os.WIFSIGNALED(end.status)):
+        text = "the process that talked to the engine was killed while it may have written; look at what it wrote"
+        return error_record("resources" if facts.oom_killed else "internal", "outcome_unknown", text)
     if end.status is None:
         return error_record(
             "internal", "child_lost", "the process that kept the child was killed; the run can be retried"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,35 @@ def flag(key: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
     raise invalid(key, "must be true or false")
+
+
+def words(key: str, value: Any) -> str | None:
+    """A config's text, if there is one."""
+    if value is None or (isinstance(value, str) and value.strip()):
+        return value
+    raise invalid(key, "must be a text")
+
+
+def names(key: str, value: Any) -> tuple[str, ...]:
+    """A config's list of params."""
+    if value is None:
+        return ()
+    if isinstance(value, list) and all(isinstance(name, str) and name for name in value):
+        return tuple(value)
+    raise invalid(key, "must be a list of names of params")
+
+
+def mapping(key: str, value: Any) -> dict[str, str]:
+    """A config's names with texts; numbers and truths become texts."""
+    if value is None:
+        return {}
+    if isinstance(value, Mapping) and all(isinstance(each, str | int | float) for each in value.values()):
+        return {str(name): text_of(each) for name, each in value.items()}
+    raise invalid(key, "must be a mapping of names to texts")
+
+
+def text_of(value: str | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def invalid(key: str, what: str) -> TaskError:

@@ -33,7 +33,6 @@ SPOOL_GRACE_SECONDS = 2.0
 SPARED_SECONDS = 1.0
 
 StopKind = Literal["cancel", "shutdown", "superseded", "lapsed", "breach"]
-TRUSTED = ("breach", "unsure")
 SILENT: frozenset[StopKind] = frozenset({"superseded", "lapsed"})
 # What is kept reaches the report of these only.
 KEEPING: frozenset[StopKind] = frozenset({"breach", "cancel"})
@@ -192,16 +191,15 @@ class Supervision:
             self._result(message["value"])
         elif kind == "error":
             self.end.error = {name: message.get(name) for name in ("class", "code", "message", "trace", "position")}
-        elif kind in TRUSTED and isinstance(self._child, WarmRun):
-            self._trusted(kind, message)
+        elif kind == "unsure":
+            self.end.unsure = message.get("value") is True
+        elif kind == "breach" and isinstance(self._child, WarmRun):
+            self._passed(message)
         else:
             self._on_message(message)
 
-    def _trusted(self, kind: str, message: dict[str, Any]) -> None:
-        """What only a process without code of the run's author may say."""
-        if kind == "unsure":
-            self.end.unsure = message["value"]
-            return
+    def _passed(self, message: dict[str, Any]) -> None:
+        """A cap passed at the engine, which only a process without code of the run's author may say."""
         numbers = float(message["limit"]), float(message["observed"])
         self._breached(Breach(message["cap"], *numbers, at=self._clock(), action="cancelled", layer=message["layer"]))
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from executors.runtime.failures import TaskError
-from executors.runtime.sql_config import flag, invalid, script
+from executors.runtime.sql_config import flag, invalid, mapping, names, script, words
 from executors.trino.statements import Statement, split
 
 # The conformance kit's workload, which executors.trino.drill does with statements of its own.
@@ -94,32 +94,6 @@ def position(config: TrinoConfig, number: int, line: int = 1, column: int = 1) -
     there = config.statements[number - 1].place(line, column)
     found = {"statement": number, "line": there[0], "column": there[1]}
     return {"file": config.file, **found} if config.file else found
-
-
-def words(key: str, value: Any) -> str | None:
-    if value is None or (isinstance(value, str) and value.strip()):
-        return value
-    raise invalid(key, "must be a text")
-
-
-def names(key: str, value: Any) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, list) and all(isinstance(name, str) and name for name in value):
-        return tuple(value)
-    raise invalid(key, "must be a list of names of params")
-
-
-def mapping(key: str, value: Any) -> dict[str, str]:
-    if value is None:
-        return {}
-    if isinstance(value, Mapping) and all(isinstance(each, str | int | float) for each in value.values()):
-        return {str(name): text_of(each) for name, each in value.items()}
-    raise invalid(key, "must be a mapping of names to texts")
-
-
-def text_of(value: str | float) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def session(given: dict[str, str]) -> dict[str, str]:

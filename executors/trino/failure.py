@@ -14,6 +14,7 @@ from typing import Any
 
 from trino.exceptions import HttpError, TrinoQueryError
 
+from executors.runtime import sql_failure
 from executors.runtime.failures import TaskError
 from executors.trino.config import TrinoConfig, position
 from executors.trino.engine import Unsent
@@ -78,7 +79,7 @@ def failure_of(error: Exception, scene: Scene) -> TaskError:
         found = of_answer(str(error), scene)
     else:
         found = lost(f"the connection to Trino at {scene.url} broke: {error}", scene)
-    return held(found, scene)
+    return sql_failure.held(found, scene.wrote)
 
 
 def of_query(error: TrinoQueryError, scene: Scene) -> TaskError:
@@ -131,21 +132,7 @@ def of_answer(text: str, scene: Scene) -> TaskError:
 
 
 def lost(what: str, scene: Scene) -> TaskError:
-    place = position(scene.config, scene.number)
-    if scene.writes:
-        text = f"{scene.head}{what}; the statement may have been done: look at its table before you run it again"
-        return TaskError("external", "outcome_unknown", text, position=place)
-    return TaskError("external", "connection_lost", f"{scene.head}{what}", position=place)
-
-
-def held(error: TaskError, scene: Scene) -> TaskError:
-    """After an earlier statement wrote, a repetition would write that again: the code says so, whatever failed."""
-    if not scene.wrote or error.failure_class == "user" or error.code == "outcome_unknown":
-        return error
-    text = (
-        f"{error.message} ({error.code}); an earlier statement of the run has written: a repetition would do it again"
-    )
-    return TaskError(error.failure_class, "partly_written", text, position=error.position, trace=error.trace)
+    return sql_failure.lost(what, position(scene.config, scene.number), head=scene.head, writes=scene.writes)
 
 
 def breached_cap(error: TrinoQueryError, caps: Mapping[str, Any]) -> str | None:

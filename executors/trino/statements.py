@@ -7,12 +7,12 @@ with a position.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from executors.runtime.sql_script import Part, Table, Token, named_table, parts
+
 Kind = Literal["read", "write"]
-Table = tuple[str, ...]
 
 TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*|/\*.*?(?:\*/|\Z))
@@ -29,8 +29,6 @@ READS = frozenset({"select", "with", "values", "table", "show", "describe", "des
 PLANNED = frozenset({"select", "with", "values", "table", "insert", "merge", "update", "delete"})
 WITH_DATA = re.compile(r"\bwith\s+(no\s+)?data\s*\Z", re.IGNORECASE)
 TRANSACTIONS = frozenset({"start", "commit", "rollback"})
-BLOCK_BEGINS = frozenset({"begin", "case"})
-BLOCK_PARTS = frozenset({"if", "loop", "while", "repeat"})  # END IF closes no block that was counted
 # What stands between a statement's first words and the name of the table it writes.
 TARGETS = (
     ("insert", "into"),
@@ -42,7 +40,6 @@ TARGETS = (
     ("create", "or", "replace", "table"),
     ("alter", "table"),
 )
-SKIPPED = frozenset({"if", "not", "exists"})
 
 
 @dataclass(frozen=True)
@@ -51,19 +48,6 @@ class Planned:
 
     sql: str
     skip: int = 0
-
-
-@dataclass(frozen=True)
-class Token:
-    """A piece of the script. kind: a group of TOKEN; at: its offset in the script."""
-
-    kind: str
-    text: str
-    at: int
-
-    @property
-    def word(self) -> str:
-        return self.text.lower() if self.kind == "word" else ""
 
 
 @dataclass(frozen=True)
@@ -101,55 +85,21 @@ def reads(words: tuple[str, ...]) -> bool:
 
 def split(script: str) -> list[Statement]:
     """The statements of a script, in order; empty ones are left out."""
-    return [statement(script, part) for part in _parts(list(tokens(script))) if any(t.kind != "space" for t in part)]
+    return [statement(part) for part in parts(TOKEN, script, defines_function)]
 
 
-def tokens(script: str) -> Iterator[Token]:
-    for found in TOKEN.finditer(script):
-        yield Token(str(found.lastgroup), found.group(), found.start())
-
-
-def _parts(given: list[Token]) -> Iterator[list[Token]]:
-    """Tokens between semicolons; those inside the body of a SQL function divide nothing."""
-    part: list[Token] = []
-    depth = 0
-    for token in given:
-        if token.kind == "end" and depth == 0:
-            yield part
-            part = []
-            continue
-        part.append(token)
-        if token.word and _defines_function(part):
-            depth = max(0, depth + _step(part))
-    yield part
-
-
-def _defines_function(part: list[Token]) -> bool:
+def defines_function(part: list[Token]) -> bool:
+    """Semicolons inside the body of a SQL function divide nothing."""
     return "function" in [token.word for token in part if token.word][:4]
 
 
-def _step(part: list[Token]) -> int:
-    """How the last word changes the depth of blocks."""
-    words = [token.word for token in part if token.kind != "space"][-2:]
-    before, word = (words[0] if len(words) == 2 else ""), words[-1]
-    if before == "end":
-        return 1 if word in BLOCK_PARTS else 0  # END was counted as the end of a block, and is none
-    if word in BLOCK_BEGINS:
-        return 1
-    return -1 if word == "end" else 0
-
-
-def statement(script: str, part: list[Token]) -> Statement:
-    """One statement of its tokens, without the space around it."""
-    solid = [index for index, token in enumerate(part) if token.kind != "space"]
-    part = part[solid[0] : solid[-1] + 1]
-    start = part[0].at
-    line = script.count("\n", 0, start) + 1
-    column = start - (script.rfind("\n", 0, start) + 1) + 1
-    names = tuple(token.text[1:] for token in part if token.kind in ("named", "mark"))
-    sql = "".join(marked(token) for token in part)
-    words = tuple(token.word for token in part if token.word)
-    return Statement(sql, names, line, column, words, target(part), planned(part, sql))
+def statement(part: Part) -> Statement:
+    """One statement of its tokens."""
+    tokens = list(part.tokens)
+    names = tuple(token.text[1:] for token in tokens if token.kind in ("named", "mark"))
+    sql = "".join(marked(token) for token in tokens)
+    target = named_table(tokens, TARGETS, name_of)
+    return Statement(sql, names, part.line, part.column, part.words, target, planned(tokens, sql))
 
 
 def planned(part: list[Token], sql: str) -> Planned | None:
@@ -173,26 +123,6 @@ def marked(token: Token) -> str:
     return "?".ljust(len(token.text)) if token.kind == "named" else token.text
 
 
-def target(part: list[Token]) -> Table | None:
-    """The table that a statement names to write it, as written: one to three parts. None when it names none."""
-    solid = [token for token in part if token.kind != "space"]
-    for head in TARGETS:
-        if tuple(token.word for token in solid[: len(head)]) == head:
-            rest = solid[len(head) :]
-            while rest and rest[0].word in SKIPPED:
-                rest = rest[1:]
-            return qualified_name(rest)
-    return None
-
-
-def qualified_name(given: list[Token]) -> Table | None:
-    """``a."B".c`` at the start of these tokens."""
-    parts: list[str] = []
-    for index in range(0, len(given), 2):
-        token = given[index]
-        if token.kind not in ("word", "quoted"):
-            break
-        parts.append(token.word or token.text[1:-1].replace('""', '"').lower())
-        if index + 1 >= len(given) or given[index + 1].text != ".":
-            break
-    return tuple(parts) or None
+def name_of(token: Token) -> str:
+    """A part of a table's name; Trino folds it, also in quotes."""
+    return token.word or token.text[1:-1].replace('""', '"').lower()

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from executors.runtime.sql_script import Table
 from executors.trino.binding import text
-from executors.trino.statements import Table
 
 LOCATION = re.compile(r"^\s*location = '((?:[^']|'')*)'", re.MULTILINE)
 FORMATS = {"iceberg": "iceberg", "delta_lake": "delta"}

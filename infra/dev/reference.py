@@ -23,6 +23,7 @@ from control_room.errors import CODES, EXIT_CODES
 from executors.command.settings import CommandSettings
 from executors.python.settings import PythonSettings
 from executors.runtime.settings import ExecutorSettings
+from executors.spark.settings import SparkSettings
 from executors.trino.settings import TrinoSettings
 
 ROOT = Path(__file__).parents[2]
@@ -83,6 +84,7 @@ def settings() -> str:
         ("Executor", ExecutorSettings),
         ("Executor of kind python", PythonSettings),
         ("Executor of kind trino", TrinoSettings),
+        ("Executor of kind spark", SparkSettings),
         ("Executor of kind command", CommandSettings),
     ):
         parts.append(f"\n## {title}\n\n{cell(found.__doc__)}\n\n| variable | type | default | |\n|---|---|---|---|\n")

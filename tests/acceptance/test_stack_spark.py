@@ -149,6 +149,22 @@ def test_no_secret_is_in_a_log_or_a_command_line_and_sessions_cannot_ask_for_one
     assert not [name for name, text in texts.items() for secret in secrets if secret in text]
 
 
+@pytest.mark.parametrize("mode", ["connect", "isolated"])
+def test_the_stack_s_own_executor_works_on_its_tables_in_both_modes(stack: Stack, mode: str, tmp_path: Path) -> None:
+    table = f"iceberg.main.own_{mode}"
+    sql = f"create namespace if not exists iceberg.main; create table {table} using iceberg as select id from range(7)"
+    template = {
+        "name": f"own-{mode}",
+        "kind": "spark",
+        "config": {"sql": f"{sql}; select * from {table}", "mode": mode},
+    }
+    (tmp_path / "own.yaml").write_text(json.dumps(template))
+    stack.run("templates", "apply", str(tmp_path / "own.yaml"))
+    submitted = stack.json("submit", f"own-{mode}", "--follow", timeout=300)
+    run = stack.json("runs", "show", str(submitted["number"]))
+    assert (run["state"], run["result"]["mode"], run["result"]["row_count"]) == ("succeeded", mode, 7)
+
+
 def test_it_listens_on_loopback_alone_and_tells_its_heap(stack: Stack) -> None:
     listening = [c.laddr for c in psutil.Process(service(stack)["pid"]).net_connections() if c.status == "LISTEN"]
     assert {address.ip.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}

@@ -31,9 +31,10 @@ def broken(fault: str, folder: Path) -> tuple[str, ...]:
     return node(script)
 
 
-def judge(command: tuple[str, ...], *ids: str) -> dict[str, Result]:
+def judge(command: tuple[str, ...], *ids: str, patience_seconds: float = 20.0) -> dict[str, Result]:
     """What the kit says, by case."""
-    return {result.id: result for result in executor_kit.run(Options(command), ids)}
+    options = Options(command, patience_seconds=patience_seconds)
+    return {result.id: result for result in executor_kit.run(options, ids)}
 
 
 def failures(results: dict[str, Result]) -> dict[str, str]:

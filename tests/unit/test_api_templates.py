@@ -255,7 +255,7 @@ def test_what_is_wrong_with_an_sql_template_is_named(change: dict[str, Any], pat
 def test_a_cap_that_no_executor_of_the_kind_enforces_is_refused() -> None:
     (issue,) = template_issues({**PYTHON, "caps": {"rows_out": 10, "wall_seconds": 5}}, {})
     assert issue.path == "/caps/rows_out"
-    assert "only for trino" in issue.message
+    assert "only for trino, spark" in issue.message
 
 
 COMMAND = {

@@ -217,5 +217,20 @@ def test_spark_s_keys_to_the_store_are_not_in_its_configuration() -> None:
     assert not [name for name in told if "access.key" in name or "secret.key" in name]
 
 
+def test_a_driver_of_one_run_reaches_the_same_tables_with_keys_of_its_own_and_is_no_server() -> None:
+    told = read(spark_config.driver_properties(a_spark_layout(), "ak", "sk"))
+    server = read(spark_config.properties(a_spark_layout()))
+    same = [name for name in server if name.startswith(("spark.sql.", "spark.delta.", "spark.jars"))]
+    assert {name: told[name] for name in same} == {name: server[name] for name in same}
+    assert (told["spark.hadoop.fs.s3a.access.key"], told["spark.hadoop.fs.s3a.secret.key"]) == ("ak", "sk")
+    assert not [name for name in told if name.startswith(("spark.connect.", "spark.driver.", "spark.master"))]
+
+
+def test_what_a_client_that_is_gone_left_at_work_ends_soon() -> None:
+    told = read(spark_config.properties(a_spark_layout()))
+    names = ("manager.detachedTimeout", "reattachable.senderMaxStreamDuration")
+    assert [told[f"spark.connect.execute.{name}"] for name in names] == ["10s", "10s"]
+
+
 def test_a_large_machine_gives_spark_some_of_its_cores() -> None:
     assert read(spark_config.properties(a_spark_layout(cores=64)))["spark.master"] == "local[4]"

@@ -69,6 +69,13 @@ def test_each_silent_end_has_its_class_and_code(status: int | None, failure_clas
     assert (error["class"], error["code"]) == (failure_class, code)
 
 
+@pytest.mark.parametrize("status", [None, int(signal.SIGKILL)])
+def test_a_child_that_was_killed_while_its_engine_may_have_written_leaves_an_unknown_outcome(
+    status: int | None,
+) -> None:
+    assert report_of(ChildEnd(status=status, unsure=True))["error"]["code"] == "outcome_unknown"
+
+
 def test_a_kill_by_the_system_for_want_of_memory_is_a_matter_of_resources() -> None:
     error = report_of(ChildEnd(status=9), replace(FACTS, oom_killed=True))["error"]
     assert (error["class"], error["code"]) == ("resources", "out_of_memory")

@@ -3,33 +3,57 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
 PREVIEW_ROWS = 1000
 PREVIEW_BYTES = 512 * 1024
+GROUP_ROWS = 128 * 1024
+GROUP_BYTES = 64 * 1024 * 1024
 SAFE_INTEGER = 2**53 - 1
 Json = dict[str, Any]
 
 
-def store(reader: pa.RecordBatchReader, path: Path | None) -> Json:
+class Reader(Protocol):
+    """Batches of one schema, as of pyarrow's RecordBatchReader."""
+
+    @property
+    def schema(self) -> pa.Schema: ...
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]: ...
+
+
+def store(reader: Reader, path: Path | None) -> Json:
     """Read all batches: {columns, rows, row_count, truncated}. path: where they go as Parquet; None: nowhere."""
     preview = Preview(reader.schema)
     writer = parquet.ParquetWriter(path, reader.schema, compression="zstd") if path else None
     try:
-        for batch in reader:
-            preview.add(batch)
+        for group in groups(reader, preview):
             if writer:
-                writer.write_batch(batch)
+                writer.write_table(pa.Table.from_batches(group, reader.schema))
     finally:
         if writer:
             writer.close()
     return preview.record()
+
+
+def groups(reader: Reader, preview: Preview) -> Iterator[list[pa.RecordBatch]]:
+    """Batches as row groups: small ones together, so that a file is read well."""
+    held: list[pa.RecordBatch] = []
+    for batch in reader:
+        preview.add(batch)
+        held.append(batch)
+        if sum(each.num_rows for each in held) >= GROUP_ROWS or sum(each.nbytes for each in held) >= GROUP_BYTES:
+            yield held
+            held = []
+    if held:
+        yield held
 
 
 class Preview:

@@ -1,0 +1,120 @@
+"""The Spark part of a template: which SQL or code, on which driver, how values are bound, what is kept.
+
+::
+
+    entrypoint: report.sql        # of the bundle: an SQL script, or code: job.py, module:function
+    config:
+      sql: "SELECT … WHERE day = :day"   # in place of an entrypoint; one or several statements
+      mode: connect               # a session on the warm server, or isolated: a driver of the run's own
+      catalog: iceberg            # of names that say none
+      schema: sales
+      types: {day: date}          # the SQL type of a param; what its JSON says when left out
+      parameters: [day]           # the params of bare "?" marks, in order; `:name` needs none of it
+      conf: {spark.sql.shuffle.partitions: 8}   # of the session; of the driver, too, when isolated
+      read_only: true             # refuse statements that write; a lost run may then be run again
+      plan: true                  # queries.json with the plan of each statement
+      parquet: true               # the whole result as an artifact; the first rows are in the run's result anyway
+      connection: cluster         # a declared connection of kind spark; the executor's own when left out
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from executors.runtime.failures import TaskError
+from executors.runtime.sql_config import flag, invalid, mapping, names, script, words
+from executors.spark.statements import Statement, split
+
+# The conformance kit's workload, which executors.spark.drill does with statements of its own.
+DRILL = "conformance:run"
+CONNECT, ISOLATED = "connect", "isolated"
+TEXTS = ("sql", "mode", "catalog", "schema", "connection")
+FLAGS = {"read_only": False, "plan": True, "parquet": True}
+KEYS = frozenset({*TEXTS, *FLAGS, "types", "parameters", "conf"})
+SQL_ONLY = ("types", "parameters", "plan", "parquet", "read_only")
+CONF_NAME = re.compile(r"spark\.[A-Za-z0-9_.\-]+")
+OWN_CONNECTION = "spark"
+
+
+@dataclass(frozen=True)
+class SparkConfig:
+    """See the module's text. ``statements`` are those of ``sql``, or of the entrypoint's file; none for code."""
+
+    statements: tuple[Statement, ...] = ()
+    file: str | None = None
+    mode: str | None = None
+    catalog: str | None = None
+    schema: str | None = None
+    connection: str = OWN_CONNECTION
+    types: Mapping[str, str] = field(default_factory=dict)
+    parameters: tuple[str, ...] = ()
+    conf: Mapping[str, str] = field(default_factory=dict)
+    read_only: bool = False
+    plan: bool = True
+    parquet: bool = True
+
+
+def is_code(job: Mapping[str, Any]) -> bool:
+    """Whether a job is Python of its author, and no SQL."""
+    entrypoint = str(job.get("entrypoint") or "")
+    return entrypoint not in ("", DRILL) and not entrypoint.endswith(".sql")
+
+
+def parse_config(job: Mapping[str, Any]) -> SparkConfig:
+    """Read a job's config and script; TaskError (user, ``config_invalid`` and the like) says which key is wrong."""
+    raw = dict(job.get("config") or {})
+    if unknown := sorted(set(raw) - KEYS):
+        raise invalid(unknown[0], f"is unknown; known keys: {', '.join(sorted(KEYS))}")
+    code = is_code(job)
+    if code and (strange := [key for key in ("sql", *SQL_ONLY) if key in raw]):
+        raise invalid(strange[0], f"is of SQL, but the entrypoint {job['entrypoint']!r} is code; leave it out")
+    texts = {key: words(key, raw.get(key)) for key in TEXTS}
+    flags = {key: flag(key, raw.get(key, default)) for key, default in FLAGS.items()}
+    file = str(job["entrypoint"]) if job.get("entrypoint") else None
+    config = SparkConfig(
+        statements=() if code else tuple(split(script(texts["sql"], file, job.get("bundle_dir")))),
+        file=file,
+        mode=mode(texts["mode"]),
+        catalog=texts["catalog"],
+        schema=texts["schema"],
+        connection=texts["connection"] or OWN_CONNECTION,
+        types=mapping("types", raw.get("types")),
+        parameters=names("parameters", raw.get("parameters")),
+        conf=conf(mapping("conf", raw.get("conf"))),
+        **flags,
+    )
+    if not code:
+        check(config)
+    return config
+
+
+def check(config: SparkConfig) -> None:
+    if not config.statements:
+        raise TaskError("user", "sql_missing", "the script holds no statement; write at least one")
+    for number, statement in enumerate(config.statements, 1):
+        if config.read_only and statement.kind == "write":
+            head = " ".join(statement.words[:2]).upper()
+            text = f"statement {number} ({head} …) writes, but config.read_only is true; leave one of them out"
+            raise TaskError("user", "read_only", text, position=position(config, number))
+
+
+def position(config: SparkConfig, number: int, line: int = 1, column: int = 1) -> dict[str, Any]:
+    """Where in the script: ``{statement, line, column}``, and ``file`` when it came from the bundle."""
+    there = config.statements[number - 1].part.place(line, column)
+    found = {"statement": number, "line": there[0], "column": there[1]}
+    return {"file": config.file, **found} if config.file else found
+
+
+def mode(given: str | None) -> str | None:
+    if given in (None, CONNECT, ISOLATED):
+        return given
+    raise invalid("mode", f"is {given!r}; give {CONNECT} or {ISOLATED}")
+
+
+def conf(given: dict[str, str]) -> dict[str, str]:
+    if wrong := [name for name in given if not CONF_NAME.fullmatch(name)]:
+        raise invalid(f"conf.{wrong[0]}", "is no name of a Spark setting (spark.…)")
+    return given

@@ -1,0 +1,100 @@
+"""The spark executor: SQL, or Python with a session, on a warm Spark Connect server or on a driver of the run's own.
+
+SQL is executed in warm processes that are used again (executors.runtime.warm): a process that loads the client costs
+1.5 s, a short statement a tenth. What must be killed, the operation, is interrupted at the server by the run's tag.
+Python is code of its author: it gets a process of its own, confined as every run's.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from executors.python.entrypoint import parse_entrypoint
+from executors.runtime.bundles import check_entrypoint
+from executors.runtime.kinds import ExecutorKind
+from executors.runtime.settings import SettingsError
+from executors.spark.config import CONNECT, DRILL, ISOLATED, OWN_CONNECTION, SparkConfig, is_code, parse_config
+from executors.spark.settings import SparkSettings, target_of
+
+# Raises ImportError without it: this process itself never loads it, the others do.
+CLIENT = importlib.metadata.version("pyspark")
+CODE = "executors.spark.script"
+
+
+def capabilities() -> dict[str, Any]:
+    return {
+        "sql": "spark",
+        "entrypoints": ["script.sql", "module:function", "script.py"],
+        "parameters": "full",
+        "progress": "full",
+        "results": ["preview", "parquet"],
+        "cancel": "full",
+        # A server's memory is shared: the cap holds where the run has a driver of its own.
+        "caps": {
+            "wall_seconds": "full",
+            "memory_bytes": ISOLATED,
+            "rows_out": "watched",
+            "log_bytes": "full",
+            "artifact_bytes": "full",
+        },
+        # Statements commit by themselves; to Delta a statement is written once however often the run is repeated.
+        "writes": {"engine": "at_least_once"},
+        "isolation": "engine",
+        "pyspark": CLIENT,
+    }
+
+
+def prepare(job: dict[str, Any]) -> None:
+    """Refuse a bad config, a bad entrypoint, or a Spark that is not known, before anything is started."""
+    config = SparkConfig() if job.get("entrypoint") == DRILL else parse_config(job)
+    if is_code(job):
+        check_entrypoint(job["entrypoint"], Path(job["bundle_dir"]) if job.get("bundle_dir") else None)
+        parse_entrypoint(job["entrypoint"])
+    target = target_of(config, job["connections"])
+    job["connections"] = needed(job["connections"], config.connection, target.mode)
+
+
+def needed(connections: Mapping[str, Any], name: str, mode: str) -> dict[str, Any]:
+    """Without a driver of its own a run, and its author's code, gets no settings of one: keys are in them."""
+    if mode == ISOLATED:
+        return dict(connections)
+    kept = {key: value for key, value in connections[name].items() if key != "properties"}
+    return {**connections, name: kept}
+
+
+def own_module(job: Mapping[str, Any]) -> str | None:
+    """Code of an author gets a process of its own."""
+    return CODE if is_code(job) else None
+
+
+def configured() -> ExecutorKind:
+    """The kind with the Spark that the environment names; SettingsError for one that cannot work."""
+    try:
+        settings = SparkSettings().checked()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(f"OPS_SPARK_{str(first['loc'][0]).upper()}: {first['msg']}") from None
+
+    def known() -> dict[str, Any]:
+        modes = [CONNECT, ISOLATED] if settings.remote else [ISOLATED]
+        return {**capabilities(), "modes": modes, "master": settings.master}
+
+    return replace(EXECUTOR, connections=lambda: {OWN_CONNECTION: settings.connection()}, capabilities=known)
+
+
+EXECUTOR = ExecutorKind(
+    "spark",
+    "executors.spark.child",
+    capabilities,
+    prepare,
+    warm=True,
+    own_module=own_module,
+    configure=configured,
+    engine_usage=frozenset({"cpu_seconds", "memory_peak_bytes"}),
+)

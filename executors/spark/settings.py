@@ -1,0 +1,109 @@
+"""How the executor reaches Spark: OPS_SPARK_ variables, or a connection of kind spark that a run declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from executors.runtime.failures import TaskError
+from executors.runtime.settings import SettingsError
+from executors.spark.config import CONNECT, ISOLATED, SparkConfig
+
+DEFAULT_MASTER = "local[2]"
+
+
+class SparkSettings(BaseSettings):
+    """The executor's own Spark."""
+
+    model_config = SettingsConfigDict(env_prefix="OPS_SPARK_", extra="ignore", frozen=True)
+
+    remote: str = Field("", description="Spark Connect server, sc://HOST:PORT. Without one, runs get drivers.")
+    token_file: Path | None = Field(None, description="File with the token that the server wants.")
+    master: str = Field(
+        DEFAULT_MASTER, description="Master of drivers of runs in mode isolated: local[N], spark://…, yarn, k8s://…."
+    )
+    properties_file: Path | None = Field(
+        None, description="Settings of those drivers, as of spark-submit --properties-file: jars, catalogs, stores."
+    )
+
+    def connection(self) -> dict[str, Any]:
+        """As a connection record. Token and settings are read anew each time, so that rotated ones take effect.
+
+        TaskError (external, credentials_unreadable) when a file cannot be read.
+        """
+        found: dict[str, Any] = {"kind": "spark", "remote": self.remote, "master": self.master}
+        if self.token_file:
+            found["token"] = read_text(self.token_file, "OPS_SPARK_TOKEN_FILE").strip()
+        if self.properties_file:
+            found["properties"] = properties_of(read_text(self.properties_file, "OPS_SPARK_PROPERTIES_FILE"))
+        return found
+
+    def checked(self) -> SparkSettings:
+        """These settings; SettingsError when they cannot work."""
+        if self.remote and (urlsplit(self.remote).scheme != "sc" or not urlsplit(self.remote).hostname):
+            raise SettingsError(f"OPS_SPARK_REMOTE is {self.remote!r}; give a URL such as sc://localhost:15002")
+        if "token=" in self.remote:
+            raise SettingsError("OPS_SPARK_REMOTE holds a token; put it into a file and set OPS_SPARK_TOKEN_FILE")
+        return self
+
+
+def read_text(path: Path, setting: str) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        text = f"the file {path} cannot be read ({type(error).__name__}); check {setting}"
+        raise TaskError("external", "credentials_unreadable", text) from None
+
+
+def properties_of(text: str) -> dict[str, str]:
+    """Lines ``name=value`` or ``name value`` of a properties file."""
+    lines = (line.strip() for line in text.splitlines())
+    pairs = (line.replace("=", " ", 1).split(None, 1) for line in lines if line and not line.startswith("#"))
+    return {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A Spark to talk to. ``mode`` with ``why``; ``remote`` and ``token`` of a server, or what a driver is made of."""
+
+    mode: str
+    why: str
+    remote: str = ""
+    token: str | None = field(default=None, repr=False)
+    master: str = DEFAULT_MASTER
+    properties: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def target_of(config: SparkConfig, connections: Mapping[str, Mapping[str, Any]]) -> Target:
+    """Where a run is executed, and why there; TaskError (external, spark_undefined) when there is no such Spark."""
+    found = connections.get(config.connection)
+    if found is None or found.get("kind") != "spark":
+        text = f"the executor knows no Spark {config.connection!r}; declare a connection of this name of kind spark"
+        raise TaskError("external", "spark_undefined", text)
+    mode, why = chosen_mode(config.mode, str(found.get("remote") or ""))
+    return Target(
+        mode,
+        why,
+        remote=str(found.get("remote") or ""),
+        token=found.get("token"),
+        master=str(found.get("master") or DEFAULT_MASTER),
+        properties={str(name): str(value) for name, value in (found.get("properties") or {}).items()},
+    )
+
+
+def chosen_mode(wanted: str | None, remote: str) -> tuple[str, str]:
+    """(mode, why). TaskError (external, spark_undefined) for connect where no server is known."""
+    if wanted == CONNECT and not remote:
+        text = "config.mode is connect, but the executor knows no Spark Connect server; set OPS_SPARK_REMOTE"
+        raise TaskError("external", "spark_undefined", text)
+    if wanted:
+        return wanted, "the template says so"
+    if remote:
+        return CONNECT, "the template says nothing, and there is a warm server"
+    return ISOLATED, "the template says nothing, and no Spark Connect server is known"

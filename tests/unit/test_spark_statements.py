@@ -1,0 +1,288 @@
+"""SQL scripts taken apart, values bound, errors classified, drivers configured: without Spark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from executors.runtime.failures import TaskError
+from executors.spark import tables
+from executors.spark.binding import Bound, bind
+from executors.spark.config import ISOLATED, SparkConfig, parse_config
+from executors.spark.driver import LEAST_HEAP, Driver, heap_bytes, properties
+from executors.spark.failure import Scene, Told, classified, failure_of
+from executors.spark.settings import Target, chosen_mode, properties_of
+from executors.spark.statements import split
+from executors.spark.watch import Tally, progress_of
+
+SCRIPT = r"""-- a comment; with a semicolon
+select ';', ":no", 'it\'s' /* ; :not */ from t where a = :a and b = :b;
+  insert into `My Cat`.s.`t``q` select 1;;
+begin declare x int = 1; if x = 1 then select case when x = 1 then 'a;' end; end if; end;
+select r'\' as raw, ?"""
+
+
+class Refused(Exception):  # noqa: N818 - it says what happened
+    """An exception as the client raises it."""
+
+    def __init__(self, text: str, condition: str = "", state: str = "", status: str = "INTERNAL") -> None:
+        super().__init__(text)
+        self._told = condition, state, type("Status", (), {"name": status})
+
+    def getCondition(self) -> str:  # noqa: N802 - the client's names
+        return self._told[0]
+
+    def getSqlState(self) -> str:  # noqa: N802
+        return self._told[1]
+
+    def getGrpcStatusCode(self) -> Any:  # noqa: N802
+        return self._told[2]
+
+
+def config(sql: str, **more: Any) -> SparkConfig:
+    return parse_config({"config": {"sql": sql, **more}})
+
+
+def scene(sql: str = "insert into t select 1", **more: Any) -> Scene:
+    return Scene(config(sql), 1, "sc://localhost:1", **more)
+
+
+def test_a_script_is_divided_outside_quotes_comments_and_blocks() -> None:
+    first, second, block, last = split(SCRIPT)
+    assert (first.part.line, first.part.column, first.kind) == (2, 1, "read")
+    assert (second.part.line, second.part.column, second.target) == (3, 3, ("`My Cat`", "s", "`t``q`"))
+    assert block.sql.endswith("end if; end")
+    assert (block.kind, block.target) == ("write", None)
+    assert [token.text for token in last.part.tokens if token.kind == "mark"] == ["?"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind", "planned", "returns"),
+    [
+        ("select 1", "read", False, True),
+        ("with x as (select 1) select * from x", "read", False, True),
+        ("with x as (select 1) insert into t select * from x", "write", False, False),
+        ("from x insert into a select 1 insert into a select 2", "write", False, False),
+        ("create or replace temporary view v as select 1", "read", False, False),
+        ("create view v as select 1", "write", True, False),
+        ("set spark.sql.ansi.enabled = false", "read", False, False),
+        ("set spark.sql.ansi.enabled", "read", False, True),
+        ("merge into t using s on true when matched then delete", "write", True, False),
+        ("call iceberg.system.expire_snapshots('t')", "write", False, False),
+    ],
+)
+def test_what_reads_what_writes_what_is_planned_and_what_returns(
+    sql: str, kind: str, planned: bool, returns: bool
+) -> None:
+    (found,) = split(sql)
+    assert (found.kind, found.planned, found.returns) == (kind, planned, returns)
+
+
+def test_a_statement_that_writes_one_table_twice_gets_no_mark_under_which_the_second_would_be_left_out() -> None:
+    (twice,) = split("from x insert into a select 1 insert into a select 2")
+    assert twice.target is None
+    assert tables.marks("m")["spark.databricks.delta.write.txnAppId"] == "m"
+
+
+def bound(sql: str, params: dict[str, Any], types: dict[str, str] | None = None, order: tuple[str, ...] = ()) -> Bound:
+    return bind(split(sql)[0].part.tokens, params, types or {}, order)
+
+
+@pytest.mark.parametrize(
+    ("value", "declared", "expected"),
+    [
+        ("2013-01-02", "date", "CAST('2013-01-02' AS date)"),
+        ("1.5", "decimal(10,2)", "CAST('1.5' AS decimal(10,2))"),
+        ([1, None], "array<bigint>", "CAST(array(CAST(1 AS bigint), CAST(NULL AS bigint)) AS array<bigint>)"),
+        (5.0, "int", "CAST(5 AS int)"),
+        ({"a": 1}, None, "map('a', CAST(1 AS BIGINT))"),
+        (2**70, None, f"{2**70}BD"),
+        ("it's \\", None, "decode(unhex('69742773205c'), 'UTF-8')"),
+        ("grüße", None, "'grüße'"),
+        (None, "date", "CAST(NULL AS date)"),
+    ],
+)
+def test_a_value_goes_in_as_an_expression_of_its_type(value: Any, declared: str | None, expected: str) -> None:
+    types = {"x": declared} if declared else {}
+    assert bound("select :x, ':x'", {"x": value}, types).sql == f"select {expected}, ':x'"
+    assert bound("select ?", {"x": value}, types, ("x",)).sql == f"select {expected}"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_no_text_ends_its_literal(text: str) -> None:
+    found = bound("select :x", {"x": text}).sql.removeprefix("select ")
+    inner = found.removeprefix("decode(unhex(").removesuffix(", 'UTF-8')").removesuffix(")")
+    if not found.startswith("decode("):
+        inner = found
+    assert inner[0] == inner[-1] == "'"
+    assert not set("'\\") & set(inner[1:-1])
+
+
+def test_a_place_in_the_statement_as_sent_is_one_in_the_statement_as_written() -> None:
+    written = "select :a + nope - :b + zz"
+    found = bound(written, {"a": 1, "b": 2})
+    for word in ("select", "nope", "zz"):
+        assert found.written_at(found.sql.index(word)) == written.index(word)
+    assert found.written_at(found.sql.index("CAST") + 5) == written.index(":a")
+
+
+@pytest.mark.parametrize(
+    ("value", "declared"),
+    [("soon", "date"), ("x", "decimal(4,1)"), (2**40, "int"), (1.5, "bigint"), (1, "boolean"), (1, "geometry"),
+     ("x", "array<int>"), ("?", "binary"), (float("inf"), "double"), (True, "int"), ([], "array<int) -->"),
+     (1, "int) --")],
+)  # fmt: skip
+def test_a_value_that_is_not_of_its_type_is_refused_with_the_param_s_name(value: Any, declared: str) -> None:
+    with pytest.raises(TaskError, match="param 'x'") as refused:
+        bound("select :x", {"x": value}, {"x": declared})
+    assert (refused.value.failure_class, refused.value.code) == ("user", "parameter_invalid")
+
+
+def test_marks_without_as_many_params_are_refused() -> None:
+    with pytest.raises(TaskError, match=r"2 '\?'"):
+        bound("select ?, ?", {"a": 1}, {}, ("a",))
+    with pytest.raises(TaskError, match="no param 'b'"):
+        bound("select :b", {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "condition", "state", "expected"),
+    [
+        ("no such table", "TABLE_OR_VIEW_NOT_FOUND", "42P01", ("user", "table_or_view_not_found")),
+        ("Java heap space", "USER_RAISED_EXCEPTION", "P0001", ("user", "user_raised_exception")),
+        ("[DELTA_CONCURRENT_APPEND.WITHOUT_HINT] …", "DELTA_CONCURRENT_APPEND.WITHOUT_HINT", "2D521",
+         ("external", "concurrent_write")),
+        ("(org.apache.iceberg.exceptions.CommitFailedException) …", "", "", ("external", "concurrent_write")),
+        ("Job aborted: java.lang.OutOfMemoryError: Java heap space", "", "", ("resources", "out_of_memory")),
+        ("is bigger than spark.driver.maxResultSize (1024 MiB)", "", "XXKDA", ("resources", "result_too_large")),
+        ("(S3Exception) Status Code: 403, …", "FAILED_READ_FILE", "KD001", ("external", "credentials_refused")),
+        ("it broke", "INTERNAL_ERROR", "XX000", ("internal", "internal_error")),
+        ("it broke", "", "", ("internal", "spark_failed")),
+    ],
+)  # fmt: skip
+def test_the_class_follows_from_sqlstate_and_cause(
+    text: str, condition: str, state: str, expected: tuple[str, str]
+) -> None:
+    assert classified(Told(text, "", condition, state)) == expected
+
+
+@pytest.mark.parametrize(
+    ("sql", "more", "expected"),
+    [
+        ("select 1", {}, ("external", "connection_lost")),
+        ("insert into t select 1", {}, ("external", "outcome_unknown")),
+        ("select 1", {"sent": False}, ("external", "spark_unreachable")),
+        ("select 1", {"wrote": True}, ("external", "partly_written")),
+        ("insert into t select 1", {"died": TaskError("resources", "out_of_memory", "…")},
+         ("resources", "out_of_memory")),
+    ],
+)  # fmt: skip
+def test_what_a_lost_connection_means(sql: str, more: dict[str, Any], expected: tuple[str, str]) -> None:
+    found = failure_of(Refused("Connection refused", status="UNAVAILABLE"), scene(sql, **more))
+    assert (found.failure_class, found.code) == expected
+
+
+def test_a_server_started_anew_does_not_know_the_session() -> None:
+    found = failure_of(Refused("…", "INVALID_HANDLE.SESSION_NOT_FOUND", "HY000"), scene())
+    assert found.code == "outcome_unknown"
+
+
+def test_an_error_is_placed_in_the_script_and_told_without_its_plan() -> None:
+    message = "[TABLE_OR_VIEW_NOT_FOUND] gone. SQLSTATE: 42P01"
+    text = f"{message}; line 1 pos 14;\n'Project [*]\n\n\nJVM stacktrace:\nx.Y\n\tat z"
+    found = failure_of(Refused(text, "TABLE_OR_VIEW_NOT_FOUND", "42P01"), scene("\n  select * from nope"))
+    assert found.message == message
+    assert found.position == {"statement": 1, "line": 2, "column": 17}
+    assert "x.Y" in (found.trace or "")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "remote", "mode", "why"),
+    [
+        (None, "sc://x", "connect", "warm server"),
+        (None, "", "isolated", "no Spark Connect server"),
+        ("isolated", "sc://x", "isolated", "the template says so"),
+    ],
+)
+def test_the_mode_is_chosen_with_a_reason(wanted: str | None, remote: str, mode: str, why: str) -> None:
+    found = chosen_mode(wanted, remote)
+    assert found[0] == mode
+    assert why in found[1]
+
+
+def test_connect_without_a_server_is_refused() -> None:
+    with pytest.raises(TaskError, match="OPS_SPARK_REMOTE"):
+        chosen_mode("connect", "")
+
+
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        ({"config": {"sql": "select 1", "sesion": 1}}, "config.sesion"),
+        ({"config": {"sql": "select 1", "mode": "fast"}}, "config.mode"),
+        ({"config": {"sql": "select 1", "conf": {"x y": 1}}}, "config.conf.x y"),
+        ({"config": {"sql": ";"}}, "no statement"),
+        ({"config": {"sql": "drop table t", "read_only": True}}, "read_only"),
+        ({"config": {"sql": "select 1"}, "entrypoint": "task:main"}, "config.sql"),
+        ({"config": {"read_only": True}, "entrypoint": "job.py"}, "config.read_only"),
+    ],
+)
+def test_a_wrong_config_is_told_by_its_key(job: dict[str, Any], words: str) -> None:
+    with pytest.raises(TaskError, match=words):
+        parse_config(job)
+
+
+def test_a_driver_gets_its_run_s_cap_as_heap_and_the_executor_s_settings_below_its_own() -> None:
+    assert heap_bytes({"memory_bytes": 4 * 2**30}) == 4 * 2**30 - int(4 * 2**30 * 0.2)
+    assert heap_bytes({"memory_bytes": 2**20}) == LEAST_HEAP
+    given = properties_of("# note\nspark.jars=/a.jar,/b.jar\nspark.ui.enabled true\nspark.driver.memory=9g\n")
+    target = Target(ISOLATED, "…", master="local[2]", properties=given)
+    told = properties(target, config("select 1", conf={"spark.sql.shuffle.partitions": 8}), Path("/w"), 2**30, 4041)
+    assert told["spark.jars"] == "/a.jar,/b.jar"
+    assert (told["spark.driver.memory"], told["spark.ui.enabled"]) == ("1024m", "false")
+    assert told["spark.sql.shuffle.partitions"] == "8"
+    assert told["spark.connect.grpc.binding.port"] == "4041"
+    assert {told["spark.local.dir"], told["spark.hadoop.fs.s3a.buffer.dir"]} == {"/w"}  # it may write nowhere else
+    assert "+ExitOnOutOfMemoryError" in told["spark.driver.extraJavaOptions"]
+
+
+@pytest.mark.parametrize(("code", "expected"), [(3, "out_of_memory"), (52, "out_of_memory"), (1, "driver_lost")])
+def test_how_a_driver_died_is_told_by_its_exit_code(code: int, expected: str) -> None:
+    import subprocess
+    import sys
+
+    with subprocess.Popen([sys.executable, "-c", f"raise SystemExit({code})"]) as process:
+        found = Driver(process, Target(ISOLATED, "…"), 2**30).died()
+    assert found is not None
+    assert found.code == expected
+
+
+def test_progress_and_usage_are_in_spark_s_terms() -> None:
+    stage = type("Stage", (), {"num_tasks": 8, "num_completed_tasks": 5, "num_bytes_read": 100, "done": False})
+    told = progress_of([stage], 2, "", 7)
+    assert (told["current"], told["total"], told["unit"], told["fraction"]) == (5, 8, "tasks", 5 / 8)
+    tally = Tally(rows_out=7)
+    tally.hear([stage])
+    tally.end(
+        [("Scan parquet ", "filesSize", 500.0), ("Scan parquet ", "numOutputRows", 9.0), ("Sort", "spillSize", 3.0)]
+    )
+    expected = {"scanned_bytes": 500.0, "rows_read": 9.0, "spilled_bytes": 3.0, "tasks": 5.0, "rows_out": 7.0}
+    assert expected.items() <= tally.usage().items()
+    assert tally.breach({"rows_out": 6}) == ("rows_out", 6.0, 7.0)
+    assert tally.breach({"rows_out": 7}) is None
+
+
+def test_code_on_the_warm_server_is_given_no_settings_of_drivers() -> None:
+    pytest.importorskip("pyspark", reason="pyspark is not installed: pip install 'lakehouse-control-room[spark]'")
+    from executors.spark.executor import prepare
+
+    own = {"kind": "spark", "remote": "sc://x", "token": "t", "properties": {"spark.hadoop.fs.s3a.secret.key": "k"}}
+    for mode, expected in (("connect", False), ("isolated", True)):
+        job: dict[str, Any] = {"config": {"sql": "select 1", "mode": mode}, "connections": {"spark": own}}
+        prepare(job)
+        assert ("properties" in job["connections"]["spark"]) is expected
+        assert job["connections"]["spark"]["token"] == "t"
