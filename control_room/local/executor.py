@@ -54,8 +54,10 @@ class Executor(Service):
         return Launch(argv, env, self.folder.work(self.name), self.folder.log(self.name), written)
 
     def _engine(self) -> dict[str, str]:
-        """Where the engine of this kind is, for kinds that have one."""
-        told = {trino.ENGINE: trino.executor_environment, spark.ENGINE: spark.executor_environment}
+        """Where the engine of this kind is, for kinds that have one; dbt's projects may be on Trino."""
+        told = dict.fromkeys((trino.ENGINE, "dbt"), trino.executor_environment) | {
+            spark.ENGINE: spark.executor_environment
+        }
         return told[self.kind](self.folder, self.state) if self.kind in told else {}
 
     async def probe(self, identity: Identity) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import StringIO
@@ -63,11 +65,14 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench() -> Iterator[Bench]:
     told = StringIO()
     forks = ForkSpawner(MODULE, Journal(told))
-    bench = Bench(tmp_path, told, forks)
+    # A short path: below a child's TMPDIR multiprocessing binds sockets, whose addresses have 107 bytes at most.
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    bench = Bench(folder, told, forks)
     yield bench
     forks.end()
     for book in bench.books.values():
         book.close()
+    shutil.rmtree(folder, ignore_errors=True)
