@@ -55,7 +55,7 @@ QUERIES: Final[dict[str, str]] = {
     "run_artifacts": "select ops.run_artifacts(%s, %s)",
     "put_template": "select ops.put_template(%s, %s, %s)",
     "list_templates": "select ops.list_templates(%s)",
-    "get_template": "select ops.get_template(%s, %s, %s)",
+    "get_template": "select ops.get_template(%s, %s, %s, %s)",
     "put_bundle": "select ops.put_bundle(%s, %s)",
     "list_executors": "select ops.list_executors(%s)",
     "list_caps": "select ops.list_caps(%s)",

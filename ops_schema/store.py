@@ -81,7 +81,9 @@ class Store(Steers, Protocol):
     async def run_artifacts(self, p: Principal, ref: str) -> Json: ...
     async def put_template(self, p: Principal, name: str, spec: Body) -> Json: ...
     async def list_templates(self, p: Principal) -> Json: ...
-    async def get_template(self, p: Principal, name: str, version: int | None = None) -> Json: ...
+    async def get_template(
+        self, p: Principal, name: str, version: int | None = None, workspace: str | None = None
+    ) -> Json: ...
     async def put_bundle(self, p: Principal, body: Body) -> Json: ...
     async def list_executors(self, p: Principal) -> Json: ...
     async def list_caps(self, p: Principal) -> Json: ...
@@ -270,7 +272,8 @@ class PostgresStore(SteeringQueries):
         return await self._json("cancel_run", p.token_id, ref, Jsonb(body))
 
     async def retry_run(self, p: Principal, ref: str, body: Body) -> Json:
-        """body {failed_only?} -> a new Run with retry_of set; OPC05 when the run is not terminal."""
+        """body {idempotency_key?, failed_only?, template?: same|latest, checked?} -> a new Run with retry_of set. OPC05
+        when the run has not ended, OPC12 {version, keep} when the newest version did not check it."""
         return await self._json("retry_run", p.token_id, ref, Jsonb(body))
 
     async def why_run(self, p: Principal, ref: str) -> Json:
@@ -301,9 +304,11 @@ class PostgresStore(SteeringQueries):
         """{items: [Template]}: the newest version of each."""
         return await self._json("list_templates", p.token_id)
 
-    async def get_template(self, p: Principal, name: str, version: int | None = None) -> Json:
-        """The Template with its spec; the newest version unless one is named."""
-        return await self._json("get_template", p.token_id, name, version)
+    async def get_template(
+        self, p: Principal, name: str, version: int | None = None, workspace: str | None = None
+    ) -> Json:
+        """The Template with its spec; the newest version unless one is named, of the default workspace first."""
+        return await self._json("get_template", p.token_id, name, version, workspace)
 
     async def put_bundle(self, p: Principal, body: Body) -> Json:
         """body {sha256, size, workspace?, stored?} -> {sha256, size, object_key, already_stored}; stored: seen."""

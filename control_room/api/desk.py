@@ -51,6 +51,11 @@ class Draft:
     issues: Sequence[Issue] = ()
     size: int = 0  # characters of `params` as JSON
     keep: Collection[str] = ()  # tasks of a pipeline that are not run again
+    given: Collection[str] = ()  # inputs that the run has beside those of depends_on
+
+    @property
+    def inputs(self) -> set[str]:
+        return {name for parent in self.body.depends_on or () for name in parent.inputs}.union(self.given)
 
 
 class Desk:
@@ -75,7 +80,8 @@ class Desk:
         wanted = SubmitRun(
             template=run["template_name"], template_version=version, workspace=run["workspace"], params=run["params"]
         )
-        draft = await self._with_template(Draft(wanted, Budget(), keep=keep))
+        given = {one["name"] for one in run["inputs"]} | {name for one in run["depends_on"] for name in one["inputs"]}
+        draft = await self._with_template(Draft(wanted, Budget(), keep=keep, given=given))
         if isinstance(draft, ContractError):
             raise draft
         await asyncio.to_thread(_check_params, [draft])
@@ -122,9 +128,7 @@ class Desk:
         if isinstance(draft, ContractError):
             return draft
         try:
-            verdict = await self._verdict(draft)
-            refuse_missing_inputs(draft.template, draft.body)
-            return Checked(to_submit(as_sent(draft.body), verdict), draft.size)
+            return Checked(to_submit(as_sent(draft.body), await self._verdict(draft)), draft.size)
         except ContractError as error:
             return error
 
@@ -137,6 +141,8 @@ class Desk:
             verdict["tasks"] = await check_tasks(
                 self._store, self._principal, draft.template, draft.params, draft.budget, draft.keep
             )
+        else:
+            refuse_missing_inputs(draft.template, draft.inputs)
         return verdict
 
 

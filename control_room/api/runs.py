@@ -135,7 +135,7 @@ async def cancel_run(ctx: Ctx, caller: Operator, ref: Ref, body: Annotated[model
 async def retry_run(
     ctx: Ctx, caller: Operator, ref: Ref, response: Response, body: models.RetryRun | None = None
 ) -> models.Run:
-    """A new run of the same definition and parameters; one that waits for a person goes on itself."""
+    """A new run with the same parameters; one that waits for a person goes on itself."""
     wanted = body.model_dump(exclude_none=True) if body else {}
     run = await retry(ctx.store, caller.principal, ref, wanted)
     if run.get("repeated") or ref in (run["run_id"], str(run["number"])):

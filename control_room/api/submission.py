@@ -24,17 +24,11 @@ async def find_template(
 ) -> Json:
     """The template, in the workspace if one is named. Raises template_not_found with near names."""
     try:
-        found = await store.get_template(principal, name, version)
+        return await store.get_template(principal, name, version, workspace)
     except OpsError as error:
         if error.sqlstate != TEMPLATE_NOT_FOUND:
             raise
         raise await _not_found(store, principal, name, version) from error
-    if workspace in (None, found["workspace"]):
-        return found
-    for item in (await store.list_templates(principal))["items"]:
-        if (item["name"], item["workspace"]) == (name, workspace) and version in (None, item["version"]):
-            return dict(item)
-    raise await _not_found(store, principal, name, version)
 
 
 async def template_names(store: Store, principal: Principal) -> set[str]:
@@ -67,15 +61,14 @@ def refuse_params(issues: Sequence[Issue]) -> None:
         )
 
 
-def refuse_missing_inputs(template: Json | None, body: SubmitRun) -> None:
+def refuse_missing_inputs(template: Json, given: Collection[str]) -> None:
     """Raises dependency_invalid when the run would read inputs that no other run gives it."""
-    given = {name for parent in body.depends_on or () for name in parent.inputs}
-    ports = (template or {"spec": {}})["spec"].get("inputs") or ()
+    ports = template["spec"].get("inputs") or ()
     missing = ", ".join(port["name"] for port in ports if port["name"] not in given)
     if missing:
         raise make(
             "dependency_invalid",
-            f"/depends_on: no run gives the inputs that template {body.template!r} reads: {missing}",
+            f"/depends_on: no run gives the inputs that template {template['name']!r} reads: {missing}",
             hint="Name the runs that published them under depends_on[].inputs, or submit a pipeline with both.",
             errors=[{"path": "/depends_on", "message": f"gives no {missing}"}],
         )
@@ -96,6 +89,7 @@ async def check_tasks(
     }
     chosen = {key: children[task["template"], task.get("template_version") or 0] for key, task in tasks.items()}
     for key, task in tasks.items():
+        refuse_params(missing_inputs(key, task, chosen[key]["spec"]))
         refuse_params(await asyncio.to_thread(task_issues, key, task, chosen[key]["spec"], params, budget))
     return {key: child["template_id"] for key, child in chosen.items()}
 
@@ -117,6 +111,16 @@ def to_submit(sent: Json, verdict: Json) -> Json:
         return sent | {"checked": verdict}
     pinned = {"params": verdict["params"], "template_version": verdict["template_version"]}
     return sent | pinned | ({"checked": verdict} if "tasks" in verdict else {})
+
+
+def missing_inputs(key: str, task: Mapping[str, Any], child: Mapping[str, Any]) -> list[Issue]:
+    """The inputs that a task's template has come to read since the pipeline was applied, and that no task gives it."""
+    ports = child.get("inputs") or ()
+    return [
+        Issue(pointer("tasks", key, "inputs"), f"input {port['name']!r} of template {task['template']!r} is missing")
+        for port in ports
+        if port["name"] not in task.get("inputs", {})
+    ]
 
 
 def task_issues(

@@ -1051,11 +1051,16 @@ $$;
 -- functions/core/check_latest.sql
 -- Guard: the parameters of a rerun by the newest version were checked by that version. p_keep {task key: run_id}: tasks
 -- that are not run again. Raises OPC12 {template, version, keep: [task key]}, which says by what to check them.
-create or replace function ops.check_latest(p_template ops.templates, p_checked jsonb, p_keep jsonb) returns void
+-- A template that became a pipeline, or is none any more, is another thing: OPV01.
+create or replace function ops.check_latest(p_run ops.runs, p_template ops.templates, p_checked jsonb, p_keep jsonb)
+returns void
 language plpgsql immutable set search_path = ''
 as $$
 begin
-  if (p_checked ->> 'template_version')::int is distinct from p_template.version then
+  if (p_run.kind = 'pipeline') <> (p_template.kind = 'pipeline') then
+    perform ops.invalid('/template', format('template %s is of kind %s in version %s, run %s was of kind %s',
+      p_template.name, p_template.kind, p_template.version, p_run.number, p_run.kind), 'Submit it anew.');
+  elsif (p_checked ->> 'template_version')::int is distinct from p_template.version then
     perform ops.fail('OPC12', format('the parameters were not checked by version %s of template %s, the newest',
         p_template.version, p_template.name),
       jsonb_build_object('template', p_template.name, 'version', p_template.version,
@@ -2768,7 +2773,9 @@ begin
 
   perform ops.renew_leases(p_executor_id, v_runs);
   update ops.executors set last_seen_at = ops.now() where executor_id = p_executor_id returning * into v_executor;
-  if v_state = 'draining' and v_executor.state <> 'draining' then  -- by itself: nobody's word any more
+  if v_executor.state = 'left' then  -- since it was looked at above
+    perform ops.own_executor(p_token_id, p_executor_id);
+  elsif v_state = 'draining' and v_executor.state <> 'draining' then  -- by itself: nobody's word any more
     update ops.executors set state = 'draining', state_at = null, state_by = null, state_reason = null
      where executor_id = p_executor_id returning * into v_executor;
   end if;
@@ -3063,7 +3070,8 @@ begin
       perform ops.check_workspace(ops.require(v_member.token_id, array['operator']), v_member.workspace);
       v_template := ops.find_template(v_member.workspace, v_member.body ->> 'template',
                                       (v_member.body ->> 'template_version')::int);
-      v_keys := v_keys || ops.planned_keys(v_template, ops.checked_body(v_template, v_member.body));
+      v_keys := v_keys || ops.planned_keys(v_template, ops.checked_body(v_template, v_member.body),
+        coalesce(v_member.body #> '{checked,tasks}', '{}'));
     exception when others then
       perform ops.refusal(sqlstate, sqlerrm, null, null);  -- raises again what is no refusal
     end;
@@ -3083,7 +3091,7 @@ $$;
 
 -- functions/core/lease_lost.sql
 -- Refuse a stale epoch: raises OPC01 with {run_id, epoch_sent, epoch_current, reason, run_state}, or OPN01.
--- The caller holds the run's or the lease's lock.
+-- The caller holds the run's or the lease's lock, unless it only reads.
 create or replace function ops.lease_lost(p_run_id uuid, p_epoch bigint) returns void
 language plpgsql stable set search_path = ''
 as $$
@@ -3566,6 +3574,34 @@ begin
 end
 $$;
 
+-- functions/core/parents_of_submits.sql
+-- The runs that the submits of a batch name as their parents and may see. A member that is refused has none here and is
+-- refused again, in its turn.
+create or replace function ops.parents_of_submits(p_members jsonb) returns uuid[]
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_member record;
+  v_token  ops.tokens;
+  v_runs   uuid[] := '{}';
+begin
+  for v_member in
+    select (m ->> 'token_id')::uuid as token_id, m #> '{body,depends_on}' as depends_on
+      from jsonb_array_elements(p_members) m where jsonb_typeof(m #> '{body,depends_on}') = 'array'
+  loop
+    begin
+      v_token := ops.require(v_member.token_id, array['operator']);
+      v_runs := v_runs || array(
+        select (ops.find_parent(v_token, d ->> 'run')).run_id
+          from jsonb_array_elements(v_member.depends_on) d where jsonb_typeof(d) = 'object');
+    exception when others then
+      perform ops.refusal(sqlstate, sqlerrm, null, null);  -- raises again what is no refusal
+    end;
+  end loop;
+  return array_remove(v_runs, null);
+end
+$$;
+
 -- functions/core/pass_gate.sql
 -- Lock: a claim passes the gate, before it locks or reads anything else, and stands in it until its transaction ends.
 -- Whoever pauses a queue or an executor closes the gate (ops.close_gate) and so waits for the claims under way; those
@@ -3788,6 +3824,24 @@ begin
   end if;
   return v_picked;
 end
+$$;
+
+-- functions/core/pinned_tasks.sql
+-- The template versions of a pipeline run's tasks, as {task key: template_id}: those of its own children, and of the
+-- tasks that it had itself taken over from the pipeline run that it retried.
+create or replace function ops.pinned_tasks(p_pipeline_run_id uuid) returns jsonb
+language sql stable set search_path = ''
+as $$
+  with recursive line (run_id, depth) as (
+    select p_pipeline_run_id, 0
+    union all
+    select r.retry_of, l.depth + 1 from line l join ops.runs r on r.run_id = l.run_id
+     where r.retry_of is not null and l.depth < 100
+  ), nearest as (
+    select distinct on (c.task_key) c.task_key, c.template_id
+      from line l join ops.runs c on c.pipeline_run_id = l.run_id
+     order by c.task_key, l.depth)
+  select jsonb_object_agg(n.task_key, n.template_id) from nearest n
 $$;
 
 -- functions/core/pipeline_error.sql
@@ -4915,7 +4969,7 @@ begin
     v_keep := ops.succeeded_tasks(p_run.run_id);
   end if;
   if p_latest then
-    perform ops.check_latest(v_template, p_checked, v_keep);
+    perform ops.check_latest(p_run, v_template, p_checked, v_keep);
     v_body := v_body || jsonb_build_object('params', p_checked -> 'params');
   end if;
   if p_run.kind <> 'pipeline' then
@@ -4929,8 +4983,7 @@ begin
   if p_latest then
     v_pinned := p_checked -> 'tasks';
   else
-    v_pinned := (select jsonb_object_agg(c.task_key, c.template_id) from ops.runs c
-                  where c.pipeline_run_id = p_run.run_id);
+    v_pinned := ops.pinned_tasks(p_run.run_id);
   end if;
   return ops.submit_template(v_template, v_body, p_place, v_parents, v_keep, coalesce(v_pinned, '{}'));
 end
@@ -5766,6 +5819,10 @@ begin
   end if;
   if p_body ->> 'dedupe_key' is not null then
     perform pg_advisory_xact_lock(ops.dedupe_lock(p_body));
+    if p_body ->> 'on_conflict' = 'replace' then  -- which cancels a run, after the keys of the new one
+      perform ops.lock_planned_keys(ops.keys_of_submits(jsonb_build_array(
+        jsonb_build_object('token_id', p_token.token_id, 'body', p_body))), false);
+    end if;
   end if;
   loop
     run_id := ops.repeated_submit(v_workspace, p_body ->> 'idempotency_key', v_digest, false);
@@ -5949,6 +6006,7 @@ begin
       select distinct ops.dedupe_lock(m -> 'body') as lock from jsonb_array_elements(p_members) m
        where m #>> '{body,dedupe_key}' is not null order by 1) k;
     perform ops.lock_planned_keys(ops.keys_of_submits(p_members), false);
+    perform from ops.runs r where r.run_id = any (ops.parents_of_submits(p_members)) order by r.run_id for share;
   end if;
   for v_member in select m from jsonb_array_elements(p_members) m order by (m ->> 'ordinal')::int loop
     v_one := ops.submit_guarded((v_member ->> 'token_id')::uuid, v_member -> 'body');
@@ -7708,6 +7766,20 @@ begin
 end
 $$;
 
+-- functions/edge/check_unreported.sql
+-- Guard: as ops.hold_unreported, without its lock: for verbs that only read, and may be answered as of a moment ago.
+create or replace function ops.check_unreported(p_token_id uuid, p_run_id uuid, p_epoch bigint) returns void
+language plpgsql stable set search_path = ''
+as $$
+begin
+  perform ops.check_attempt_owner(ops.require(p_token_id, array['executor']), p_run_id, p_epoch);
+  if not exists (select from ops.leases l
+                  where l.run_id = p_run_id and l.epoch = p_epoch and l.reported_at is null) then
+    perform ops.lease_lost(p_run_id, p_epoch);
+  end if;
+end
+$$;
+
 -- functions/edge/check_workspaces.sql
 -- Refuse a list of workspace names that holds an unknown one (OPN07). Null, meaning all, passes.
 create or replace function ops.check_workspaces(p_names text[]) returns void
@@ -8008,13 +8080,13 @@ $$;
 -- Returns {attempts: [{run_id, number, epoch, attempt, outcome, template_version, template_digest, artifacts}]}, newest
 -- first, at most 10. Raises OPU01, OPU02, OPN01, OPC01.
 create or replace function ops.find_earlier(p_token_id uuid, p_run_id uuid, p_body jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = ''
+language plpgsql stable security definer set search_path = ''
 as $$
 declare
   v_names text[] := array(select jsonb_array_elements_text(p_body -> 'names'));
   v_runs  uuid[];
 begin
-  perform ops.hold_unreported(p_token_id, p_run_id, ops.body_epoch(p_body));
+  perform ops.check_unreported(p_token_id, p_run_id, ops.body_epoch(p_body));
   v_runs := case p_body ->> 'of' when 'success' then ops.last_success(p_run_id) else ops.retried_runs(p_run_id) end;
   return jsonb_build_object('attempts', coalesce((
     select jsonb_agg(to_jsonb(e) - 'place' order by e.place, e.epoch desc)
@@ -8031,6 +8103,21 @@ begin
          order by place, a.epoch desc
          limit 10) e), '[]'));
 end
+$$;
+
+-- functions/edge/former_task.sql
+-- The task of that key in the nearest pipeline run that had one of its own, along those that this pipeline run retried.
+-- Null when there is none.
+create or replace function ops.former_task(p_pipeline_run_id uuid, p_task_key text) returns uuid
+language sql stable set search_path = ''
+as $$
+  with recursive line (run_id, depth) as (
+    select p.retry_of, 1 from ops.runs p where p.run_id = p_pipeline_run_id and p.retry_of is not null
+    union all
+    select p.retry_of, l.depth + 1 from line l join ops.runs p on p.run_id = l.run_id
+     where p.retry_of is not null and l.depth < 100)
+  select c.run_id from line l join ops.runs c on c.pipeline_run_id = l.run_id and c.task_key = p_task_key
+   order by l.depth limit 1
 $$;
 
 -- functions/edge/get_artifact.sql
@@ -8113,8 +8200,10 @@ end
 $$;
 
 -- functions/edge/get_template.sql
--- One template with its spec: the newest version unless one is named. The default workspace's comes first.
-create or replace function ops.get_template(p_token_id uuid, p_name text, p_version int) returns jsonb
+-- One template with its spec: the newest version unless one is named. Of several workspaces, unless one is named, the
+-- default one's comes first.
+create or replace function ops.get_template(p_token_id uuid, p_name text, p_version int, p_workspace text default null)
+returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
 declare
@@ -8123,6 +8212,7 @@ declare
 begin
   select * into v_template from ops.templates t
    where t.name = p_name and (p_version is null or t.version = p_version) and ops.may_enter(v_caller, t.workspace)
+     and (p_workspace is null or t.workspace = p_workspace)
    order by (t.workspace = 'default') desc, t.workspace, t.version desc limit 1;
   if v_template.template_id is null then
     perform ops.fail('OPN02',
@@ -8796,7 +8886,7 @@ $$;
 
 -- functions/edge/retried_runs.sql
 -- The run, the one it retries, the one which that retries: nearest first, at most 10. A task of a pipeline run that was
--- retried stands for the task of the same key there.
+-- retried stands for the task of the same key there, or in the run which that retried when it had kept that task.
 create or replace function ops.retried_runs(p_run_id uuid) returns uuid[]
 language sql stable set search_path = ''
 as $$
@@ -8806,10 +8896,11 @@ as $$
     select o.run_id, o.retry_of, o.pipeline_run_id, o.task_key, l.depth + 1
       from line l
       cross join lateral (
-        select r.* from ops.runs r where r.run_id = l.retry_of
+        select r.run_id, r.retry_of, r.pipeline_run_id, r.task_key from ops.runs r where r.run_id = l.retry_of
         union all
-        select r.* from ops.runs p join ops.runs r on r.pipeline_run_id = p.retry_of
-         where p.run_id = l.pipeline_run_id and l.retry_of is null and r.task_key = l.task_key) o
+        select r.run_id, r.retry_of, r.pipeline_run_id, r.task_key
+          from ops.runs r
+         where l.retry_of is null and r.run_id = ops.former_task(l.pipeline_run_id, l.task_key)) o
      where l.depth < 10)
   select array_agg(l.run_id order by l.depth) from line l
 $$;

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.core import Queue, Worker, refused
 
+EARLIER = {"of": "attempts", "names": ["x"]}
 OUTPUTS = [{"name": "flights", "format": "delta", "mode": "overwrite", "path": "bronze/flights"}]
 
 
@@ -24,6 +25,7 @@ def test_every_verb_refuses_a_stale_epoch_with_the_holders_epoch_and_the_reason(
         "logs": lambda: queue.ops.call("append_logs", worker.token, old["run_id"], {"epoch": 1, "chunks": []}),
         "artifact": lambda: worker.artifact(old, "late.html"),
         "commit": lambda: worker.commit(old, "flights"),
+        "earlier": lambda: queue.ops.call("find_earlier", worker.token, old["run_id"], EARLIER | {"epoch": 1}),
     }
     for verb in verbs.values():
         with refused("OPC01") as lost:
@@ -68,6 +70,9 @@ def test_of_a_run_of_a_foreign_workspace_nothing_is_told(queue: Queue) -> None:
             ),
             "artifact": lambda sent=sent: stranger.artifact(sent, "x.html"),
             "commit": lambda sent=sent: stranger.commit(sent, "flights"),
+            "earlier": lambda sent=sent: queue.ops.call(
+                "find_earlier", token, sent["run_id"], EARLIER | {"epoch": sent["epoch"]}
+            ),
         }
         for verb in verbs.values():
             with refused("OPN01") as unknown:

@@ -273,6 +273,32 @@ def test_a_repaired_pipeline_takes_the_newest_version_of_the_tasks_that_it_runs(
     assert (whole["template_version"], set(queue.states(whole))) == (2, {"a", "b", "c"})
 
 
+def test_a_retry_of_a_repair_has_the_versions_of_the_tasks_that_the_repair_kept(queue: Queue) -> None:
+    pipeline(queue, a=task("plain"), b=task("plain", "a"))
+    first = queue.submit("flow")
+    worker = Worker(queue)
+    finish(worker, "a")
+    finish(worker, "b", "failed")
+    repair = queue.retry(first)
+    queue.template("plain", retry={"on": []}, description="newer")
+    finish(worker, "b")
+    assert queue.state(repair) == "succeeded"
+    again = queue.retry(repair)
+    assert {queue.child(again, key)["template_version"] for key in "ab"} == {1}
+
+
+def test_a_template_that_became_a_pipeline_is_no_newer_version_of_a_run(queue: Queue) -> None:
+    queue.template("once", retry={"max_attempts": 1})
+    first = queue.submit("once")
+    worker = Worker(queue)
+    worker.report(worker.claim_one(), "failed")
+    queue.template("plain")
+    queue.template("once", kind="pipeline", tasks={"a": task("plain")})
+    with refused("OPV01") as found:
+        queue.retry(first, template="latest", checked={"template_version": 2, "params": {}})
+    assert "is of kind pipeline in version 2" in found.message
+
+
 def test_a_run_that_goes_on_itself_takes_no_newer_version(queue: Queue) -> None:
     queue.template("once", rerun="unsafe")
     run = queue.submit("once")

@@ -303,3 +303,39 @@ def test_batches_with_the_same_dedupe_keys_in_another_order_take_turns(
     other.result(timeout=30)
     two.commit()
     assert queue.ops.value("select count(*) from ops.runs") == 2
+
+
+def test_a_batch_locks_the_runs_that_its_members_wait_for_in_run_id_order(
+    queue: Queue, one: Session, two: Session
+) -> None:
+    worker = Worker(queue)
+    parents = [queue.submit(), queue.submit()]
+    held = {run["run_id"]: run for run in worker.claim(2)}
+    early, late = (held[parent["run_id"]] for parent in parents)
+    members = [
+        {"ordinal": n, "token_id": str(queue.operator), "body": {"template": "job", "depends_on": [{"run": run}]}}
+        for n, run in enumerate((late["run_id"], early["run_id"]))
+    ]
+    one.call("report_attempt", worker.token, early["run_id"], report(early))
+    other = two.start("submit_each", members)
+    two.blocked(other)
+    one.call("report_attempt", worker.token, late["run_id"], report(late))  # a batch that held it would end one of us
+    one.commit()
+    other.result(timeout=30)
+    two.commit()
+    assert queue.ops.value("select count(*) from ops.runs") == 4
+
+
+def test_a_submit_that_replaces_another_locks_its_keys_before_the_run_that_gives_way(
+    queue: Queue, one: Session, two: Session
+) -> None:
+    body = {"template": "keyed", "params": {"k": "a"}, "dedupe_key": "d", "not_before": "2999-01-01T00:00:00Z"}
+    old = queue.ops.call("submit_run", queue.operator, body)
+    one.connection.execute("select from ops.concurrency_keys for no key update")  # as a claim does
+    new = {**body, "on_conflict": "replace", "concurrency_limit": 2, "concurrency_key": "a"}
+    other = two.start("submit_run", queue.operator, new)
+    two.blocked(other)
+    one.connection.execute("select from ops.runs where run_id = %s for update nowait", [old["run_id"]])
+    one.commit()
+    assert other.result(timeout=30)["state"] == "waiting"
+    two.commit()

@@ -59,6 +59,8 @@ class Shop:
             return Supervision(child, book, Caps(), lambda message: None).run()
 
     def log(self) -> str:
+        for book in self.bench.books.values():
+            book.flush()
         return (self.bench.folder / str(len(self.bench.books)) / "logs.jsonl").read_text()
 
 

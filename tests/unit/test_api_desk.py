@@ -19,9 +19,10 @@ DEFAULT = "x" * 50_000
 class Templates:
     """A store of one template with a large default."""
 
-    async def get_template(self, _: Principal, name: str, __: int | None) -> dict[str, Any]:
+    async def get_template(self, _: Principal, name: str, *__: Any) -> dict[str, Any]:
         rules = {"text": {"type": "string", "default": DEFAULT}, "n": {"type": "integer"}}
-        return {"name": name, "version": 1, "workspace": "default", "spec": {"params_schema": {"properties": rules}}}
+        spec = {"params_schema": {"properties": rules}}
+        return {"name": name, "version": 1, "workspace": "default", "kind": "python", "spec": spec}
 
 
 @pytest.mark.parametrize("more", [{}, {"idempotency_key": "k"}], ids=["pinned", "with a key"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -115,10 +116,19 @@ def test_the_paths_beside_a_hidden_one_hold_everything_else(tmp_path: Path) -> N
     assert not [path for path in beside if str(tmp_path / "a/secret").startswith(path.rstrip("/") + "/")]
 
 
+def refusal(kind: str) -> str:
+    with pytest.raises(SettingsError) as refused:
+        load_kind(kind)
+    return str(refused.value)
+
+
 def test_every_kind_here_has_a_record_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPS_COMMAND_ALLOW", "/bin/sh")  # it has none without
     assert "python" in known_kinds()
+    assert find_spec("pyspark") or "pip install 'lakehouse-control-room[spark]'" in refusal("spark")
     for name in known_kinds():
+        if name == "spark" and not find_spec("pyspark"):  # an extra that these tests do not install
+            continue
         kind = load_kind(name)
         assert kind.kind == name
         assert isinstance(kind.capabilities(), dict)

@@ -182,7 +182,7 @@ class CancelRun(Request):
 
 
 class RetryRun(Request):
-    """Make a new run of the same definition and parameters."""
+    """Make a new run with the same parameters, of the same version of its template or of the newest."""
 
     idempotency_key: Text | None = Field(None, min_length=1, max_length=200)
     failed_only: bool = Field(

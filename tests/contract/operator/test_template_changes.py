@@ -226,3 +226,33 @@ async def test_a_run_is_refused_when_nobody_gives_what_it_reads(server: Server) 
     (item,) = (await server.operator.post(f"{API}/runs/bulk", json={"runs": [{"template": "job"}]})).json()["items"]
     assert item["problem"]["code"] == "dependency_invalid"
     assert server.ops.value("select count(*) from ops.runs") == 0
+
+
+async def test_a_retry_by_a_version_that_reads_more_is_refused(server: Server) -> None:
+    await server.template()
+    run = await cancelled(server)
+    await server.template(inputs=[{"name": "trips", "kind": "table"}])
+    path = f"{API}/runs/{run['number']}/retry"
+    problem(await server.operator.post(path, json={"template": "latest"}), 422, "dependency_invalid")
+    assert (await server.operator.post(path, json={})).status_code == 201
+
+
+async def test_a_pipeline_whose_task_came_to_read_more_is_refused(server: Server) -> None:
+    await server.template()
+    pipe = {"name": "pipe", "kind": "pipeline", "tasks": {"a": {"template": "job"}}}
+    assert (await server.operator.put(f"{API}/templates/pipe", json=pipe)).status_code == 200
+    await server.template(inputs=[{"name": "trips", "kind": "table"}])
+    told = problem(await server.operator.post(f"{API}/runs", json={"template": "pipe"}), 422, "params_invalid")
+    assert told["errors"][0]["path"] == "/tasks/a/inputs"
+
+
+async def test_a_version_is_looked_for_in_the_workspace_that_the_submit_names(server: Server, tokens: Any) -> None:
+    operator = tokens.value("select token_id from ops.tokens where role = 'operator' limit 1")
+    tokens.call("put_workspace", operator, {"workspace": "team"})
+    template = {"name": "job", "kind": "python", "entrypoint": "task:main"}
+    for version in (1, 2):
+        tokens.call("put_template", operator, "job", template | {"workspace": "team", "description": str(version)})
+    await server.template()
+    body = {"template": "job", "template_version": 1, "workspace": "team"}
+    made = await server.operator.post(f"{API}/runs", json=body)
+    assert (made.status_code, made.json()["workspace"], made.json()["template_version"]) == (201, "team", 1), made.text

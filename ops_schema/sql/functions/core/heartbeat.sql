@@ -23,7 +23,9 @@ begin
 
   perform ops.renew_leases(p_executor_id, v_runs);
   update ops.executors set last_seen_at = ops.now() where executor_id = p_executor_id returning * into v_executor;
-  if v_state = 'draining' and v_executor.state <> 'draining' then  -- by itself: nobody's word any more
+  if v_executor.state = 'left' then  -- since it was looked at above
+    perform ops.own_executor(p_token_id, p_executor_id);
+  elsif v_state = 'draining' and v_executor.state <> 'draining' then  -- by itself: nobody's word any more
     update ops.executors set state = 'draining', state_at = null, state_by = null, state_reason = null
      where executor_id = p_executor_id returning * into v_executor;
   end if;

@@ -17,7 +17,8 @@ begin
       perform ops.check_workspace(ops.require(v_member.token_id, array['operator']), v_member.workspace);
       v_template := ops.find_template(v_member.workspace, v_member.body ->> 'template',
                                       (v_member.body ->> 'template_version')::int);
-      v_keys := v_keys || ops.planned_keys(v_template, ops.checked_body(v_template, v_member.body));
+      v_keys := v_keys || ops.planned_keys(v_template, ops.checked_body(v_template, v_member.body),
+        coalesce(v_member.body #> '{checked,tasks}', '{}'));
     exception when others then
       perform ops.refusal(sqlstate, sqlerrm, null, null);  -- raises again what is no refusal
     end;

@@ -1,5 +1,5 @@
 -- Refuse a stale epoch: raises OPC01 with {run_id, epoch_sent, epoch_current, reason, run_state}, or OPN01.
--- The caller holds the run's or the lease's lock.
+-- The caller holds the run's or the lease's lock, unless it only reads.
 create or replace function ops.lease_lost(p_run_id uuid, p_epoch bigint) returns void
 language plpgsql stable set search_path = ''
 as $$

@@ -39,7 +39,7 @@ begin
     v_keep := ops.succeeded_tasks(p_run.run_id);
   end if;
   if p_latest then
-    perform ops.check_latest(v_template, p_checked, v_keep);
+    perform ops.check_latest(p_run, v_template, p_checked, v_keep);
     v_body := v_body || jsonb_build_object('params', p_checked -> 'params');
   end if;
   if p_run.kind <> 'pipeline' then
@@ -53,8 +53,7 @@ begin
   if p_latest then
     v_pinned := p_checked -> 'tasks';
   else
-    v_pinned := (select jsonb_object_agg(c.task_key, c.template_id) from ops.runs c
-                  where c.pipeline_run_id = p_run.run_id);
+    v_pinned := ops.pinned_tasks(p_run.run_id);
   end if;
   return ops.submit_template(v_template, v_body, p_place, v_parents, v_keep, coalesce(v_pinned, '{}'));
 end

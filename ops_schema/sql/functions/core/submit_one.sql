@@ -20,6 +20,10 @@ begin
   end if;
   if p_body ->> 'dedupe_key' is not null then
     perform pg_advisory_xact_lock(ops.dedupe_lock(p_body));
+    if p_body ->> 'on_conflict' = 'replace' then  -- which cancels a run, after the keys of the new one
+      perform ops.lock_planned_keys(ops.keys_of_submits(jsonb_build_array(
+        jsonb_build_object('token_id', p_token.token_id, 'body', p_body))), false);
+    end if;
   end if;
   loop
     run_id := ops.repeated_submit(v_workspace, p_body ->> 'idempotency_key', v_digest, false);

@@ -15,6 +15,7 @@ begin
       select distinct ops.dedupe_lock(m -> 'body') as lock from jsonb_array_elements(p_members) m
        where m #>> '{body,dedupe_key}' is not null order by 1) k;
     perform ops.lock_planned_keys(ops.keys_of_submits(p_members), false);
+    perform from ops.runs r where r.run_id = any (ops.parents_of_submits(p_members)) order by r.run_id for share;
   end if;
   for v_member in select m from jsonb_array_elements(p_members) m order by (m ->> 'ordinal')::int loop
     v_one := ops.submit_guarded((v_member ->> 'token_id')::uuid, v_member -> 'body');

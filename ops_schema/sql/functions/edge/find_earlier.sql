@@ -6,13 +6,13 @@
 -- Returns {attempts: [{run_id, number, epoch, attempt, outcome, template_version, template_digest, artifacts}]}, newest
 -- first, at most 10. Raises OPU01, OPU02, OPN01, OPC01.
 create or replace function ops.find_earlier(p_token_id uuid, p_run_id uuid, p_body jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = ''
+language plpgsql stable security definer set search_path = ''
 as $$
 declare
   v_names text[] := array(select jsonb_array_elements_text(p_body -> 'names'));
   v_runs  uuid[];
 begin
-  perform ops.hold_unreported(p_token_id, p_run_id, ops.body_epoch(p_body));
+  perform ops.check_unreported(p_token_id, p_run_id, ops.body_epoch(p_body));
   v_runs := case p_body ->> 'of' when 'success' then ops.last_success(p_run_id) else ops.retried_runs(p_run_id) end;
   return jsonb_build_object('attempts', coalesce((
     select jsonb_agg(to_jsonb(e) - 'place' order by e.place, e.epoch desc)

@@ -1,5 +1,7 @@
--- One template with its spec: the newest version unless one is named. The default workspace's comes first.
-create or replace function ops.get_template(p_token_id uuid, p_name text, p_version int) returns jsonb
+-- One template with its spec: the newest version unless one is named. Of several workspaces, unless one is named, the
+-- default one's comes first.
+create or replace function ops.get_template(p_token_id uuid, p_name text, p_version int, p_workspace text default null)
+returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
 declare
@@ -8,6 +10,7 @@ declare
 begin
   select * into v_template from ops.templates t
    where t.name = p_name and (p_version is null or t.version = p_version) and ops.may_enter(v_caller, t.workspace)
+     and (p_workspace is null or t.workspace = p_workspace)
    order by (t.workspace = 'default') desc, t.workspace, t.version desc limit 1;
   if v_template.template_id is null then
     perform ops.fail('OPN02',
