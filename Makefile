@@ -18,7 +18,7 @@ ENGINE_TESTS := tests/executors/test_trino_statements.py tests/executors/test_tr
     tests/acceptance/test_stack_trino.py tests/acceptance/test_stack_spark.py
 WITHOUT_ENGINES := $(ENGINE_TESTS:%=--ignore=%)
 
-.PHONY: help demo up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full test-proving test-engines test-containers images bench bench-lock lock clean
+.PHONY: help demo up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full test-proving test-engines test-engines-full test-containers images bench bench-lock lock clean
 
 help: ## show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -90,14 +90,17 @@ test-stack: .venv/.dev web
 	$(PYTEST) $(STACK_TESTS) -m "not slow" -n 2 --dist loadfile -q $(SLOWEST)
 
 test-full: setup ## the long suites
-	@echo "not among them: make test-proving (half an hour and more), test-engines (Trino), test-containers (Docker)"
+	@echo "not among them: make test-proving (half an hour and more), test-engines and test-engines-full (Trino, Spark), test-containers (Docker)"
 	$(PYTEST) $(FAST_TESTS) -m slow -n 2 -q $(SLOWEST) $(PROVING:%=--ignore=%) $(WITHOUT_ENGINES)
 	$(PYTEST) $(STACK_TESTS) $(WITHOUT_ENGINES) -m slow -q $(SLOWEST)
 
-test-engines: .venv/.dev web ## Trino: installed where it is not there, then the executor, the stack's own server, the kit
+test-engines: .venv/.dev web ## Trino, installed where it is not there: the executor, dbt on it, the kit's quick cases
 	$(BIN)/control-room engines install trino
 	$(PYTEST) $(ENGINE_TESTS) -m "not slow" -q $(SLOWEST) -rs
-	$(PYTEST) $(filter-out tests/conformance/%,$(ENGINE_TESTS)) -m slow -q $(SLOWEST) -rs
+
+test-engines-full: .venv/.dev web ## engines that die, ten million rows, the stack's own Trino and Spark, the kit's slow cases
+	$(BIN)/control-room engines install trino
+	$(PYTEST) $(ENGINE_TESTS) -m slow -q $(SLOWEST) -rs
 
 test-proving: setup ## what proves the proofs: seeded faults, slow kit cases, machine and races on all versions
 	$(PYTEST) $(PROVING) -m slow -q
