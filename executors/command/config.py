@@ -132,5 +132,6 @@ def check_variables(config: CommandConfig, named: Collection[str]) -> None:
     ``named``: what the executor's operator allows beside it.
     """
     if others := sorted(name for name in config.env if name not in named and not HARMLESS.fullmatch(name)):
-        text = "may make a program run other code; without `bundle` on its list this executor lets templates set "
-        raise invalid(f"env.{others[0]}", text + ", ".join(["LANG, LC_*, TZ", *sorted(named), "(OPS_COMMAND_ENV)"]))
+        text = "may make a program run other code; without `bundle` on its list this executor lets templates set LANG, "
+        text += f"LC_*, TZ and what OPS_COMMAND_ENV names ({', '.join(sorted(named)) or 'nothing'})"
+        raise invalid(f"env.{others[0]}", text)
