@@ -33,12 +33,12 @@ class AllowList:
     @classmethod
     def of(cls, text: str) -> AllowList:
         """Read OPS_COMMAND_ALLOW. SettingsError for an empty one, and for a program that cannot be started."""
-        entries = [entry.strip() for entry in text.split(",") if entry.strip()]
-        if not entries:
+        found = entries(text)
+        if not found:
             raise SettingsError(f"a command executor starts nothing that is not allowed: {HOW}")
-        paths = [entry for entry in entries if entry != BUNDLE and not entry.startswith(IMAGE)]
-        images = tuple(entry.removeprefix(IMAGE) for entry in entries if entry.startswith(IMAGE))
-        return cls(dict(map(allowed, paths)), BUNDLE in entries, images)
+        paths = [entry for entry in found if entry != BUNDLE and not entry.startswith(IMAGE)]
+        images = tuple(entry.removeprefix(IMAGE) for entry in found if entry.startswith(IMAGE))
+        return cls(dict(map(allowed, paths)), BUNDLE in found, images)
 
     def shown(self) -> str:
         """What may be started, for a message."""
@@ -78,12 +78,30 @@ class AllowList:
 
     def check_image(self, image: str) -> None:
         """TaskError (user) when the image is not allowed."""
-        if not any(fnmatchcase(image, pattern) for pattern in self.images):
+        if not any(matches(image, pattern) for pattern in self.images):
             raise self._refused(f"image {image!r} is not on it")
 
     def _refused(self, why: str) -> TaskError:
         text = f"the executor's allow-list does not have it: {why}; allowed: {self.shown()}"
         return TaskError("user", "program_not_allowed", text)
+
+
+def entries(text: str) -> list[str]:
+    """What a setting names, divided by commas."""
+    return [entry.strip() for entry in text.split(",") if entry.strip()]
+
+
+def matches(image: str, pattern: str) -> bool:
+    """Part by part, so that no `*` reaches over a `/`: python:* is no word for python:5000/tool, of a registry."""
+    parts, wanted = image.split("/"), pattern.split("/")
+    if len(parts) != len(wanted) or (is_registry(parts) and not is_registry(wanted) and wanted[0] != "*"):
+        return False
+    return all(fnmatchcase(part, each) for part, each in zip(parts, wanted, strict=True))
+
+
+def is_registry(parts: list[str]) -> bool:
+    """Whether the first part is a host, by the rule of container engines, and not a folder of the usual registry."""
+    return len(parts) > 1 and (parts[0] == "localhost" or bool(set(parts[0]) & set(".:")))
 
 
 def allowed(entry: str) -> tuple[str, str]:

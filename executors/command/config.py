@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,11 +26,8 @@ DRILL = "conformance:run"
 KEYS = ("argv", "env", "stdin", "exit_codes", "image", "cpus")
 NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 IMAGE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$")
-# By these a program that is allowed runs code that is not.
-STEERING = re.compile(
-    r"^(LD_.*|GCONV_PATH|PATH|IFS|ENV|BASH_ENV|PYTHON.*|PERL.*|RUBY.*|NODE_.*|GIT_.*|.*JAVA.*|CLASSPATH|.*OPTIONS|.*OPTS?"
-    r"|EDITOR|VISUAL|PAGER|SHELL)$"
-)
+# Many another name makes a program that is allowed run code that is not: LD_PRELOAD, HOME with a .gitconfig in it, …
+HARMLESS = re.compile(r"^(LANG|LC_[A-Z]+|TZ)$")
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ def env(value: Any) -> dict[str, str | Secret]:
         return {}
     if not isinstance(value, Mapping):
         raise invalid("env", "must be an object: variable -> text, or {secret: connection.key}")
-    if wrong := [name for name in value if not NAME.match(str(name))]:
+    if wrong := [name for name in value if not NAME.fullmatch(str(name))]:
         raise invalid(f"env.{wrong[0]}", "is no name of a variable; use letters, digits and _")
     return {name: variable(name, each) for name, each in value.items()}
 
@@ -116,7 +113,7 @@ def text(key: str, value: Any) -> str | None:
 
 
 def image(value: Any) -> str | None:
-    if value is None or (isinstance(value, str) and IMAGE.match(value)):
+    if value is None or (isinstance(value, str) and IMAGE.fullmatch(value)):
         return value
     raise invalid("image", "must be the name of an image, such as registry.example/tool:1.4")
 
@@ -129,8 +126,12 @@ def cpus(value: Any) -> float | None:
     return float(value)
 
 
-def check_steering(config: CommandConfig) -> None:
-    """Where only some programs are allowed, a template may not make them run others. TaskError (user)."""
-    if steering := [name for name in config.env if STEERING.match(name.upper())]:
-        text = "makes programs run other code, which this executor allows with `bundle` on its list only"
-        raise invalid(f"env.{steering[0]}", text)
+def check_variables(config: CommandConfig, named: Collection[str]) -> None:
+    """Where only some programs are allowed, a template sets what can make them run no others. TaskError (user).
+
+    ``named``: what the executor's operator allows beside it.
+    """
+    if others := sorted(name for name in config.env if name not in named and not HARMLESS.fullmatch(name)):
+        text = "may make a program run other code; without `bundle` on its list this executor lets templates set LANG, "
+        text += f"LC_*, TZ and what OPS_COMMAND_ENV names ({', '.join(sorted(named)) or 'nothing'})"
+        raise invalid(f"env.{others[0]}", text)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from executors.command.allow import AllowList
-from executors.command.config import CommandConfig, Secret, check_steering, parse_config
+from executors.command.allow import AllowList, entries
+from executors.command.config import CommandConfig, Secret, check_variables, parse_config
 from executors.command.container import BUNDLE, INPUTS, WORK, Container, container_name
 from executors.command.placeholders import Values
 from executors.command.settings import CommandSettings
@@ -28,7 +28,7 @@ def place(job: Json, allow: AllowList, settings: CommandSettings, client_env: Ma
     config = parse_config(job)
     env, secret_names = variables(config, job)
     container = container_of(job, config, allow, settings, client_env, secret_names) if config.image else None
-    program = config.argv[0] if container else host_program(job, config, allow)
+    program = config.argv[0] if container else host_program(job, config, allow, settings)
     values = values_of(job, inside=container is not None)
     job["command"] = {
         "program": program,
@@ -43,10 +43,10 @@ def place(job: Json, allow: AllowList, settings: CommandSettings, client_env: Ma
     job["connections"] = {}
 
 
-def host_program(job: Mapping[str, Any], config: CommandConfig, allow: AllowList) -> str:
+def host_program(job: Mapping[str, Any], config: CommandConfig, allow: AllowList, settings: CommandSettings) -> str:
     """The path to execute on the host; TaskError when it is not allowed."""
     if not allow.bundle:
-        check_steering(config)
+        check_variables(config, entries(settings.env))
     return allow.resolve(config.argv[0], folder(job, "bundle_dir"))
 
 

@@ -127,9 +127,10 @@ def check_adapter(config: DbtConfig, raw: Mapping[str, Any], outputs: Sequence[A
 
 
 def place(key: str, value: Any) -> str | None:
-    if value is None or (isinstance(value, str) and value.strip()):
+    """A name for profiles.yml, which dbt reads as Jinja, and where it gives out the password's variable."""
+    if value is None or (isinstance(value, str) and value.strip() and not set(value) & set("{}")):
         return value
-    raise invalid(key, "must be a text")
+    raise invalid(key, "must be a text without braces")
 
 
 def check_state(config: DbtConfig) -> None:

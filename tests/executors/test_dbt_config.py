@@ -66,6 +66,14 @@ def test_a_wrong_config_is_refused_by_its_key(config: dict[str, Any], words: str
     assert (refused.value.failure_class, refused.value.code) == ("user", "config_invalid")
 
 
+@pytest.mark.parametrize("key", ["connection", "catalog", "schema"])
+@pytest.mark.parametrize("value", ["{{ env_var('DBT_ENV_SECRET_TRINO_PASSWORD') }}", "{% set x = 1 %}", "a{b", "a}"])
+def test_a_place_in_trino_is_a_name_and_no_jinja_that_could_tell_the_password(key: str, value: str) -> None:
+    with pytest.raises(TaskError, match=f"config.{key} must be a text without braces"):
+        parse_config({"config": {"adapter": "trino", key: value}})
+    assert getattr(parse_config({"config": {"adapter": "trino", key: "marts"}}), key) == "marts"
+
+
 @pytest.mark.parametrize(
     ("entrypoint", "code"), [("nowhere", "entrypoint_missing"), ("../", "entrypoint_outside_bundle")]
 )

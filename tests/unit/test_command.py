@@ -64,6 +64,35 @@ def test_links_and_dots_lead_to_no_program_beside_the_list(tmp_path: Path) -> No
         assert refusal(allow, name, tmp_path / "bundle")[0] in ("program_not_allowed", "program_missing"), name
 
 
+@pytest.mark.parametrize(
+    ("pattern", "image", "allowed"),
+    [
+        ("python:*", "python:3.11-slim", True),
+        ("python:*", "python:3.11@sha256:ab", True),
+        ("python:*", "python:5000/evil/miner:1", False),
+        ("python*", "python.evil.example/miner", False),
+        ("python*", "python", True),
+        ("team*/tool:*", "team-a/tool:1", True),
+        ("team*/tool:*", "team.evil.example/tool:1", False),
+        ("l*/tool:*", "localhost/tool:1", False),
+        ("registry.example:5000/tool:*", "registry.example:5000/tool:1", True),
+        ("registry.example/*", "registry.example/tool:1", True),
+        ("registry.example/*", "registry.example/team/tool:1", False),
+        ("registry.example/tool:*", "registry.example/tool:5000/miner", False),
+        ("*/tool:1", "registry.example/tool:1", True),
+        ("*", "tool:1", True),
+        ("*", "registry.example/tool:1", False),
+    ],
+)
+def test_a_pattern_of_images_leads_to_no_other_registry(pattern: str, image: str, allowed: bool) -> None:
+    allow = AllowList.of(f"image:{pattern}")
+    if allowed:
+        allow.check_image(image)
+        return
+    with pytest.raises(TaskError, match="is not on it"):
+        allow.check_image(image)
+
+
 @pytest.mark.parametrize("text", ["", " , ", "tool", "./tool", "/nowhere", "/etc/passwd", "/etc"])
 def test_a_list_that_cannot_be_kept_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="OPS_COMMAND_ALLOW"):
@@ -226,7 +255,7 @@ def test_an_image_needs_the_operators_word_twice_and_gets_paths_as_they_are_insi
 def test_a_secret_goes_to_the_program_as_it_is_and_the_connections_go_nowhere() -> None:
     document = job(argv=["/bin/sh"], env={"KEY": {"secret": "partner.dsn"}, "P": "{params.p}"})
     document["connections"] = {"partner": {"dsn": "has {params.p} in it", "password": "other-secret"}}
-    place(document, AllowList.of("/bin/sh"), CommandSettings(), {})
+    place(document, AllowList.of("/bin/sh"), CommandSettings(env="KEY, P"), {})
     assert document["command"]["env"] == {"KEY": "has {params.p} in it", "P": "x"}
     assert document["connections"] == {}
     assert "has {params.p} in it" in document["secrets"]
@@ -257,8 +286,34 @@ def test_a_config_that_is_wrong_is_refused_by_name(config: dict[str, Any], word:
 
 @pytest.mark.parametrize(
     ("settings", "word"),
-    [({"containers": "docker"}, "OPS_COMMAND_CONTAINERS"), ({"user": "root"}, "OPS_COMMAND_USER")],
+    [
+        ({"containers": "docker"}, "OPS_COMMAND_CONTAINERS"),
+        ({"user": "root"}, "OPS_COMMAND_USER"),
+        ({"env": "A, B C"}, "OPS_COMMAND_ENV"),
+        ({"allow": "bundle,image:x", "containers": "/bin/sh"}, "`bundle` .* OPS_COMMAND_CONTAINERS"),
+    ],
 )
 def test_settings_that_cannot_work_are_refused_by_name(settings: dict[str, Any], word: str) -> None:
     with pytest.raises(SettingsError, match=word):
         CommandSettings(**settings).checked()
+
+
+@pytest.mark.parametrize("name", ["HOME", "OPENSSL_CONF", "LD_PRELOAD", "LANGUAGE", "XDG_CONFIG_HOME", "lang"])
+@pytest.mark.parametrize("value", ["{bundle}/x", {"secret": "partner.dsn"}], ids=["text", "secret"])
+def test_without_the_bundle_a_template_sets_no_variable_that_the_operator_did_not_name(name: str, value: Any) -> None:
+    document = job(argv=["/bin/sh"], env={name: value})
+    document["connections"] = {"partner": {"dsn": "long-enough-a-secret"}}
+    document["bundle_dir"] = "/runs/r-3/bundle"
+    with pytest.raises(TaskError, match=f"config.env.{name} .*OPS_COMMAND_ENV") as refused:
+        place(dict(document), AllowList.of("/bin/sh"), CommandSettings(env="MODE"), {})
+    assert refused.value.code == "config_invalid"
+    for allow, settings in (("/bin/sh", CommandSettings(env=f"MODE,{name}")), ("/bin/sh,bundle", CommandSettings())):
+        free = dict(document)
+        place(free, AllowList.of(allow), settings, {})
+        assert set(free["command"]["env"]) == {name}
+
+
+def test_language_and_time_zone_may_always_be_set() -> None:
+    document = job(argv=["/bin/sh"], env={"LANG": "C", "LC_ALL": "C.UTF-8", "LC_NUMERIC": "C", "TZ": "UTC"})
+    place(document, AllowList.of("/bin/sh"), CommandSettings(), {})
+    assert set(document["command"]["env"]) == {"LANG", "LC_ALL", "LC_NUMERIC", "TZ"}
