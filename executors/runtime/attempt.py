@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -316,7 +316,7 @@ class Attempt:
         spawn = shop.spawn_own if own else shop.spawn
 
         def watch(child: ChildProcess, seconds: float) -> ChildEnd:
-            return self._watched(child, Caps(seconds, log_bytes=self._caps.log_bytes), book, uploads)
+            return self._watched(child, replace(self._caps, wall_seconds=seconds), book, uploads)
 
         try:
             with shop.fitted(spec, watch, lambda: self._stop) as fitted:

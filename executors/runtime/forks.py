@@ -1,6 +1,6 @@
 """Starts children by forking: the executor's side of fork servers (executors.runtime.fork_server).
 
-One server per interpreter: the executor's own, started before the executor reads its token, and one per environment of
+One server per environment: the executor's own, started before the executor reads its token, and one per environment of
 a bundle, started with its first run. A server that was lost is started again; what it forked runs on, because wardens
 belong to the executor. Where a server cannot fork, the child is a fresh process as of other kinds, and the journal says
 so.
@@ -118,13 +118,17 @@ class ForkServer:
             self.process.wait()
 
 
-def start_server(python: str, module: str, environment: Mapping[str, str]) -> ForkServer:
-    """Start a server; ``python`` is an environment's interpreter, "" for the executor's own. OSError without room."""
+def start_server(prefix: str, module: str, environment: Mapping[str, str]) -> ForkServer:
+    """Start a server; ``prefix`` is an environment's folder, "" for the executor's own. OSError without room.
+
+    Nothing confines it: of that folder it is told the name, and reads no file.
+    """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    how = [python, *APART] if python else [sys.executable, "-P", "-m", "executors.runtime.fork_main"]
+    desk = str(theirs.fileno())
+    plain = [sys.executable, "-P", "-m", "executors.runtime.fork_main", desk]
     try:
         process = subprocess.Popen(
-            [*how, str(theirs.fileno())],
+            [*APART, desk, prefix] if prefix else plain,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             cwd="/",
@@ -205,18 +209,18 @@ class ForkSpawner:
 
     def _forked(self, spec: ChildSpec) -> ChildProcess:
         try:
-            return hatch(self._server(spec.python), spec)
+            return hatch(self._server(spec.prefix), spec)
         except LostError as error:  # it ended since it was looked at, and nothing of this run was begun
             self._journal.warn("forks.lost", f"{error}; it is started again")
-            self._servers.pop(spec.python).end()
-            return hatch(self._server(spec.python), spec)
+            self._servers.pop(spec.prefix).end()
+            return hatch(self._server(spec.prefix), spec)
 
-    def _server(self, python: str) -> ForkServer:
-        server = self._servers.get(python)
+    def _server(self, prefix: str) -> ForkServer:
+        server = self._servers.get(prefix)
         if server is None:
-            environment = server_environment(os.environ, python)
-            server = self._servers[python] = start_server(python, self._module, environment)
-            self._make_room(python)
+            environment = server_environment(os.environ, prefix)
+            server = self._servers[prefix] = start_server(prefix, self._module, environment)
+            self._make_room(prefix)
         server.used = self._clock()
         return server
 
@@ -246,9 +250,9 @@ class ForkSpawner:
                 self._sweep_later()
 
 
-def server_environment(base: Mapping[str, str], python: str) -> dict[str, str]:
+def server_environment(base: Mapping[str, str], prefix: str) -> dict[str, str]:
     """What a server starts with: what children are given; in an environment of its own no PYTHON variables."""
-    kept = {name: value for name, value in base.items() if not (python and name.startswith("PYTHON"))}
+    kept = {name: value for name, value in base.items() if not (prefix and name.startswith("PYTHON"))}
     return child_environment(kept, Path("/"), Path("/"), MARKER_ROOM, None)
 
 
