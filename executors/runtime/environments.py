@@ -322,9 +322,13 @@ def known_pip() -> str:
 
 def build_environment(own: Mapping[str, str], base: Mapping[str, str], cache: Path) -> dict[str, str]:
     """The builder's environment: a child's, and of the executor's what pip is set up by."""
-    found = {name: value for name, value in base.items() if name.startswith(PIP_VARIABLES) and name not in PIP_PLACES}
     config = {"XDG_CONFIG_HOME": str(Path("~/.config").expanduser())}
-    return {**own, **config, **found, "PIP_CACHE_DIR": str(cache)}
+    return {**own, **config, **pip_settings(base), "PIP_CACHE_DIR": str(cache)}
+
+
+def pip_settings(base: Mapping[str, str]) -> dict[str, str]:
+    """What of the executor's environment sets pip up."""
+    return {name: value for name, value in base.items() if name.startswith(PIP_VARIABLES) and name not in PIP_PLACES}
 
 
 def inside(spec: ChildSpec, home: Path) -> ChildSpec:

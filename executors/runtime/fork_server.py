@@ -104,11 +104,17 @@ def give_birth(desk: socket.socket, nest: Nest, fds: list[int]) -> int:
 
 
 def be_warden(nest: Nest, fds: list[int]) -> NoReturn:
-    """A warden as one that was started as a program: its own session, nothing open but what it was given."""
+    """A warden as one that was started as a program: its own session, nothing open but what it was given.
+
+    It stays in the server's process group until the executor has spoken to it: by that group the executor collects
+    those of a killed server that it never came to know.
+    """
     life, job, control, stdout, stderr = fds
     try:
-        os.setsid()
         close_all_but({0, *fds})
+        if not heard(life):
+            os._exit(0)
+        os.setsid()
         for given, place in ((stdout, 1), (stderr, 2)):
             os.dup2(given, place)
             os.close(given)
@@ -118,6 +124,15 @@ def be_warden(nest: Nest, fds: list[int]) -> NoReturn:
         os.write(2, f"warden: {type(error).__name__}: {error}\n".encode())
         os._exit(1)
     os._exit(0)
+
+
+def heard(life: int) -> bool:
+    """Wait for the executor's first word, and leave it there to be read; False when none will come."""
+    peeked = socket.socket(fileno=life)
+    try:
+        return bool(peeked.recv(1, socket.MSG_PEEK))
+    finally:
+        peeked.detach()
 
 
 def be_child(nest: Nest, document: dict[str, Any], tell: int) -> NoReturn:

@@ -117,6 +117,17 @@ class ForkServer:
             self.process.kill()
             self.process.wait()
 
+    def collect(self) -> bool:
+        """Collect what a killed server left half forked, which this process adopted; whether nothing of it is left.
+
+        All of it is in the server's process group: a child of a run, and a warden that is known, have left that.
+        """
+        with suppress(ChildProcessError):
+            while os.waitpid(-self.process.pid, os.WNOHANG)[0]:
+                pass
+            return False
+        return True
+
 
 def start_server(prefix: str, module: str, environment: Mapping[str, str]) -> ForkServer:
     """Start a server; ``prefix`` is an environment's folder, "" for the executor's own. OSError without room.
@@ -182,6 +193,7 @@ class ForkSpawner:
         self._module, self._journal, self._clock = module, journal, clock
         self._lock = threading.Lock()
         self._servers: dict[str, ForkServer] = {}
+        self._ended: list[ForkServer] = []
         self._sweeper: threading.Timer | None = None
 
     def warm_up(self) -> None:
@@ -196,14 +208,15 @@ class ForkSpawner:
                 return self._forked(spec)
             except (CannotForkError, LostError) as error:
                 self._journal.warn("forks.fell_back", f"{error}; a child is started as a process of its own")
+            finally:
+                self._ended = [server for server in self._ended if not server.collect()]
             return spawn(spec)
 
     def end(self) -> None:
         """End the servers; what they forked runs on."""
         with self._lock:
-            for server in self._servers.values():
-                server.end()
-            self._servers.clear()
+            for prefix in list(self._servers):
+                self._end(prefix)
             if self._sweeper:
                 self._sweeper.cancel()
 
@@ -212,7 +225,7 @@ class ForkSpawner:
             return hatch(self._server(spec.prefix), spec)
         except LostError as error:  # it ended since it was looked at, and nothing of this run was begun
             self._journal.warn("forks.lost", f"{error}; it is started again")
-            self._servers.pop(spec.prefix).end()
+            self._end(spec.prefix)
             return hatch(self._server(spec.prefix), spec)
 
     def _server(self, prefix: str) -> ForkServer:
@@ -228,9 +241,15 @@ class ForkSpawner:
         """Keep the executor's own server, and of the others those used last."""
         others = sorted((name for name in self._servers if name not in ("", newest)), key=self._used)
         for name in others[: max(0, len(others) + 2 - MOST_SERVERS)]:
-            self._servers.pop(name).end()
+            self._end(name)
         if newest and self._sweeper is None:
             self._sweep_later()
+
+    def _end(self, prefix: str) -> None:
+        server = self._servers.pop(prefix)
+        server.end()
+        if not server.collect():
+            self._ended.append(server)
 
     def _used(self, name: str) -> float:
         return self._servers[name].used
@@ -245,7 +264,7 @@ class ForkSpawner:
             self._sweeper = None
             old = self._clock() - IDLE_SECONDS
             for name in [name for name in self._servers if name and self._used(name) <= old]:
-                self._servers.pop(name).end()
+                self._end(name)
             if any(self._servers):
                 self._sweep_later()
 
