@@ -173,8 +173,9 @@ def test_no_file_of_an_environment_is_run_outside_of_the_confined_child(shop: Sh
     for name in ("sitecustomize", "usercustomize", "spy", "site", "encodings"):
         (packages / f"{name}.py").write_text(spy)
     (packages / "spy.pth").write_text("import spy\n")
-    assert shop.run(TASK, gift, spawner=Spawner() if how == "started" else None).result == {"value": "a book"}
+    end = shop.run(TASK, gift, spawner=Spawner() if how == "started" else None)
     assert list(trace.iterdir()) == []
+    assert end.result == {"value": "a book"}
 
 
 def test_a_note_that_names_a_folder_of_others_makes_nobody_use_or_remove_it(shop: Shop, gift: str) -> None:
