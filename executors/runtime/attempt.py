@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from executors.runtime.caps import Breach, Caps
 from executors.runtime.connections import Connection, Connections
 from executors.runtime.delivery import REPORT_FILE, SPOOL_FILE, Delivery, Parcel
 from executors.runtime.earlier import Earlier
-from executors.runtime.environments import Fitted, NoEnvironmentError, as_it_is
+from executors.runtime.environments import Fitted, NoEnvironmentError, as_it_is, pip_settings
 from executors.runtime.failures import DISK_FULL_ERRNOS, TaskError, error_record, with_place
 from executors.runtime.forks import ForkSpawner
 from executors.runtime.journal import Journal
@@ -34,7 +34,7 @@ from executors.runtime.policy import GivenUp, Persistence
 from executors.runtime.process import ChildProcess, ChildSpec, Spawner, child_environment, kill_orphans
 from executors.runtime.run_keys import run_connections
 from executors.runtime.supervise import SILENT, ChildEnd, Stop, Supervision
-from executors.runtime.text import Redactor, secrets_in
+from executors.runtime.text import Redactor, secrets_in, secrets_in_addresses
 from executors.runtime.uploads import Uploads
 from executors.runtime.warm import WarmPool, WarmRun
 
@@ -221,7 +221,8 @@ class Attempt:
     def _in_folder(self) -> Json | None:
         own = self._shop.connections.named(self.claimed.connections) | self._shop.kind.connections()
         self._connections = self._persist(lambda: run_connections(self.claimed, own))
-        self._redactor = Redactor(secrets_in(own) | secrets_in(self._connections))
+        of_indexes = secrets_in_addresses(" ".join(pip_settings(os.environ).values()))
+        self._redactor = Redactor(secrets_in(own) | secrets_in(self._connections) | of_indexes)
         book = LogBook(self._folder / SPOOL_FILE, self._shop.log_chunk_bytes, self._caps.log_bytes, self._redactor)
         self._shipper = LogShipper(book, self._ship)
         try:
@@ -316,7 +317,7 @@ class Attempt:
         spawn = shop.spawn_own if own else shop.spawn
 
         def watch(child: ChildProcess, seconds: float) -> ChildEnd:
-            return self._watched(child, Caps(seconds, log_bytes=self._caps.log_bytes), book, uploads)
+            return self._watched(child, replace(self._caps, wall_seconds=seconds), book, uploads)
 
         try:
             with shop.fitted(spec, watch, lambda: self._stop) as fitted:

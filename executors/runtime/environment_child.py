@@ -1,14 +1,13 @@
 """The process that builds an environment: a child as a run's, confined as one, that may write to it and pip's cache.
 
-Its job holds ``target`` (an empty folder), ``requirements`` (lines), ``pip`` (an interpreter that has it),
-``wheelhouse`` (a folder or None), ``build_sdists``. What pip says is the run's log.
+Its job holds ``target`` (an environment without packages), ``requirements`` (lines), ``pip`` (an interpreter that has
+it), ``wheelhouse`` (a folder or None), ``build_sdists``. What pip says is the run's log.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-import venv
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,14 +21,13 @@ KEPT_LINES = 500
 
 
 def body(context: Context) -> dict[str, Any]:
-    """Build it; the result tells its bytes. TaskError as of pip_failure."""
+    """Build it. TaskError as of pip_failure."""
     target = Path(context.job["target"])
     context.progress(message="building the environment of requirements.txt")
-    venv.EnvBuilder(symlinks=True, with_pip=False).create(target)
     wanted = context.work_dir / ".tmp" / "requirements.txt"
     wanted.write_text("".join(f"{line}\n" for line in context.job["requirements"]), "utf-8")
     install(context.job, target, wanted)
-    return {"bytes": sum(path.lstat().st_size for path in target.rglob("*"))}
+    return {}
 
 
 def install(job: Mapping[str, Any], target: Path, wanted: Path) -> None:

@@ -3,6 +3,9 @@
 Below ``folder``: ``<digest>.json`` names the environment's folder and was put there whole, when that was complete;
 ``<digest>.lock`` is held shared by who runs in it and exclusively by who builds or removes it, of all executors that
 share the folder. A builder that is killed leaves a folder that no file names; the next look removes it.
+
+Any file of an environment may be its packages'. This process, which nothing confines, makes it, measures and removes
+it, and never runs or reads what is in it: not its interpreter, not its pyvenv.cfg.
 """
 
 from __future__ import annotations
@@ -13,12 +16,15 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import secrets
 import shutil
+import stat
 import subprocess
 import sys
 import sysconfig
 import time
+import venv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -27,8 +33,8 @@ from typing import Any
 
 from executors.runtime.failures import TaskError
 from executors.runtime.journal import Journal
-from executors.runtime.process import ChildProcess, ChildSpec, Spawner
-from executors.runtime.requirements import FILE, MOST_BYTES, environment_digest, parse_requirements
+from executors.runtime.process import BASE_PYTHON, ChildProcess, ChildSpec, Spawner
+from executors.runtime.requirements import FILE, MOST_BYTES, environment_digest, parse_requirements, requirements_text
 from executors.runtime.supervise import ChildEnd, Stop
 
 BUILDER = "executors.runtime.environment_child"
@@ -38,6 +44,11 @@ PIP_VARIABLES = ("PIP_", "XDG_CONFIG_")
 # What would send the packages elsewhere.
 PIP_PLACES = frozenset({"PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_PYTHON"})
 DAY = 86400.0
+# Of pip's cache what holds files as an index gave them, which pip checks by their hashes each time. Not "wheels": those
+# pip takes for good by a note that lies beside them, so whoever writes there gives other builds their packages.
+HTTP_CACHES = ("http", "http-v2")
+CONFIG = "pyvenv.cfg"
+FOLDER_NAME = re.compile(r"[0-9a-f]{64}-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
@@ -106,12 +117,17 @@ class Environments:
 
     def _built(self, digest: str) -> Path | None:
         note = self._folder / f"{digest}.json"
-        try:
-            home = self._folder / json.loads(note.read_text())["folder"]
-            os.utime(note)  # when it was used last
-        except (OSError, ValueError):
+        home = self._named(note)
+        if home is None or not home.is_dir():
             return None
-        return home if (home / "bin" / "python").exists() else None
+        with suppress(OSError):
+            os.utime(note)  # when it was used last
+        return home
+
+    def _named(self, note: Path) -> Path | None:
+        """The folder that a note names, None for a note that is gone or names none of this cache."""
+        name = str(record_of(note).get("folder"))
+        return self._folder / name if FOLDER_NAME.fullmatch(name) else None
 
     def _build(self, digest: str, builder: ChildSpec, watch: Watch) -> None:
         """Build it in a folder of its own, then name that. Called with the exclusive lock."""
@@ -122,7 +138,10 @@ class Environments:
         self._journal.info("environment.building", digest=digest, packages=len(wanted))
         started = time.monotonic()
         try:
-            size = built_bytes(watch(self._spawn(builder), self._policy.build_seconds), self._policy.build_seconds)
+            frame = make_frame(home)
+            check_built(watch(self._spawn(builder), self._policy.build_seconds), self._policy.build_seconds)
+            check_frame(home, frame)
+            size = tree_bytes(home)
             write_whole(self._folder / f"{digest}.json", {"folder": home.name, "bytes": size, "requirements": wanted})
         except BaseException:
             shutil.rmtree(home, ignore_errors=True)
@@ -133,12 +152,12 @@ class Environments:
         """The run's child, but for its job, where it may write, and what it knows of packages."""
         home, wheelhouse = self._folder / f"{digest}-{secrets.token_hex(4)}", self._policy.wheelhouse
         cache = Path(os.environ.get("PIP_CACHE_DIR") or self._folder / "pip-cache")
-        cache.mkdir(parents=True, exist_ok=True)
+        caches = [str(made_folder(cache / name)) for name in HTTP_CACHES]
         job = {name: spec.job[name] for name in ("run_id", "epoch", "work_dir")}
         job |= {"target": str(home), "requirements": list(wanted), "pip": known_pip(), "build_sdists": sdists}
         job |= {"wheelhouse": str(wheelhouse) if wheelhouse else None}
         # What a package's own code could write to a cache, other builds would read.
-        places = [str(home)] if sdists else [str(home), str(cache)]
+        places = [str(home)] if sdists else [str(home), *caches]
         return replace(
             spec,
             module=BUILDER,
@@ -163,10 +182,11 @@ class Environments:
         """Remove an environment, if nobody runs in it."""
         with opened(note.with_suffix(".lock")) as lock, suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            folder = self._folder / record_of(note).get("folder", "left")
+            folder = self._named(note)
             note.unlink(missing_ok=True)
-            shutil.rmtree(folder, ignore_errors=True)
-            self._journal.info("environment.removed", folder=folder.name)
+            if folder:
+                shutil.rmtree(folder, ignore_errors=True)
+                self._journal.info("environment.removed", folder=folder.name)
 
     def _remove_left(self, folder: Path) -> None:
         """Remove a folder that no note names, if nobody builds it."""
@@ -180,7 +200,7 @@ class Environments:
 @contextmanager
 def opened(path: Path) -> Iterator[int]:
     """A descriptor to lock, which ends with its closing."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         yield fd
     finally:
@@ -214,14 +234,58 @@ def write_whole(path: Path, record: Mapping[str, Any]) -> None:
     fresh.replace(path)
 
 
-def built_bytes(end: ChildEnd, seconds: float) -> int:
-    """The size of what a build made; raises what the run ends with when it made nothing."""
+def made_folder(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def make_frame(home: Path) -> dict[str, str | bytes]:
+    """Make an environment without packages; what :func:`check_frame` needs to know of it."""
+    venv.EnvBuilder(symlinks=True, with_pip=False).create(home)
+    return frame_of(home, [path.name for path in (home / "bin").iterdir() if path.is_symlink()])
+
+
+def frame_of(home: Path, programs: Sequence[str]) -> dict[str, str | bytes]:
+    """What makes a folder an environment of the base interpreter: where its programs' links lead, and pyvenv.cfg.
+
+    Nothing is followed: OSError for a link or another kind of file in place of what venv makes.
+    """
+    folders = [home / "bin", home / "lib"]
+    if not all(stat.S_ISDIR(folder.lstat().st_mode) for folder in folders):
+        raise NotADirectoryError
+    found: dict[str, str | bytes] = {name: str((home / "bin" / name).readlink()) for name in programs}
+    fd = os.open(home / CONFIG, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        return {**found, CONFIG: file.read(MOST_BYTES)}
+
+
+def check_frame(home: Path, frame: Mapping[str, str | bytes]) -> None:
+    """TaskError when a package has put something of its own in place of the environment's interpreter or settings."""
+    try:
+        kept = frame_of(home, [name for name in frame if name != CONFIG]) == frame
+    except OSError:
+        kept = False
+    if not kept:
+        text = f"a package of {FILE} replaces the environment's own bin/python or pyvenv.cfg; do without it"
+        raise TaskError("user", "environment_replaced", text)
+
+
+def tree_bytes(home: Path) -> int:
+    """The size of all that is in a folder; links count themselves."""
+    return sum(
+        os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118 - tens of thousands of files
+        for folder, folders, files in os.walk(home)
+        for name in [*folders, *files]
+    )
+
+
+def check_built(end: ChildEnd, seconds: float) -> None:
+    """Raise what the run ends with when a build made nothing."""
     if any(breach.cap == "wall_seconds" for breach in end.breaches):
         text = f"the environment of {FILE} was not built within {seconds:g} s; see the log, or OPS_PYTHON_BUILD_SECONDS"
         raise TaskError("external", "environment_timeout", text)
     if end.status != 0 or end.error is not None or end.result is None:
         raise NoEnvironmentError(end)
-    return int(end.result["bytes"])
 
 
 def requirements_of(job: Mapping[str, Any]) -> tuple[str, ...]:
@@ -229,10 +293,8 @@ def requirements_of(job: Mapping[str, Any]) -> tuple[str, ...]:
     path = Path(job["bundle_dir"], FILE) if job.get("bundle_dir") else None
     if path is None or not path.is_file():
         return ()
-    try:
-        return parse_requirements(path.read_bytes()[:MOST_BYTES].decode())
-    except UnicodeDecodeError:
-        raise TaskError("user", "requirements_invalid", f"{FILE} is no UTF-8 text") from None
+    with path.open("rb") as file:
+        return parse_requirements(requirements_text(file.read(MOST_BYTES + 1)))
 
 
 def this_python() -> list[str]:
@@ -246,9 +308,8 @@ def find_pip() -> str:
     """An interpreter of this installation that has pip: this one, or the one it is made from; "" for none."""
     if importlib.util.find_spec("pip"):
         return sys.executable
-    base = getattr(sys, "_base_executable", sys.executable)
-    found = subprocess.run([base, "-I", "-c", "import pip"], capture_output=True, check=False)
-    return base if found.returncode == 0 else ""
+    found = subprocess.run([BASE_PYTHON, "-I", "-c", "import pip"], capture_output=True, check=False)
+    return BASE_PYTHON if found.returncode == 0 else ""
 
 
 def known_pip() -> str:
@@ -261,15 +322,18 @@ def known_pip() -> str:
 
 def build_environment(own: Mapping[str, str], base: Mapping[str, str], cache: Path) -> dict[str, str]:
     """The builder's environment: a child's, and of the executor's what pip is set up by."""
-    found = {name: value for name, value in base.items() if name.startswith(PIP_VARIABLES) and name not in PIP_PLACES}
     config = {"XDG_CONFIG_HOME": str(Path("~/.config").expanduser())}
-    return {**own, **config, **found, "PIP_CACHE_DIR": str(cache)}
+    return {**own, **config, **pip_settings(base), "PIP_CACHE_DIR": str(cache)}
+
+
+def pip_settings(base: Mapping[str, str]) -> dict[str, str]:
+    """What of the executor's environment sets pip up."""
+    return {name: value for name, value in base.items() if name.startswith(PIP_VARIABLES) and name not in PIP_PLACES}
 
 
 def inside(spec: ChildSpec, home: Path) -> ChildSpec:
-    """The spec with the environment's interpreter, first on PATH, and none of the executor's settings of Python."""
+    """The spec in the environment, its programs first on PATH, and none of the executor's settings of Python."""
     kept = {name: value for name, value in spec.environment.items() if not name.startswith("PYTHON")}
     path = f"{home / 'bin'}{os.pathsep}{kept.get('PATH', os.defpath)}"
     environment = {**kept, "PATH": path, "VIRTUAL_ENV": str(home), "PYTHONUTF8": "1"}
-    python = str(home / "bin" / "python")
-    return replace(spec, python=python, environment=environment, visible=[*spec.visible, str(home)])
+    return replace(spec, prefix=str(home), environment=environment, visible=[*spec.visible, str(home)])

@@ -1,13 +1,14 @@
 """How an interpreter comes to the runtime's modules for a child of a run, and whether it forks children or is one.
 
     python -P -m executors.runtime.fork_main DESK_FD      a fork server of the executor's own environment
-    ENV/bin/python -I -S fork_main.py DESK_FD             a fork server of a bundle's environment
-    ENV/bin/python -I -S fork_main.py MODULE              one child of that environment, without a server
+    BASE_PYTHON -I -S fork_main.py DESK_FD ENV            a fork server of the bundle's environment in the folder ENV
+    BASE_PYTHON -I -S fork_main.py MODULE ENV             one child of that environment, without a server
 
-An environment of a bundle holds packages of the run's author. So nothing of it may run here, outside of a child's
-confinement: no site processing at start (a .pth file is code), and the runtime's packages are found by their place, not
-by a path on which others could lie. The child processes its site itself. Standard library only, and of it what an
-interpreter has loaded anyway: what is loaded here, the child has loaded.
+An environment of a bundle holds files of the run's author, which packages can put anywhere in it: bin/python and
+pyvenv.cfg, too. So nothing of it may be run or read here, outside of a child's confinement: the interpreter is the one
+that the executor's own is made from, it processes no site at start (a .pth file is code), and the runtime's packages
+are found by their place, not by a path on which others could lie. The child enters its environment itself. Standard
+library only, and of it what an interpreter has loaded anyway: what is loaded here, the child has loaded.
 """
 
 from __future__ import annotations
@@ -34,20 +35,29 @@ def adopt(name: str, folder: str) -> None:
 def main() -> None:
     if not __package__:
         adopt(RUNTIME, __file__.rpartition("/")[0].rpartition("/")[0])
+    prefix = sys.argv[2] if len(sys.argv) > 2 else ""
     if sys.argv[1].isdigit():
-        fork_children(int(sys.argv[1]))
+        fork_children(int(sys.argv[1]), prefix)
     else:
-        importlib.import_module("site").main()
+        enter(prefix)
         child = importlib.import_module(sys.argv[1])
         importlib.import_module("executors.runtime.child").run_child(child.body)
 
 
-def fork_children(desk: int) -> None:
+def enter(prefix: str) -> None:
+    """Make this process, a confined one, what the environment's own interpreter would be when it has started."""
+    sys.executable = f"{prefix}/bin/python"
+    sys.prefix = sys.exec_prefix = prefix
+    sys.modules.pop("sysconfig", None)  # it keeps the prefix that it was loaded with
+    importlib.import_module("site").main()
+
+
+def fork_children(desk: int, prefix: str) -> None:
     """The first message names the module of the children; that is loaded before what the server itself needs."""
     if name := os.read(desk, LONGEST_NAME).decode():
         child = importlib.import_module(name)
         loaded = frozenset(sys.modules)
-        importlib.import_module("executors.runtime.fork_server").serve(desk, child, loaded)
+        importlib.import_module("executors.runtime.fork_server").serve(desk, child, loaded, prefix)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from typing import Any, NoReturn
 
 from executors.runtime import sandbox, title, warden
 from executors.runtime.child import run_child
+from executors.runtime.fork_main import enter
 
 FDS = 5
 KEPT = 5  # stdin, stdout, stderr, job, control
@@ -37,15 +38,18 @@ PRELOADED = ("datetime", "hashlib", "logging", "random", "subprocess", "tempfile
 
 @dataclass(frozen=True)
 class Nest:
-    """What each child is forked with: body, name and file of its module; and what a fresh child had not loaded."""
+    """What each child is forked with: body, name and file of its module; what a fresh child had not loaded; and the
+    folder of its environment, "" for the executor's own.
+    """
 
     body: Callable[[Any], Any]
     module: str
     file: str
     extra: frozenset[str]
+    prefix: str
 
 
-def serve(desk_fd: int, module: ModuleType, loaded: frozenset[str]) -> NoReturn:
+def serve(desk_fd: int, module: ModuleType, loaded: frozenset[str], prefix: str) -> NoReturn:
     """Fork children that call ``module.body``, until the executor closes its end. A fresh child has ``loaded``."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -54,7 +58,7 @@ def serve(desk_fd: int, module: ModuleType, loaded: frozenset[str]) -> NoReturn:
     desk.set_inheritable(False)
     for name in PRELOADED:
         importlib.import_module(name)
-    nest = Nest(module.body, module.__name__, module.__file__ or "", frozenset(sys.modules) - loaded)
+    nest = Nest(module.body, module.__name__, module.__file__ or "", frozenset(sys.modules) - loaded, prefix)
     gc.collect()
     gc.freeze()  # a collection in a child must not touch, and so copy, every page of ours
     while True:
@@ -100,11 +104,17 @@ def give_birth(desk: socket.socket, nest: Nest, fds: list[int]) -> int:
 
 
 def be_warden(nest: Nest, fds: list[int]) -> NoReturn:
-    """A warden as one that was started as a program: its own session, nothing open but what it was given."""
+    """A warden as one that was started as a program: its own session, nothing open but what it was given.
+
+    It stays in the server's process group until the executor has spoken to it: by that group the executor collects
+    those of a killed server that it never came to know.
+    """
     life, job, control, stdout, stderr = fds
     try:
-        os.setsid()
         close_all_but({0, *fds})
+        if not heard(life):
+            os._exit(0)
+        os.setsid()
         for given, place in ((stdout, 1), (stderr, 2)):
             os.dup2(given, place)
             os.close(given)
@@ -116,18 +126,30 @@ def be_warden(nest: Nest, fds: list[int]) -> NoReturn:
     os._exit(0)
 
 
+def heard(life: int) -> bool:
+    """Wait for the executor's first word, and leave it there to be read; False when none will come."""
+    peeked = socket.socket(fileno=life)
+    try:
+        return bool(peeked.recv(1, socket.MSG_PEEK))
+    finally:
+        peeked.detach()
+
+
 def be_child(nest: Nest, document: dict[str, Any], tell: int) -> NoReturn:
     """A child as one whose program was executed; then its run. ``tell`` is closed when nothing of ours can fail."""
     settle_process()
     os.chdir(document["cwd"])
     settle_environment(document["environment"])
-    title.rename([sys.executable, "-P", "-m", nest.module], document["environment"])
+    title.rename(
+        [f"{nest.prefix}/bin/python" if nest.prefix else sys.executable, "-P", "-m", nest.module],
+        document["environment"],
+    )
     settle_modules(nest, document["bundle_dir"])
     close_all_but({*range(KEPT), tell})
     os.close(tell)
     try:
-        if sys.flags.no_site:
-            importlib.import_module("site").main()
+        if nest.prefix:
+            enter(nest.prefix)
         run_child(nest.body)
     except BaseException:  # as an interpreter ends with what nobody caught
         traceback.print_exc()

@@ -1,6 +1,6 @@
 """Starts children by forking: the executor's side of fork servers (executors.runtime.fork_server).
 
-One server per interpreter: the executor's own, started before the executor reads its token, and one per environment of
+One server per environment: the executor's own, started before the executor reads its token, and one per environment of
 a bundle, started with its first run. A server that was lost is started again; what it forked runs on, because wardens
 belong to the executor. Where a server cannot fork, the child is a fresh process as of other kinds, and the journal says
 so.
@@ -117,14 +117,29 @@ class ForkServer:
             self.process.kill()
             self.process.wait()
 
+    def collect(self) -> bool:
+        """Collect what a killed server left half forked, which this process adopted; whether nothing of it is left.
 
-def start_server(python: str, module: str, environment: Mapping[str, str]) -> ForkServer:
-    """Start a server; ``python`` is an environment's interpreter, "" for the executor's own. OSError without room."""
+        All of it is in the server's process group: a child of a run, and a warden that is known, have left that.
+        """
+        with suppress(ChildProcessError):
+            while os.waitpid(-self.process.pid, os.WNOHANG)[0]:
+                pass
+            return False
+        return True
+
+
+def start_server(prefix: str, module: str, environment: Mapping[str, str]) -> ForkServer:
+    """Start a server; ``prefix`` is an environment's folder, "" for the executor's own. OSError without room.
+
+    Nothing confines it: of that folder it is told the name, and reads no file.
+    """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    how = [python, *APART] if python else [sys.executable, "-P", "-m", "executors.runtime.fork_main"]
+    desk = str(theirs.fileno())
+    plain = [sys.executable, "-P", "-m", "executors.runtime.fork_main", desk]
     try:
         process = subprocess.Popen(
-            [*how, str(theirs.fileno())],
+            [*APART, desk, prefix] if prefix else plain,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             cwd="/",
@@ -178,6 +193,7 @@ class ForkSpawner:
         self._module, self._journal, self._clock = module, journal, clock
         self._lock = threading.Lock()
         self._servers: dict[str, ForkServer] = {}
+        self._ended: list[ForkServer] = []
         self._sweeper: threading.Timer | None = None
 
     def warm_up(self) -> None:
@@ -192,31 +208,32 @@ class ForkSpawner:
                 return self._forked(spec)
             except (CannotForkError, LostError) as error:
                 self._journal.warn("forks.fell_back", f"{error}; a child is started as a process of its own")
+            finally:
+                self._ended = [server for server in self._ended if not server.collect()]
             return spawn(spec)
 
     def end(self) -> None:
         """End the servers; what they forked runs on."""
         with self._lock:
-            for server in self._servers.values():
-                server.end()
-            self._servers.clear()
+            for prefix in list(self._servers):
+                self._end(prefix)
             if self._sweeper:
                 self._sweeper.cancel()
 
     def _forked(self, spec: ChildSpec) -> ChildProcess:
         try:
-            return hatch(self._server(spec.python), spec)
+            return hatch(self._server(spec.prefix), spec)
         except LostError as error:  # it ended since it was looked at, and nothing of this run was begun
             self._journal.warn("forks.lost", f"{error}; it is started again")
-            self._servers.pop(spec.python).end()
-            return hatch(self._server(spec.python), spec)
+            self._end(spec.prefix)
+            return hatch(self._server(spec.prefix), spec)
 
-    def _server(self, python: str) -> ForkServer:
-        server = self._servers.get(python)
+    def _server(self, prefix: str) -> ForkServer:
+        server = self._servers.get(prefix)
         if server is None:
-            environment = server_environment(os.environ, python)
-            server = self._servers[python] = start_server(python, self._module, environment)
-            self._make_room(python)
+            environment = server_environment(os.environ, prefix)
+            server = self._servers[prefix] = start_server(prefix, self._module, environment)
+            self._make_room(prefix)
         server.used = self._clock()
         return server
 
@@ -224,9 +241,15 @@ class ForkSpawner:
         """Keep the executor's own server, and of the others those used last."""
         others = sorted((name for name in self._servers if name not in ("", newest)), key=self._used)
         for name in others[: max(0, len(others) + 2 - MOST_SERVERS)]:
-            self._servers.pop(name).end()
+            self._end(name)
         if newest and self._sweeper is None:
             self._sweep_later()
+
+    def _end(self, prefix: str) -> None:
+        server = self._servers.pop(prefix)
+        server.end()
+        if not server.collect():
+            self._ended.append(server)
 
     def _used(self, name: str) -> float:
         return self._servers[name].used
@@ -241,14 +264,14 @@ class ForkSpawner:
             self._sweeper = None
             old = self._clock() - IDLE_SECONDS
             for name in [name for name in self._servers if name and self._used(name) <= old]:
-                self._servers.pop(name).end()
+                self._end(name)
             if any(self._servers):
                 self._sweep_later()
 
 
-def server_environment(base: Mapping[str, str], python: str) -> dict[str, str]:
+def server_environment(base: Mapping[str, str], prefix: str) -> dict[str, str]:
     """What a server starts with: what children are given; in an environment of its own no PYTHON variables."""
-    kept = {name: value for name, value in base.items() if not (python and name.startswith("PYTHON"))}
+    kept = {name: value for name, value in base.items() if not (prefix and name.startswith("PYTHON"))}
     return child_environment(kept, Path("/"), Path("/"), MARKER_ROOM, None)
 
 

@@ -23,8 +23,11 @@ from executors.runtime.caps import tree_memory
 REAP_SECONDS = 5.0
 WARDEN_SECONDS = 5.0
 WARDEN = Path(__file__).with_name("warden.py")
-# An interpreter of a bundle's environment: utf-8 as PYTHONUTF8 says, which it does not read.
-APART = ("-I", "-S", "-X", "utf8", str(Path(__file__).with_name("fork_main.py")))
+# For a bundle's environment the interpreter that the executor's own is made from: an environment's bin/python is a file
+# that its packages can replace. Nothing is on its path but the standard library; utf-8 as PYTHONUTF8 says, which it
+# does not read.
+BASE_PYTHON: str = getattr(sys, "_base_executable", "") or sys.executable
+APART = (BASE_PYTHON, "-I", "-S", "-X", "utf8", str(Path(__file__).with_name("fork_main.py")))
 ALLOWED_ENVIRONMENT = frozenset(
     {"PATH", "LANG", "LANGUAGE", "TZ", "TERM", "USER", "LOGNAME", "LD_LIBRARY_PATH", "JAVA_HOME"}
     | {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE"}
@@ -64,8 +67,8 @@ class Warden(Protocol):
 class ChildSpec:
     """What to start: ``python -m module``, with this job, in this folder, unable to read ``hide``.
 
-    It may write to its work folder, its home, its copy of the bundle, and ``writable``. ``python`` is the interpreter
-    of an environment of its own (executors.runtime.environments), "" for the executor's.
+    It may write to its work folder, its home, its copy of the bundle, and ``writable``. ``prefix`` is the folder of an
+    environment of its own (executors.runtime.environments), "" for the executor's.
     """
 
     module: str
@@ -75,11 +78,12 @@ class ChildSpec:
     hide: Sequence[str] = ()
     visible: Sequence[str] = ()
     writable: Sequence[str] = ()
-    python: str = ""
+    prefix: str = ""
 
     def start_document(self, job_fd: int, control_fd: int) -> bytes:
         """For a warden that executes the child's program."""
-        command = [self.python, *APART, self.module] if self.python else [sys.executable, "-P", "-m", self.module]
+        apart = [*APART, self.module, self.prefix]
+        command = apart if self.prefix else [sys.executable, "-P", "-m", self.module]
         return line_of({"command": command, "job_fd": job_fd, "control_fd": control_fd, **self._paths()})
 
     def fork_document(self) -> bytes:

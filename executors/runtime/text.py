@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 NUL = "\x00"
 # Postgres refuses \u0000 inside jsonb (22P05), so NUL is shown, never sent.
 SHOWN_NUL = "\\x00"
 SECRET_KEYS = ("secret", "password", "token", "access_key", "private_key", "credential")
 SHORTEST_SECRET = 6
+USER_INFO = re.compile(r"://([^/\s]+)@")
 
 
 def clean_text(text: str) -> str:
@@ -46,6 +48,16 @@ def secrets_in(value: Any, key: str = "") -> set[str]:
         return set().union(*(secrets_in(item, key) for item in value), set())
     secret = isinstance(value, str) and len(value) >= SHORTEST_SECRET and any(s in key.lower() for s in SECRET_KEYS)
     return {value} if secret else set()
+
+
+def secrets_in_addresses(text: str) -> set[str]:
+    """The passwords of the addresses in a text, as they stand there and decoded; of one without, its user: a token."""
+    found: set[str] = set()
+    for each in USER_INFO.findall(text):
+        user, _, password = each.partition(":")
+        secret = password or user
+        found |= {secret, unquote(secret)}
+    return {secret for secret in found if len(secret) >= SHORTEST_SECRET}
 
 
 def spellings(secret: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -135,6 +136,60 @@ def test_code_that_a_package_has_run_at_the_interpreters_start_runs_in_the_confi
     assert list(trace.iterdir()) == []
 
 
+REPLACED = ["scripts/python", "scripts/python3", "data/bin/python", "data/pyvenv.cfg"]
+
+
+@pytest.mark.parametrize("place", REPLACED)
+def test_a_package_that_replaces_the_environments_interpreter_or_settings_is_refused(
+    shop: Shop, tmp_path: Path, place: str
+) -> None:
+    proof = tmp_path / "proof"
+    evil = f'#!/bin/sh\nid > {proof}\nexec {sys.executable} "$@"\n'
+    line = make_wheel(shop.wheels, "gift", {"gift.py": "WHAT = 1\n", f"gift-1.0.data/{place}": evil})
+    with pytest.raises(TaskError) as caught:
+        shop.run(TASK, line)
+    assert (caught.value.failure_class, caught.value.code) == ("user", "environment_replaced")
+    assert not proof.exists()
+    assert not list(shop.folder.glob("*-????????"))
+    assert not list(shop.folder.glob("*.json"))
+
+
+@pytest.mark.parametrize("how", ["forked", "started"])
+def test_no_file_of_an_environment_is_run_outside_of_the_confined_child(shop: Shop, gift: str, how: str) -> None:
+    """Whatever a package could have put there: each file would leave a trace where a child cannot write."""
+    assert shop.run(TASK, gift).result == {"value": "a book"}
+    shop.bench.forks.end()
+    trace = shop.bench.folder / "trace"
+    trace.mkdir()
+    (home,) = shop.folder.glob("*-????????")
+    for program in (home / "bin").glob("python*"):
+        program.unlink()
+        program.write_text(f'#!/bin/sh\ntouch {trace}/interpreter\nexec {sys.executable} "$@"\n')
+        program.chmod(0o755)
+    (home / "pyvenv.cfg").write_text(f"home = {trace}\n")
+    spy = "import contextlib, pathlib\nwith contextlib.suppress(OSError):\n"
+    spy += f"    pathlib.Path({str(trace)!r}, 'site').touch()\n"
+    (packages,) = home.glob("lib/python*/site-packages")
+    for name in ("sitecustomize", "usercustomize", "spy", "site", "encodings"):
+        (packages / f"{name}.py").write_text(spy)
+    (packages / "spy.pth").write_text("import spy\n")
+    end = shop.run(TASK, gift, spawner=Spawner() if how == "started" else None)
+    assert list(trace.iterdir()) == []
+    assert end.result == {"value": "a book"}
+
+
+def test_a_note_that_names_a_folder_of_others_makes_nobody_use_or_remove_it(shop: Shop, gift: str) -> None:
+    assert shop.run(TASK, gift).result == {"value": "a book"}
+    (note,) = shop.folder.glob("*.json")
+    other = shop.bench.folder / "other"
+    other.mkdir()
+    note.write_text(json.dumps({"folder": "../other", "bytes": 1}))
+    os.utime(note, (1, 1))
+    shop.cache.prune()
+    assert other.exists()
+    assert shop.run(TASK, gift).result == {"value": "a book"}
+
+
 def failed(shop: Shop, requirements: str, config: dict[str, Any] | None = None) -> dict[str, Any]:
     with pytest.raises(NoEnvironmentError) as caught:
         shop.run(TASK, requirements, config)
@@ -175,6 +230,53 @@ def test_code_of_a_source_distribution_runs_only_where_the_template_allows_it(sh
     assert "config.build_sdists" in error["message"]
     assert "--only-binary" not in failed(shop, line, {"build_sdists": True})["message"]
     assert "setuptools" in shop.log(), "it was tried: what it is built with is not in the wheelhouse"
+
+
+BACKEND = """
+import pathlib
+def build_wheel(*given, **more):
+    {}
+    raise SystemExit("no wheel")
+"""
+
+
+def make_project(shop: Shop, name: str, body: str) -> str:
+    """A source distribution whose build runs this statement; its line."""
+    project = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+    return make_sdist(shop.wheels, name, {"pyproject.toml": project, "backend.py": BACKEND.format(body)})
+
+
+def test_no_marker_takes_an_option_to_pip_that_would_run_code(shop: Shop) -> None:
+    name, hashed = make_project(shop, "hog", "print('the build ran')").split(" ", 1)
+    with pytest.raises(TaskError) as caught:
+        shop.run(TASK, f'{name} ; python_version > "3" --global-option=x {hashed}')
+    assert (caught.value.failure_class, caught.value.code) == ("user", "requirements_invalid")
+    assert not shop.builders
+
+
+WRITES = """
+import os, pathlib
+def main(context):
+    return {name: tried(pathlib.Path(os.environ["PIP_CACHE_DIR"], name)) for name in ("wheels", "http", "http-v2")}
+def tried(folder):
+    try:
+        (folder / "a").mkdir(parents=True)
+        (folder / "a" / "x").write_text("")
+    except OSError:
+        return False
+    return True
+"""
+
+
+@pytest.mark.parametrize("sdists", [False, True])
+def test_a_build_can_put_nothing_where_pip_takes_wheels_for_good_without_their_hashes(shop: Shop, sdists: bool) -> None:
+    spec = shop.bench.spec({"task.py": WRITES})
+    spec = replace(spec, hide=[str(shop.folder)])
+    builder = shop.cache._builder(spec, "0" * 64, (), sdists=sdists)
+    Path(builder.job["target"]).mkdir()
+    child = Spawner()(replace(builder, module=spec.module, job=spec.job))
+    end = Supervision(child, shop.bench.books[spec.work_dir], Caps(), lambda message: None).run()
+    assert end.result == {"wheels": False, "http": not sdists, "http-v2": not sdists}
 
 
 def test_the_builder_knows_no_secret_of_the_executors_and_reads_no_hidden_file(
@@ -339,3 +441,26 @@ def test_an_operator_sees_the_build_in_the_runs_log_and_why_it_failed(control_ro
     assert "uv pip compile --generate-hashes" in unhashed["error"]["message"]
     missing = control_room.ended(submit(line.replace("gift==1.0", "gift==2.0")))
     assert (missing["attempt"], missing["error"]["code"]) == (1, "requirements_not_found")
+
+
+def test_a_build_has_the_runs_memory_cap_and_its_log_no_password_of_an_index(
+    control_room: Room, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://bot:sup3r%21pass@packages.example/simple")
+    shop = Shop(bench, control_room.folder / "wheels")
+    control_room.executor(python_wheelhouse=str(shop.wheels))
+    once: dict[str, Any] = {
+        "config": {"build_sdists": True},
+        "retry": {"max_attempts": 1},
+        "caps": {"memory_bytes": 300_000_000},
+    }
+    tells = "import os, urllib.parse; url = os.environ['PIP_INDEX_URL']; print('INDEX', url, urllib.parse.unquote(url))"
+    told = control_room.submit({"task.py": TASK, "requirements.txt": make_project(shop, "parrot", tells)}, **once)
+    assert control_room.ended(told)["state"] == "failed"
+    assert "INDEX https://bot:***@packages.example/simple https://bot:***@packages" in control_room.logged(told)
+    eats = "import time; hoard = [b'x' * 10_000_000 for _ in range(60)]; time.sleep(1.8)"
+    ate = control_room.ended(
+        control_room.submit({"task.py": TASK, "requirements.txt": make_project(shop, "hog", eats)}, **once)
+    )
+    assert (ate["error"]["class"], ate["error"]["code"]) == ("resources", "cap_exceeded")
+    assert "memory_bytes" in ate["error"]["message"]

@@ -15,11 +15,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from executors.runtime import sandbox
 from executors.runtime.caps import Caps
-from executors.runtime.forks import can_fork
+from executors.runtime.forks import ForkServer, can_fork, server_environment, start_server
 from executors.runtime.process import MARKER, Spawner
 from executors.runtime.supervise import ChildEnd, Supervision
-from tests.executors.children import Bench
+from tests.executors.children import MODULE, Bench
 from tests.executors.room import wait_for
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="this system has no pidfd_open: children are not forked")
@@ -144,6 +145,62 @@ def test_a_lost_server_is_started_again_and_what_it_forked_works_on(bench: Bench
         assert [each.pid for each in servers()] != [server.pid]
     assert ends[0].result == {"value": "done"}
     assert bench.actions == ["forks.lost"]
+
+
+HALF_FORKED = """
+import os, signal, socket, sys
+desk = socket.socket(fileno=int(sys.argv[1]))
+desk.recv(4096)
+server = os.getpid()
+if os.fork() == 0:
+    while os.getppid() == server:
+        pass
+    os._exit(0)
+os.kill(server, signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def adopting() -> Iterator[None]:
+    """As an executor, this process adopts orphans."""
+    sandbox.adopt_orphans()
+    yield
+    sandbox.prctl(sandbox.PR_SET_CHILD_SUBREAPER, 0)
+
+
+def zombies() -> list[int]:
+    return [each.pid for each in psutil.Process().children() if each.status() == psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.usefixtures("adopting")
+def test_what_a_killed_server_had_half_forked_is_collected(bench: Bench) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        command = [sys.executable, "-c", HALF_FORKED, str(theirs.fileno())]
+        process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), start_new_session=True)
+    ours.settimeout(20)
+    bench.forks._servers[""] = ForkServer(process, ours)
+    assert bench.result("def main():\n    return 7\n") == {"value": 7}
+    assert bench.actions == ["forks.lost"]
+    wait_for("the orphan to be collected", lambda: bench.result("def main():\n    return 7\n") and not zombies())
+
+
+@pytest.mark.usefixtures("adopting")
+def test_a_warden_that_a_killed_server_could_not_tell_of_is_collected() -> None:
+    server = start_server("", MODULE, server_environment(os.environ, ""))
+    life, theirs = socket.socketpair()
+    reading, writing = os.pipe()
+    lost = server.fork([theirs.fileno(), reading, writing, writing, writing])
+    os.close(lost.fd)
+    server.process.kill()
+    server.end()
+    assert not server.collect(), "it waits for the executor's first word"
+    for each in (life, theirs):
+        each.close()
+    wait_for("the warden to be collected", server.collect)
+    assert lost.pid not in [each.pid for each in psutil.Process().children()]
+    for fd in (reading, writing):
+        os.close(fd)
 
 
 def test_a_server_that_stops_answering_is_replaced(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from executors.runtime.failures import TaskError
-from executors.runtime.requirements import environment_digest, parse_requirements, pip_failure
+from executors.runtime.requirements import (
+    LONGEST_LINE,
+    MOST_BYTES,
+    environment_digest,
+    parse_requirements,
+    pip_failure,
+    requirements_text,
+)
 
 A, B = "a" * 64, "b" * 64
 
@@ -75,6 +84,72 @@ def test_options_addresses_and_paths_are_refused(line: str) -> None:
     with pytest.raises(TaskError) as caught:
         parse_requirements(f"{line} --hash=sha256:{A}\n")
     assert (caught.value.failure_class, caught.value.code) == ("user", "requirements_invalid")
+
+
+@pytest.mark.parametrize(
+    "marker",
+    [
+        'python_version >= "3.11"',
+        "python_version<'3.13' and (sys_platform == 'linux' or os_name != \"nt\")",
+        "'linux' in sys_platform",
+        'platform_machine not in "x86_64 aarch64"',
+        "(python_full_version ~= '3.11.2' and extra == '') or implementation_name=='cpython'",
+    ],
+)
+def test_markers_of_pep_508_are_kept(marker: str) -> None:
+    line = f"six==1.0 ; {marker} --hash=sha256:{A}"
+    assert parse_requirements(line) == (line,)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        *('; python_version > "3" --global-option=x', '; python_version > "3 --no-binary=:all:"', "; -e ."),
+        *("; python_version > '-x'", '; python_version == "${PIP_INDEX_URL}"', "; python_version == '$HOME'"),
+        *(
+            "; evil > '3'",
+            "; python_version",
+            "; (python_version > '3'",
+            "; python_version > '3')",
+            "; os_name == 'a' and",
+        ),
+        *("; os_name == 'a' os_name == 'b'", "; os_name == 'a\\'", "; ()", "[a -e .]", "[--pre]", "[a --pre]"),
+    ],
+)
+def test_what_pip_would_take_for_an_option_or_a_variable_is_no_marker_and_no_extra(rest: str) -> None:
+    line = f"six==1.0 {rest}" if rest.startswith(";") else f"six{rest}==1.0"
+    with pytest.raises(TaskError) as caught:
+        parse_requirements(f"{line} --hash=sha256:{A}\n")
+    assert (caught.value.failure_class, caught.value.code) == ("user", "requirements_invalid")
+
+
+HOSTILE = {
+    "blanks": "a" + " " * (LONGEST_LINE - 10) + "x",
+    "one word": "a" * (LONGEST_LINE - 10),
+    "dashes": "a-" * 2000,
+    "extras": "a[" + "a," * 2000,
+    "parentheses": "a==1;" + "(" * 4000,
+    "words": "a==1; python_version > 'a" + " a" * 2000,
+    "hashes": "a==1" + " --hash=" * 500,
+    "beyond": "a" * MOST_BYTES,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_line_holds_the_executor(name: str) -> None:
+    """All threads of the executor wait while an expression is tried."""
+    began = time.process_time()
+    with pytest.raises(TaskError):
+        parse_requirements(HOSTILE[name])
+    assert time.process_time() - began < 0.5
+
+
+def test_a_file_that_is_too_large_is_refused_and_not_cut() -> None:
+    line = f"six==1.0 --hash=sha256:{A}\n".encode()
+    assert parse_requirements(requirements_text(line))
+    with pytest.raises(TaskError) as caught:
+        requirements_text(line * (MOST_BYTES // len(line) + 1))
+    assert caught.value.code == "requirements_invalid"
 
 
 @pytest.mark.parametrize(
