@@ -181,7 +181,8 @@ def test_sql_that_runs_a_program_in_its_own_driver_reaches_no_other_run_no_secre
     executor = control_room.executor(
         "spark", spark_remote=spark.remote, spark_token_file=str(token), spark_properties_file=str(settings)
     )
-    wait_for("the executor to be there", (executor.work_dir / "spark-0" / "runs").exists, 60)
+    # What it finds there before, it removes.
+    wait_for("the executor to be there", lambda: "executor.registered" in executor.log.read_text(), 60)
     other = executor.work_dir / "spark-0" / "runs" / "other" / "task.py"
     other.parent.mkdir()
     other.write_text("code of another run\n")
