@@ -22,7 +22,7 @@ from tests.support.spark import Spark
 
 pytestmark = [pytest.mark.timeout(500)]
 Json = dict[str, Any]
-ONCE = {"kind": "spark", "retry": {"max_attempts": 1}}
+ONCE: Json = {"kind": "spark", "retry": {"max_attempts": 1}}
 LONG = """
 def main(spark):
     spark.sql("select sum(id % 7) from range(0, 1000000000000, 1, 4)").collect()
