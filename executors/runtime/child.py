@@ -232,10 +232,15 @@ def read_job(fd: int = JOB_FD) -> dict[str, Any]:
 
 def run_child(body: Callable[[Context], Any]) -> NoReturn:
     """Run ``body(context)`` under the child protocol and exit; never returns."""
+    run_child_with(Context, body)
+
+
+def run_child_with(make: Callable[[Mapping[str, Any], ControlPipe], Ctx], body: Callable[[Ctx], Any]) -> NoReturn:
+    """The same with a context of the module's own."""
     turns = Turns()
     control = ControlPipe(CONTROL_FD, turns)
     take_over_output(turns)
-    context = Context(read_job(), control)
+    context = make(read_job(), control)
     signal.signal(signal.SIGTERM, context._on_sigterm)
     code = run_body(body, context, control)
     flush_output()

@@ -135,7 +135,7 @@ def make_worker(
             spawn_own=Spawner(),
             journal=journal,
             runs_dir=made(folder / "runs"),
-            hide=(str(work_dir), *hidden_paths(settings, work_dir), *kind.secret_files),
+            hide=hidden_from_children(kind, settings, work_dir),
             visible=(sys.prefix, sys.base_prefix, str(Path(__file__).parents[2])),
             writable=tuple(paths_of(settings.writable)),
             log_chunk_bytes=registration.log_chunk_bytes,
@@ -146,11 +146,16 @@ def make_worker(
     return Worker(make_identity(kind, settings), client, heartbeat_client, make_shop, journal, time.monotonic, note)
 
 
+def hidden_from_children(kind: ExecutorKind, settings: ExecutorSettings, work_dir: Path) -> tuple[str, ...]:
+    """Work of other runs and executors, secrets of this one and of its kind."""
+    return (str(work_dir), *hidden_paths(settings, work_dir), *kind.secret_files)
+
+
 def make_pool(kind: ExecutorKind, settings: ExecutorSettings, work_dir: Path, folder: Path) -> WarmPool:
-    """Warm processes of a kind: they write below this executor's runs, and read no secret file."""
+    """Warm processes of a kind: they write below this executor's runs, and read no secret file and no other's work."""
     runs = made(folder / "runs")
     visible = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[2]), str(runs))
-    hide = hidden_paths(settings, work_dir)
+    hide = hidden_from_children(kind, settings, work_dir)
     environment = child_environment(os.environ, runs, runs, kind.kind, None)
     return WarmPool(WarmSpec(kind.child_module, runs, environment, hide, visible, [str(runs)]))
 

@@ -120,7 +120,7 @@ class WarmPool:
     """Starts runs. Idle processes are kept for ``idle_seconds``, the one used last goes first."""
 
     def __init__(self, spec: WarmSpec, idle_seconds: float = IDLE_SECONDS, clock: Callable[[], float] = time.monotonic):
-        self._spec, self._idle_seconds, self._clock = spec, idle_seconds, clock
+        self.spec, self._idle_seconds, self._clock = spec, idle_seconds, clock
         self._lock = threading.Lock()
         self._idle: list[WarmProcess] = []
         self._sweeper: threading.Timer | None = None
@@ -129,7 +129,7 @@ class WarmPool:
         """Hand a run over. OSError when the system has no room for a process."""
         (spec.work_dir / ".tmp").mkdir(parents=True, exist_ok=True)
         with self._lock:
-            worker = self._take() or start(self._spec)
+            worker = self._take() or start(self.spec)
             return hand_over(worker, self, spec)
 
     def _take(self) -> WarmProcess | None:

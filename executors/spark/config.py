@@ -36,6 +36,18 @@ FLAGS = {"read_only": False, "plan": True, "parquet": True}
 KEYS = frozenset({*TEXTS, *FLAGS, "types", "parameters", "conf"})
 SQL_ONLY = ("types", "parameters", "plan", "parquet", "read_only")
 CONF_NAME = re.compile(r"spark\.[A-Za-z0-9_.\-]+")
+# Settings that load code or start programs, that are of the cluster, or by which the platform holds a run's driver.
+OPERATOR_S = re.compile(
+    r"""spark\.(?: (?:jars|plugins|submit|connect|kubernetes|yarn|executorEnv|launcher|r|pyspark)(?:\..*)?
+      | files | archives | extraListeners | master | home | python\.(?:daemon|worker)\.module
+      | local\.dir | driver\.(?:host|bindAddress)
+      | sql\.(?:extensions | queryExecutionListeners | streaming\.streamingQueryListeners | hive\.metastore\.jars.*)
+      | .*(?:extraJavaOptions | defaultJavaOptions | extraClassPath | LibraryPath | userClassPathFirst)
+      | .*\.(?:memory | discoveryScript) )""",
+    re.VERBOSE | re.IGNORECASE,
+)
+# A properties file has one setting a line.
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 OWN_CONNECTION = "spark"
 
 
@@ -61,6 +73,11 @@ def is_code(job: Mapping[str, Any]) -> bool:
     """Whether a job is Python of its author, and no SQL."""
     entrypoint = str(job.get("entrypoint") or "")
     return entrypoint not in ("", DRILL) and not entrypoint.endswith(".sql")
+
+
+def config_of(job: Mapping[str, Any]) -> SparkConfig:
+    """As :func:`parse_config`; the conformance kit's workload has none."""
+    return SparkConfig() if job.get("entrypoint") == DRILL else parse_config(job)
 
 
 def parse_config(job: Mapping[str, Any]) -> SparkConfig:
@@ -115,6 +132,15 @@ def mode(given: str | None) -> str | None:
 
 
 def conf(given: dict[str, str]) -> dict[str, str]:
-    if wrong := [name for name in given if not CONF_NAME.fullmatch(name)]:
-        raise invalid(f"conf.{wrong[0]}", "is no name of a Spark setting (spark.…)")
+    """Settings that a template may make; the operator's own are refused, not left out."""
+    for name, value in given.items():
+        if not CONF_NAME.fullmatch(name):
+            raise invalid(f"conf.{name}", "is no name of a Spark setting (spark.…)")
+        if CONTROL.search(value):
+            raise invalid(f"conf.{name}", "has a line break or another control character in its value; take it out")
+        if OPERATOR_S.fullmatch(name):
+            where = "have the operator put it into OPS_SPARK_PROPERTIES_FILE, or among the server's settings"
+            raise invalid(
+                f"conf.{name}", f"is no template's to set; leave it out, or {where} (memory: caps.memory_bytes)"
+            )
     return given

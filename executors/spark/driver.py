@@ -7,6 +7,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
+import re
 import secrets
 import signal
 import socket
@@ -41,6 +42,8 @@ DEATH_SECONDS = 5.0
 OUT_OF_MEMORY = (3, 52)
 JAVA_OPTIONS = "-XX:+ExitOnOutOfMemoryError -XX:-UsePerfData"
 PR_SET_PDEATHSIG = 1
+# What a properties file has a meaning for, or may not hold.
+MARKED = re.compile(r"[^!-~]|[\\=:#!]")
 TAIL_LINES = 20
 
 
@@ -133,8 +136,7 @@ def start(context: Context, config: SparkConfig, target: Target, heap: int) -> D
     port, token, home = free_port(), secrets.token_hex(24), spark_home()
     written = scratch / "driver.properties"
     written.touch(mode=0o600)
-    lines = properties(target, config, scratch, heap, port).items()
-    written.write_text("".join(f"{name}={value}\n" for name, value in lines))
+    written.write_text(properties_text(properties(target, config, scratch, heap, port)))
     environment = {
         **os.environ,
         "SPARK_HOME": str(home),
@@ -152,6 +154,20 @@ def start(context: Context, config: SparkConfig, target: Target, heap: int) -> D
         preexec_fn=die_with_us,
     )
     return Driver(process, replace(target, remote=f"sc://localhost:{port}", token=token), heap)
+
+
+def properties_text(settings: Mapping[str, str]) -> str:
+    return "".join(f"{escaped(name)}={escaped(value)}\n" for name, value in settings.items())
+
+
+def escaped(text: str) -> str:
+    """A name or value in a file of Java properties: it is read as it was, and ends no line."""
+    return MARKED.sub(lambda found: as_units(found[0]), text)
+
+
+def as_units(text: str) -> str:
+    data = text.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{data[at : at + 2].hex()}" for at in range(0, len(data), 2))
 
 
 def die_with_us() -> None:

@@ -2,7 +2,8 @@
 
 SQL is executed in warm processes that are used again (executors.runtime.warm): a process that loads the client costs
 1.5 s, a short statement a tenth. What must be killed, the operation, is interrupted at the server by the run's tag.
-Python is code of its author: it gets a process of its own, confined as every run's.
+Python is code of its author: it gets a process of its own, confined as every run's; and so does SQL on a driver of the
+run's own, in which its author can execute code.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from executors.python.entrypoint import parse_entrypoint
 from executors.runtime.bundles import check_entrypoint
 from executors.runtime.kinds import ExecutorKind
 from executors.runtime.settings import SettingsError
-from executors.spark.config import CONNECT, DRILL, ISOLATED, OWN_CONNECTION, SparkConfig, is_code, parse_config
+from executors.spark.config import CONNECT, ISOLATED, OWN_CONNECTION, config_of, is_code
 from executors.spark.settings import SparkSettings, target_of
 
 # Raises ImportError without it: this process itself never loads it, the others do.
 CLIENT = importlib.metadata.version("pyspark")
-CODE = "executors.spark.script"
+CODE, ALONE = "executors.spark.script", "executors.spark.isolated"
 
 
 def capabilities() -> dict[str, Any]:
@@ -52,7 +53,7 @@ def capabilities() -> dict[str, Any]:
 
 def prepare(job: dict[str, Any]) -> None:
     """Refuse a bad config, a bad entrypoint, or a Spark that is not known, before anything is started."""
-    config = SparkConfig() if job.get("entrypoint") == DRILL else parse_config(job)
+    config = config_of(job)
     if is_code(job):
         check_entrypoint(job["entrypoint"], Path(job["bundle_dir"]) if job.get("bundle_dir") else None)
         parse_entrypoint(job["entrypoint"])
@@ -61,16 +62,18 @@ def prepare(job: dict[str, Any]) -> None:
 
 
 def needed(connections: Mapping[str, Any], name: str, mode: str) -> dict[str, Any]:
-    """Without a driver of its own a run, and its author's code, gets no settings of one: keys are in them."""
-    if mode == ISOLATED:
-        return dict(connections)
-    kept = {key: value for key, value in connections[name].items() if key != "properties"}
+    """A run, and its author's code, gets no more than its mode takes: the driver's settings have keys in them, the
+    token is of the warm server."""
+    spare = "token" if mode == ISOLATED else "properties"
+    kept = {key: value for key, value in connections[name].items() if key != spare}
     return {**connections, name: kept}
 
 
 def own_module(job: Mapping[str, Any]) -> str | None:
-    """Code of an author gets a process of its own."""
-    return CODE if is_code(job) else None
+    """Code of an author gets a process of its own, and so does SQL on a driver of its own, which may become code."""
+    if is_code(job):
+        return CODE
+    return ALONE if target_of(config_of(job), job["connections"]).mode == ISOLATED else None
 
 
 def configured() -> ExecutorKind:
@@ -85,7 +88,11 @@ def configured() -> ExecutorKind:
         modes = [CONNECT, ISOLATED] if settings.remote else [ISOLATED]
         return {**capabilities(), "modes": modes, "master": settings.master}
 
-    return replace(EXECUTOR, connections=lambda: {OWN_CONNECTION: settings.connection()}, capabilities=known)
+    def connections() -> dict[str, dict[str, Any]]:
+        return {OWN_CONNECTION: settings.connection()}
+
+    secrets = settings.secret_files()
+    return replace(EXECUTOR, connections=connections, capabilities=known, secret_files=secrets)
 
 
 EXECUTOR = ExecutorKind(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,10 @@ from executors.runtime.settings import SettingsError
 from executors.spark.config import CONNECT, ISOLATED, SparkConfig
 
 DEFAULT_MASTER = "local[2]"
+# Of a properties file: a line that goes on with the next one, and a character that is written by others.
+CONTINUED = re.compile(r"(?<!\\)((?:\\\\)*)\\\r?\n[ \t\f]*")
+ESCAPE = re.compile(r"\\(u([0-9a-fA-F]{4})|.)")
+LETTERS = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 
 class SparkSettings(BaseSettings):
@@ -44,6 +49,10 @@ class SparkSettings(BaseSettings):
             found["properties"] = properties_of(read_text(self.properties_file, "OPS_SPARK_PROPERTIES_FILE"))
         return found
 
+    def secret_files(self) -> tuple[str, ...]:
+        """Files that no run may read."""
+        return tuple(str(path.resolve()) for path in (self.token_file, self.properties_file) if path)
+
     def checked(self) -> SparkSettings:
         """These settings; SettingsError when they cannot work."""
         if self.remote and (urlsplit(self.remote).scheme != "sc" or not urlsplit(self.remote).hostname):
@@ -62,10 +71,15 @@ def read_text(path: Path, setting: str) -> str:
 
 
 def properties_of(text: str) -> dict[str, str]:
-    """Lines ``name=value`` or ``name value`` of a properties file."""
-    lines = (line.strip() for line in text.splitlines())
-    pairs = (line.replace("=", " ", 1).split(None, 1) for line in lines if line and not line.startswith("#"))
-    return {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2}
+    """Lines ``name=value`` or ``name value`` of a properties file, with Java's escapes."""
+    lines = (line.strip() for line in CONTINUED.sub(r"\1", text).splitlines())
+    pairs = (line.replace("=", " ", 1).split(None, 1) for line in lines if line and not line.startswith(("#", "!")))
+    return {unescaped(pair[0]): unescaped(pair[1].strip()) for pair in pairs if len(pair) == 2}
+
+
+def unescaped(text: str) -> str:
+    units = ESCAPE.sub(lambda found: chr(int(found[2], 16)) if found[2] else LETTERS.get(found[1], found[1]), text)
+    return units.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 @dataclass(frozen=True)

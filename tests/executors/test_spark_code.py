@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ import pytest
 
 from control_room.local import spark_config
 from tests.executors.room import Executor, Room, wait_for
-from tests.executors.sql import artifacts, done, result
+from tests.executors.sql import artifacts, done, result, submit_sql
+from tests.executors.test_spark_sql import LONG as SQL_LONG
 from tests.executors.test_spark_sql import SPARK, busy, fresh, serve
 from tests.support.spark import Spark
 
 pytestmark = [pytest.mark.timeout(500)]
 Json = dict[str, Any]
-ONCE = {"kind": "spark", "retry": {"max_attempts": 1}}
+ONCE: Json = {"kind": "spark", "retry": {"max_attempts": 1}}
 LONG = """
 def main(spark):
     spark.sql("select sum(id % 7) from range(0, 1000000000000, 1, 4)").collect()
@@ -168,3 +170,47 @@ def test_a_driver_that_cannot_start_is_told(control_room: Room, spark: Spark, tm
     control_room.executor("spark", spark_master="spark-not-a-master", spark_properties_file=str(bad))
     error = done(control_room, "select 1", **ONCE)["error"]
     assert (error["class"], error["code"]) == ("external", "driver_not_started"), error
+
+
+def test_sql_that_runs_a_program_in_its_own_driver_reaches_no_other_run_no_secret_and_leaves_nothing(
+    control_room: Room, spark: Spark, tmp_path: Path
+) -> None:
+    token, settings, script = tmp_path / "spark.token", tmp_path / "driver.properties", control_room.open / "evil.sh"
+    token.write_text(spark.token)
+    settings.write_text(spark_config.driver_properties(spark.layout(), "an-access-key", "a-secret-key"))
+    executor = control_room.executor(
+        "spark", spark_remote=spark.remote, spark_token_file=str(token), spark_properties_file=str(settings)
+    )
+    # What it finds there before, it removes.
+    wait_for("the executor to be there", lambda: "executor.registered" in executor.log.read_text(), 60)
+    other = executor.work_dir / "spark-0" / "runs" / "other" / "task.py"
+    other.parent.mkdir()
+    other.write_text("code of another run\n")
+    script.write_text(
+        f"cat {token} {settings} {other}\necho poisoned >> {other}\n"
+        "setsid sleep 600 </dev/null >/dev/null 2>&1 &\necho daemon=$!\n"
+    )
+    sql = f"select transform(id) using 'sh {script} 2>&1' as (line string) from range(0, 1, 1, 1)"
+    config = {"mode": "isolated", "conf": {"spark.zzz": "a backslash \\"}}
+    run = done(control_room, sql, None, config, **ONCE)
+    assert run["state"] == "succeeded", run["error"]
+    told = "\n".join(str(row[0]) for row in run["result"]["rows"])
+    daemon = re.search(r"daemon=(\d+)", told)
+    assert daemon, told
+    assert told.count("Permission denied") == 4, told
+    assert other.read_text() == "code of another run\n"
+    assert not [secret for secret in (spark.token, "a-secret-key", "another run") if secret in told], told
+    assert not psutil.pid_exists(int(daemon[1]))
+
+
+def test_isolated_sql_is_cancelled_and_capped_with_its_driver(control_room: Room, spark: Spark) -> None:
+    executor = drivers(control_room, spark)
+    config = {"mode": "isolated"}
+    run_id = submit_sql(control_room, SQL_LONG, None, config, **ONCE)
+    wait_for("Spark to work", lambda: busy(control_room, run_id), 120)
+    control_room.call("cancel_run", control_room.operator, run_id, {"reason": "enough"})
+    assert control_room.ended(run_id)["state"] == "cancelled"
+    wait_for("the driver to end", lambda: not mine(executor), 10)
+    run = done(control_room, "select id from range(1000000)", None, config, caps={"rows_out": 1000}, **ONCE)
+    assert (run["error"]["class"], run["error"]["code"]) == ("resources", "cap_exceeded"), run
+    wait_for("the driver to end", lambda: not mine(executor), 10)

@@ -17,7 +17,7 @@ from tests.support.spark import Spark
 
 pytestmark = pytest.mark.timeout(400)
 Json = dict[str, Any]
-SPARK = {"kind": "spark"}
+SPARK: Json = {"kind": "spark"}
 LONG = "select sum(id % 7) from range(0, 1000000000000, 1, 4)"
 
 

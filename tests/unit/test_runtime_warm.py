@@ -13,7 +13,7 @@ import pytest
 
 from executors.runtime.caps import Caps
 from executors.runtime.logs import LogBook
-from executors.runtime.process import ChildSpec
+from executors.runtime.process import ChildSpec, Spawner
 from executors.runtime.supervise import ChildEnd, Stop, Supervision
 from executors.runtime.text import Redactor
 from executors.runtime.warm import WarmPool, WarmRun, WarmSpec
@@ -112,3 +112,30 @@ def test_a_process_reads_no_hidden_file(tmp_path: Path) -> None:
     end = watched(run, tmp_path)
     if end.sandbox == "landlock":
         assert json.dumps(end.result) == '{"read": "PermissionError"}'
+
+
+def alone(what: str, folder: Path, stop: Stop | None = None) -> ChildEnd:
+    """The same body in a process of one run's own; stopped once it has begun."""
+    job = {"run_id": "r", "epoch": 1, "params": {"do": what}, "work_dir": str(folder)}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    book = LogBook(folder / "spool", 65536, 10_000_000, Redactor())
+    child = Spawner()(ChildSpec("tests.unit.alone_worker", job, folder, environment))
+    supervision = Supervision(child, book, Caps(), lambda message: supervision.stop(stop) if stop else None)
+    try:
+        return supervision.run()
+    finally:
+        book.close()
+
+
+def test_a_run_with_a_process_of_its_own_ends_with_its_result_or_by_an_order(tmp_path: Path) -> None:
+    assert (alone("answer", tmp_path).result or {}).keys() == {"pid"}
+    end = alone("wait", tmp_path, Stop("cancel", "not needed", 20.0))
+    assert end.status is not None
+    assert os.waitstatus_to_exitcode(end.status) == 143  # by itself: a signal that killed it would be -15
+
+
+def test_a_cap_that_such_a_process_passes_ends_it_without_an_entry_in_the_ledger(tmp_path: Path) -> None:
+    end = alone("breach", tmp_path)
+    assert end.breaches == []
+    assert end.error is not None
+    assert (end.error["class"], end.error["code"]) == ("resources", "cap_exceeded")
