@@ -43,9 +43,17 @@ def main(context):
 
 
 def child_pids(executor: Executor) -> list[int]:
-    """User processes below an executor: the children of its wardens."""
-    wardens = psutil.Process(executor.pid).children()
+    """User processes below an executor: the children of its wardens, once one has become what it is forked to be."""
+    wardens = [found for found in psutil.Process(executor.pid).children() if any(map(is_child, found.children()))]
     return [child.pid for warden in wardens for child in warden.children(recursive=True)]
+
+
+def is_child(process: psutil.Process) -> bool:
+    """Whether it is the process of a run, and not a fork server, or a warden that this one has just forked."""
+    try:
+        return any(part.startswith("executors.") and part.endswith(".child") for part in process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def alive(pid: int) -> bool:

@@ -581,7 +581,7 @@ export interface paths {
         put?: never;
         /**
          * Retry Run
-         * @description A new run of the same definition and parameters; one that waits for a person goes on itself.
+         * @description A new run with the same parameters; one that waits for a person goes on itself.
          */
         post: operations["retryRun"];
         delete?: never;
@@ -1472,7 +1472,7 @@ export interface components {
         };
         /**
          * RetryRun
-         * @description Make a new run of the same definition and parameters.
+         * @description Make a new run with the same parameters, of the same version of its template or of the newest.
          */
         RetryRun: {
             /**
