@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from control_room.api.desk import Desk
+from control_room.api.intake import ROUNDS
 from ops_schema.errors import OpsError
 from ops_schema.store import Principal, Store
 
 Json = dict[str, Any]
-ROUNDS = 4
 NOT_CHECKED = "OPC12"
 
 
