@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
+from decimal import InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +80,27 @@ def text_of(value: str | float) -> str:
 def invalid(key: str, what: str) -> TaskError:
     """The error of a run whose template has a wrong config."""
     return TaskError("user", "config_invalid", f"the template's config.{key} {what}")
+
+
+def expression(
+    name: str,
+    params: Mapping[str, Any],
+    types: Mapping[str, str],
+    typed: Callable[[Any, str], str],
+    literal: Callable[[Any], str],
+) -> str:
+    """A param's value as SQL: by ``typed`` where it has a declared type, else by ``literal``.
+
+    TaskError (user, parameter_missing or parameter_invalid) names the param; the two raise ValueError, TypeError or
+    InvalidOperation for a value that does not fit.
+    """
+    if name not in params:
+        have = ", ".join(sorted(params)) or "none"
+        raise TaskError("user", "parameter_missing", f"the run has no param {name!r} (it has: {have})")
+    value, declared = params[name], types.get(name)
+    try:
+        return typed(value, declared) if declared else literal(value)
+    except (ValueError, TypeError, InvalidOperation) as error:
+        shown = json.dumps(value, default=str)[:100]
+        text = f"param {name!r} is {shown}, which is no {declared or 'value that SQL can bind'}: {error}"
+        raise TaskError("user", "parameter_invalid", text) from None

@@ -18,10 +18,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from executors.runtime.failures import TaskError
+from executors.runtime.sql_config import expression
 from executors.runtime.sql_script import Token
 
 ARRAY = re.compile(r"array\s*<(.+)>", re.IGNORECASE | re.DOTALL)
@@ -64,26 +65,12 @@ def bind(tokens: Sequence[Token], params: Mapping[str, Any], types: Mapping[str,
     for token in tokens:
         if token.kind in ("named", "mark"):
             name = token.text[1:] if token.kind == "named" else next(bare)
-            expression = bound(name, params, types)
-            values.append((len(sql), len(expression), len(token.text)))
-            sql += expression
+            value = expression(name, params, types, typed, literal)
+            values.append((len(sql), len(value), len(token.text)))
+            sql += value
         else:
             sql += token.text
     return Bound(sql, tuple(values))
-
-
-def bound(name: str, params: Mapping[str, Any], types: Mapping[str, str]) -> str:
-    """One value as an expression."""
-    if name not in params:
-        have = ", ".join(sorted(params)) or "none"
-        raise TaskError("user", "parameter_missing", f"the run has no param {name!r} (it has: {have})")
-    value, declared = params[name], types.get(name)
-    try:
-        return typed(value, declared) if declared else literal(value)
-    except (ValueError, TypeError, InvalidOperation) as error:
-        shown = json.dumps(value, default=str)[:100]
-        text = f"param {name!r} is {shown}, which is no {declared or 'value that SQL can bind'}: {error}"
-        raise TaskError("user", "parameter_invalid", text) from None
 
 
 def literal(value: Any) -> str:

@@ -12,11 +12,12 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from executors.runtime.failures import TaskError
+from executors.runtime.sql_config import expression
 
 TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*(\(.*\))?( with time zone)?", re.IGNORECASE)
 TYPE_CHARACTERS = re.compile(r'[A-Za-z0-9_ (),"]+')
@@ -41,24 +42,11 @@ def bind(names: Sequence[str], params: Mapping[str, Any], types: Mapping[str, st
             marks = sum(1 for each in names if not each)
             text = f"the statement has {marks} '?', but config.parameters names {len(order)} params"
             raise TaskError("user", "parameter_missing", f"{text}; name one for each, in order")
-        if name not in params:
-            have = ", ".join(sorted(params)) or "none"
-            raise TaskError("user", "parameter_missing", f"the run has no param {name!r} (it has: {have})")
-        found.append(bound(name, params[name], types.get(name)))
+        found.append(expression(name, params, types, typed, literal))
     if left := len(list(bare)):
         text = f"config.parameters names {left} params more than the statement has '?'"
         raise TaskError("user", "parameter_missing", text)
     return found
-
-
-def bound(name: str, value: Any, declared: str | None) -> str:
-    """One value as an expression; TaskError (user, parameter_invalid) names the param."""
-    try:
-        return typed(value, declared) if declared else literal(value)
-    except (ValueError, TypeError, InvalidOperation) as error:
-        shown = json.dumps(value, default=str)[:100]
-        text = f"param {name!r} is {shown}, which is no {declared or 'value that SQL can bind'}: {error}"
-        raise TaskError("user", "parameter_invalid", text) from None
 
 
 def literal(value: Any) -> str:

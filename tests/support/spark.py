@@ -21,9 +21,8 @@ import pytest
 from control_room.engines import catalogue, findings
 from control_room.local import spark as stack_spark
 from control_room.local import spark_config
-from tests.support import scratch
-from tests.support.seaweed import _remove_sockets, free_ports
-from tests.support.trino import IcebergSeaweed, _die_with_us
+from tests.support.seaweed import free_ports
+from tests.support.trino import IcebergSeaweed, _die_with_us, running_server, running_store
 
 START_SECONDS = 120.0
 HEAP = 1024 * 2**20
@@ -133,14 +132,7 @@ def installed_java() -> Path:
 def spark_lake() -> Iterator[IcebergSeaweed]:
     """A store with an Iceberg REST catalog."""
     installed_jars()
-    home = scratch.make("control-room-lake-", forget=_remove_sockets)
-    store = IcebergSeaweed(home)
-    try:
-        store.start()
-        yield store
-    finally:
-        store.stop()
-        scratch.remove(home)
+    yield from running_store()
 
 
 @pytest.fixture(scope="session")
@@ -156,11 +148,5 @@ def own_spark(spark_lake: IcebergSeaweed) -> Iterator[Spark]:
 
 
 def _running(store: IcebergSeaweed) -> Iterator[Spark]:
-    home = scratch.make("control-room-spark-")
-    server = Spark(installed_java(), installed_jars(), home, store)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.kill()
-        scratch.remove(home)
+    java, jars = installed_java(), installed_jars()
+    yield from running_server("control-room-spark-", lambda home: Spark(java, jars, home, store))

@@ -14,10 +14,10 @@ import secrets
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import pytest
 import requests
@@ -185,14 +185,7 @@ def _die_with_us() -> None:
 def lake() -> Iterator[IcebergSeaweed]:
     """A store with an Iceberg REST catalog."""
     installed_engine()
-    home = scratch.make("control-room-lake-", forget=_remove_sockets)
-    store = IcebergSeaweed(home)
-    try:
-        store.start()
-        yield store
-    finally:
-        store.stop()
-        scratch.remove(home)
+    yield from running_store()
 
 
 @pytest.fixture(scope="session")
@@ -208,8 +201,37 @@ def own_trino(lake: IcebergSeaweed) -> Iterator[Trino]:
 
 
 def _running(store: IcebergSeaweed) -> Iterator[Trino]:
-    home = scratch.make("control-room-trino-")
-    server = Trino(installed_engine(), installed_java(), home, store)
+    engine, java = installed_engine(), installed_java()
+    yield from running_server("control-room-trino-", lambda home: Trino(engine, java, home, store))
+
+
+def running_store() -> Iterator[IcebergSeaweed]:
+    """A started store with an Iceberg REST catalog; for fixtures, which end it."""
+    home = scratch.make("control-room-lake-", forget=_remove_sockets)
+    store = IcebergSeaweed(home)
+    try:
+        store.start()
+        yield store
+    finally:
+        store.stop()
+        scratch.remove(home)
+
+
+class Server(Protocol):
+    """An engine of tests."""
+
+    def start(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+Made = TypeVar("Made", bound=Server)
+
+
+def running_server(prefix: str, make: Callable[[Path], Made]) -> Iterator[Made]:
+    """A started engine with a folder of its own; for fixtures, which end it."""
+    home = scratch.make(prefix)
+    server = make(home)
     try:
         server.start()
         yield server

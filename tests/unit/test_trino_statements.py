@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 pytest.importorskip("trino", reason="the trino client is not installed: pip install 'lakehouse-control-room[trino]'")
 
 from executors.runtime.failures import TaskError
-from executors.trino.binding import bound, sql_moment
+from executors.trino.binding import bind, sql_moment
 from executors.trino.config import parse_config
 from executors.trino.engine import Bound, Query
 from executors.trino.result import PREVIEW_BYTES, Preview
@@ -107,13 +107,13 @@ def test_a_table_is_named_in_full_with_the_sessions_catalog_and_schema(target: A
 )
 def test_a_value_that_is_none_of_its_type_is_refused_by_name(value: Any, declared: str) -> None:
     with pytest.raises(TaskError, match="param 'p' is") as caught:
-        bound("p", value, declared)
+        bind(["p"], {"p": value}, {"p": declared}, [])
     assert (caught.value.failure_class, caught.value.code) == ("user", "parameter_invalid")
 
 
 @given(st.text(max_size=30))
 def test_no_text_leaves_its_literal(value: str) -> None:
-    found = bound("p", value, None)
+    (found,) = bind(["p"], {"p": value}, {}, [])
     assert found[0] == found[-1] == "'"
     assert found[1:-1].replace("''", "") == value.replace("'", "")
 
