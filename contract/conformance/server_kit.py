@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import httpx
 
-from contract.conformance import server_access, server_files, server_queue, server_reports
+from contract.conformance import server_access, server_files, server_publications, server_queue, server_reports
 from contract.conformance.desk import Desk, Server
 from contract.conformance.verdict import Broken, Case, Result, chosen, judge, run_all
 
@@ -14,6 +14,7 @@ CASES: list[Case[Desk]] = [
     *server_queue.CASES.cases,
     *server_reports.CASES.cases,
     *server_files.CASES.cases,
+    *server_publications.CASES.cases,
 ]
 
 

@@ -10,13 +10,14 @@ import pytest
 from contract.conformance import server_kit
 from contract.conformance.desk import Server
 from contract.conformance.verdict import Result
-from tests.conformance.broken_servers import FAULTS
+from tests.conformance import broken_publications, broken_servers
 from tests.conformance.defects import Defect, Defective
 from tests.contract.operator.conftest import EXECUTOR, OPERATOR, bootstrap, serving
 from tests.support.ops import Ops
 from tests.support.postgres import Database, pg18, stop_clusters_at_the_end
 from tests.support.seaweed import Seaweed, object_store, own_object_store
 
+FAULTS = broken_servers.FAULTS | broken_publications.FAULTS
 __all__ = ["object_store", "own_object_store", "pg18", "stop_clusters_at_the_end"]
 
 
@@ -49,7 +50,7 @@ async def test_our_server_passes_every_case_and_skips_none(
 
 async def test_our_server_passes_the_quick_cases_too(pg18: Database, object_store: Seaweed, tmp_path: Path) -> None:
     quick = ("document", "versions", "claim-repeat", "stale-epoch", "retried-epoch", "report-conflict")
-    quick += ("exchange-stale", "publication")
+    quick += ("exchange-stale", "publication", "publication-formats", "publication-wrong", "publication-capable")
     results = await judge(pg18, object_store, tmp_path, *quick)
     assert {id_: result.verdict for id_, result in results.items()} == dict.fromkeys(quick, "pass")
 
