@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -329,3 +330,11 @@ def test_a_command_needs_no_entrypoint_and_no_bundle() -> None:
 def test_what_is_wrong_with_a_command_is_named(change: dict[str, Any], path: str, words: str) -> None:
     found = issues({**COMMAND, **change})
     assert words in found[path], found
+
+
+def test_the_outputs_and_inputs_of_the_page_on_publishing_are_good() -> None:
+    page = (Path(__file__).parents[2] / "spec/docs/how-to/publish-tables-and-objects.md").read_text("utf-8")
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    assert [list(block) for block in blocks] == [["outputs", "connections"], ["inputs"]]
+    for block in blocks:
+        assert issues({k: v for k, v in PYTHON.items() if k not in ("inputs", "outputs")} | block) == {}
