@@ -177,8 +177,10 @@ class Room:
     # Runs -----------------------------------------------------------------------------------------------------
 
     def submit(self, files: Mapping[str, str], entrypoint: str = "task:main", **spec: Any) -> str:
-        """A template of its own with this bundle, and one run of it; ``params`` and ``depends_on`` are the run's."""
-        submitted = {"params": {}} | {name: spec.pop(name) for name in ("params", "depends_on") if name in spec}
+        """A template of its own with this bundle, and one run of it; ``params`` and the like are the run's."""
+        submitted = {"params": {}} | {
+            name: spec.pop(name) for name in ("params", "depends_on", "traceparent") if name in spec
+        }
         bundle = pack(files)
         sha256 = hashlib.sha256(bundle).hexdigest()
         key = self.call("put_bundle", self.operator, {"sha256": sha256, "size": len(bundle)})["object_key"]
