@@ -22,7 +22,7 @@ import duckdb
 
 from executors.duckdb.config import DRILL, DuckdbConfig, parse_config
 from executors.duckdb.failure import Scene, failure_of
-from executors.runtime import child_delta
+from executors.runtime import child_data
 from executors.runtime.arrow_result import store
 from executors.runtime.child import Cancelled, Context, run_child
 from executors.runtime.failures import TaskError
@@ -86,7 +86,7 @@ def settings(context: Context, config: DuckdbConfig) -> Json:
 
 def register(context: Context, database: Any, name: str, record: Json) -> None:
     """A view of an input. Tables are read as DuckDB asks for them, columns and filters first."""
-    if record.get("kind") == "artifact":
+    if record.get("kind") in ("artifact", "object"):
         path = context.input_file(name)
         suffix = Path(name).suffix or path.suffix
         if suffix not in READERS:
@@ -95,7 +95,7 @@ def register(context: Context, database: Any, name: str, record: Json) -> None:
         quoted_path = str(path).replace("'", "''")
         database.execute(f"create view {quoted(name)} as from {READERS[suffix]}('{quoted_path}')")
         return
-    database.register(name, child_delta.dataset(context.job, name))
+    database.register(name, child_data.dataset(context.job, name))
 
 
 class Run:
