@@ -28,6 +28,12 @@ from executors.runtime.child import Cancelled, Context, run_child
 from executors.runtime.failures import TaskError
 
 Json = dict[str, Any]
+WRITERS = {
+    ".parquet": "format parquet, compression zstd",
+    ".csv": "format csv, header",
+    ".json": "format json, array",
+    ".ndjson": "format json",
+}
 # The rest of the cap is Python's, Arrow's, and what DuckDB does not count.
 MEMORY_SHARE = 0.6
 LEAST_MEMORY = 64 * 1024 * 1024
@@ -174,6 +180,8 @@ class Run:
         query = f"select * from {relation_name(relation)}"  # noqa: S608
         scene = Scene(len(self._records), 1, query, query)
         try:
+            if self._context.outputs[output].get("format") == "object":
+                return self._publish_file(output, query)
             self._database.execute(query)
             publication = self._context.publish(output, self._database.to_arrow_reader(BATCH_ROWS))
         except duckdb.CatalogException:
@@ -187,6 +195,20 @@ class Run:
             raise failure_of(error, scene) from None
         rows: int = publication["rows"]
         return rows
+
+
+    def _publish_file(self, output: str, query: str) -> int:
+        """An object is the relation as a file, of the kind that its name says."""
+        suffix = Path(self._context.outputs[output]["uri"]).suffix
+        if suffix not in WRITERS:
+            text = f"output {output!r} is an object of no known kind: end its path in {', '.join(WRITERS)}"
+            raise TaskError("user", "output_unknown_kind", text)
+        path = self._context.work_dir / f".object{suffix}"
+        self._database.execute(f"copy ({query}) to '{str(path).replace(chr(39), chr(39) * 2)}' ({WRITERS[suffix]})")
+        written = self._database.fetchone()
+        self._context.publish(output, path)
+        path.unlink()
+        return int(written[0])
 
 
 def scenes(script: str, queries: list[str], file: str | None) -> Iterator[Scene]:

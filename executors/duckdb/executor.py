@@ -17,7 +17,7 @@ def capabilities() -> dict[str, Any]:
         "progress": "full",
         "results": ["preview", "parquet"],
         "inputs": ["delta", "iceberg", "parquet", "csv", "json"],
-        "publish": ["delta", "iceberg"],
+        "publish": ["delta", "object", "iceberg"],
         "duckdb": importlib.metadata.version("duckdb"),
     }
 

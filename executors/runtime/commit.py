@@ -2,7 +2,7 @@
 
 stdin   ``{"publication": {output, uri, format, mode, files, schema, rows, partition_by, app_id, app_version,
           recorded_at}, "connection": {…}}``  (the contract's Publication with its marker, and a resolved connection)
-stdout  ``{"table_version": int, "already": bool, "location": str | null}`` with exit 0;
+stdout  ``{"table_version": int, "already": bool, "location": str}`` with exit 0 (location: of Iceberg tables alone);
         ``{"error": {class, code, message}}`` otherwise:
         exit 2, for good (asking again gives the same answer), exit 75, for now (ask again later)
 
@@ -65,7 +65,7 @@ def publish(
     before_commit: Pause = lambda: None,
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> dict[str, Any]:
-    """Commit once and for all; returns ``{"table_version": int, "already": bool, "location": str | None}``.
+    """Commit once and for all; returns ``{"table_version": int, "already": bool}``, of an Iceberg table also location.
 
     ``before_commit`` runs between the check and the commit (for tests). Raises TaskError for good, NotNowError when
     ``patience_seconds`` of conflicts or silence went by.

@@ -114,24 +114,7 @@ class IcebergLake(Lake):
 
     @property
     def connection(self) -> dict[str, Any]:
-        keys = {"access_key": self.store.access_key, "secret_key": self.store.secret_key}
-        return {
-            "kind": "iceberg",
-            "root": "iceberg://lakehouse",
-            "storage_root": "s3://lakehouse/_ws/_iceberg",
-            "warehouse_root": "s3://warehouse",
-            "endpoint": self.store.endpoint,
-            "region": "us-east-1",
-            **keys,
-            "catalog": {
-                "type": "rest",
-                "uri": self.store.catalog_url,
-                "warehouse": "s3://warehouse",
-                "credential": f"{self.store.access_key}:{self.store.secret_key}",
-                "oauth2-server-uri": f"{self.store.catalog_url}/v1/oauth/tokens",
-                "scope": "catalog",
-            },
-        }
+        return self.store.connection()
 
     @property
     def namespace(self) -> str:

@@ -135,6 +135,27 @@ class IcebergSeaweed(Seaweed):
     def catalog_url(self) -> str:
         return f"http://127.0.0.1:{self.ports['s3.port.iceberg']}"
 
+    def connection(self) -> dict[str, Any]:
+        """Of kind iceberg, for a connections file."""
+        return {
+            "kind": "iceberg",
+            "root": "iceberg://lakehouse",
+            "storage_root": "s3://lakehouse/_ws/_iceberg",
+            "warehouse_root": "s3://warehouse",
+            "endpoint": self.endpoint,
+            "region": REGION,
+            "access_key": self.access_key,
+            "secret_key": self.secret_key,
+            "catalog": {
+                "type": "rest",
+                "uri": self.catalog_url,
+                "warehouse": "s3://warehouse",
+                "credential": f"{self.access_key}:{self.secret_key}",
+                "oauth2-server-uri": f"{self.catalog_url}/v1/oauth/tokens",
+                "scope": "catalog",
+            },
+        }
+
 
 def free_ports(count: int) -> list[int]:
     """Ports of loopback that were free a moment ago."""
