@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from executors.runtime import child_data, object_book
 from executors.runtime.commit import NotNowError, publish
 from executors.runtime.commit_object import Committer
 from executors.runtime.failures import TaskError
-from executors.runtime.object_book import Book, book_of, marker_of
+from executors.runtime.object_book import Book, book_of, marker_of, put_book, read_book
 from tests.executors.lake import ObjectLake, end_of, start_commit
 from tests.executors.proxy import Proxy
 from tests.support.seaweed import Seaweed, object_store, own_object_store  # noqa: F401
@@ -239,8 +240,10 @@ def test_64_markers_are_kept_and_what_was_pushed_out_is_not_committed_again(
     monkeypatch.setattr(object_book, "KEPT_FOR", timedelta(0))
     publication = lake.staged(b"1", "overwrite") | recorded(datetime.now(UTC))
     publish(publication, lake.connection)
+    others = read_book(lake.store.client(), lake.uri())
     for n in range(63):
-        publish(lake.staged(str(n).encode(), "overwrite"), lake.connection)
+        others = others.with_commit(f"run/{n}", 1, others.current, datetime.now(UTC))
+    put_book(lake.store.client(), lake.uri(), replace(others, written=True))
     assert publish(publication, lake.connection) == {"table_version": 1, "already": True}
     publish(lake.staged(b"the 65th", "overwrite"), lake.connection)
     assert len(book(lake)["markers"]) == 64
