@@ -196,7 +196,6 @@ class Run:
         rows: int = publication["rows"]
         return rows
 
-
     def _publish_file(self, output: str, query: str) -> int:
         """An object is the relation as a file, of the kind that its name says."""
         suffix = Path(self._context.outputs[output]["uri"]).suffix

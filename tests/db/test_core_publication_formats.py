@@ -311,3 +311,14 @@ def test_an_input_that_is_an_object_goes_to_executors_that_know_objects(queue: Q
     queue.submit()
     assert Worker(queue, capabilities={"publish": ["delta"]}).claim() == []
     assert Worker(queue, capabilities={"publish": ["object"]}).claim_one()
+
+
+@pytest.mark.parametrize(("format", "kind"), [("delta", "object"), ("iceberg", "object"), ("object", "table")])
+def test_an_input_is_of_the_kind_that_was_published(queue: Queue, format: str, kind: str) -> None:
+    _, run = claimed(queue, output(format))
+    good = "object" if kind == "table" else "table"
+    queue.template("read", inputs=[{"name": "in", "kind": kind}, {"name": "good", "kind": good}])
+    with refused("OPV05") as error:
+        queue.submit("read", depends_on=[{"run": run["run_id"], "inputs": {"in": "out"}}])
+    assert error.members["errors"][0]["path"].endswith("/inputs/in")
+    assert queue.submit("read", depends_on=[{"run": run["run_id"], "inputs": {"good": "out"}}])
