@@ -67,6 +67,17 @@ def quiet() -> None:
         logging.getLogger(name).disabled = True
 
 
+class OwnSession(SparkSession):  # type: ignore[misc]
+    """A session that is closed by :meth:`stop` alone, never by the garbage collector.
+
+    Its own ``__del__`` waits for the threads that release answers, of all sessions of the process. The collector calls
+    it on any thread, on one for which such a release waits, too: then both wait for ever, and the run with them.
+    """
+
+    def __del__(self) -> None:
+        pass
+
+
 def connect(target: Target, conf: Mapping[str, str], schema: str | None = None) -> SparkSession:
     """A session of its own on the server. One of FAILURES when it cannot be had."""
     builder = core.DefaultChannelBuilder(target.remote)
@@ -74,7 +85,7 @@ def connect(target: Target, conf: Mapping[str, str], schema: str | None = None) 
     builder.set(core.ChannelBuilder.PARAM_USER_AGENT, USER)
     if target.token:
         builder.set(core.ChannelBuilder.PARAM_TOKEN, target.token)
-    session = SparkSession(connection=builder)
+    session = OwnSession(connection=builder)
     session.client.set_retry_policies([DefaultPolicy(**RETRIES)])
     try:
         session.conf._set_all({**SESSION_CONF, **conf}, silent=False)

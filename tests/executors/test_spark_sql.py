@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 import signal
 import time
@@ -157,6 +158,21 @@ def test_a_server_that_dies_in_mid_run_ends_it_with_a_class_and_the_executor_goe
     assert failed(control_room, "select 1")["code"] == "spark_unreachable"
     own_spark.start()
     assert result(control_room, "select 1 as a", **SPARK)["rows"] == [[1]]
+
+
+def test_a_session_that_is_collected_waits_for_nothing_of_another() -> None:
+    """The collector may do so on a thread that the other one waits for."""
+    pytest.importorskip("pyspark", reason="pyspark is not installed (extra spark)")
+    from pyspark.sql.connect.client.reattach import ExecutePlanResponseReattachableIterator as Answers
+
+    from executors.spark.session import OwnSession, core
+
+    session = OwnSession(connection=core.DefaultChannelBuilder("sc://localhost:1"))  # asks no server yet
+    releases = Answers._get_or_create_release_thread_pool()
+    del session
+    gc.collect()
+    assert Answers._release_thread_pool_instance is releases
+    releases.shutdown()
 
 
 def test_when_the_executor_is_killed_nothing_goes_on_at_spark(control_room: Room, own_spark: Spark) -> None:
