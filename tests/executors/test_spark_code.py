@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from control_room.local import spark_config
-from tests.executors.room import Executor, Room, wait_for
+from tests.executors.room import Executor, Room, ledger, wait_for
 from tests.executors.sql import artifacts, done, result, submit_sql
 from tests.executors.test_spark_sql import LONG as SQL_LONG
 from tests.executors.test_spark_sql import SPARK, busy, fresh, serve
@@ -119,9 +119,10 @@ def test_out_of_memory_in_a_driver_of_one_run_is_its_own_matter(control_room: Ro
     begun, go = control_room.open / "begun", control_room.open / "go"
     calm = f"""
 import pathlib, time
+from pyspark.sql.functions import udf
 
 def main(spark):
-    first = spark.range(10).count()
+    first = sum(row[0] for row in spark.range(10).select(udf(lambda n: 1, "long")("id")).collect())
     pathlib.Path("{begun}").touch()
     while not pathlib.Path("{go}").exists():
         time.sleep(0.1)
@@ -213,4 +214,7 @@ def test_isolated_sql_is_cancelled_and_capped_with_its_driver(control_room: Room
     wait_for("the driver to end", lambda: not mine(executor), 10)
     run = done(control_room, "select id from range(1000000)", None, config, caps={"rows_out": 1000}, **ONCE)
     assert (run["error"]["class"], run["error"]["code"]) == ("resources", "cap_exceeded"), run
+    entry = ledger(control_room, run)
+    assert (entry["cap"], entry["limit"]) == ("rows_out", 1000), entry
+    assert entry["observed"] > 1000
     wait_for("the driver to end", lambda: not mine(executor), 10)
