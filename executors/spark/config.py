@@ -12,7 +12,7 @@
       parameters: [day]           # the params of bare "?" marks, in order; `:name` needs none of it
       conf: {spark.sql.shuffle.partitions: 8}   # of the session; of the driver, too, when isolated
       read_only: true             # refuse statements that write; a lost run may then be run again
-      plan: true                  # queries.json with the plan of each statement
+      plan: true                  # queries.json with the plan and figures of each statement
       parquet: true               # the whole result as an artifact; the first rows are in the run's result anyway
       connection: cluster         # a declared connection of kind spark; the executor's own when left out
       submit: {file: job.jar, class: a.Main, args: [...]}   # an application for spark-submit: executors.spark.submit
@@ -34,7 +34,7 @@ from executors.spark.submit import Submit, submit_of
 DRILL = "conformance:run"
 CONNECT, ISOLATED, SUBMIT = "connect", "isolated", "submit"
 TEXTS = ("sql", "mode", "catalog", "schema", "connection")
-FLAGS = {"read_only": False, "plan": True, "parquet": True}
+FLAGS = {"read_only": False, "plan": False, "parquet": True}
 KEYS = frozenset({*TEXTS, *FLAGS, "types", "parameters", "conf", "submit"})
 SQL_ONLY = ("sql", "types", "parameters", "plan", "parquet", "read_only")
 SESSION_ONLY = (*SQL_ONLY, "mode", "catalog", "schema")
@@ -68,7 +68,7 @@ class SparkConfig:
     parameters: tuple[str, ...] = ()
     conf: Mapping[str, str] = field(default_factory=dict)
     read_only: bool = False
-    plan: bool = True
+    plan: bool = False
     parquet: bool = True
     submit: Submit | None = None
 

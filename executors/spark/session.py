@@ -19,6 +19,8 @@ import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql.connect.client import core
 from pyspark.sql.connect.client.retries import DefaultPolicy
+from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql.connect.plan import SQL
 from pyspark.sql.connect.session import SparkSession
 from pyspark.sql.connect.shell.progress import Progress
 from pyspark.sql.pandas.types import to_arrow_schema
@@ -154,6 +156,11 @@ class Session:
         if (info := getattr(found, "_execution_info", None)) is not None:
             query.metrics = [*_figures(info.metrics)]
         return found
+
+    def query(self, sql: str, query: Query) -> Any:
+        """The data frame of a statement that only asks: nothing is sent before its rows, or its plan, are asked for."""
+        query.sent = True
+        return DataFrame(SQL(sql), self._session)
 
     def batches(self, frame: Any, query: Query) -> Batches:
         """The rows of a data frame as they come."""

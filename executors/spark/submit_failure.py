@@ -11,11 +11,12 @@ import re
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from executors.runtime.failures import TaskError
 from executors.spark.driver import OUT_OF_MEMORY
-from executors.spark.failure import Told, classified
+from executors.spark.failure import SHOWN, Told, classified
 
 SHELLS_SIGNAL = 128
 KILLED = (-signal.SIGKILL, SHELLS_SIGNAL + signal.SIGKILL)
@@ -55,17 +56,18 @@ class Raised:
     position: dict[str, Any] | None
 
 
-def failure(code: int, stderr: str, bundle: str, heap: int, *, oom: bool) -> TaskError | None:
-    """None for success. code: as subprocess has it (negative: a signal); stderr: its end; bundle: its folder; heap: of
-    the driver, in bytes; oom: the system killed something for want of memory."""
+def failure(code: int, stdout: str, stderr: str, bundle: str, heap: int, *, oom: bool) -> TaskError | None:
+    """None for success. code: as subprocess has it (negative: a signal); stdout, stderr: their ends (what Python writes
+    to stderr Spark passes on to stdout); bundle: its folder; heap: of the driver, in bytes; oom: the system killed
+    something for want of memory."""
     if code == 0:
         return None
-    trace = stderr[-SHOWN_CHARACTERS:] or None
+    trace = (stderr or stdout)[-SHOWN_CHARACTERS:] or None
     if code in OUT_OF_MEMORY or (oom and code in KILLED):
         return held("resources", "out_of_memory", memory_text(heap), trace)
     if found := before(stderr, trace):
         return found
-    if raised := java(stderr) or python(stderr, bundle):
+    if raised := java(stderr) or python(stdout, bundle) or python(stderr, bundle):
         return of(raised, heap)
     if code in KILLED:
         text = "the driver was killed from outside (an operator, or the system when memory ran out)"
@@ -120,7 +122,14 @@ def java(stderr: str) -> Raised | None:
     if not found or found[-1][1] == "org.apache.spark.SparkUserAppException":  # Python's exit, told by Java
         return None
     trace = stderr[found[-1].start() :]
-    return Raised(found[-1][1], (found[-1][2] or "").strip(), trace, java_place(trace))
+    text = (found[-1][2] or "") + trace[len(found[-1][0]) :].partition("\n\tat ")[0]
+    return Raised(found[-1][1], message(text), trace, java_place(trace))
+
+
+def message(text: str) -> str:
+    """Of what begins with an exception's text, that text: to Spark's SQLSTATE, or its first line."""
+    found = SHOWN.match(text)
+    return (found[1] if found else text.partition("\n")[0]).strip()
 
 
 def java_place(trace: str) -> dict[str, Any] | None:
@@ -132,9 +141,9 @@ def java_place(trace: str) -> dict[str, Any] | None:
 
 def python(stderr: str, bundle: str) -> Raised | None:
     """The traceback that ended a script: the last one that has a place in the bundle, or the last one."""
-    found = [*PYTHON.finditer(stderr)]
-    tries = [traceback(stderr[each.start() :], bundle) for each in reversed(found)]
-    known = [each for each in tries if each is not None]
+    cuts = [*(each.start() for each in PYTHON.finditer(stderr)), len(stderr)]
+    blocks = [stderr[start:end] for start, end in pairwise(cuts)]
+    known = [each for each in (traceback(block, bundle) for block in reversed(blocks)) if each is not None]
     return next((each for each in known if each.position), known[0] if known else None)
 
 
@@ -143,7 +152,8 @@ def traceback(text: str, bundle: str) -> Raised | None:
     if not frames or (error := PYTHON_ERROR.search(text, frames[-1].end())) is None:
         return None
     own = [*places(frames, bundle)]
-    return Raised(error[1], (error[2] or "").strip(), text[:SHOWN_CHARACTERS], own[-1] if own else None)
+    told = message((error[2] or "") + text[error.end() :])
+    return Raised(error[1], told, text[:SHOWN_CHARACTERS], own[-1] if own else None)
 
 
 def places(frames: list[re.Match[str]], bundle: str) -> Iterator[dict[str, Any]]:

@@ -7,11 +7,13 @@ read. What it writes to the folder ``outputs`` becomes artifacts, ``outputs/resu
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from executors.command.child import conclude, program_environment, run
+from executors.command.child import conclude, program_environment
 from executors.command.notes import Follower as Notes
 from executors.command.order import OUTPUTS, values_of
 from executors.runtime.child import Cancelled, Context, run_child
@@ -24,6 +26,7 @@ from executors.spark.settings import Target, secrets_of, target_of
 from executors.spark.status import Follower
 from executors.spark.submit import Submit, application_settings, arguments, file_settings
 from executors.spark.submit_failure import failure
+from executors.spark.tail import Tail
 
 
 def body(context: Context) -> Any:
@@ -41,10 +44,10 @@ def body(context: Context) -> Any:
         raise Cancelled("the run was stopped before its application started")
     context._control.send("unsure", value=True)  # from here on nobody knows what it wrote
     with Notes(context), Follower(context, port) as status:
-        code, stderr = run(argv[0], argv, environment, context.work_dir, None)
+        code, ends = run(argv, environment, context.work_dir)
     context._control.send("unsure", value=False)
-    stderr = Redactor(secrets_of(target.properties)).text(stderr)
-    error = failure(code, stderr, str(context.bundle_dir), heap, oom=oom_kills() > killed)
+    stdout, stderr = map(Redactor(secrets_of(target.properties)).text, ends)
+    error = failure(code, stdout, stderr, str(context.bundle_dir), heap, oom=oom_kills() > killed)
     found = conclude(context, outputs, code, error)
     return {**found, "application": status.application} if found == {"exit_code": code} else found
 
@@ -75,6 +78,16 @@ def prepared(
         *arguments(submit, written, bundle, values_of(context.job, inside=False)),
     ]
     return argv, program_environment(context, own)
+
+
+def run(argv: Sequence[str], environment: Mapping[str, str], folder: Path) -> tuple[int, tuple[str, str]]:
+    """Start the program in this process's group and wait for it: (exit code, ends of stdout and stderr)."""
+    process = subprocess.Popen(
+        argv, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    tails = Tail(process.stdout, 1), Tail(process.stderr, 2)
+    code = process.wait()
+    return code, (tails[0].text(), tails[1].text())
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ def main(spark):
 """
     other = control_room.submit({"task.py": calm}, config={"mode": "isolated"}, **ONCE)
     wait_for("the other run to be at work in its driver", begun.exists, 200)
-    config = {"mode": "isolated", "plan": False}
+    config = {"mode": "isolated"}
     greedy = done(control_room, GREEDY, None, config, caps={"memory_bytes": 700 * 2**20}, **ONCE)
     go.touch()
     assert (greedy["error"]["class"], greedy["error"]["code"]) == ("resources", "out_of_memory"), greedy["error"]

@@ -33,10 +33,10 @@ def serve(room: Room, spark: Spark) -> Executor:
 
 def test_the_greedy_run_ends_for_want_of_memory_and_the_other_one_is_done(control_room: Room, own_spark: Spark) -> None:
     serve(control_room, own_spark)
-    other = submit_sql(control_room, SLOW, None, {"plan": False}, **{**SPARK, "retry": RETRY})
+    other = submit_sql(control_room, SLOW, **{**SPARK, "retry": RETRY})
     wait_for("the other run to be at work", lambda: busy(control_room, other), 120)
     caps = {"memory_bytes": 800 * 2**20}
-    greedy = submit_sql(control_room, GREEDY, None, {"plan": False}, caps=caps, **{**SPARK, "retry": RETRY})
+    greedy = submit_sql(control_room, GREEDY, caps=caps, **{**SPARK, "retry": RETRY})
     ended, done = (control_room.ended(each, PATIENCE) for each in (greedy, other))
     assert done["state"] == "succeeded", done["error"]
     assert done["result"]["mode"] == "isolated"
@@ -59,7 +59,7 @@ def test_a_run_that_was_writing_when_the_memory_ran_out_waits_for_a_person(
     serve(control_room, own_spark)
     table = f"delta.`s3://artifacts/{fresh()}`"
     sql = f"create table {table} using delta as {GREEDY}"
-    run_id = submit_sql(control_room, sql, None, {"plan": False}, **{**SPARK, "retry": RETRY})
+    run_id = submit_sql(control_room, sql, None, **{**SPARK, "retry": RETRY})
     wait_for("the run to wait", lambda: control_room.run(run_id)["state"] == "waiting", PATIENCE)
     run = control_room.run(run_id)
     error = run["attempts"][0]["error"]

@@ -37,7 +37,8 @@ Traceback (most recent call last):
     spark.table("no_such")
   File "/usr/lib/pyspark/errors/exceptions/captured.py", line 263, in deco
     raise converted from None
-pyspark.errors.exceptions.captured.AnalysisException: [TABLE_OR_VIEW_NOT_FOUND] There is no `no_such`. SQLSTATE: 42P01;
+pyspark.errors.exceptions.captured.AnalysisException: [TABLE_OR_VIEW_NOT_FOUND] There is no `no_such`.
+Verify the spelling. SQLSTATE: 42P01;
 'UnresolvedRelation [no_such]
 """
 JAVA = """Exception in thread "main" org.apache.spark.sql.AnalysisException: [DIVIDE_BY_ZERO] No. SQLSTATE: 22012
@@ -53,8 +54,8 @@ Exception in thread "main" org.apache.spark.SparkUserAppException: User applicat
 """
 
 
-def ended(code: int, stderr: str = "", *, oom: bool = False) -> TaskError:
-    found = failure(code, stderr, BUNDLE, GIB, oom=oom)
+def ended(code: int, stderr: str = "", *, stdout: str = "", oom: bool = False) -> TaskError:
+    found = failure(code, stdout, stderr, BUNDLE, GIB, oom=oom)
     assert found is not None
     return found
 
@@ -138,10 +139,11 @@ def test_the_driver_is_called_by_the_address_on_the_way_to_its_master() -> None:
 
 
 def test_python_s_traceback_gives_class_code_and_the_last_place_in_the_bundle() -> None:
-    error = ended(1, TRACEBACK)
+    error = ended(1, "WARN of no interest\n", stdout=TRACEBACK)
     assert (error.failure_class, error.code) == ("user", "table_or_view_not_found")
     assert error.position == {"file": "lib/tables.py", "line": 3, "function": "load"}
     assert error.message.startswith("AnalysisException: [TABLE_OR_VIEW_NOT_FOUND]")
+    assert error.message.endswith("SQLSTATE: 42P01")
     error = ended(1, USER_APP)
     assert (error.failure_class, error.code, (error.position or {})["line"]) == ("user", "value_error", 2)
 
@@ -197,7 +199,7 @@ def test_an_exit_code_alone_is_the_author_s_and_success_is_none() -> None:
     assert (ended(7).failure_class, ended(7).code) == ("user", "exit_code")
     assert "-15 (SIGTERM)" in ended(-15).message
     assert ended(-9, oom=True).failure_class == "resources"
-    assert failure(0, TRACEBACK, BUNDLE, GIB, oom=False) is None
+    assert failure(0, TRACEBACK, "", BUNDLE, GIB, oom=False) is None
 
 
 def test_progress_and_usage_are_sums_of_what_the_status_api_tells() -> None:
