@@ -20,7 +20,7 @@ from tests.executors.test_spark_sql import LONG as SQL_LONG
 from tests.executors.test_spark_sql import SPARK, busy, fresh, serve
 from tests.support.spark import Spark
 
-pytestmark = [pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.timeout(900)]
 Json = dict[str, Any]
 ONCE: Json = {"kind": "spark", "retry": {"max_attempts": 1}}
 LONG = """

@@ -16,7 +16,7 @@ from tests.executors.room import Executor, Room, wait_for
 from tests.executors.sql import artifacts, done, parquet, queries, result, submit_sql
 from tests.support.spark import Spark
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 Json = dict[str, Any]
 SPARK: Json = {"kind": "spark"}
 LONG = "select sum(id % 7) from range(0, 1000000000000, 1, 4)"

@@ -23,10 +23,10 @@ from tests.executors.sql import artifacts
 from tests.executors.test_spark_sql import busy
 from tests.support.spark import Spark, Standalone, running_standalone
 
-pytestmark = [pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.timeout(900)]
 Json = dict[str, Any]
 ONCE: Json = {"kind": "spark", "entrypoint": None, "retry": {"max_attempts": 1}}
-FINISHED = 240.0
+FINISHED = 400.0
 PYTHON = """
 import os, pathlib, sys
 from pyspark.sql import SparkSession
