@@ -21,6 +21,8 @@ _STEPS = 2_000_000
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*")
 _RESERVED = {".", "..", "_delta_log"}
 _WORKSPACES = "_ws"
+# Kinds whose statements write tables at an engine, under names that the template does not declare.
+_TABLE_WRITERS = {"trino", "spark"}
 
 
 @cache
@@ -198,5 +200,11 @@ def _reference_issues(
     parent = known.get(tasks[source]["template"])
     outputs = {port["name"] for port in (parent or {}).get("outputs", [])}
     # An artifact's name is decided by the parent's code, so only tables can be checked ahead.
-    if parent is not None and kind == "table" and output not in outputs:
+    if parent is not None and kind == "table" and output not in outputs and not _engine_writes(parent, output):
         yield Issue(path, f"task {source!r} has no output {output!r}{did_you_mean(output, outputs)}")
+
+
+def _engine_writes(parent: Mapping[str, Any], output: str) -> bool:
+    """Whether it may be a table that the parent's statements write at their engine: `catalog.schema.table`."""
+    on_trino = parent.get("kind") == "dbt" and (parent.get("config") or {}).get("adapter") == "trino"
+    return "." in output and (parent.get("kind") in _TABLE_WRITERS or on_trino)
