@@ -18,14 +18,17 @@ ENGINE_TESTS := tests/executors/test_trino_statements.py tests/executors/test_tr
     tests/acceptance/test_stack_trino.py tests/acceptance/test_stack_spark.py
 WITHOUT_ENGINES := $(ENGINE_TESTS:%=--ignore=%)
 
-.PHONY: help demo up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full test-proving test-engines test-engines-full test-containers images bench bench-lock lock clean
+.PHONY: help demo demo-lakehouse up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full test-proving test-engines test-engines-full test-containers images bench bench-lock lock clean
 
 help: ## show the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 # -- use it ----------------------------------------------------------------------------------------------------------
 demo: .venv/.demo web ## set everything up, start the stack, run the pipeline on real data
 	@$(BIN)/control-room demo $(if $(INPUT),--input "$(INPUT)")
+
+demo-lakehouse: .venv/.lakehouse web ## the same on real engines: Trino and Spark installed, started, one pipeline over both
+	@$(BIN)/control-room demo-lakehouse
 
 up: .venv/.demo web ## start the embedded stack
 	@$(BIN)/control-room up
@@ -39,6 +42,9 @@ down: ## stop the embedded stack; nothing is lost
 
 .venv/.dev: locks/dev.lock pyproject.toml infra/dev/venv
 	@infra/dev/venv dev
+
+.venv/.lakehouse: locks/lakehouse.lock pyproject.toml infra/dev/venv
+	@infra/dev/venv lakehouse
 
 setup: .venv/.dev web ## everything for work on the project
 
