@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,9 @@ from control_room.commands.context import AsJson, print_table, say, settings_of
 from control_room.commands.demo import Pipeline, perform
 from control_room.commands.words import size_text
 from control_room.errors import MISUSE, ControlRoomError
+
+if TYPE_CHECKING:
+    from control_room.engines.java import Java
 
 Json = dict[str, Any]
 ENGINES = ("trino", "spark")
@@ -41,10 +44,11 @@ def demo_lakehouse(
 @contextmanager
 def _prepared(context: typer.Context, quiet: bool) -> Iterator[Pipeline]:
     from control_room.commands.engines import install_all
+    from control_room.engines import java
 
     check_address(context)
-    check_packages()
-    check_java()
+    check_packages({module for module in MODULES if importlib.util.find_spec(module) is not None})
+    check_java(java.find())
     wanted = engines_wanted(context)
     say("engines", quiet=quiet)
     install_all(list(ENGINES), None, quiet)
@@ -64,9 +68,9 @@ def check_address(context: typer.Context) -> None:
         )
 
 
-def check_packages() -> None:
-    missing = [f"{what} ({module})" for module, what in MODULES.items() if importlib.util.find_spec(module) is None]
-    if missing:
+def check_packages(there: Collection[str]) -> None:
+    """there: modules that can be imported."""
+    if missing := [f"{what} ({module})" for module, what in MODULES.items() if module not in there]:
         raise ControlRoomError(
             f"not installed: {', '.join(missing)}",
             next_step="`make demo-lakehouse` installs all of it; or pip install 'lakehouse-control-room[lakehouse]'",
@@ -74,12 +78,11 @@ def check_packages() -> None:
         )
 
 
-def check_java() -> None:
+def check_java(javas: Sequence[Java]) -> None:
     """Before anything is fetched: each engine has a Java that fits."""
-    from control_room.engines import findings, java
+    from control_room.engines import findings
     from control_room.engines.catalogue import chosen
 
-    javas = java.find()
     for distribution in chosen(ENGINES):
         seen = findings.look(distribution, javas)
         if findings.judge(distribution, seen).java is None:
@@ -92,6 +95,8 @@ def check_java() -> None:
 
 def engines_wanted(context: typer.Context) -> dict[str, str] | None:
     """What the stack is to be started with: None when it has both already. It keeps heaps that were chosen."""
+    import psutil
+
     from control_room.local import stack, state
     from control_room.local.engines import DEFAULT_HEAPS
 
@@ -101,11 +106,12 @@ def engines_wanted(context: typer.Context) -> dict[str, str] | None:
     if running is not None:
         check_running(running.engines)
         return None
-    check_memory()
+    check_memory(psutil.virtual_memory().available)
     return None if set(ENGINES) <= set(has) else {**{engine: DEFAULT_HEAPS[engine] for engine in ENGINES}, **has}
 
 
-def check_running(engines: Any) -> None:
+def check_running(engines: Collection[str]) -> None:
+    """A stack that is up has both engines; another one is not taken down for a demo."""
     if lacking := [engine for engine in ENGINES if engine not in engines]:
         raise ControlRoomError(
             f"the stack is up without {' and '.join(lacking)}",
@@ -114,10 +120,8 @@ def check_running(engines: Any) -> None:
         )
 
 
-def check_memory() -> None:
-    import psutil
-
-    free = psutil.virtual_memory().available
+def check_memory(free: int) -> None:
+    """free: bytes."""
     if free < NEEDED_MEMORY:
         raise ControlRoomError(
             f"{size_text(free)} of memory are free; the stack with Trino and Spark takes {size_text(NEEDED_MEMORY)}",
