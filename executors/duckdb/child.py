@@ -34,6 +34,8 @@ LEAST_MEMORY = 64 * 1024 * 1024
 BATCH_ROWS = 100_000
 LOOK_SECONDS = 0.2
 PARQUET = "result.parquet"
+# What a statement that returns no rows answers with.
+COUNTS: tuple[list[str], ...] = ([], ["Count"], ["Success"])
 READERS = {
     ".parquet": "read_parquet",
     ".csv": "read_csv",
@@ -98,6 +100,11 @@ def register(context: Context, database: Any, name: str, record: Json) -> None:
     database.register(name, child_delta.dataset(context.job, name))
 
 
+def reads(statement: Any) -> bool:
+    """Whether all that it does is return rows. Of one that changes something, by RETURNING too, only its end tells."""
+    return bool(statement.expected_result_type == [duckdb.ExpectedResultType.QUERY_RESULT])
+
+
 class Run:
     """The statements of one run."""
 
@@ -105,10 +112,13 @@ class Run:
         self._context, self._config, self._database = context, config, database
         self._records: list[Json] = []
         self._last: Json = {}
+        self._several = False
 
     def execute(self) -> Json:
         try:
-            for scene, statement in self._statements():
+            found = self._statements()
+            self._several = sum(reads(statement) for _, statement in found) > 1
+            for scene, statement in found:
                 self._one(scene, statement)
             published = {output: self._publish(output, relation) for output, relation in self._config.publish.items()}
         except TaskError:
@@ -135,7 +145,7 @@ class Run:
         )
         began = time.monotonic()
         try:
-            rows = self._rows(statement, self._values(scene, statement))
+            rows = self._rows(scene.number, statement, self._values(scene, statement))
         except (duckdb.Error, RuntimeError, OSError) as error:
             if self._context.is_cancelled():
                 raise Cancelled("the run was interrupted") from None
@@ -154,19 +164,19 @@ class Run:
             raise TaskError("user", "params_missing", text, position=scene.position())
         return {name: bound(params[name]) for name in statement.named_parameters}
 
-    def _rows(self, statement: Any, values: Json) -> int:
+    def _rows(self, number: int, statement: Any, values: Json) -> int:
         """How many rows it returned or changed."""
-        returns = duckdb.ExpectedResultType.QUERY_RESULT in statement.expected_result_type
         self._database.execute(statement, values or None)
-        if not returns:
+        if not reads(statement) and [column[0] for column in self._database.description or ()] in COUNTS:
             changed = self._database.fetchone()
-            return int(changed[0]) if changed and isinstance(changed[0], int) else 0
-        path = self._context.work_dir / PARQUET if self._config.parquet else None
+            return int(changed[0]) if changed and type(changed[0]) is int else 0
+        name = PARQUET if reads(statement) and not self._several else f"result-{number}.parquet"
+        path = self._context.work_dir / name if self._config.parquet else None
         self._last = store(self._database.to_arrow_reader(BATCH_ROWS), path)
-        self._last["parquet"] = PARQUET if path else None
+        self._last["parquet"] = name if path else None
         count: int = self._last["row_count"]
         if path:
-            self._context.artifact(PARQUET, path, metadata={"rows": count})
+            self._context.artifact(name, path, metadata={"rows": count})
         return count
 
     def _publish(self, output: str, relation: str) -> int:

@@ -156,7 +156,7 @@ def make_pool(kind: ExecutorKind, settings: ExecutorSettings, work_dir: Path, fo
     runs = made(folder / "runs")
     visible = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[2]), str(runs))
     hide = hidden_from_children(kind, settings, work_dir)
-    environment = child_environment(os.environ, runs, runs, kind.kind, None)
+    environment = child_environment(os.environ, runs, runs, kind.kind, {})
     return WarmPool(WarmSpec(kind.child_module, runs, environment, hide, visible, [str(runs)]))
 
 

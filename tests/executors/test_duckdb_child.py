@@ -53,6 +53,22 @@ def test_statements_read_inputs_at_their_version_and_publish_tables(lake: Lake) 
     assert sorted(lake.open("totals").to_pyarrow_table()["amount"].to_pylist()) == [2, 3]
 
 
+def test_each_statement_that_returns_rows_has_a_file_of_its_own(lake: Lake) -> None:
+    found = run(lake, "select 1 as a; create table t as select 2 as b; insert into t values (3), (4); select * from t")
+    assert found.code == 0, found.messages
+    kept = {name: parquet.read_table(io.BytesIO(data)).to_pylist() for name, data in found.artifacts.items()}
+    assert kept == {"result-1.parquet": [{"a": 1}], "result-4.parquet": [{"b": 2}, {"b": 3}, {"b": 4}]}
+    assert (found.result["rows"], found.result["parquet"]) == ([[2], [3], [4]], "result-4.parquet")
+    assert [one["rows"] for one in found.result["statements"]] == [1, 1, 2, 3]
+
+
+def test_rows_that_a_change_returns_are_kept_beside_those_of_a_query(lake: Lake) -> None:
+    found = run(lake, "create table t (a int); insert into t values (7) returning a as made; select 1 as one")
+    assert found.code == 0, found.messages
+    kept = {name: parquet.read_table(io.BytesIO(data)).to_pylist() for name, data in found.artifacts.items()}
+    assert kept == {"result-2.parquet": [{"made": 7}], "result.parquet": [{"one": 1}]}
+
+
 def test_files_are_inputs_too(lake: Lake, tmp_path: Path) -> None:
     path = lake.work_dir / "0-meters.csv"
     path.write_text("meter,kwh\nm1,1.5\nm2,2.5\n")
