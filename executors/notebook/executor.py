@@ -15,8 +15,8 @@ from executors.runtime.kinds import ExecutorKind
 def capabilities() -> dict[str, Any]:
     return {
         "entrypoints": ["notebook.ipynb"],
-        "inputs": ["delta"],
-        "publish": ["delta"],
+        "inputs": ["delta", "iceberg"],
+        "publish": ["delta", "object", "iceberg"],
         "python": platform.python_version(),
     }
 

@@ -50,9 +50,10 @@ class ExecutorKind:
     """What the runtime must know of an engine, without loading it.
 
     ``child_module`` is started as ``python -m``; ``capabilities()`` gives name -> support level (``full``, ``partial``,
-    ``none``) or facts such as versions; ``prepare(job)`` checks or completes the job before the child starts and raises
-    TaskError to fail the run (job paths: ``bundle_dir``, ``work_dir``); what it puts below ``secrets`` is kept out of
-    all texts of the run and does not reach the child under that name.
+    ``none``) or facts such as versions, ``publish``: the formats of outputs it knows; ``prepare(job)`` checks or
+    completes the job before the child starts and raises TaskError to fail the run (job paths: ``bundle_dir``,
+    ``work_dir``); what it puts below ``secrets`` is kept out of all texts of the run and does not reach the child under
+    that name.
 
     ``forked``: children are forked from a process that has ``child_module`` loaded (executors.runtime.forks), and call
     the ``body`` of that module; only for a module that starts no thread and loads nothing that does.

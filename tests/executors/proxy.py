@@ -49,7 +49,7 @@ class Proxy:
             try:
                 while request := read_message(client):
                     server.sendall(request)
-                    answer = read_message(server)
+                    answer = read_answer(server, request)
                     if self._loses(request.split(b" ", 2)[1], answer):
                         return
                     client.sendall(answer)
@@ -65,7 +65,15 @@ class Proxy:
         return False
 
 
-def read_message(source: socket.socket) -> bytes:
+def read_answer(server: socket.socket, request: bytes) -> bytes:
+    """The answer to a request; not the word to go on that comes before it, and without a body to HEAD."""
+    while True:
+        answer = read_message(server, bodiless=request.startswith(b"HEAD "))
+        if not answer.startswith(b"HTTP/1.1 100"):
+            return answer
+
+
+def read_message(source: socket.socket, *, bodiless: bool = False) -> bytes:
     """One HTTP/1.1 message with its body by Content-Length or chunks; b"" at the end."""
     data = b""
     while b"\r\n\r\n" not in data:
@@ -78,6 +86,6 @@ def read_message(source: socket.socket) -> bytes:
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
             length = int(value)
-    while len(body) < length:
+    while len(body) < length and not bodiless:
         body += source.recv(65536)
     return head + b"\r\n\r\n" + body

@@ -358,7 +358,7 @@ FAULTS = (
             "tests/executors/test_publication_commit.py::test_a_second_commit_finds_the_version_of_the_first_even_below_newer_ones",
             "tests/executors/test_publication_commit.py::test_a_writer_paused_between_check_and_commit_looks_again",
         ),
-        swaps=(Swap("executors.runtime.commit", "Committer", "_open", blind_to_commits),),
+        swaps=(Swap("executors.runtime.commit_delta", "Committer", "_open", blind_to_commits),),
     ),
     Fault(
         "one bad request fails its batch",

@@ -180,7 +180,7 @@ def publication(run: Json, output: str = "flights", **more: Any) -> Json:
     (declared,) = [o for o in run["outputs"] if o["name"] == output]
     return {
         "output": output,
-        "format": "delta",
+        "format": declared["format"],
         "mode": declared["mode"],
         "uri": declared["uri"],
         "files": [{"path": "part-0.parquet", "size": 10, "sha256": "b" * 64, "rows": 3}],

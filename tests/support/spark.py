@@ -21,8 +21,8 @@ import pytest
 from control_room.engines import catalogue, findings
 from control_room.local import spark as stack_spark
 from control_room.local import spark_config
-from tests.support.seaweed import free_ports
-from tests.support.trino import IcebergSeaweed, _die_with_us, running_server, running_store
+from tests.support.seaweed import IcebergSeaweed, free_ports, running_lake
+from tests.support.trino import _die_with_us, running_server
 
 START_SECONDS = 120.0
 HEAP = 1024 * 2**20
@@ -132,7 +132,7 @@ def installed_java() -> Path:
 def spark_lake() -> Iterator[IcebergSeaweed]:
     """A store with an Iceberg REST catalog."""
     installed_jars()
-    yield from running_store()
+    yield from running_lake()
 
 
 @pytest.fixture(scope="session")
