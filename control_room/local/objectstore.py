@@ -247,7 +247,7 @@ def connections(folder: StackFolder, state: StackState) -> dict[str, Any]:
     """What executors and publisher reach: the lakehouse, and with the catalog its Iceberg tables."""
     store = {"endpoint": endpoint(state), "region": REGION, "session_seconds": RUN_SECONDS}
     key = folder.s3_key(LAKEHOUSE_KEY)
-    found = {LAKEHOUSE: {"kind": "s3", "root": ROOT, **store, **key, "role_arn": RUN_ROLE}}
+    found: dict[str, Any] = {LAKEHOUSE: {"kind": "s3", "root": ROOT, **store, **key, "role_arn": RUN_ROLE}}
     if state.engines:
         key = folder.s3_key(ENGINES_KEY)
         places = {"storage_root": f"{ROOT}/{ICEBERG_FILES}", "warehouse_root": f"s3://{WAREHOUSE}"}
