@@ -131,6 +131,11 @@ class Session:
     def conf(self, settings: Mapping[str, str]) -> None:
         self._session.conf._set_all(dict(settings), silent=False)
 
+    def ask(self, sql: str) -> None:
+        """A statement of the executor's own, which an order to stop interrupts."""
+        with self.working():
+            self._session.sql(sql)
+
     @contextmanager
     def working(self) -> Iterator[None]:
         """While the engine does something: from here on an order to stop interrupts it."""
