@@ -11,8 +11,13 @@ compile() {
     echo "locks/$out.lock: $(grep -c '==' "locks/$out.lock") packages"
 }
 compile dev --extra build --extra dev "$@"
-for set in node server python notebook dbt duckdb trino local demo flights objectstore; do
+for set in node server python notebook dbt duckdb trino command local demo flights objectstore; do
     compile "$set" --extra build --extra "$set" -c locks/dev.lock
 done
+# delta-spark wants an older importlib-metadata than the others do.
+constraints=$(mktemp)
+trap 'rm -f "$constraints"' EXIT
+sed '/^importlib-metadata==/,/[^\\]$/d' locks/dev.lock > "$constraints"
+compile spark --extra build --extra spark -c "$constraints"
 # A tool of the images' build, installed by itself: what it needs shall not bind what the product needs.
 compile sbom --extra sbom

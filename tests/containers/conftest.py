@@ -11,7 +11,7 @@ import pytest
 
 from control_room.client import OperatorClient
 from tests.containers import engine
-from tests.containers.engine import Project
+from tests.containers.engine import PROFILES, Project
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -44,6 +44,15 @@ def project(images: dict[str, str]) -> Iterator[Project]:
         yield made
     finally:
         made.down()
+
+
+@pytest.fixture(scope="session")
+def engines(project: Project) -> Project:
+    """The project with the servers and executors of all profiles, beside what `up` alone starts."""
+    if "TRINO_SERVER_IMAGE" not in project.environment:
+        pytest.skip("no Trino to make an image of; fetch it: control-room engines install trino")
+    project.profiles(*PROFILES).up("--no-recreate", "--scale", "demo=0", *PROFILES)
+    return project
 
 
 @pytest.fixture(scope="session")

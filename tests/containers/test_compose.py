@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from control_room.client import OperatorClient
 from tests.containers import engine
-from tests.containers.engine import ALONE, KINDS, Project, docker, inside, inspect, until
+from tests.containers.engine import KINDS, PROFILES, Project, docker, inside, inspect, until
+from tests.containers.faults import cut_off, ended, holder, scaled
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-ENDED = {"succeeded", "failed", "cancelled", "skipped"}
 COUNT_ROWS = """
 import json
 from deltalake import DeltaTable
@@ -28,46 +26,10 @@ print(table.to_pyarrow_table().num_rows)
 """
 
 
-def ended(client: OperatorClient, run: dict[str, Any], seconds: float = 240) -> dict[str, Any]:
-    """The run once it has ended, with its attempts."""
-
-    def look() -> dict[str, Any] | None:
-        found = client.run(run["run_id"])
-        return found if found["state"] in ENDED else None
-
-    return until(look, seconds, lambda: f"{client.run(run['run_id'])}\n{client.why(run['run_id'])}")
-
-
-def holder(client: OperatorClient, project: Project, run: dict[str, Any], service: str = "python") -> str:
-    """The container whose executor has the run, once one has it."""
-
-    def look() -> str | None:
-        found = client.run(run["run_id"])
-        at_work = [attempt for attempt in found["attempts"] if not attempt["finished_at"]]
-        hosts = [attempt["executor_name"].partition("@")[2] for attempt in at_work]
-        return next((c for host in hosts for c in project.containers(service) if c.startswith(host)), None)
-
-    return until(look, 60, lambda: str(client.run(run["run_id"])))
-
-
-@contextmanager
-def scaled(project: Project, client: OperatorClient, count: int) -> Iterator[list[str]]:
-    """So many python executors, all registered; one again afterwards."""
-    project.up("--no-recreate", "--scale", f"python={count}", "--scale", "demo=0", "python")
-    try:
-        containers = project.containers("python")
-        assert len(containers) == count
-        hosts = {container[:12] for container in containers}
-        until(lambda: hosts <= {e["name"].partition("@")[2] for e in client.executors() if e["state"] == "active"}, 60)
-        yield containers
-    finally:
-        project.up("--no-recreate", "--scale", "python=1", "--scale", "demo=0", "python")
-
-
 # What the images are ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("variable", ["SERVER_IMAGE", *(f"{kind.upper()}_IMAGE" for kind in (*KINDS, *ALONE))])
+@pytest.mark.parametrize("variable", ["SERVER_IMAGE", *(f"{kind.upper()}_IMAGE" for kind in (*KINDS, *PROFILES))])
 def test_an_image_is_lean_and_says_what_it_is(images: dict[str, str], variable: str) -> None:
     name = images[variable]
     (found,) = json.loads(docker("image", "inspect", name))
@@ -94,6 +56,8 @@ ENGINES = {
     "dbt": {"dbt", "duckdb", "trino"},
     "duckdb": {"duckdb"},
     "trino": {"trino"},
+    "command": set(),
+    "spark": {"pyspark"},
 }
 FOREIGN = {"psycopg", "fastapi", "control_room", "ops_schema", "dbt", "duckdb", "papermill", "pyspark", "trino"}
 
@@ -216,16 +180,6 @@ def test_a_run_whose_executor_is_cut_off_for_long_moves_and_its_rows_appear_once
         (other,) = [c for c in project.containers("python") if c != container]
         assert inside(other, "python", "-c", COUNT_ROWS).strip() == "100"
         assert client.run(run["run_id"])["state"] == "succeeded"
-
-
-@contextmanager
-def cut_off(project: Project, container: str) -> Iterator[None]:
-    network = f"{project.name}_control"
-    docker("network", "disconnect", network, container)
-    try:
-        yield
-    finally:
-        docker("network", "connect", network, container)
 
 
 def test_sigterm_lets_an_executor_finish_what_it_has(project: Project, client: OperatorClient) -> None:
