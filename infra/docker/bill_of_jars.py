@@ -1,6 +1,6 @@
 """At the build of an image: add the jars of an engine, if there are any, to the bill of materials.
 
-    python bill-of-jars BILL ENGINE_FOLDER
+    python bill_of_jars.py BILL ENGINE_FOLDER
 
 ENGINE_FOLDER/installed.json says what was fetched: {"artifacts": {"group:name:jar:version": sha256}}.
 """

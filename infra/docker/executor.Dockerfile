@@ -25,12 +25,12 @@ RUN mkdir /opt/engine
 FROM packages AS spark-jars
 # A Maven repository: https://…; without one, mvn knows its own.
 ARG MAVEN_URL=""
-COPY infra/docker/spark-jars /build/spark-jars
+COPY infra/docker/spark_jars.py /build/spark_jars.py
 RUN [ -n "${MAVEN_URL}" ] || { mkdir -p /usr/share/man/man1 && apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends maven >/dev/null; }
 COPY control_room/__init__.py control_room/errors.py /build/source/control_room/
 COPY control_room/engines /build/source/control_room/engines
-RUN PYTHONPATH=/build/source OPS_MAVEN_URL=${MAVEN_URL} /opt/venv/bin/python /build/spark-jars /opt/engine
+RUN PYTHONPATH=/build/source OPS_MAVEN_URL=${MAVEN_URL} /opt/venv/bin/python /build/spark_jars.py /opt/engine
 
 FROM ${ENGINE} AS engine
 
@@ -59,11 +59,11 @@ FROM ${BASE} AS bill
 COPY locks/sbom.lock /build/sbom.lock
 RUN --mount=type=cache,target=/root/.cache/pip python3 -m venv /opt/sbom \
  && /opt/sbom/bin/pip install --disable-pip-version-check --quiet --require-hashes -r /build/sbom.lock
-COPY infra/docker/bill-of-jars /build/bill-of-jars
+COPY infra/docker/bill_of_jars.py /build/bill_of_jars.py
 COPY --from=slim /opt/venv /opt/venv
 COPY --from=engine /opt/engine /opt/engine
 RUN /opt/sbom/bin/cyclonedx-py environment --output-reproducible --of JSON -o /build/sbom.cdx.json /opt/venv/bin/python \
- && python3 /build/bill-of-jars /build/sbom.cdx.json /opt/engine
+ && python3 /build/bill_of_jars.py /build/sbom.cdx.json /opt/engine
 
 FROM ${BASE}
 ARG KIND

@@ -1,6 +1,6 @@
 """At the build of Spark's image: fetch the pinned jars into FOLDER/jars, beside the log store for Delta.
 
-    python spark-jars FOLDER
+    python spark_jars.py FOLDER
 
 OPS_MAVEN_URL names a Maven repository; without it, mvn fetches.
 """

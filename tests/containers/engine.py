@@ -23,6 +23,8 @@ KINDS = ("python", "notebook", "dbt", "duckdb")
 # Of profiles: `up` alone does not start them.
 PROFILES = ("command", "trino", "spark")
 LOG_STORE = "control-room-delta-log.jar"
+PUBLIC_BASE = "docker.io/library/python:3.11-slim-bookworm"
+PULL_SECONDS = 120
 DEBIAN = "bookworm"
 PACKAGES = "ca-certificates,python3,python3-pip,python3-venv"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -66,15 +68,32 @@ def docker(*arguments: str, **options: Any) -> str:
     return output(programs()[0], *arguments, **options)
 
 
+def wanted(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of these kinds whose images are built: all, or what IMAGES names."""
+    chosen = os.environ.get("IMAGES", "").split()
+    return tuple(kind for kind in kinds if not chosen or kind in chosen)
+
+
 @cache
 def base_image() -> str:
-    """The image that ours are built on: BASE_IMAGE, or one made of Debian's packages: no registry is asked."""
+    """What ours are built on: BASE_IMAGE, the public one, or, where that cannot be had, one of Debian's packages."""
     if given := os.environ.get("BASE_IMAGE"):
         return given
     name = f"control-room-base:{DEBIAN}"
-    if not docker("images", "-q", name).strip():
-        _make_base(name)
+    if docker("images", "-q", name).strip():
+        return name
+    if pulled(PUBLIC_BASE):
+        return PUBLIC_BASE
+    _make_base(name)
     return name
+
+
+def pulled(image: str) -> bool:
+    try:
+        docker("pull", "-q", image, seconds=PULL_SECONDS)
+    except (EngineError, subprocess.TimeoutExpired):
+        return False
+    return True
 
 
 def _make_base(name: str) -> None:
@@ -96,7 +115,8 @@ def build_all(prefix: str = "control-room-test") -> dict[str, str]:
         environment["SPARK_JARS"] = jars
     sys.stdout.write(output("infra/docker/build", prefix, cwd=ROOT, env=environment, seconds=3600))
     ours = {"SERVER_IMAGE": f"{prefix}-server", "OBJECTSTORE_IMAGE": f"{prefix}-objectstore"}
-    executors = {f"{kind.upper()}_IMAGE": f"{prefix}-executor-{kind}" for kind in (*KINDS, *PROFILES)}
+    kinds = wanted((*KINDS, *PROFILES))
+    executors = {f"{kind.upper()}_IMAGE": f"{prefix}-executor-{kind}" for kind in kinds}
     stand_ins = {"POSTGRES_IMAGE": stand_in(f"{prefix}-postgres", "postgres")}
     if trino := engine_image("trino"):
         stand_ins["TRINO_SERVER_IMAGE"] = stand_in(f"{prefix}-trino-server", "trino", f"ENGINE={trino}")

@@ -16,7 +16,7 @@ from tests.containers.engine import Project, output, programs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 QUICK = ("register", "run", "failure", "logs", "artifact", "cancel", "superseded", "claim-lost", "claimed-twice")
-WHOLE = tuple(case.id for case in executor_kit.CASES)
+OTHERS = tuple(case.id for case in executor_kit.CASES if case.id not in QUICK)
 HARDENED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp:mode=1777")
 # What a kind does not start without.
 SETTINGS = {"command": ("OPS_COMMAND_ALLOW=bundle",)}
@@ -55,17 +55,24 @@ def in_compose(engines: Project, kind: str, cases: tuple[str, ...]) -> dict[str,
     return judged(seen(*command, check=False, seconds=1800), cases)
 
 
-@pytest.mark.parametrize("kind", ["python", "notebook", "dbt", "duckdb", "command"])
+QUICK_PYTHON, QUICK_TRINO = (pytest.param(kind, marks=pytest.mark.quick) for kind in ("python", "trino"))
+
+
+@pytest.mark.parametrize("kind", [QUICK_PYTHON, "notebook", "dbt", "duckdb", "command"])
 def test_an_executor_passes_the_kit_s_quick_cases_in_its_image(images: dict[str, str], kind: str) -> None:
     assert in_image(images[f"{kind.upper()}_IMAGE"], kind, QUICK) == {}
 
 
 @pytest.mark.parametrize("kind", ["python", "duckdb"])
 def test_it_passes_every_other_case_there_too(images: dict[str, str], kind: str) -> None:
-    others = tuple(case for case in WHOLE if case not in QUICK)
-    assert in_image(images[f"{kind.upper()}_IMAGE"], kind, others) == {}
+    assert in_image(images[f"{kind.upper()}_IMAGE"], kind, OTHERS) == {}
+
+
+@pytest.mark.parametrize("kind", [QUICK_TRINO, "spark"])
+def test_the_executor_of_an_engine_passes_the_kit_s_quick_cases_in_compose(engines: Project, kind: str) -> None:
+    assert in_compose(engines, kind, QUICK) == {}
 
 
 @pytest.mark.parametrize("kind", ["trino", "spark"])
-def test_the_executor_of_an_engine_passes_the_whole_kit_in_compose(engines: Project, kind: str) -> None:
-    assert in_compose(engines, kind, WHOLE) == {}
+def test_it_passes_every_other_case_in_compose_too(engines: Project, kind: str) -> None:
+    assert in_compose(engines, kind, OTHERS) == {}
