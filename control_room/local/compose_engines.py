@@ -31,7 +31,7 @@ AUTHORITY, TRINO_PASSWORD = "ca.pem", "trino.password"
 SPARK_HOST, SPARK_PORT = "spark-server", 15002
 SPARK_JARS, SPARK_SCRATCH = Path("/opt/engine/jars/*.jar"), Path("/work/tmp")
 SPARK_TOKEN, SPARK_DRIVER = "spark.token", "spark-driver.properties"
-READY_SECONDS = 300.0
+READY_SECONDS = 600.0
 
 
 def heaps(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
