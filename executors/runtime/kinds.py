@@ -55,7 +55,8 @@ class ExecutorKind:
     all texts of the run and does not reach the child under that name.
 
     ``forked``: children are forked from a process that has ``child_module`` loaded (executors.runtime.forks), and call
-    the ``body`` of that module; only for a module that starts no thread and loads nothing that does.
+    the ``body`` of that module; only for a module that starts no thread and loads nothing that does. ``preloaded``:
+    further modules that children will load; ``rests``: they are large, so that process ends when it was idle for long.
     ``warm``: runs are given to processes that are used again (executors.runtime.warm); only for work that is no code of
     the run's author: ``own_module(job)`` names the module of a process of its own for a job that is.
     ``connections()`` gives the kind's own connections by name, beside those of the file; what they hold below names of
@@ -78,6 +79,8 @@ class ExecutorKind:
     prepare: Callable[[dict[str, Any]], None] = nothing_to_prepare
     warm: bool = False
     forked: bool = False
+    preloaded: tuple[str, ...] = ()
+    rests: bool = False
     own_module: Callable[[Mapping[str, Any]], str | None] = no_module
     connections: Callable[[], dict[str, dict[str, Any]]] = no_connections
     configure: Callable[[], ExecutorKind] | None = None
