@@ -72,7 +72,6 @@ def peers(bench: Bench, cluster: DurableCluster) -> Iterator[dict[str, Any]]:
                 peer = make(bench.folder / name, cluster)
                 started[name] = peer
                 peer.start()
-                peer.rate(1)
                 peer.processes.freeze()
                 bench.meet(contender, **{package: install.version(name, package)})
         yield {name: peer for name, peer in started.items() if PEERS[name][0].name not in bench.left_out}

@@ -135,7 +135,8 @@ def markdown(made: dict[str, Any]) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "/")[:300]
+    """The first line; what follows (logs) is printed while it happens."""
+    return text.strip().splitlines()[0].replace("|", "/")[:300]
 
 
 def _number(value: float) -> str:

@@ -10,7 +10,7 @@ import httpx
 
 from tests.bench.executors.bench import Contender
 from tests.bench.executors.peers import install
-from tests.bench.executors.peers.processes import Processes
+from tests.bench.executors.peers.processes import PeerFailed, Processes
 from tests.bench.queue.cluster import DurableCluster
 from tests.support.seaweed import free_ports
 
@@ -71,6 +71,7 @@ class Airflow:
         self.processes.start("scheduler", airflow, "scheduler")
         self.processes.start("dags", airflow, "dag-processor")
         self.processes.wait("the DAG", lambda: self._count("select count(*) from serialized_dag"), 240)
+        self.rate(1)
 
     def _healthy(self) -> bool:
         try:
@@ -85,8 +86,13 @@ class Airflow:
         conf = json.dumps({"count": count})
         self.processes.call(str(self._bin / "airflow"), "dags", "trigger", "trivial", "--run-id", name, "--conf", conf)
         found = f"from task_instance where run_id = '{name}' and task_id = 'one' and state = 'success'"
-        self.processes.wait("Airflow's tasks", lambda: self._count(f"select count(*) {found}") == count, seconds)
+        self.processes.wait("Airflow's tasks", lambda: self._done(name, found, count), seconds)
         return count / self._count(f"select extract(epoch from max(end_date) - min(start_date)) {found}") * 60
+
+    def _done(self, name: str, found: str, count: int) -> bool:
+        if self._count(f"select count(*) from dag_run where run_id = '{name}' and state = 'failed'"):
+            raise PeerFailed(f"Airflow's DAG run {name} failed; see its logs")
+        return self._count(f"select count(*) {found}") == count
 
     def _count(self, sql: str) -> float:
         with self._cluster.connect("airflow") as connection:

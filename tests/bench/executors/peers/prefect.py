@@ -56,6 +56,7 @@ class Prefect:
         self._do("deploy")
         limit = ["--limit", str(LIMIT), "--install-policy", "never"]
         self.processes.start("worker", prefect, "worker", "start", "--pool", "bench", "--type", "process", *limit)
+        self.rate(1)
 
     def _healthy(self) -> bool:
         try:
