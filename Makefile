@@ -125,10 +125,12 @@ test-containers: .venv/.dev ## images, compose, engines, faults among containers
 test-containers-quick: .venv/.dev ## what CI takes of it: server, Python and Trino
 	IMAGES="server objectstore python trino" $(PYTEST) tests/containers -m quick -q $(SLOWEST)
 
-# The peers of the queue's benchmark are installed at bench time from locks/bench.lock and tests/bench/queue/peers-npm, into .cache.
+# The peers are installed at bench time into .cache: the queue's from locks/bench.lock and tests/bench/queue/peers-npm, those of the executors
+# from tests/bench/executors/peers. Trino is measured where it is installed (control-room engines install trino).
 bench: .venv/.dev web ## measures, side by side, medians
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench queue --out .cache/bench
+	$(BIN)/python -m tests.bench executors --out .cache/bench
 
 bench-lock: .venv/.dev
 	$(BIN)/uv pip compile tests/bench/queue/requirements.in -c locks/dev.lock --universal --python-version 3.11 --generate-hashes \

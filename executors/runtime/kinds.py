@@ -61,7 +61,8 @@ class ExecutorKind:
     that name.
 
     ``forked``: children are forked from a process that has ``child_module`` loaded (executors.runtime.forks), and call
-    the ``body`` of that module; only for a module that starts no thread and loads nothing that does.
+    the ``body`` of that module; only for a module that starts no thread and loads nothing that does. ``preloaded``:
+    further modules that children will load; ``rests``: they are large, so that process ends when it was idle for long.
     ``warm``: runs are given to processes that are used again (executors.runtime.warm); only for work that is no code of
     the run's author: ``own_module(job)`` names the module of a process of its own for a job that is.
     ``clean_modules``: those of such processes that hold no code of the run's author either (an engine that they start
@@ -87,6 +88,8 @@ class ExecutorKind:
     prepare: Callable[[dict[str, Any]], None] = nothing_to_prepare
     warm: bool = False
     forked: bool = False
+    preloaded: tuple[str, ...] = ()
+    rests: bool = False
     own_module: Callable[[Mapping[str, Any]], str | None] = no_module
     clean_modules: frozenset[str] = frozenset()
     explain: Callable[[Mapping[str, Any], ChildEnd], None] = as_told
