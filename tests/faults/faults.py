@@ -338,9 +338,7 @@ FAULTS = (
     Fault(
         "publish an object without check",
         "the book is not asked for the marker: an old publication comes back over newer ones",
-        (
-            "tests/executors/test_publication_object.py::test_a_second_commit_finds_the_version_of_the_first_even_below_newer_ones",
-        ),
+        ("tests/executors/test_publication_object.py::test_a_staged_copy_that_stayed_is_not_published_again",),
         swaps=(Swap("executors.runtime.object_book", "Book", "found", finds_nothing),),
     ),
     Fault(
