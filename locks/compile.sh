@@ -6,13 +6,15 @@ cd "$(dirname "$0")/.."
 UV=${UV:-.venv/bin/uv}
 compile() {
     out=$1; shift
-    "$UV" pip compile pyproject.toml "$@" --universal --python-version 3.11 --generate-hashes \
-        --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --quiet -o "locks/$out.lock"
+    "$UV" pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+        --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --quiet "$@" -o "locks/$out.lock"
     echo "locks/$out.lock: $(grep -c '==' "locks/$out.lock") packages"
 }
 compile dev --extra build --extra dev "$@"
-for set in node server python notebook dbt duckdb trino local demo lakehouse flights objectstore; do
+for set in node server python notebook dbt duckdb trino local demo flights objectstore; do
     compile "$set" --extra build --extra "$set" -c locks/dev.lock
 done
+# delta-spark asks for pyspark without its extra: pip, told to check hashes, takes that for another package.
+compile lakehouse --extra build --extra lakehouse -c locks/dev.lock --strip-extras
 # A tool of the images' build, installed by itself: what it needs shall not bind what the product needs.
 compile sbom --extra sbom
