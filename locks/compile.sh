@@ -11,7 +11,7 @@ compile() {
     echo "locks/$out.lock: $(grep -c '==' "locks/$out.lock") packages"
 }
 compile dev --extra build --extra dev "$@"
-for set in node server python notebook dbt duckdb trino local demo flights objectstore; do
+for set in node server python notebook dbt duckdb trino local demo lakehouse flights objectstore; do
     compile "$set" --extra build --extra "$set" -c locks/dev.lock
 done
 # A tool of the images' build, installed by itself: what it needs shall not bind what the product needs.

@@ -63,7 +63,7 @@ def _server(layout: Layout) -> Mapping[str, str]:
         "spark.driver.memory": f"{layout.heap // 2**20}m",
         "spark.driver.host": ports.LOOPBACK,
         "spark.driver.bindAddress": ports.LOOPBACK,
-        "spark.driver.extraJavaOptions": f"{JAVA_OPTIONS} -Djava.io.tmpdir={layout.scratch}",
+        "spark.driver.extraJavaOptions": _java_options(layout),
         "spark.local.dir": str(layout.scratch),
         "spark.jars": ",".join(map(str, layout.jars)),
         "spark.authenticate": "true",  # the ports of its own parts
@@ -77,6 +77,16 @@ def _server(layout: Layout) -> Mapping[str, str]:
         "spark.connect.execute.manager.maintenanceInterval": "5s",
         "spark.connect.progress.reportInterval": "500ms",
     }
+
+
+def oom_note(scratch: Path) -> Path:
+    """The file that the server touches when it runs out of memory, before it ends."""
+    return scratch / "out-of-memory"
+
+
+def _java_options(layout: Layout) -> str:
+    told = f"""-XX:OnOutOfMemoryError='touch "{oom_note(layout.scratch)}"'"""
+    return f"{JAVA_OPTIONS} {told} -Djava.io.tmpdir={layout.scratch}"
 
 
 def _tables(layout: Layout) -> Mapping[str, str]:

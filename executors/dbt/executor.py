@@ -22,8 +22,8 @@ def capabilities() -> dict[str, Any]:
     return {
         "commands": list(COMMANDS),
         "adapters": ["duckdb", "trino"] if version else ["duckdb"],
-        "inputs": ["delta"],
-        "publish": ["delta"],
+        "inputs": ["delta", "iceberg"],
+        "publish": ["delta", "iceberg"],
         "progress": "nodes",
         "resume": "full",
         # What dbt writes into Trino is there at once, also of a run that fails later.

@@ -290,7 +290,7 @@ class ForkSpawner:
 def server_environment(base: Mapping[str, str], prefix: str) -> dict[str, str]:
     """What a server starts with: what children are given; in an environment of its own no PYTHON variables."""
     kept = {name: value for name, value in base.items() if not (prefix and name.startswith("PYTHON"))}
-    return child_environment(kept, Path("/"), Path("/"), MARKER_ROOM, None)
+    return child_environment(kept, Path("/"), Path("/"), MARKER_ROOM, {})
 
 
 def can_fork() -> bool:
