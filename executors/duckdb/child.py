@@ -22,12 +22,18 @@ import duckdb
 
 from executors.duckdb.config import DRILL, DuckdbConfig, parse_config
 from executors.duckdb.failure import Scene, failure_of
-from executors.runtime import child_delta
+from executors.runtime import child_data
 from executors.runtime.arrow_result import store
 from executors.runtime.child import Cancelled, Context, run_child
 from executors.runtime.failures import TaskError
 
 Json = dict[str, Any]
+WRITERS = {
+    ".parquet": "format parquet, compression zstd",
+    ".csv": "format csv, header",
+    ".json": "format json, array",
+    ".ndjson": "format json",
+}
 # The rest of the cap is Python's, Arrow's, and what DuckDB does not count.
 MEMORY_SHARE = 0.6
 LEAST_MEMORY = 64 * 1024 * 1024
@@ -88,7 +94,7 @@ def settings(context: Context, config: DuckdbConfig) -> Json:
 
 def register(context: Context, database: Any, name: str, record: Json) -> None:
     """A view of an input. Tables are read as DuckDB asks for them, columns and filters first."""
-    if record.get("kind") == "artifact":
+    if record.get("kind") in ("artifact", "object"):
         path = context.input_file(name)
         suffix = Path(name).suffix or path.suffix
         if suffix not in READERS:
@@ -97,7 +103,7 @@ def register(context: Context, database: Any, name: str, record: Json) -> None:
         quoted_path = str(path).replace("'", "''")
         database.execute(f"create view {quoted(name)} as from {READERS[suffix]}('{quoted_path}')")
         return
-    database.register(name, child_delta.dataset(context.job, name))
+    database.register(name, child_data.dataset(context.job, name))
 
 
 def reads(statement: Any) -> bool:
@@ -184,6 +190,8 @@ class Run:
         query = f"select * from {relation_name(relation)}"  # noqa: S608
         scene = Scene(len(self._records), 1, query, query)
         try:
+            if self._context.outputs[output].get("format") == "object":
+                return self._publish_file(output, query)
             self._database.execute(query)
             publication = self._context.publish(output, self._database.to_arrow_reader(BATCH_ROWS))
         except duckdb.CatalogException:
@@ -197,6 +205,19 @@ class Run:
             raise failure_of(error, scene) from None
         rows: int = publication["rows"]
         return rows
+
+    def _publish_file(self, output: str, query: str) -> int:
+        """An object is the relation as a file, of the kind that its name says."""
+        suffix = Path(self._context.outputs[output]["uri"]).suffix
+        if suffix not in WRITERS:
+            text = f"output {output!r} is an object of no known kind: end its path in {', '.join(WRITERS)}"
+            raise TaskError("user", "output_unknown_kind", text)
+        path = self._context.work_dir / f".object{suffix}"
+        self._database.execute(f"copy ({query}) to '{str(path).replace(chr(39), chr(39) * 2)}' ({WRITERS[suffix]})")
+        written = self._database.fetchone()
+        self._context.publish(output, path)
+        path.unlink()
+        return int(written[0])
 
 
 def scenes(script: str, queries: list[str], file: str | None) -> Iterator[Scene]:

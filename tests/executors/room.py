@@ -24,7 +24,7 @@ from typing import Any
 import httpx
 
 from tests.support.postgres import Database
-from tests.support.seaweed import Seaweed, free_ports
+from tests.support.seaweed import IcebergSeaweed, Seaweed, free_ports
 
 ROOT = Path(__file__).parents[2]
 Json = dict[str, Any]
@@ -96,9 +96,10 @@ class Room:
         self._write("executor.token", self.token)
         lakehouse = {"kind": "s3", "endpoint": self.store.endpoint, "region": "us-east-1", "root": "s3://lakehouse"}
         keys = {"access_key": self.store.access_key, "secret_key": self.store.secret_key}
-        self._write(
-            "connections.json", json.dumps({"lakehouse": lakehouse | keys, "other": {"secret_key": "not-declared"}})
-        )
+        known: Json = {"lakehouse": lakehouse | keys, "other": {"secret_key": "not-declared"}}
+        if isinstance(self.store, IcebergSeaweed):
+            known["iceberg"] = self.store.connection()
+        self._write("connections.json", json.dumps(known))
         self._write("s3.json", json.dumps(keys))
         self._bootstrap("executor", self.token)
         self.operator = self._bootstrap("operator", "op-" + secrets.token_hex(16))

@@ -122,6 +122,32 @@ def blind_to_commits(opens: Callable[[Any], Any]) -> Any:
     return opened
 
 
+def finds_nothing(_: Any) -> Any:
+    """A look for the marker of a commit that never finds it."""
+    return lambda *given: None
+
+
+def without_conditions(init: Callable[..., None]) -> Any:
+    """A committer whose PUTs replace whatever stands there."""
+
+    class Unconditional:
+        def __init__(self, client: Any) -> None:
+            self._client = client
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._client, name)
+
+        def put_object(self, **given: Any) -> Any:
+            kept = {name: value for name, value in given.items() if name not in ("IfMatch", "IfNoneMatch")}
+            return self._client.put_object(**kept)
+
+    def made(committer: Any, *given: Any) -> None:
+        init(committer, *given)
+        committer._client = Unconditional(committer._client)
+
+    return made
+
+
 def falls_together(_: Any) -> Any:
     """Lanes that tell every request what went wrong with their statement."""
 
@@ -358,7 +384,33 @@ FAULTS = (
             "tests/executors/test_publication_commit.py::test_a_second_commit_finds_the_version_of_the_first_even_below_newer_ones",
             "tests/executors/test_publication_commit.py::test_a_writer_paused_between_check_and_commit_looks_again",
         ),
-        swaps=(Swap("executors.runtime.commit", "Committer", "_open", blind_to_commits),),
+        swaps=(Swap("executors.runtime.commit_delta", "Committer", "_open", blind_to_commits),),
+    ),
+    Fault(
+        "publish to Iceberg without check",
+        "the marker in the snapshots is not looked for: rows twice",
+        (
+            "tests/executors/test_publication_iceberg.py::test_a_second_commit_finds_the_snapshot_of_the_first_even_below_newer_ones",
+            "tests/executors/test_publication_iceberg.py::test_a_commit_that_was_rolled_back_is_not_done_again",
+        ),
+        swaps=(Swap("executors.runtime.commit_iceberg", "Committer", "_found", finds_nothing),),
+    ),
+    Fault(
+        "publish an object without check",
+        "the book is not asked for the marker: an old publication comes back over newer ones",
+        (
+            "tests/executors/test_publication_object.py::test_a_second_commit_finds_the_version_of_the_first_even_below_newer_ones",
+        ),
+        swaps=(Swap("executors.runtime.object_book", "Book", "found", finds_nothing),),
+    ),
+    Fault(
+        "publish an object without a condition",
+        "the book is written over whatever stands there: of two commits at once one is forgotten",
+        (
+            "tests/executors/test_publication_object.py::test_many_committers_of_one_object_count_each_publication_once",
+            "tests/executors/test_publication_object.py::test_two_creators_that_both_saw_nothing_have_one_winner",
+        ),
+        swaps=(Swap("executors.runtime.commit_object", "Committer", "__init__", without_conditions),),
     ),
     Fault(
         "one bad request fails its batch",
