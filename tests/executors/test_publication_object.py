@@ -81,6 +81,16 @@ def test_a_second_commit_finds_the_version_of_the_first_even_below_newer_ones(la
     assert lake.bytes_of() == b"2"
 
 
+def test_a_staged_copy_that_stayed_is_not_published_again(lake: ObjectLake) -> None:
+    job = lake.job({"table": "overwrite"})
+    publication = child_data.stage(job, "table", b"1") | {"app_id": f"{job['run_id']}/table", "app_version": 1}
+    publish(publication, lake.connection)
+    child_data.stage(job, "table", b"1")
+    publish(lake.staged(b"2", "overwrite"), lake.connection)
+    assert publish(publication, lake.connection) == {"table_version": 1, "already": True}
+    assert lake.bytes_of() == b"2"
+
+
 def test_a_marker_of_another_epoch_is_refused(lake: ObjectLake) -> None:
     publication = lake.staged(b"1", "overwrite")
     publish(publication, lake.connection)
