@@ -18,6 +18,8 @@ from control_room.api.params import is_open, known_params, placeholders, unknown
 Spec = Mapping[str, Any]
 # Our own schema is no danger, but a document of 4 MiB has many values.
 _STEPS = 2_000_000
+# Kinds whose statements write tables at an engine, under names that the template does not declare.
+_TABLE_WRITERS = {"trino", "spark"}
 
 
 @cache
@@ -172,10 +174,16 @@ def _reference_issues(
     parent = known.get(tasks[source]["template"])
     outputs = {port["name"]: port.get("format", "delta") for port in (parent or {}).get("outputs", [])}
     # An artifact's name is decided by the parent's code, so only tables and objects can be checked ahead.
-    if parent is None or kind == "artifact":
+    if parent is None or kind == "artifact" or (kind == "table" and _engine_writes(parent, output)):
         return
     if output not in outputs:
         yield Issue(path, f"task {source!r} has no output {output!r}{did_you_mean(output, outputs)}")
     elif kind != published_kind(outputs[output]):
         message = f"{reference!r} is of kind {published_kind(outputs[output])}, the input is declared as {kind}"
         yield Issue(path, message)
+
+
+def _engine_writes(parent: Mapping[str, Any], output: str) -> bool:
+    """Whether it may be a table that the parent's statements write at their engine: `catalog.schema.table`."""
+    on_trino = parent.get("kind") == "dbt" and (parent.get("config") or {}).get("adapter") == "trino"
+    return "." in output and (parent.get("kind") in _TABLE_WRITERS or on_trino)

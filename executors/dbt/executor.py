@@ -68,7 +68,21 @@ def configured() -> ExecutorKind:
 
     # A model may be code of its author, which reads files.
     secret_files = (str(settings.password_file.resolve()),) if settings.password_file else ()
-    return replace(EXECUTOR, connections=connections, secret_files=secret_files)
+    preloaded = EXECUTOR.preloaded
+    if trino_version():
+        preloaded += ("dbt.adapters.trino", "executors.dbt.trino_warehouse")
+    return replace(EXECUTOR, connections=connections, secret_files=secret_files, preloaded=preloaded)
 
 
-EXECUTOR = ExecutorKind("dbt", "executors.dbt.child", capabilities, prepare, earlier=wanted, configure=configured)
+# dbt takes longer to load than many projects to build. None of these starts a thread; pyarrow would.
+EXECUTOR = ExecutorKind(
+    "dbt",
+    "executors.dbt.child",
+    capabilities,
+    prepare,
+    earlier=wanted,
+    configure=configured,
+    forked=True,
+    preloaded=("executors.dbt.duckdb_warehouse",),
+    rests=True,
+)

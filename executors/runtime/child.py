@@ -199,6 +199,11 @@ class Context:
         self.send_publication(publication)
         return publication
 
+    def table(self, name: str, form: str, uri: str, version: int, query_id: str) -> None:
+        """Record a version of a table that the engine wrote."""
+        table = {"format": form, "uri": uri, "version": version}
+        self._control.send("artifact", kind="table", name=name, table=table, metadata={"query_id": query_id})
+
     def send_publication(self, publication: Mapping[str, Any]) -> None:
         """Announce files that the caller staged itself (engines with a writer of their own)."""
         self._control.send("publication", **publication)

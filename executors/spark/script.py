@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
+from pyspark.sql.connect.session import SparkSession
+
 from executors.python.child import execute
 from executors.runtime.child import Context, TaskError, run_child
 from executors.spark.config import ISOLATED, SparkConfig, parse_config
 from executors.spark.driver import driver
 from executors.spark.failure import classified, shown, told_by
+from executors.spark.inputs import show
 from executors.spark.run import PROGRESS_SECONDS, conf_of, tag_of, unopened
 from executors.spark.session import FAILURES, connect, quiet
 from executors.spark.settings import Target, target_of
@@ -39,6 +42,7 @@ def body(context: Context) -> Any:
             own = stack.enter_context(driver(context, config, target))
             target, died = own.target, own.died
         spark = stack.enter_context(session(context, config, target))
+        show(spark.sql, context.job)
         context._control.send("unsure", value=True)  # from here on nobody knows what it wrote
         try:
             return execute(context, {"spark": spark})
@@ -64,7 +68,7 @@ def session(context: Context, config: SparkConfig, target: Target) -> Iterator[A
 
     found.addTag(tag)
     found.registerProgressHandler(hear)
-    type(found)._set_default_and_active_session(found)
+    SparkSession._set_default_and_active_session(found)
     try:
         yield found
     finally:

@@ -173,6 +173,26 @@ def test_a_wrong_pipeline_names_the_place(path: tuple[Any, ...], to: Any, at: st
     assert says in found[places[0]]
 
 
+@pytest.mark.parametrize(
+    ("kind", "config", "output", "taken"),
+    [
+        ("spark", {}, "iceberg.sales.orders", True),
+        ("trino", {}, "iceberg.sales.orders", True),
+        ("dbt", {"adapter": "trino"}, "iceberg.sales.orders", True),
+        ("dbt", {}, "iceberg.sales.orders", False),
+        ("python", {}, "iceberg.sales.orders", False),
+        ("trino", {}, "fligts", False),
+    ],
+)
+def test_a_table_that_an_engine_writes_can_be_read_by_its_full_name(
+    kind: str, config: dict[str, Any], output: str, taken: bool
+) -> None:
+    spec = changed(PIPELINE, "tasks", "second", "inputs", to={"flights": f"first.{output}"})
+    known = {**KNOWN, "load": {**SOURCE, "kind": kind, "config": config}}
+    found = {issue.path: issue.message for issue in template_issues(spec, known, known)}
+    assert bool(found) is not taken, found
+
+
 @pytest.mark.parametrize("path", ["flights", "a/b.c/_d=e-1", "{params.prefix}/{params.rows}", "x{params.prefix}..y"])
 def test_plain_output_paths_are_taken(path: str) -> None:
     assert issues(changed(PYTHON, "outputs", 0, "path", to=path)) == {}
