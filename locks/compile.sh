@@ -14,6 +14,9 @@ compile dev --extra build --extra dev "$@"
 for set in node server python notebook dbt duckdb trino command local demo lakehouse flights objectstore; do
     compile "$set" --extra build --extra "$set" -c locks/dev.lock
 done
+# delta-spark asks for pyspark without its extra, which pip, told to check hashes, takes for another package that is not
+# pinned. What the extra brings is in the lock by its own names.
+sed -i 's/^pyspark\[connect\]==/pyspark==/' locks/lakehouse.lock
 # delta-spark wants an older importlib-metadata than the others do, and pyspark without its extra, which pip holds for another
 # package than the one with it where it checks hashes.
 constraints=$(mktemp)

@@ -26,8 +26,11 @@ FROM packages AS spark-jars
 # A Maven repository: https://…; without one, mvn knows its own.
 ARG MAVEN_URL=""
 COPY infra/docker/spark_jars.py /build/spark_jars.py
+# The certificates of the base image count for Java, too, so that a base with a company's own authority works.
 RUN [ -n "${MAVEN_URL}" ] || { mkdir -p /usr/share/man/man1 && apt-get update -qq \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends maven >/dev/null; }
+ && csplit -s -z -f /usr/local/share/ca-certificates/base- -b %03d.crt /etc/ssl/certs/ca-certificates.crt '/BEGIN CERT/' '{*}' \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends maven >/dev/null \
+ && update-ca-certificates >/dev/null 2>&1; }
 COPY control_room/__init__.py control_room/errors.py /build/source/control_room/
 COPY control_room/engines /build/source/control_room/engines
 RUN PYTHONPATH=/build/source OPS_MAVEN_URL=${MAVEN_URL} /opt/venv/bin/python /build/spark_jars.py /opt/engine

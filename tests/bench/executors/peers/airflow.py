@@ -67,10 +67,10 @@ class Airflow:
         airflow = str(self._bin / "airflow")
         self.processes.call(airflow, "db", "migrate")
         self.processes.start("api", airflow, "api-server")
-        self.processes.wait("Airflow's API server", self._healthy, 240)
+        self.processes.wait("Airflow's API server", self._healthy, 600)
         self.processes.start("scheduler", airflow, "scheduler")
         self.processes.start("dags", airflow, "dag-processor")
-        self.processes.wait("the DAG", lambda: self._count("select count(*) from serialized_dag"), 240)
+        self.processes.wait("the DAG", lambda: self._count("select count(*) from serialized_dag"), 600)
         self.rate(1)
 
     def _healthy(self) -> bool:

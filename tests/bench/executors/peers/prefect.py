@@ -52,7 +52,7 @@ class Prefect:
     def start(self) -> None:
         prefect, quiet = str(self._bin / "prefect"), ["--no-ui", "--analytics-off", "--no-late-runs"]
         self.processes.start("server", prefect, "server", "start", "--port", str(self._port), *quiet)
-        self.processes.wait("Prefect's server", self._healthy, 180)
+        self.processes.wait("Prefect's server", self._healthy, 600)
         self._do("deploy")
         limit = ["--limit", str(LIMIT), "--install-policy", "never"]
         self.processes.start("worker", prefect, "worker", "start", "--pool", "bench", "--type", "process", *limit)
