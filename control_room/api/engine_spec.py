@@ -20,7 +20,7 @@ LIST, NUMBER = (list, "a list"), (int | float, "a number")
 OBJECT, WHOLE = (dict, "an object"), (int, "a whole number")
 NUMBERS = (WHOLE, NUMBER)
 # Kinds that know tables alone, so that nobody could run a template of theirs with an object.
-TABLE_KINDS = ("dbt", "duckdb", "trino")
+TABLE_KINDS = ("dbt", "trino")
 # Kinds whose entrypoint may be code of the author, too.
 CODE_KINDS = ("spark",)
 # What the config of each SQL kind may hold.

@@ -360,7 +360,7 @@ def test_the_outputs_and_inputs_of_the_page_on_publishing_are_good() -> None:
         assert issues({k: v for k, v in PYTHON.items() if k not in ("inputs", "outputs")} | block) == {}
 
 
-@pytest.mark.parametrize("kind", ["dbt", "duckdb", "trino"])
+@pytest.mark.parametrize("kind", ["dbt", "trino"])
 def test_a_kind_that_knows_tables_alone_has_no_objects(kind: str) -> None:
     entrypoint = "." if kind == "dbt" else "x.sql"
     spec = {"name": "t", "kind": kind, "entrypoint": entrypoint, "bundle": PYTHON["bundle"]}
