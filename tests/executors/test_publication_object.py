@@ -50,7 +50,11 @@ def test_a_publication_is_what_the_contract_takes(lake: ObjectLake) -> None:
     assert (publication["rows"], publication["schema"]) == (0, {})
 
 
-@pytest.mark.parametrize("data", [b"bytes", bytearray(b"bytes"), io.BytesIO(b"bytes"), "path", "file"], ids=str)
+@pytest.mark.parametrize(
+    "data",
+    [b"bytes", bytearray(b"bytes"), io.BytesIO(b"bytes"), "path", "file"],
+    ids=["bytes", "bytearray", "BytesIO", "path", "file"],
+)
 def test_bytes_files_and_paths_become_the_object(lake: ObjectLake, data: Any) -> None:
     path = lake.work_dir / "given"
     path.write_bytes(b"bytes")
@@ -66,7 +70,9 @@ def test_bytes_files_and_paths_become_the_object(lake: ObjectLake, data: Any) ->
     assert [path.name for path in lake.work_dir.iterdir()] == ["given"]
 
 
-@pytest.mark.parametrize("data", ["text", io.StringIO("text"), 7, Path("/no/such/file")], ids=str)
+@pytest.mark.parametrize(
+    "data", ["text", io.StringIO("text"), 7, Path("/no/such/file")], ids=["str", "StringIO", "int", "missing"]
+)
 def test_what_are_no_bytes_is_refused(lake: ObjectLake, data: Any) -> None:
     with pytest.raises(TaskError, match="'table'") as refused:
         lake.staged(data, "overwrite")
