@@ -20,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 
 from control_room.errors import ControlRoomError
 from control_room.local import compose_engines, objectstore
-from control_room.local.compose_volumes import STORE_PORT, Volumes, endpoint, kept
+from control_room.local.compose_volumes import CATALOG_PORT, STORE_PORT, Volumes, catalog_url, endpoint, kept
 from control_room.local.folder import StackFolder, write_private, write_private_json
 from control_room.local.service import NotReady
 from control_room.local.state import StackState
@@ -41,9 +41,10 @@ def make_secrets(volumes: Volumes) -> None:
     write_private(volumes.server / "pgpass", f"*:*:*:{SERVER_LOGIN}:{password}\n")
     store = StackFolder.at(volumes.store)
     store.ensure()
-    objectstore.write_configuration(store, StackState(ports={"s3": STORE_PORT}, engines=compose_engines.heaps()))
+    state = StackState(ports={"s3": STORE_PORT, "s3_iceberg": CATALOG_PORT}, engines=compose_engines.heaps())
+    objectstore.write_configuration(store, state)
     write_private_json(volumes.server / "s3.json", store.s3_key(objectstore.OWNER_KEY))
-    connections = _connections(store)
+    connections = _connections(store, state)
     write_private_json(volumes.server / "connections.json", connections)
     kept(volumes.operator / TOKEN)
     for kind in volumes.kinds:
@@ -52,9 +53,14 @@ def make_secrets(volumes: Volumes) -> None:
     compose_engines.make_secrets(volumes, store)
 
 
-def _connections(store: StackFolder) -> dict[str, dict[str, object]]:
-    found: dict[str, dict[str, object]] = json.loads(store.secret(objectstore.CONNECTIONS).read_text())
-    return {name: {**one, "endpoint": endpoint()} for name, one in found.items()}
+def _connections(store: StackFolder, state: StackState) -> dict[str, dict[str, object]]:
+    """As in the embedded stack, by the names that containers know."""
+    text = json.dumps(objectstore.connections(store, state))
+    names = {objectstore.endpoint(state): endpoint(), objectstore.catalog_url(state): catalog_url()}
+    for loopback, name in names.items():
+        text = text.replace(f'"{loopback}', f'"{name}')
+    found: dict[str, dict[str, object]] = json.loads(text)
+    return found
 
 
 def prepare_database(volumes: Volumes) -> None:

@@ -82,15 +82,17 @@ except Exception as error:
     assert "UNAUTHENTICATED" in inside(container, "python", "-c", ask).upper()
 
 
-def test_keys_of_engines_are_in_no_other_container(engines: Project, serving: OperatorClient) -> None:
-    key = engines.secret("secrets-spark-server", "environment")
-    (secret,) = (line.partition("=")[2] for line in key.splitlines() if "AWS_SECRET_ACCESS_KEY" in line)
-    for kind in ("python", "command", "trino"):
+def test_what_opens_an_engine_is_in_no_container_but_its_own_and_its_executor_s(
+    engines: Project, serving: OperatorClient
+) -> None:
+    opening = {
+        "trino": engines.secret("secrets-executor-trino", "trino.password"),
+        "spark": engines.secret("secrets-executor-spark", "spark.token"),
+    }
+    for kind in ("python", "command", "trino", "spark"):
         (container,) = engines.containers(kind)
         held = inside(container, "sh", "-c", "env; cat /run/secrets/control-room/*")
-        assert secret not in held
-    (spark,) = engines.containers("spark")
-    assert secret in inside(spark, "sh", "-c", "cat /run/secrets/control-room/*")  # drivers of runs are its own
+        assert {engine for engine, secret in opening.items() if secret in held} == {kind} & opening.keys()
 
 
 def test_a_killed_trino_executor_s_run_moves_to_another(engines: Project, serving: OperatorClient) -> None:

@@ -64,6 +64,10 @@ def test_connections_lead_to_the_store_by_a_name_that_browsers_know_too(volumes:
     make_secrets(volumes)
     found = json.loads((volumes.executor("dbt") / "connections.json").read_text())
     assert found[objectstore.LAKEHOUSE]["endpoint"] == "http://objectstore.localhost:8333"
+    catalog = found[objectstore.ICEBERG]["catalog"]
+    assert catalog["uri"] == "http://objectstore.localhost:8181"
+    assert catalog["oauth2-server-uri"] == "http://objectstore.localhost:8181/v1/oauth/tokens"
+    assert "127.0.0.1" not in json.dumps(found)
 
 
 def test_secrets_are_read_by_their_owner_alone_but_for_the_one_that_postgres_reads(volumes: Volumes) -> None:
@@ -86,8 +90,10 @@ def test_an_engine_s_server_knows_its_own_executor_and_its_keys_are_in_one_place
     assert (volumes.trino_data / "tmp").is_dir()
     token = (volumes.executor("spark") / "spark.token").read_text().strip()
     assert token in (volumes.spark_server / "environment").read_text()
-    for kind in set(volumes.kinds) - {"spark"}:
-        assert key["secret_key"] not in "".join(everything(volumes.executor(kind)).values())
+    for kind in set(volumes.kinds) - {"trino", "spark"}:
+        text = "".join(everything(volumes.executor(kind)).values())
+        assert password not in text
+        assert token not in text
 
 
 def test_trino_s_certificate_is_for_its_name_in_the_network(volumes: Volumes) -> None:
