@@ -66,7 +66,8 @@ def parameterize() -> Callable[..., Any]:
     if hidden:
         sys.modules["pyarrow"] = None  # type: ignore[assignment]  # the import system's word for: not there
     try:
-        return importlib.import_module("papermill.parameterize").parameterize_notebook
+        function: Callable[..., Any] = importlib.import_module("papermill.parameterize").parameterize_notebook
+        return function
     finally:
         if hidden:
             del sys.modules["pyarrow"]
