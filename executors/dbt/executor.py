@@ -68,13 +68,11 @@ def configured() -> ExecutorKind:
 
     # A model may be code of its author, which reads files.
     secret_files = (str(settings.password_file.resolve()),) if settings.password_file else ()
-    preloaded = EXECUTOR.preloaded
-    if trino_version():
-        preloaded += ("dbt.adapters.trino", "executors.dbt.trino_warehouse")
-    return replace(EXECUTOR, connections=connections, secret_files=secret_files, preloaded=preloaded)
+    return replace(EXECUTOR, connections=connections, secret_files=secret_files)
 
 
-# dbt takes longer to load than many projects to build. None of these starts a thread; pyarrow would.
+# dbt takes longer to load than many projects to build. None of these starts a thread, which pyarrow would, or sets up
+# logging, which the Trino client would, also in runs on DuckDB.
 EXECUTOR = ExecutorKind(
     "dbt",
     "executors.dbt.child",

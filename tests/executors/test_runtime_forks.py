@@ -237,7 +237,7 @@ def test_a_server_that_rests_comes_with_a_run_and_goes_when_none_has_come_for_lo
     task = "import sys\ndef main():\n    return 'colorsys' in sys.modules\n"
     assert bench.result(task) == {"value": True}
     (first,) = servers()
-    wait_for("the server to end", lambda: not servers())
+    wait_for("the server to end", lambda: not psutil.pid_exists(first.pid))
     assert bench.result(task) == {"value": True}
     (second,) = servers()
     assert second != first

@@ -71,6 +71,7 @@ class Room:
         the end on record, by the clock of this machine."""
         begun = time.time()
         ref = str(self.client.submit(template, params or {})["number"])
+        time.sleep(poll)  # who asks while it works is one more thing for the server to do
         while (run := self.client.run(ref))["state"] not in TERMINAL:
             if time.time() - begun > LONGEST_SECONDS:
                 raise RunFailed(f"run {ref} of {template} is {run['state']} after {LONGEST_SECONDS:.0f} s")
