@@ -13,6 +13,7 @@ OBJECT_MODES = ("overwrite", "create")
 TABLE_MODES = ("append", "overwrite")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*")
 _RESERVED = {".", "..", "_delta_log"}
+_STAGED = ".staged"
 _WORKSPACES = "_ws"
 _NAMESPACE_AND_TABLE = re.compile(r"[a-z][a-z0-9_]{0,62}/[a-z][a-z0-9_]{0,62}")
 _NAMESPACES = "ws_"
@@ -50,6 +51,8 @@ def path_wrong(path: str) -> str:
         return "is not a path of plain names: letters, digits, '_', '.', '=', '-' and {params.x}, with '/' between"
     if _RESERVED.intersection(filled.split("/")):
         return "has a name that is reserved: '.' and '_delta_log' cannot be part of it"
+    if any(name.endswith(_STAGED) for name in filled.split("/")):
+        return f"has a name that ends in {_STAGED!r}, which is reserved: objects are staged there"
     if filled.split("/")[0] == _WORKSPACES:
         return f"begins with {_WORKSPACES!r}, which is reserved for the tables of workspaces"
     return ""

@@ -115,7 +115,7 @@ def test_a_parameter_leads_no_iceberg_path_elsewhere(queue: Queue, name: str) ->
 
 @pytest.mark.parametrize("format", ["delta", "object"])
 def test_an_object_lies_where_a_delta_table_may(queue: Queue, format: str) -> None:
-    for path in ("models/", "../x", "_ws/a/x", "a/_delta_log/x", "/x"):
+    for path in ("models/", "../x", "_ws/a/x", "a/_delta_log/x", "a.staged/x", "a/b.staged", "/x"):
         queue.template(outputs=[output(format, path=path)])
         with refused("OPV02"):
             queue.submit()

@@ -107,6 +107,7 @@ def test_the_demo_templates_are_valid() -> None:
         (("outputs", 0, "path"), ".", "/outputs/0/path", "reserved"),
         (("outputs", 0, "path"), "a/./b", "/outputs/0/path", "reserved"),
         (("outputs", 0, "path"), "a/_delta_log/b", "/outputs/0/path", "reserved"),
+        (("outputs", 0, "path"), "a/model.staged/b", "/outputs/0/path", "reserved"),
         (("outputs", 0, "path"), "_ws/a/b", "/outputs/0/path", "reserved"),
         (("outputs", 0, "path"), "_ws", "/outputs/0/path", "reserved"),
         (("outputs", 0, "path"), "{params.prefx}/x", "/outputs/0/path", "did you mean 'prefix'"),
