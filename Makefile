@@ -9,24 +9,28 @@ PYTEST := $(BIN)/python -m pytest
 SLOWEST := --durations=15 --durations-min=5
 FAST_TESTS := tests/unit tests/db tests/contract tests/executors tests/conformance tests/faults
 STACK_TESTS := tests/acceptance tests/chaos tests/ui
+LAKEHOUSE_TESTS := tests/acceptance/test_demo_lakehouse.py
 PROVING := tests/faults tests/conformance \
     tests/unit/test_bench_queue.py tests/db/test_machine.py tests/db/test_race_pairs.py
 ENGINE_TESTS := tests/executors/test_trino_statements.py tests/executors/test_trino_control.py \
     tests/executors/test_trino_failures.py tests/executors/test_trino_size.py tests/executors/test_dbt_trino.py \
-    tests/executors/test_spark_sql.py tests/executors/test_spark_code.py \
+    tests/executors/test_engine_inputs.py tests/executors/test_spark_sql.py tests/executors/test_spark_code.py \
     tests/executors/test_spark_submit.py tests/executors/test_spark_memory.py \
     tests/conformance/test_trino_kit.py tests/conformance/test_spark_kit.py \
     tests/acceptance/test_stack_trino.py tests/acceptance/test_stack_spark.py
-WITHOUT_ENGINES := $(ENGINE_TESTS:%=--ignore=%)
+WITHOUT_ENGINES := $(patsubst %,--ignore=%,$(ENGINE_TESTS) $(LAKEHOUSE_TESTS))
 
-.PHONY: help demo up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full test-proving test-engines test-engines-full test-containers images bench bench-lock lock clean
+.PHONY: help demo demo-lakehouse up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full test-proving test-engines test-engines-full test-lakehouse test-containers test-containers-quick images bench bench-lock lock clean
 
 help: ## show the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 # -- use it ----------------------------------------------------------------------------------------------------------
 demo: .venv/.demo web ## set everything up, start the stack, run the pipeline on real data
 	@$(BIN)/control-room demo $(if $(INPUT),--input "$(INPUT)")
+
+demo-lakehouse: .venv/.lakehouse web ## the same on real engines: Trino and Spark installed, started, one pipeline over both
+	@$(BIN)/control-room demo-lakehouse
 
 up: .venv/.demo web ## start the embedded stack
 	@$(BIN)/control-room up
@@ -40,6 +44,9 @@ down: ## stop the embedded stack; nothing is lost
 
 .venv/.dev: locks/dev.lock pyproject.toml infra/dev/venv
 	@infra/dev/venv dev
+
+.venv/.lakehouse: locks/lakehouse.lock pyproject.toml infra/dev/venv
+	@infra/dev/venv lakehouse
 
 setup: .venv/.dev web ## everything for work on the project
 
@@ -88,12 +95,15 @@ test-fast: .venv/.dev
 	$(PYTEST) $(FAST_TESTS) $(WITHOUT_ENGINES) -m "not slow" -n 2 -q $(SLOWEST)
 
 test-stack: .venv/.dev web
-	$(PYTEST) $(STACK_TESTS) -m "not slow" -n 2 --dist loadfile -q $(SLOWEST)
+	$(PYTEST) $(STACK_TESTS) $(LAKEHOUSE_TESTS:%=--ignore=%) -m "not slow" -n 2 --dist loadfile -q $(SLOWEST)
 
 test-full: setup ## the long suites
 	@echo "not among them: make test-proving (half an hour and more), test-engines and test-engines-full (Trino, Spark), test-containers (Docker)"
 	$(PYTEST) $(FAST_TESTS) -m slow -n 2 -q $(SLOWEST) $(PROVING:%=--ignore=%) $(WITHOUT_ENGINES)
 	$(PYTEST) $(STACK_TESTS) $(WITHOUT_ENGINES) -m slow -q $(SLOWEST)
+
+test-lakehouse: .venv/.dev .venv/.lakehouse web ## demo-lakehouse on a stack of its own, twice, and what it left
+	$(PYTEST) $(LAKEHOUSE_TESTS) -q $(SLOWEST) -rs
 
 test-engines: .venv/.dev web ## Trino, installed where it is not there: the executor, dbt on it, the kit's quick cases
 	$(BIN)/control-room engines install trino
@@ -109,13 +119,18 @@ test-proving: setup ## what proves the proofs: seeded faults, slow kit cases, ma
 images: ## build every container image and print its size; BASE_IMAGE names another base
 	@infra/docker/build
 
-test-containers: .venv/.dev ## images, compose, faults among containers; needs a Docker Engine
+test-containers: .venv/.dev ## images, compose, engines, faults among containers; needs a Docker Engine
 	$(PYTEST) tests/containers -q $(SLOWEST)
 
-# The peers of the queue's benchmark are installed at bench time from locks/bench.lock and tests/bench/queue/peers-npm, into .cache.
+test-containers-quick: .venv/.dev ## what CI takes of it: server, Python and Trino
+	IMAGES="server objectstore python trino" $(PYTEST) tests/containers -m quick -q $(SLOWEST)
+
+# The peers are installed at bench time into .cache: the queue's from locks/bench.lock and tests/bench/queue/peers-npm, those of the executors
+# from tests/bench/executors/peers. Trino is measured where it is installed (control-room engines install trino).
 bench: .venv/.dev web ## measures, side by side, medians
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench queue --out .cache/bench
+	$(BIN)/python -m tests.bench executors --out .cache/bench
 
 bench-lock: .venv/.dev
 	$(BIN)/uv pip compile tests/bench/queue/requirements.in -c locks/dev.lock --universal --python-version 3.11 --generate-hashes \

@@ -100,11 +100,13 @@ class RegisterRequest(BaseModel):
     contract: ContractRange
     capabilities: Annotated[dict[str, Any], Field(max_length=64)] = {}
     """
-    What it can do and how well; free form but for `writes`, which says for each path by which it writes whether
-    a losing attempt can leave something behind: `{delta: fenced, engine: at_least_once}`. Paths are formats of
-    outputs, and `engine` for what the engine writes itself; any other word than `fenced` counts as
-    `at_least_once`. A run whose attempt is lost (its lease expired, nobody reported) and that used such a path
-    waits for a person, unless its template says that a rerun is `safe`; so does one that fails with the code
+    What it can do and how well; free form but for two. `publish` lists the formats of outputs that it publishes; a
+    run with others than delta, or with an object as input, is given to no executor that does not name them.
+    `writes` says for each path by which it writes whether a losing attempt can leave something behind:
+    `{delta: fenced, engine: at_least_once}`. Paths are formats of outputs, and `engine` for what the engine
+    writes itself; any other word than `fenced` counts as `at_least_once`. A run whose attempt is lost (its
+    lease expired, nobody reported) and that used such a path waits for a person, unless its template says that
+    a rerun is `safe`; so does one that fails with the code
     `outcome_unknown` (a write may have happened) or `partly_written` (a part of the run's writes has). `engine`
     is not used by runs whose template's config says `read_only`, to which the executor holds them.
 
@@ -164,34 +166,49 @@ class RunInput(BaseModel):
         frozen=True,
     )
     name: str
-    kind: Literal['table', 'artifact']
+    kind: Literal['table', 'artifact', 'object']
+    """
+    table: a table at one version; artifact: a file of another run; object: an object of the store, published by
+    another run, that may have been replaced since: its sha256 tells.
+
+    """
     format: str | None
     """
-    Of a table; delta.
+    Of a table, delta or iceberg; of an object, object.
     """
     uri: str | None
     """
-    Of a table.
+    Of a table, where its files lie; of an object, its place.
     """
     version: int | None
     """
-    Of a table; 0 is a version.
+    Of a table, its Delta version (0 is one) or Iceberg snapshot id; of an object, which publication to its place it was.
     """
     artifact_id: Uuid | None
     sha256: str | None
+    """
+    Of an artifact or an object.
+    """
     size: int | None
+    """
+    Of an artifact or an object.
+    """
     from_run_id: Uuid | None
 
 
-class RunOutput(BaseModel):
-    model_config = ConfigDict(
-        validate_by_name=True,
-        frozen=True,
-    )
-    name: str
-    format: str
-    mode: Literal['append', 'overwrite']
-    uri: str
+OutputFormat = TypeAliasType("OutputFormat", Literal['delta', 'iceberg', 'object'])
+"""
+Since 1.1 iceberg and object, of runs that are given to executors alone whose capabilities name them in `publish`.
+
+"""
+
+
+OutputMode = TypeAliasType("OutputMode", Literal['append', 'overwrite', 'create'])
+"""
+append and overwrite: of tables; overwrite and create: of an object, where create refuses to replace what another
+run put there (since 1.1).
+
+"""
 
 
 class Bundle(BaseModel):
@@ -232,49 +249,6 @@ class Caps(BaseModel):
     """
     log_bytes: int | None = None
     artifact_bytes: int | None = None
-
-
-class ClaimedRun(BaseModel):
-    model_config = ConfigDict(
-        validate_by_name=True,
-        frozen=True,
-    )
-    run_id: Uuid
-    number: int
-    epoch: Annotated[int, Field(ge=1)]
-    attempt: Annotated[int, Field(ge=1)]
-    max_attempts: Annotated[int, Field(ge=1)]
-    kind: str
-    workspace: str
-    template_name: str
-    template_version: int
-    template_digest: Sha256
-    entrypoint: str | None
-    config: dict[str, Any]
-    params: dict[str, Any]
-    inputs: list[RunInput]
-    outputs: list[RunOutput]
-    bundle: Bundle | None
-    connections: list[str]
-    caps: Caps
-    lease_seconds: Annotated[float, Field(gt=0.0)]
-    lease_deadline: AwareDatetime
-    on_lapse: Literal['continue', 'stop']
-    rerun: Literal['safe', 'checked', 'unsafe']
-    labels: Labels
-    traceparent: str | None
-    pipeline_run_id: Uuid | None
-    task_key: str | None
-    submitted_by: str | None
-
-
-class ClaimResponse(BaseModel):
-    model_config = ConfigDict(
-        validate_by_name=True,
-        frozen=True,
-    )
-    runs: list[ClaimedRun]
-    server_time: AwareDatetime
 
 
 class Progress(BaseModel):
@@ -654,7 +628,7 @@ class StagedFile(BaseModel):
     )
     path: Annotated[str, Field(max_length=1024, min_length=1)]
     """
-    Relative to the table's URI.
+    Relative to the staging place, which for a Delta table is its URI.
     """
     size: Annotated[int, Field(ge=0, le=9007199254740991)]
     sha256: Sha256
@@ -677,15 +651,21 @@ class Publication(BaseModel):
         frozen=True,
     )
     output: OutputName
-    format: Literal['delta']
-    mode: Literal['append', 'overwrite']
+    format: OutputFormat
+    mode: OutputMode
     uri: Annotated[str, Field(max_length=2048, min_length=1)]
     files: Annotated[list[StagedFile], Field(max_length=10000)]
+    """
+    Staged; of an object exactly one.
+    """
     schema_: Annotated[dict[str, Any], Field(alias='schema')]
     """
-    The Delta schema as JSON.
+    The table's schema as Delta writes it in JSON, of an Iceberg table too; {} of an object.
     """
     rows: Annotated[int, Field(ge=0, le=9007199254740991)]
+    """
+    0 of an object.
+    """
     partition_by: Annotated[list[PartitionByItem], Field(max_length=32)] = []
 
 
@@ -810,11 +790,15 @@ class AcceptedPublication(BaseModel):
     state: PublicationState
     app_id: str
     """
-    Marker of the Delta transaction: run_id/output.
+    Marker of the commit: run_id/output.
     """
     app_version: int
     """
-    The epoch.
+    The epoch, the marker's second part.
+    """
+    recorded_at: AwareDatetime | None = None
+    """
+    Since 1.1. When the report was accepted: no commit of this publication is older.
     """
 
 
@@ -871,8 +855,15 @@ class CommittedPublication(BaseModel):
     )
     epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
     state: Literal['committed']
-    table_version: Annotated[int, Field(ge=0, le=9007199254740991)]
+    table_version: Annotated[int, Field(ge=0, le=9223372036854775807)]
+    """
+    Delta version, Iceberg snapshot id, or number of an object's version at its place.
+    """
     rows: Annotated[int, Field(ge=0, le=9007199254740991)]
+    location: Annotated[str | None, Field(max_length=2048, min_length=1)] = None
+    """
+    Since 1.1. Where the table's files lie, s3://…; needed of an Iceberg table, which runs that read it find by it.
+    """
 
 
 class FailedPublication(BaseModel):
@@ -947,6 +938,63 @@ class Problem(BaseModel):
     """
     instance: str | None = None
     errors: list[FieldError] | None = None
+
+
+class RunOutput(BaseModel):
+    model_config = ConfigDict(
+        validate_by_name=True,
+        frozen=True,
+    )
+    name: str
+    format: OutputFormat
+    mode: OutputMode
+    uri: str
+    """
+    Its address: s3://… of a Delta table or an object, iceberg://…/namespace/table of an Iceberg table.
+    """
+
+
+class ClaimedRun(BaseModel):
+    model_config = ConfigDict(
+        validate_by_name=True,
+        frozen=True,
+    )
+    run_id: Uuid
+    number: int
+    epoch: Annotated[int, Field(ge=1)]
+    attempt: Annotated[int, Field(ge=1)]
+    max_attempts: Annotated[int, Field(ge=1)]
+    kind: str
+    workspace: str
+    template_name: str
+    template_version: int
+    template_digest: Sha256
+    entrypoint: str | None
+    config: dict[str, Any]
+    params: dict[str, Any]
+    inputs: list[RunInput]
+    outputs: list[RunOutput]
+    bundle: Bundle | None
+    connections: list[str]
+    caps: Caps
+    lease_seconds: Annotated[float, Field(gt=0.0)]
+    lease_deadline: AwareDatetime
+    on_lapse: Literal['continue', 'stop']
+    rerun: Literal['safe', 'checked', 'unsafe']
+    labels: Labels
+    traceparent: str | None
+    pipeline_run_id: Uuid | None
+    task_key: str | None
+    submitted_by: str | None
+
+
+class ClaimResponse(BaseModel):
+    model_config = ConfigDict(
+        validate_by_name=True,
+        frozen=True,
+    )
+    runs: list[ClaimedRun]
+    server_time: AwareDatetime
 
 
 class ExchangeAnswer(BaseModel):

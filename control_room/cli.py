@@ -15,6 +15,7 @@ from control_room.commands import (
     conformance,
     context,
     demo,
+    demo_lakehouse,
     doctor,
     engines,
     migrate,
@@ -76,6 +77,7 @@ app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.status)
 app.command()(demo.demo)
+app.command()(demo_lakehouse.demo_lakehouse)
 app.command()(submit.submit)
 runs_steering.add_to(runs.app)
 runs_dead.add_to(runs.app)

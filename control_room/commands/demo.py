@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -37,12 +37,15 @@ AGAIN = "run the same command again to go on"
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What the demo runs: a folder of templates, the pipeline's name and its parameters."""
+    """What a demo runs: template files or folders of them, the pipeline's name and its parameters. engines: those that
+    the stack is to be started with, None for what it has; tries: (command, what it does) to try next."""
 
-    folder: Path
+    paths: Sequence[Path]
     template: str
     params: Json
     told: str
+    engines: Mapping[str, str] | None = None
+    tries: Sequence[tuple[str, str]] = (("demo --input FILE.csv", "the same on a table of your own"),)
 
 
 def demo(
@@ -56,11 +59,22 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Start the stack, run the pipeline on real data, show what came out. Exit code 1 if a task fails."""
+    perform(context, lambda: _pipeline(source), open_browser, as_json)
+
+
+def perform(
+    context: typer.Context,
+    prepared: Callable[[], AbstractContextManager[Pipeline]],
+    open_browser: bool | None,
+    as_json: bool,
+    also: Callable[[Json], None] = lambda summary: None,
+) -> NoReturn:
+    """A whole demo: stack, pipeline, what came out. also: what is told beside of a pipeline that succeeded."""
     began = time.monotonic()
     told = "interrupted before the pipeline was submitted"
     with (
         interruptible(told, f"{AGAIN}; `control-room status` shows what runs already"),
-        _pipeline(source) as pipeline,
+        prepared() as pipeline,
     ):
         run = _submitted(context, pipeline, as_json)
     finished = _followed(context, run, as_json)
@@ -74,7 +88,7 @@ def demo(
         if as_json:
             print_json(summary)
         else:
-            _tell(summary, client, open_browser)
+            _tell(summary, client, open_browser, pipeline.tries, also)
     raise typer.Exit(OK if finished["state"] == "succeeded" else FAILED)
 
 
@@ -82,7 +96,7 @@ def demo(
 def _pipeline(source: Path | None) -> Iterator[Pipeline]:
     home = Path(__file__).parent.parent / "demo"
     if source is None:
-        yield Pipeline(home / "nycflights", "nycflights", {}, "the 2013 flights out of New York (336,776 rows)")
+        yield Pipeline([home / "nycflights"], "nycflights", {}, "the 2013 flights out of New York (336,776 rows)")
         return
     with tempfile.TemporaryDirectory(prefix="control-room-demo-") as folder:
         with interruptible("interrupted while the table was read; nothing was started", AGAIN):
@@ -101,7 +115,7 @@ def _generated(source: Path, folder: Path) -> Pipeline:
             exit_code=MISUSE,
         ) from error  # fmt: skip
     told = f"{source.name} ({made.rows:,} rows, {made.columns} columns)"
-    return Pipeline(made.folder, made.template, made.params, told)
+    return Pipeline([made.folder], made.template, made.params, told)
 
 
 def _submitted(context: typer.Context, pipeline: Pipeline, quiet: bool) -> Json:
@@ -110,10 +124,10 @@ def _submitted(context: typer.Context, pipeline: Pipeline, quiet: bool) -> Json:
 
     if settings_of(context).url is None:
         say("stack", quiet=quiet)
-        state = bring_up(context, quiet)
+        state = bring_up(context, quiet, pipeline.engines)
         say(f"  {state.phase}: {state.urls['dashboard']}", quiet=quiet)
     with connect(context, patience=SERVER_PATIENCE) as client:
-        apply_paths(client, [pipeline.folder])
+        apply_paths(client, pipeline.paths)
         run: Json = client.submit(pipeline.template, pipeline.params, labels={"demo": pipeline.template})
     say(f"pipeline {pipeline.template}: run {run['number']} on {pipeline.told}", quiet=quiet)
     return run
@@ -159,17 +173,24 @@ def _report(context: typer.Context, client: OperatorClient, run: Json, tasks: li
     return {"artifact_id": artifact["artifact_id"], "name": artifact["name"], "path": str(path), "sha256": sha256}
 
 
-def _tell(summary: Json, client: OperatorClient, open_browser: bool | None) -> None:
+def _tell(
+    summary: Json,
+    client: OperatorClient,
+    open_browser: bool | None,
+    tries: Sequence[tuple[str, str]],
+    also: Callable[[Json], None],
+) -> None:
     run, report = summary["run"], summary["report"]
     _print_tasks(run, summary["tasks"])
     if report:
         say(f"report     {report['path']}")
     if run["state"] == "succeeded":
+        also(summary)
         link = client.login_code()["url"]
         say(f"dashboard  {link}   (logs you in, once)")
         _open(link, open_browser)
         say(f"all of it took {seconds_text(summary['seconds'])}; three things to try next:")
-        _next_things(summary)
+        _next_things(summary, tries)
     else:
         _tell_failure(summary)
 
@@ -196,11 +217,10 @@ def _row(task: Json) -> list[Any]:
     ]
 
 
-def _next_things(summary: Json) -> None:
-    number, me = summary["run"]["number"], program()
-    say(f"  {me} {f'artifacts verify {number}':<22} recompute every sha256 from the store")
-    say(f"  {me} {'demo --input FILE.csv':<22} the same on a table of your own")
-    say(f"  {me} {'down, then up':<22} stop everything; every run is still there")
+def _next_things(summary: Json, tries: Sequence[tuple[str, str]]) -> None:
+    verify = (f"artifacts verify {summary['run']['number']}", "recompute every sha256 from the store")
+    for command, what in (verify, *tries, ("down, then up", "stop everything; every run is still there")):
+        say(f"  {program()} {command:<22} {what}")
 
 
 def _tell_failure(summary: Json) -> None:

@@ -34,21 +34,27 @@ def install(engines: Engines = None, repository: Repository = None, as_json: AsJ
 
     The cache: OPS_ENGINES_DIR, else control-room/engines below XDG_CACHE_HOME or ~/.cache.
     """
+    done = install_all(engines or [], repository, as_json)
+    if as_json:
+        print_json({"items": done})
+
+
+def install_all(engines: list[str], repository: str | None, quiet: bool) -> list[dict[str, str]]:
+    """Install those that are not there, all of them when none is named; answers engine, version and home of each."""
     from control_room.engines import install as installer
     from control_room.engines.catalogue import chosen, installed_at
 
     done = []
-    for distribution in chosen(engines or []):
+    for distribution in chosen(engines):
         before = installed_at(distribution)
         stopped = f"interrupted while {distribution.engine} was being installed; nothing is half installed"
         again = "run the same command again: it goes on with what was fetched"
-        with interruptible(stopped, again), _shown(quiet=as_json) as progress:
+        with interruptible(stopped, again), _shown(quiet=quiet) as progress:
             home = installer.install(distribution, progress, repository)
         how = "is installed already" if before else "installed"
-        say(f"{distribution.engine} {distribution.version} {how}: {home}", quiet=as_json)
+        say(f"{distribution.engine} {distribution.version} {how}: {home}", quiet=quiet)
         done.append({"engine": distribution.engine, "version": distribution.version, "home": str(home)})
-    if as_json:
-        print_json({"items": done})
+    return done
 
 
 @app.command("ls")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -101,11 +102,11 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     raise typer.Exit(OK if answer["phase"] == "ready" else FAILED)
 
 
-def bring_up(context: typer.Context, quiet: bool) -> StackState:
-    """The stack of the settings, started when it is not up; for commands that need one."""
+def bring_up(context: typer.Context, quiet: bool, engines: Mapping[str, str] | None = None) -> StackState:
+    """The stack of the settings, started when it is not up; for commands that need one. engines: as --with."""
     from control_room.local.supervisor import Options
 
-    return _up(settings_of(context).folder, Options(), quiet)
+    return _up(settings_of(context).folder, Options(engines=engines), quiet)
 
 
 def _up(folder: StackFolder, options: Options, quiet: bool) -> StackState:

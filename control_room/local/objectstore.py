@@ -6,6 +6,10 @@ catalog. The store's inner ports know no S3 credentials, and every process of th
 and the flags see to it that nobody gets around the identities through them. gRPC, on TCP and on its sockets in /tmp,
 takes only who shows the store's certificate; the HTTP of master and filer is off, but for pages of status; that of the
 volumes takes only signed calls.
+
+With the catalog there is a second connection, `iceberg`: its files are staged in the bucket lakehouse, since a folder
+that stands in the catalog's own bucket before the catalog has made it is none of its namespaces for good. They lie
+below `_ws/`, which no output of a template can name, in a folder that no workspace can be named like.
 """
 
 from __future__ import annotations
@@ -49,8 +53,12 @@ ENGINES_MAY = (
     *(f"{verb}:{bucket}" for bucket in (LAKEHOUSE, WAREHOUSE) for verb in ("Read", "Write", "List")),
     "s3tables:*",
 )
+ICEBERG = "iceberg"
+ICEBERG_ROOT = "iceberg://lakehouse"
+ICEBERG_FILES = "_ws/_iceberg"
 RUN_ROLE = "arn:aws:iam::role/run"
-EXECUTORS = f"arn:aws:iam::000000000000:user/{LAKEHOUSE}"
+ICEBERG_RUN_ROLE = "arn:aws:iam::role/run-iceberg"
+USERS = "arn:aws:iam::000000000000:user/"
 RUN_SECONDS = 12 * 3600  # the longest session of S3's STS
 CONNECTIONS = "connections.json"
 PORT_FLAGS = {
@@ -232,9 +240,31 @@ def write_configuration(folder: StackFolder, state: StackState) -> None:
     write_private_json(folder.secret(IDENTITIES), {"identities": identities})
     write_private(folder.s3 / "security.toml", _security(folder))
     write_private_json(folder.secret(ROLES), _roles(folder))
-    role = {"role_arn": RUN_ROLE, "session_seconds": RUN_SECONDS}
-    connection = {"kind": "s3", "endpoint": endpoint(state), "region": REGION, "root": ROOT, **lakehouse, **role}
-    write_private_json(folder.secret(CONNECTIONS), {LAKEHOUSE: connection})
+    write_private_json(folder.secret(CONNECTIONS), connections(folder, state))
+
+
+def connections(folder: StackFolder, state: StackState) -> dict[str, dict[str, Any]]:
+    """What executors and publisher reach: the lakehouse, and with the catalog its Iceberg tables."""
+    store: dict[str, Any] = {"endpoint": endpoint(state), "region": REGION, "session_seconds": RUN_SECONDS}
+    key = folder.s3_key(LAKEHOUSE_KEY)
+    found: dict[str, dict[str, Any]] = {LAKEHOUSE: {"kind": "s3", "root": ROOT, **store, **key, "role_arn": RUN_ROLE}}
+    if state.engines:
+        key = folder.s3_key(ENGINES_KEY)
+        places = {"storage_root": f"{ROOT}/{ICEBERG_FILES}", "warehouse_root": f"s3://{WAREHOUSE}"}
+        more = {"role_arn": ICEBERG_RUN_ROLE, "catalog": _catalog(catalog_url(state), key)}
+        found[ICEBERG] = {"kind": ICEBERG, "root": ICEBERG_ROOT, **places, **store, **key, **more}
+    return found
+
+
+def _catalog(url: str, key: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "type": "rest",
+        "uri": url,
+        "warehouse": f"s3://{WAREHOUSE}",
+        "credential": f"{key['access_key']}:{key['secret_key']}",
+        "oauth2-server-uri": f"{url}/v1/oauth/tokens",
+        "scope": "catalog",
+    }
 
 
 def certificates(folder: StackFolder) -> tuple[Path, Path, Path]:
@@ -256,21 +286,37 @@ def _identity(name: str, key: Mapping[str, str], actions: list[str]) -> dict[str
 
 
 def _roles(folder: StackFolder) -> dict[str, Any]:
-    """The role that executors take with the identity lakehouse, each time with a policy for one run alone."""
-    bucket = [f"arn:aws:s3:::{LAKEHOUSE}", f"arn:aws:s3:::{LAKEHOUSE}/*"]
-    lakehouse = {"Effect": "Allow", "Action": ["s3:*"], "Resource": bucket}
-    # This identity and nobody else: a run's own keys could take the role again, without the policy.
-    trust = {"Effect": "Allow", "Principal": {"AWS": EXECUTORS}, "Action": ["sts:AssumeRole"]}
+    """The roles that executors take, each time with a policy for one run alone: with the identity lakehouse one for
+    that bucket, with the identity engines one for the files of Iceberg tables."""
+    lakehouse = _all_of(LAKEHOUSE, "*")
+    iceberg = _all_of(LAKEHOUSE, f"{ICEBERG_FILES}/*")
+    iceberg["Resource"] += _all_of(WAREHOUSE, "*")["Resource"]
     key = base64.b64encode(folder.random_secret("s3-sts-signing.key").encode()).decode()
     sts = {"tokenDuration": "1h", "maxSessionLength": "12h", "issuer": "control-room", "signingKey": key}
-    role = {"roleName": "run", "roleArn": RUN_ROLE, "attachedPolicies": ["lakehouse"], "trustPolicy": _policy(trust)}
     return {
         "sts": sts,
         "policy": {"defaultEffect": "Deny", "storeType": "memory"},
-        "policies": [{"name": "lakehouse", "document": _policy(lakehouse)}],
-        "roles": [role],
+        "policies": [
+            {"name": "lakehouse", "document": _policy(lakehouse)},
+            {"name": "iceberg", "document": _policy(iceberg)},
+        ],
+        "roles": [
+            _role("run", RUN_ROLE, "lakehouse", LAKEHOUSE),
+            _role("run-iceberg", ICEBERG_RUN_ROLE, "iceberg", "engines"),
+        ],
         "providers": [],
     }
+
+
+def _all_of(bucket: str, objects: str) -> dict[str, Any]:
+    resources = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/{objects}"]
+    return {"Effect": "Allow", "Action": ["s3:*"], "Resource": resources}
+
+
+def _role(name: str, arn: str, policy: str, user: str) -> dict[str, Any]:
+    # This identity and nobody else: a run's own keys could take the role again, without the policy.
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"{USERS}{user}"}, "Action": ["sts:AssumeRole"]}
+    return {"roleName": name, "roleArn": arn, "attachedPolicies": [policy], "trustPolicy": _policy(trust)}
 
 
 def _policy(statement: dict[str, Any]) -> dict[str, Any]:

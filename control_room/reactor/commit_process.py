@@ -1,6 +1,6 @@
 """Runs `python -m executors.runtime.commit`: JSON on stdin and stdout, nothing secret in arguments or environment.
 
-Exit 0 with {table_version, already}; exit 2 with {error} for good; anything else, a crash too, may pass.
+Exit 0 with {table_version, already, location}; exit 2 with {error} for good; anything else, a crash too, may pass.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class CommitProcess:
         self._command, self._timeout = tuple(command), timeout
 
     async def commit(self, publication: Mapping[str, Any], connection: Mapping[str, Any]) -> dict[str, Any]:
-        """{table_version, already}. Raises CommitError."""
+        """{table_version, already}, and of an Iceberg table {location}. Raises CommitError."""
         process = await asyncio.create_subprocess_exec(
             *self._command,
             stdin=asyncio.subprocess.PIPE,

@@ -26,9 +26,9 @@ def read_connections(path: Path | None) -> dict[str, dict[str, Any]]:
 
 
 def connection_for(uri: str, connections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The connection whose root is the longest prefix of `uri`. Raises ConnectionsError."""
+    """The connection of which a root is the longest prefix of `uri`. Raises ConnectionsError."""
     fitting = [
-        (len(root), name) for name, root in _roots(connections) if uri == root or uri.startswith(root.rstrip("/") + "/")
+        (len(root), name) for root, name in _roots(connections) if uri == root or uri.startswith(root.rstrip("/") + "/")
     ]
     if not fitting:
         raise ConnectionsError(f"no connection has a root that holds {uri}; known: {', '.join(sorted(connections))}")
@@ -36,4 +36,6 @@ def connection_for(uri: str, connections: Mapping[str, Mapping[str, Any]]) -> di
 
 
 def _roots(connections: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
-    return [(name, str(value["root"])) for name, value in connections.items() if value.get("root")]
+    """Of a connection of kind iceberg also where its files lie."""
+    names = ("root", "storage_root", "warehouse_root")
+    return [(str(value[root]), name) for name, value in connections.items() for root in names if value.get(root)]

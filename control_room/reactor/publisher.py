@@ -63,13 +63,14 @@ def key_of(publication: Mapping[str, Any]) -> Key:
 
 
 def settlement(publication: Mapping[str, Any], answer: Mapping[str, Any]) -> Json:
-    """The body that records a commit that went through."""
-    return {
+    """The body that records a commit that went through; `location`: where an Iceberg table's files lie."""
+    body = {
         "epoch": publication["epoch"],
         "state": "committed",
         "table_version": answer["table_version"],
         "rows": publication.get("rows") or 0,
     }
+    return body | ({"location": answer["location"]} if answer.get("location") else {})
 
 
 def refusal(publication: Mapping[str, Any], error: CommitError) -> Json:

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from contract.canonical import canonical_json
 from executors.dbt.config import DRILL, DbtConfig, parse_config
 from executors.runtime.earlier import Want
 
@@ -39,8 +38,10 @@ def project_of(job: Mapping[str, Any]) -> str | None:
 
 
 def mark_of(job: Mapping[str, Any]) -> str:
-    """Digest of what decides what dbt does beside the project."""
-    return hashlib.sha256(canonical_json({name: job.get(name) for name in DECIDES})).hexdigest()
+    """Digest of what decides what dbt does beside the project. Not by canonical JSON, which has no place for the 63
+    bits of an Iceberg snapshot: a run compares it with its own kind's alone."""
+    decides = {name: job.get(name) for name in DECIDES}
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
 def wanted(job: Mapping[str, Any]) -> list[Want]:

@@ -169,6 +169,8 @@ class DbtRun:
         nodes = [kept_record(kept, node, rows.get(node.unique_id)) for kept, node in known]
         nodes += node_records(results, rows)
         self.summary |= {"nodes": nodes, "totals": totals(nodes)}
+        for each in self._warehouse.written(results):
+            self._context.table(f"{each.name}@{each.version}", each.format, each.uri, each.version, each.query_id)
 
     def _show_failing_rows(self, results: list[Any], manifest: Any) -> None:
         nodes = {node["unique_id"]: node for node in self.summary["nodes"]}

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from executors.runtime.failures import TaskError
-from executors.runtime.sql_config import flag, invalid
+from executors.runtime.sql_config import flag, invalid, values
 
 # The conformance kit's workload, done with statements on DuckDB, the engine that dbt brings along.
 DRILL = "conformance:run"
@@ -96,7 +96,7 @@ def parse_config(job: Mapping[str, Any]) -> DbtConfig:
         command=one_of("command", raw.get("command", "build"), COMMANDS),
         select=words("select", raw.get("select")),
         exclude=words("exclude", raw.get("exclude")),
-        vars=mapping("vars", raw.get("vars")) | dict(job.get("params") or {}),
+        vars=mapping("vars", raw.get("vars")) | values(job),
         threads=threads(raw.get("threads", 2)),
         state=one_of("state", raw["state"], ("last_success",)) if raw.get("state") is not None else None,
         publish={output: str(model) for output, model in mapping("publish", raw.get("publish")).items()},

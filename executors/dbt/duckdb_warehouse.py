@@ -12,8 +12,8 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from executors.dbt import delta_plugin
 from executors.dbt.outcome import COUNTED
 from executors.dbt.project import SOURCE_NAME, Project, relations
-from executors.dbt.warehouse import Json
-from executors.runtime.arrow_result import shown_value
+from executors.dbt.warehouse import Json, Written
+from executors.runtime.shown import shown_value
 
 BATCH_ROWS = 100_000
 MEMORY_SHARE = 0.6
@@ -86,6 +86,10 @@ class DuckDbWarehouse:
                 for unique_id, node in wanted.items()
                 if node.relation_name and (node.schema, node.alias) in tables
             }
+
+    def written(self, results: Iterable[Any]) -> Iterable[Written]:
+        """The file is the run's own; what leaves it is published."""
+        return ()
 
     def sample(self, sql: str, limit: int) -> tuple[list[Json], list[list[Any]]]:
         with self._connect() as connection:

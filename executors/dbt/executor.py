@@ -22,8 +22,8 @@ def capabilities() -> dict[str, Any]:
     return {
         "commands": list(COMMANDS),
         "adapters": ["duckdb", "trino"] if version else ["duckdb"],
-        "inputs": ["delta"],
-        "publish": ["delta"],
+        "inputs": ["delta", "iceberg"],
+        "publish": ["delta", "iceberg"],
         "progress": "nodes",
         "resume": "full",
         # What dbt writes into Trino is there at once, also of a run that fails later.
@@ -71,4 +71,16 @@ def configured() -> ExecutorKind:
     return replace(EXECUTOR, connections=connections, secret_files=secret_files)
 
 
-EXECUTOR = ExecutorKind("dbt", "executors.dbt.child", capabilities, prepare, earlier=wanted, configure=configured)
+# dbt takes longer to load than many projects to build. None of these starts a thread, which pyarrow would, or sets up
+# logging, which the Trino client would, also in runs on DuckDB.
+EXECUTOR = ExecutorKind(
+    "dbt",
+    "executors.dbt.child",
+    capabilities,
+    prepare,
+    earlier=wanted,
+    configure=configured,
+    forked=True,
+    preloaded=("executors.dbt.duckdb_warehouse",),
+    rests=True,
+)

@@ -47,7 +47,7 @@ def node_record(result: Any, rows: int | None) -> dict[str, Any]:
         "name": result.node.name,
         "resource_type": str(result.node.resource_type),
         "status": str(result.status),
-        "rows": rows if rows is not None else (result.adapter_response or {}).get("rows_affected"),
+        "rows": rows if rows is not None else told_rows(result.adapter_response),
         "seconds": round(float(result.execution_time), 3),
         "message": tidy(result.message or age_told(result))[:MESSAGE_LIMIT] or None,
         "failures": result.failures,
@@ -67,13 +67,19 @@ def kept_record(result: Mapping[str, Any], node: Any, rows: int | None) -> dict[
         "name": node.name,
         "resource_type": str(node.resource_type),
         "status": str(result["status"]),
-        "rows": rows if rows is not None else (result["adapter_response"] or {}).get("rows_affected"),
+        "rows": rows if rows is not None else told_rows(result["adapter_response"]),
         "seconds": round(float(result["execution_time"]), 3),
         "message": tidy(result["message"])[:MESSAGE_LIMIT] or None,
         "failures": result["failures"],
         "file": node.original_file_path,
         "kept": True,
     }
+
+
+def told_rows(response: Mapping[str, Any] | None) -> int | None:
+    """How many rows an adapter says that it changed; Trino's says -1 where it does not know."""
+    rows = (response or {}).get("rows_affected")
+    return rows if rows is None or rows >= 0 else None
 
 
 def age_told(result: Any) -> str | None:

@@ -16,15 +16,17 @@ from urllib.parse import urlsplit
 import requests
 
 from executors.dbt.config import DbtConfig
+from executors.dbt.outcome import COUNTED
 from executors.dbt.project import Project
-from executors.dbt.warehouse import Json
+from executors.dbt.warehouse import Json, Written
 from executors.runtime.child import Context
 from executors.runtime.failures import TaskError
 from executors.runtime.sql_config import invalid
+from executors.trino import tables
 from executors.trino.engine import CANCEL_SECONDS, Bound, Query, Session, web_session
 from executors.trino.failure import CLASSES, OTHERWISE
 from executors.trino.result import shown_value
-from executors.trino.run import who
+from executors.trino.run import FAILURES, who
 from executors.trino.settings import Target, target_of
 from executors.trino.watch import session_properties
 
@@ -33,6 +35,8 @@ PASSWORD = "DBT_ENV_SECRET_TRINO_PASSWORD"  # noqa: S105 - the name of a variabl
 ENDED = frozenset({"FINISHED", "FAILED"})
 IN_MESSAGE = re.compile(r"type=(\w+), name=(\w+)")
 AWAY = ("failed to establish a new connection", "max retries exceeded", "connection refused", "connection aborted")
+# Where one is set, requests, which dbt-trino uses, takes it in place of the target's own.
+OTHER_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -47,6 +51,9 @@ class TrinoWarehouse:
         self._properties = session_properties(dict(context.job.get("caps") or {}), 0.0, {})
         if target.password:
             os.environ[PASSWORD] = target.password
+        if target.ca_file:
+            for name in OTHER_AUTHORITIES:
+                os.environ.pop(name, None)
         if urlsplit(target.url).hostname in LOOPBACK:
             os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(LOOPBACK)
 
@@ -93,12 +100,32 @@ class TrinoWarehouse:
         """dbt tells the rows of a table that it made."""
         return {}
 
+    def written(self, results: Iterable[Any]) -> Iterable[Written]:
+        """Of each model, seed and snapshot the version that its query made, where its catalog keeps versions."""
+        for result in results:
+            query_id = (result.adapter_response or {}).get("query_id")
+            if query_id and str(result.node.resource_type) in COUNTED:
+                name = (result.node.database, result.node.schema, result.node.alias)
+                found = tables.written(name, query_id, self._ask)
+                if found.format and found.uri and found.version is not None:
+                    yield Written(found.name, found.format, found.uri, found.version, query_id)
+
+    def _ask(self, sql: str) -> list[Any]:
+        """The rows of a small query; none when it fails: what dbt made is there all the same."""
+        try:
+            return self._rows(sql)[1]
+        except FAILURES:
+            return []
+
     def sample(self, sql: str, limit: int) -> tuple[list[Json], list[list[Any]]]:
+        columns, rows = self._rows(sql)
+        return columns, [[shown_value(value) for value in row] for row in rows[:limit]]
+
+    def _rows(self, sql: str) -> tuple[list[Json], list[list[Any]]]:
         query, rows = Query(), []
         for page in Session(self._target, self._who, self._properties).run(Bound(sql), query, lambda _: None):
             rows += page
-        columns = [{"name": column["name"], "type": column["type"]} for column in query.columns or ()]
-        return columns, [[shown_value(value) for value in row] for row in rows[:limit]]
+        return [{"name": column["name"], "type": column["type"]} for column in query.columns or ()], rows
 
     def stream(self, node: Any) -> AbstractContextManager[Any]:
         raise NotImplementedError("outputs are refused by the template's check")

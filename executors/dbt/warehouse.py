@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A version of a table. name: ``catalog.schema.table``; query_id: of the engine's query that made it."""
+
+    name: str
+    format: str
+    uri: str
+    version: int
+    query_id: str
 
 
 class Warehouse(Protocol):
@@ -34,6 +46,9 @@ class Warehouse(Protocol):
 
     def count_rows(self, nodes: Iterable[Any]) -> dict[str, int]:
         """unique_id -> rows, for nodes that are tables, where dbt does not tell."""
+
+    def written(self, results: Iterable[Any]) -> Iterable[Written]:
+        """The versions of tables that these nodes made, as far as they are to be recorded as artifacts."""
 
     def sample(self, sql: str, limit: int) -> tuple[list[Json], list[list[Any]]]:
         """(columns ``{name, type}``, at most ``limit`` rows) of a query; values as JSON has them."""

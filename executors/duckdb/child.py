@@ -22,18 +22,26 @@ import duckdb
 
 from executors.duckdb.config import DRILL, DuckdbConfig, parse_config
 from executors.duckdb.failure import Scene, failure_of
-from executors.runtime import child_delta
+from executors.runtime import child_data
 from executors.runtime.arrow_result import store
 from executors.runtime.child import Cancelled, Context, run_child
 from executors.runtime.failures import TaskError
 
 Json = dict[str, Any]
+WRITERS = {
+    ".parquet": "format parquet, compression zstd",
+    ".csv": "format csv, header",
+    ".json": "format json, array",
+    ".ndjson": "format json",
+}
 # The rest of the cap is Python's, Arrow's, and what DuckDB does not count.
 MEMORY_SHARE = 0.6
 LEAST_MEMORY = 64 * 1024 * 1024
 BATCH_ROWS = 100_000
 LOOK_SECONDS = 0.2
 PARQUET = "result.parquet"
+# What a statement that returns no rows answers with.
+COUNTS: tuple[list[str], ...] = ([], ["Count"], ["Success"])
 READERS = {
     ".parquet": "read_parquet",
     ".csv": "read_csv",
@@ -86,7 +94,7 @@ def settings(context: Context, config: DuckdbConfig) -> Json:
 
 def register(context: Context, database: Any, name: str, record: Json) -> None:
     """A view of an input. Tables are read as DuckDB asks for them, columns and filters first."""
-    if record.get("kind") == "artifact":
+    if record.get("kind") in ("artifact", "object"):
         path = context.input_file(name)
         suffix = Path(name).suffix or path.suffix
         if suffix not in READERS:
@@ -95,7 +103,12 @@ def register(context: Context, database: Any, name: str, record: Json) -> None:
         quoted_path = str(path).replace("'", "''")
         database.execute(f"create view {quoted(name)} as from {READERS[suffix]}('{quoted_path}')")
         return
-    database.register(name, child_delta.dataset(context.job, name))
+    database.register(name, child_data.dataset(context.job, name))
+
+
+def reads(statement: Any) -> bool:
+    """Whether all that it does is return rows. Of one that changes something, by RETURNING too, only its end tells."""
+    return bool(statement.expected_result_type == [duckdb.ExpectedResultType.QUERY_RESULT])
 
 
 class Run:
@@ -105,10 +118,13 @@ class Run:
         self._context, self._config, self._database = context, config, database
         self._records: list[Json] = []
         self._last: Json = {}
+        self._several = False
 
     def execute(self) -> Json:
         try:
-            for scene, statement in self._statements():
+            found = self._statements()
+            self._several = sum(reads(statement) for _, statement in found) > 1
+            for scene, statement in found:
                 self._one(scene, statement)
             published = {output: self._publish(output, relation) for output, relation in self._config.publish.items()}
         except TaskError:
@@ -135,7 +151,7 @@ class Run:
         )
         began = time.monotonic()
         try:
-            rows = self._rows(statement, self._values(scene, statement))
+            rows = self._rows(scene.number, statement, self._values(scene, statement))
         except (duckdb.Error, RuntimeError, OSError) as error:
             if self._context.is_cancelled():
                 raise Cancelled("the run was interrupted") from None
@@ -154,19 +170,19 @@ class Run:
             raise TaskError("user", "params_missing", text, position=scene.position())
         return {name: bound(params[name]) for name in statement.named_parameters}
 
-    def _rows(self, statement: Any, values: Json) -> int:
+    def _rows(self, number: int, statement: Any, values: Json) -> int:
         """How many rows it returned or changed."""
-        returns = duckdb.ExpectedResultType.QUERY_RESULT in statement.expected_result_type
         self._database.execute(statement, values or None)
-        if not returns:
+        if not reads(statement) and [column[0] for column in self._database.description or ()] in COUNTS:
             changed = self._database.fetchone()
-            return int(changed[0]) if changed and isinstance(changed[0], int) else 0
-        path = self._context.work_dir / PARQUET if self._config.parquet else None
+            return int(changed[0]) if changed and type(changed[0]) is int else 0
+        name = PARQUET if reads(statement) and not self._several else f"result-{number}.parquet"
+        path = self._context.work_dir / name if self._config.parquet else None
         self._last = store(self._database.to_arrow_reader(BATCH_ROWS), path)
-        self._last["parquet"] = PARQUET if path else None
+        self._last["parquet"] = name if path else None
         count: int = self._last["row_count"]
         if path:
-            self._context.artifact(PARQUET, path, metadata={"rows": count})
+            self._context.artifact(name, path, metadata={"rows": count})
         return count
 
     def _publish(self, output: str, relation: str) -> int:
@@ -174,6 +190,8 @@ class Run:
         query = f"select * from {relation_name(relation)}"  # noqa: S608
         scene = Scene(len(self._records), 1, query, query)
         try:
+            if self._context.outputs[output].get("format") == "object":
+                return self._publish_file(output, query)
             self._database.execute(query)
             publication = self._context.publish(output, self._database.to_arrow_reader(BATCH_ROWS))
         except duckdb.CatalogException:
@@ -187,6 +205,19 @@ class Run:
             raise failure_of(error, scene) from None
         rows: int = publication["rows"]
         return rows
+
+    def _publish_file(self, output: str, query: str) -> int:
+        """An object is the relation as a file, of the kind that its name says."""
+        suffix = Path(self._context.outputs[output]["uri"]).suffix
+        if suffix not in WRITERS:
+            text = f"output {output!r} is an object of no known kind: end its path in {', '.join(WRITERS)}"
+            raise TaskError("user", "output_unknown_kind", text)
+        path = self._context.work_dir / f".object{suffix}"
+        self._database.execute(f"copy ({query}) to '{str(path).replace(chr(39), chr(39) * 2)}' ({WRITERS[suffix]})")
+        written = self._database.fetchone()
+        self._context.publish(output, path)
+        path.unlink()
+        return int(written[0])
 
 
 def scenes(script: str, queries: list[str], file: str | None) -> Iterator[Scene]:

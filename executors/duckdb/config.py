@@ -7,7 +7,7 @@
       sql: "create table mart as select … from flights where day = $day"   # one or several statements
       publish: {daily: mart}      # output -> table or view; the one of the output's own name when left out
       threads: 2
-      parquet: true               # the last result whole, as an artifact; the run's result has its first rows anyway
+      parquet: true               # results whole, as artifacts; the run's result has the first rows of the last anyway
 
 Inputs are there by their names, as views: tables at their pinned version, and files (.parquet, .csv, .json, .ndjson).
 Params are bound by name, ``$day``; cast what JSON has no type for: ``$day::date``.

@@ -1,4 +1,4 @@
-"""The duckdb executor: SQL over the run's inputs without a server, Delta tables in and out."""
+"""The duckdb executor: SQL over the run's inputs without a server, tables in and out."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def capabilities() -> dict[str, Any]:
         "parameters": "full",
         "progress": "full",
         "results": ["preview", "parquet"],
-        "inputs": ["delta", "parquet", "csv", "json"],
-        "publish": ["delta"],
+        "inputs": ["delta", "iceberg", "parquet", "csv", "json"],
+        "publish": ["delta", "object", "iceberg"],
         "duckdb": importlib.metadata.version("duckdb"),
     }
 

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from executors.notebook.drill import DRILL, result_of, write_notebook
 from executors.notebook.kernel import MESSAGES
 from executors.runtime.child import Cancelled, Context, run_child
 from executors.runtime.failures import DISK_FULL_ERRNOS, FULL_ERRNOS, NETWORK_ERRNOS, NETWORK_WORDS, TaskError
@@ -53,6 +54,11 @@ def body(context: Context) -> dict[str, Any]:
     keep_home_clean(context.work_dir)
     from executors.notebook import document  # the Jupyter libraries read their folders at import
 
+    if context.entrypoint == DRILL:
+        path = write_notebook(context.work_dir)
+        notebook = document.with_parameters(document.read_notebook(path, path.name), {})
+        NotebookRun(context, notebook, path).execute()
+        return result_of(context.params)
     path = document.notebook_path(context.bundle_dir, context.entrypoint)
     notebook = document.with_parameters(document.read_notebook(path, context.entrypoint), context.params)
     return NotebookRun(context, notebook, path).execute()

@@ -6,6 +6,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from executors.notebook.drill import DRILL
 from executors.runtime.bundles import check_entrypoint
 from executors.runtime.failures import TaskError
 from executors.runtime.kinds import ExecutorKind
@@ -14,8 +15,8 @@ from executors.runtime.kinds import ExecutorKind
 def capabilities() -> dict[str, Any]:
     return {
         "entrypoints": ["notebook.ipynb"],
-        "inputs": ["delta"],
-        "publish": ["delta"],
+        "inputs": ["delta", "iceberg"],
+        "publish": ["delta", "object", "iceberg"],
         "python": platform.python_version(),
     }
 
@@ -26,6 +27,8 @@ def prepare(job: dict[str, Any]) -> None:
     if unknown := sorted(job.get("config") or {}):
         message = f"the template's config.{unknown[0]} is unknown; a notebook takes its values as params"
         raise TaskError("user", "config_invalid", message)
+    if entrypoint == DRILL:
+        return
     if not entrypoint.endswith(".ipynb"):
         raise TaskError("user", "entrypoint_invalid", f"entrypoint {entrypoint!r} is no .ipynb file")
     if not check_entrypoint(entrypoint, Path(job["bundle_dir"]) if job.get("bundle_dir") else None).is_file():
@@ -34,4 +37,13 @@ def prepare(job: dict[str, Any]) -> None:
 
 # To write the partial notebook and render its page: about a second, three on a busy machine.
 KEEP_SECONDS = 15.0
-EXECUTOR = ExecutorKind("notebook", "executors.notebook.child", capabilities, prepare, keep_seconds=KEEP_SECONDS)
+EXECUTOR = ExecutorKind(
+    "notebook",
+    "executors.notebook.child",
+    capabilities,
+    prepare,
+    keep_seconds=KEEP_SECONDS,
+    forked=True,
+    preloaded=("executors.notebook.client", "executors.notebook.render"),
+    rests=True,
+)

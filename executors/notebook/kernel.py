@@ -36,6 +36,7 @@ MESSAGES = ".kernel-messages.jsonl"
 __all__ = [
     "ControlRoomError",
     "artifact",
+    "input_file",
     "inputs",
     "metric",
     "outputs",
@@ -67,26 +68,35 @@ def outputs() -> list[str]:
 
 def read_table(name: str, columns: Sequence[str] | None = None) -> pyarrow.Table:
     """Read a table input, whole or some columns, at the version that the run was given."""
-    return _delta("read_table", name, columns)
+    return _data("read_table", name, columns)
 
 
 def read_pandas(name: str, columns: Sequence[str] | None = None) -> pandas.DataFrame:
     """Read a table input as a pandas DataFrame; see :func:`read_table`."""
-    frame: pandas.DataFrame = _delta("read_table", name, columns).to_pandas()
+    frame: pandas.DataFrame = _data("read_table", name, columns).to_pandas()
     return frame
 
 
 def read_batches(name: str, columns: Sequence[str] | None = None) -> pyarrow.RecordBatchReader:
     """Stream a table input in batches, for tables larger than memory."""
-    return _delta("read_batches", name, columns)
+    return _data("read_batches", name, columns)
+
+
+def input_file(name: str) -> Path:
+    """The local path of an artifact input, or of an object input, which is fetched at its first use."""
+    job = _the_job()
+    if name in (job.get("input_files") or {}):
+        return Path(job["input_files"][name])
+    return Path(_data("object_path", name))
 
 
 def publish(output: str, data: Any) -> int:
     """Stage a pandas DataFrame, pyarrow Table or stream for a declared output; returns its rows.
 
-    It becomes part of the table only when the whole run has succeeded.
+    An output that is an object takes bytes, a Path or a binary file. What is staged is published only when the whole
+    run has succeeded.
     """
-    publication = _delta("stage", output, data)
+    publication = _data("stage", output, data)
     _send("publication", publication)
     return int(publication["rows"])
 
@@ -126,12 +136,12 @@ def _the_job() -> dict[str, Any]:
     return _job
 
 
-def _delta(function: str, *arguments: Any) -> Any:
-    from executors.runtime import child_delta  # loads pyarrow: only when data is touched
+def _data(function: str, *arguments: Any) -> Any:
+    from executors.runtime import child_data
 
     job = _the_job()
     try:
-        return getattr(child_delta, function)(job, *arguments)
+        return getattr(child_data, function)(job, *arguments)
     except TaskError as error:
         raise ControlRoomError(f"{error.failure_class}/{error.code}: {error.message}") from None
 

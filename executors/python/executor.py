@@ -22,7 +22,7 @@ def capabilities() -> dict[str, Any]:
     return {
         "entrypoints": ["module:function", "script.py"],
         "python": platform.python_version(),
-        "publish": ["delta"],
+        "publish": ["delta", "object", "iceberg"],
         # A requirements.txt with hashes in the bundle.
         "environments": "full" if find_pip() else "none",
         "warm_start": "full" if can_fork() else "none",

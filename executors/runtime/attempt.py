@@ -31,7 +31,7 @@ from executors.runtime.logs import Chunk, LogBook, LogShipper
 from executors.runtime.memory import oom_kills
 from executors.runtime.notes import MISFITS, Notes
 from executors.runtime.policy import GivenUp, Persistence
-from executors.runtime.process import ChildProcess, ChildSpec, Spawner, child_environment, kill_orphans
+from executors.runtime.process import ChildProcess, ChildSpec, Spawner, ancestry, child_environment, kill_orphans
 from executors.runtime.run_keys import run_connections
 from executors.runtime.supervise import SILENT, ChildEnd, Stop, Supervision
 from executors.runtime.text import Redactor, secrets_in, secrets_in_addresses
@@ -310,7 +310,7 @@ class Attempt:
     def _supervise(self, job: Json, book: LogBook, uploads: Uploads) -> ChildEnd:
         work = Path(job["work_dir"])
         home, shop = self._folder / "home", self._shop
-        environment = child_environment(os.environ, work, home, self._marker, self.claimed.traceparent)
+        environment = child_environment(os.environ, work, home, self._marker, ancestry(self.claimed))
         visible = (*shop.visible, *(str(self._folder / name) for name in CHILDS_FOLDERS))
         own = shop.kind.own_module(job)
         self._warm, self._clean_child = shop.kind.warm and own is None, own in shop.kind.clean_modules

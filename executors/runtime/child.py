@@ -169,26 +169,40 @@ class Context:
         return target
 
     def input_file(self, name: str) -> Path:
-        """The local path of an artifact input."""
+        """The local path of an artifact input, or of an object input, which is fetched at its first use.
+
+        TaskError (user, input_replaced) when another object stands there by now.
+        """
+        if self.inputs.get(name, {}).get("kind") == "object":
+            from executors.runtime.child_data import object_path
+
+            return object_path(self.job, name)
         if name not in self.input_files:
-            raise TaskError("user", "input_missing", f"input {name!r} is no artifact input of this run")
+            raise TaskError("user", "input_missing", f"input {name!r} is no artifact or object input of this run")
         return self.input_files[name]
 
     def publish(self, output: str, data: Any) -> dict[str, Any]:
-        """Stage a pyarrow Table or RecordBatchReader for a declared output; it is committed after the accepted report.
+        """Stage data for a declared output; it is committed after the accepted report.
 
-        Returns the publication record (files, rows, schema). A repeat for one output in a run is refused.
+        For a table, Delta's or Iceberg's: a pyarrow Table or RecordBatchReader, a pandas frame and the like. For an
+        object: bytes, a Path, or a binary file. Returns the publication record (files, rows, schema). A repeat for one
+        output in a run is refused.
         """
         if output not in self.outputs:
             names = ", ".join(self.outputs) or "none"
             raise TaskError(
                 "user", "output_unknown", f"output {output!r} is not declared by the template (declared: {names})"
             )
-        from executors.runtime.child_delta import stage  # loads pyarrow: only when data is published
+        from executors.runtime.child_data import stage
 
         publication: dict[str, Any] = stage(self.job, output, data)
         self.send_publication(publication)
         return publication
+
+    def table(self, name: str, form: str, uri: str, version: int, query_id: str) -> None:
+        """Record a version of a table that the engine wrote."""
+        table = {"format": form, "uri": uri, "version": version}
+        self._control.send("artifact", kind="table", name=name, table=table, metadata={"query_id": query_id})
 
     def send_publication(self, publication: Mapping[str, Any]) -> None:
         """Announce files that the caller staged itself (engines with a writer of their own)."""
@@ -199,7 +213,7 @@ class Context:
         if name not in self.inputs:
             names = ", ".join(self.inputs) or "none"
             raise TaskError("user", "input_missing", f"input {name!r} is not an input of this run (inputs: {names})")
-        from executors.runtime.child_delta import read_table  # loads pyarrow: only when data is read
+        from executors.runtime.child_data import read_table
 
         return read_table(self.job, name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,7 +14,8 @@ Connection = dict[str, Any]
 
 
 class Connections:
-    """The connections file: name -> {kind, endpoint, region, access_key, secret_key, root}."""
+    """The connections file: name -> {kind, endpoint, region, access_key, secret_key, root}, and of kind ``iceberg``
+    also {catalog, storage_root, warehouse_root}."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -30,6 +32,13 @@ class Connections:
             raise TaskError("external", "connection_undefined", text)
         return {name: known[name] for name in wanted}
 
+    def publishes(self) -> list[str]:
+        """The formats that this executor's runs can publish; see :func:`formats`."""
+        try:
+            return formats(self._read().values())
+        except TaskError:  # no file, or an unreadable one: the runs that need it are told
+            return formats(())
+
     def _read(self) -> dict[str, Connection]:
         if self._path is None:
             raise TaskError(
@@ -44,13 +53,25 @@ class Connections:
 
 
 def connection_for(uri: str, connections: Mapping[str, Connection]) -> Connection:
-    """The connection whose root is the longest prefix of ``uri``; TaskError when none is."""
-
-    def fits(root: str) -> bool:
-        return bool(root) and (uri == root or uri.startswith(root.rstrip("/") + "/"))
-
-    fitting = [c for c in connections.values() if fits(str(c.get("root") or ""))]
+    """The connection of which a root is the longest prefix of ``uri``; TaskError when there is none."""
+    fitting = [(len(root), n, c) for n, c in enumerate(connections.values()) for root in roots(c) if holds(root, uri)]
     if not fitting:
         names = ", ".join(sorted(connections)) or "none"
         raise TaskError("user", "connection_missing", f"no declared connection holds {uri} (declared: {names})")
-    return max(fitting, key=lambda c: len(str(c["root"])))
+    return max(fitting, key=lambda found: found[:2])[2]
+
+
+def roots(connection: Mapping[str, Any]) -> list[str]:
+    """What a connection leads to: the addresses of tables, and for Iceberg the folders of their files too."""
+    return [str(connection[name]) for name in ("root", "storage_root", "warehouse_root") if connection.get(name)]
+
+
+def holds(root: str, uri: str) -> bool:
+    return uri == root or uri.startswith(root.rstrip("/") + "/")
+
+
+def formats(connections: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What runs with these connections can publish. Iceberg wants a connection of that kind, and pyiceberg."""
+    reached = any(connection.get("kind") == "iceberg" for connection in connections)
+    has_library = importlib.util.find_spec("pyiceberg") is not None
+    return ["delta", "object", *(["iceberg"] if reached and has_library else [])]

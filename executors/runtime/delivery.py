@@ -173,6 +173,8 @@ class Delivery:
     ) -> None:
         staged = {p["output"]: p for p in parcel.body.get("publications", [])}
         marked = {**staged[accepted.output], "app_id": accepted.app_id, "app_version": accepted.app_version}
+        if accepted.recorded_at:
+            marked["recorded_at"] = accepted.recorded_at.isoformat()
         ids = {"run_id": parcel.run_id, "output": accepted.output}
         settled = self._settle(parcel, marked, gone)
         if settled is None:
@@ -191,10 +193,9 @@ class Delivery:
         epoch = parcel.body["epoch"]
         for attempt in range(COMMIT_TRIES):
             try:
-                found = self._commit(publication, self._connections.named(parcel.connections))
-                return models.CommittedPublication(
-                    state="committed", epoch=epoch, table_version=found["table_version"], rows=publication["rows"]
-                )
+                found = self._commit(publication, self._connections.named(parcel.connections), parcel.folder)
+                told = {name: found[name] for name in ("table_version", "location") if found.get(name) is not None}
+                return models.CommittedPublication(state="committed", epoch=epoch, rows=publication["rows"], **told)
             except CommitFailed as failure:
                 if not failure.transient:
                     return models.FailedPublication(
@@ -205,7 +206,7 @@ class Delivery:
                 raise GivenUp("the executor stops")
         return None
 
-    def _commit(self, publication: Json, connections: Mapping[str, Connection]) -> Json:
+    def _commit(self, publication: Json, connections: Mapping[str, Connection], folder: Path) -> Json:
         try:
             connection = connection_for(publication["uri"], connections)
         except TaskError as error:
@@ -217,7 +218,8 @@ class Delivery:
                 input=job,
                 capture_output=True,
                 timeout=COMMIT_SECONDS,
-                env={name: value for name, value in os.environ.items() if name in ALLOWED_ENVIRONMENT},
+                # An object's bytes go through a file: on the work folder's disk, not in a small or precious /tmp.
+                env={**{k: v for k, v in os.environ.items() if k in ALLOWED_ENVIRONMENT}, "TMPDIR": str(folder)},
                 start_new_session=True,
                 check=False,
             )
@@ -228,7 +230,7 @@ class Delivery:
 
 
 def read_commit(done: subprocess.CompletedProcess[bytes]) -> Json:
-    """The commit process's answer {table_version, already}; CommitFailed with its own error otherwise."""
+    """The commit process's answer {table_version, already, location}; CommitFailed with its own error otherwise."""
     answer = last_object(done.stdout)
     if done.returncode == 0 and isinstance(answer.get("table_version"), int):
         return answer

@@ -14,6 +14,7 @@ import pyarrow.dataset as ds
 from executors.runtime.connections import connection_for
 from executors.runtime.delta_storage import is_store_error, reason_of, storage_options, store_failed
 from executors.runtime.failures import TaskError
+from executors.runtime.records import record_of
 
 Job = Mapping[str, Any]
 
@@ -80,13 +81,3 @@ def promise(values: Mapping[str, Any], columns: Sequence[str]) -> Any:
         pc.field(name).is_null() if values.get(name) is None else pc.field(name) == values[name] for name in columns
     ]
     return functools.reduce(operator.and_, parts) if parts else None
-
-
-def record_of(job: Job, kind: str, name: str) -> Mapping[str, Any]:
-    """The job's record of an input or output; TaskError (user) lists the declared names when there is none."""
-    records = {item["name"]: item for item in job.get(kind) or []}
-    if name not in records:
-        word, names = kind.removesuffix("s"), ", ".join(sorted(records)) or "none"
-        raise TaskError("user", f"{word}_unknown", f"{name!r} is no {word} of this run (declared: {names})")
-    record: Mapping[str, Any] = records[name]
-    return record

@@ -55,12 +55,14 @@ class ExecutorKind:
     """What the runtime must know of an engine, without loading it.
 
     ``child_module`` is started as ``python -m``; ``capabilities()`` gives name -> support level (``full``, ``partial``,
-    ``none``) or facts such as versions; ``prepare(job)`` checks or completes the job before the child starts and raises
-    TaskError to fail the run (job paths: ``bundle_dir``, ``work_dir``); what it puts below ``secrets`` is kept out of
-    all texts of the run and does not reach the child under that name.
+    ``none``) or facts such as versions, ``publish``: the formats of outputs it knows; ``prepare(job)`` checks or
+    completes the job before the child starts and raises TaskError to fail the run (job paths: ``bundle_dir``,
+    ``work_dir``); what it puts below ``secrets`` is kept out of all texts of the run and does not reach the child under
+    that name.
 
     ``forked``: children are forked from a process that has ``child_module`` loaded (executors.runtime.forks), and call
-    the ``body`` of that module; only for a module that starts no thread and loads nothing that does.
+    the ``body`` of that module; only for a module that starts no thread and loads nothing that does. ``preloaded``:
+    further modules that children will load; ``rests``: they are large, so that process ends when it was idle for long.
     ``warm``: runs are given to processes that are used again (executors.runtime.warm); only for work that is no code of
     the run's author: ``own_module(job)`` names the module of a process of its own for a job that is.
     ``clean_modules``: those of such processes that hold no code of the run's author either (an engine that they start
@@ -86,6 +88,8 @@ class ExecutorKind:
     prepare: Callable[[dict[str, Any]], None] = nothing_to_prepare
     warm: bool = False
     forked: bool = False
+    preloaded: tuple[str, ...] = ()
+    rests: bool = False
     own_module: Callable[[Mapping[str, Any]], str | None] = no_module
     clean_modules: frozenset[str] = frozenset()
     explain: Callable[[Mapping[str, Any], ChildEnd], None] = as_told

@@ -90,11 +90,15 @@ def serve(options: argparse.Namespace) -> None:
     plain = settings.log_format == "text" or (not settings.log_format and sys.stdout.isatty())
     journal = Journal(plain=plain).bind(kind=kind.kind)
     # Before the token is read, so that no process that children are forked from has ever had to do with it.
-    spawner = make_spawner(kind.child_module, journal) if kind.forked else Spawner()
+    spawner = make_forks(kind, settings, journal) if kind.forked else Spawner()
     worker = make_worker(kind, settings, read_token(settings), journal, spawner)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, frame: worker.drain(f"signal {signal.Signals(got).name}"))
     worker.run(once=options.once)
+
+
+def make_forks(kind: ExecutorKind, settings: ExecutorSettings, journal: Journal) -> ForkSpawner | Spawner:
+    return make_spawner(kind.child_module, journal, kind.preloaded, settings.warm_seconds if kind.rests else None)
 
 
 def read_settings(options: argparse.Namespace) -> ExecutorSettings:
@@ -156,8 +160,8 @@ def make_pool(kind: ExecutorKind, settings: ExecutorSettings, work_dir: Path, fo
     runs = made(folder / "runs")
     visible = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[2]), str(runs))
     hide = hidden_from_children(kind, settings, work_dir)
-    environment = child_environment(os.environ, runs, runs, kind.kind, None)
-    return WarmPool(WarmSpec(kind.child_module, runs, environment, hide, visible, [str(runs)]))
+    environment = child_environment(os.environ, runs, runs, kind.kind, {})
+    return WarmPool(WarmSpec(kind.child_module, runs, environment, hide, visible, [str(runs)]), settings.warm_seconds)
 
 
 def make_environments(policy: EnvironmentPolicy | None, folder: Path, journal: Journal) -> Fitted:
@@ -187,22 +191,25 @@ def make_identity(kind: ExecutorKind, settings: ExecutorSettings) -> Identity:
         labels=labels_of(settings.labels),
         workspaces=names_of(settings.workspaces),
         queues=names_of(settings.queues),
-        capabilities=capabilities(kind),
+        capabilities=capabilities(kind, Connections(settings.connections_file).publishes()),
         claim_wait_seconds=settings.claim_wait_seconds,
         drain_seconds=settings.drain_seconds,
     )
 
 
-def capabilities(kind: ExecutorKind) -> dict[str, Any]:
-    """The kind's own, and what the runtime gives to all kinds on this machine."""
+def capabilities(kind: ExecutorKind, publishes: Sequence[str] = ("delta", "object")) -> dict[str, Any]:
+    """The kind's own, and what the runtime gives to all kinds on this machine. publishes: formats that the
+    executor's connections and libraries allow; a kind has those of them that it knows."""
+    own = kind.capabilities()
+    known = [form for form in own.get("publish", ["delta"]) if form in publishes]
     shared = {
         "cancel": "full",
         "caps": {"wall_seconds": "full", "memory_bytes": "sampled", "log_bytes": "full", "artifact_bytes": "full"},
-        # Tables are staged, and committed for the accepted epoch alone.
-        "writes": {"delta": "fenced"},
+        # Data is staged, and committed for the accepted epoch alone.
+        "writes": dict.fromkeys(known, "fenced"),
         "isolation": "landlock" if sandbox.landlock_abi() >= sandbox.ABI_REFER else "process",
     }
-    return shared | kind.capabilities()
+    return shared | own | ({"publish": known} if "publish" in own else {})
 
 
 def own_folder(work_dir: Path, kind: str) -> Path:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import psutil
 
+from contract import models
 from executors.runtime.caps import tree_memory
 
 REAP_SECONDS = 5.0
@@ -39,12 +40,19 @@ MARKER = "CONTROL_ROOM_ATTEMPT"
 
 
 def child_environment(
-    base: Mapping[str, str], work_dir: Path, home: Path, marker: str, traceparent: str | None
+    base: Mapping[str, str], work_dir: Path, home: Path, marker: str, told: Mapping[str, str]
 ) -> dict[str, str]:
-    """The child's whole environment: an allow-list of ``base``, its own folders, its run, and the trace to continue."""
+    """The child's whole environment: an allow-list of ``base``, its own folders, its run, and what it is told of it."""
     kept = {k: v for k, v in base.items() if k in ALLOWED_ENVIRONMENT or k.startswith(ALLOWED_PREFIXES)}
     own = {"HOME": str(home), "TMPDIR": str(work_dir / ".tmp"), "PYTHONUTF8": "1", MARKER: marker}
-    return kept | own | ({"TRACEPARENT": traceparent} if traceparent else {})
+    return kept | own | dict(told)
+
+
+def ancestry(claimed: models.ClaimedRun) -> dict[str, str]:
+    """What libraries in a child need to say whose work they do: the trace to continue (W3C), and the run as the parent
+    of what they tell of lineage, as OpenLineage's own integrations read it (``namespace/job/run id``)."""
+    parent = {"OPENLINEAGE_PARENT_ID": f"{claimed.workspace}/{claimed.template_name}/{claimed.run_id}"}
+    return parent | ({"TRACEPARENT": claimed.traceparent} if claimed.traceparent else {})
 
 
 def line_of(document: Mapping[str, Any]) -> bytes:
@@ -235,4 +243,4 @@ class Spawner:
             return spawn(spec)
 
 
-__all__ = ["ChildProcess", "ChildSpec", "Spawner", "child_environment", "spawn"]
+__all__ = ["ChildProcess", "ChildSpec", "Spawner", "ancestry", "child_environment", "spawn"]

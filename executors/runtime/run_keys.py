@@ -1,20 +1,21 @@
 """Keys of one run: the executor's own, narrowed by the store (AWS STS AssumeRole) to what the run declares.
 
-A connection that names a ``role_arn`` gives each run keys that read its table inputs and write nothing but its own
-staging files; ``session_seconds`` (3600 unless set) is how long they last. Commits go on with the executor's keys.
+A connection that names a ``role_arn`` gives each run keys that read its inputs and write nothing but its own staging
+files; ``session_seconds`` (3600 unless set) is how long they last. Commits go on with the executor's keys.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contract import models
 from contract.errors import make
-from executors.runtime.connections import Connection, connection_for
+from executors.runtime.connections import Connection, connection_for, roots
 from executors.runtime.delta_storage import DEFAULT_REGION, s3_code, split_uri
 from executors.runtime.failures import TaskError
+from executors.runtime.places import part_name, read_places, staging_place
 
 SESSION_SECONDS = 3600
 SHORTEST_SECONDS, LONGEST_SECONDS = 900, 43_200
@@ -22,34 +23,52 @@ POLICY_LIMIT = 2048  # characters, of AWS and of SeaweedFS
 PASSING = frozenset({"InternalError", "InternalFailure", "ServiceUnavailable", "SlowDown", "Throttling", "503", "500"})
 WORKSPACES = "_ws"  # as ops.workspace_root
 ASKED_OF = ("role_arn", "session_seconds", "sts_endpoint")
+ICEBERG = "iceberg"
 Json = dict[str, Any]
 
 
 def run_connections(run: models.ClaimedRun, connections: Mapping[str, Connection]) -> dict[str, Connection]:
-    """The connections with keys of this run where they name a role, as they are where not.
+    """The connections with keys of this run where they name a role, as they are where not; never with a catalog, in
+    which tables are committed.
 
     Raises TaskError (external, run_keys_refused), or Unavailable when the store does not answer.
     """
     return {
-        name: _narrowed(connection, run, connections) if connection.get("role_arn") else connection
+        name: _narrowed(connection, run, connections) if connection.get("role_arn") else _without_catalog(connection)
         for name, connection in connections.items()
     }
 
 
+def _without_catalog(connection: Connection) -> Connection:
+    if connection.get("kind") != ICEBERG:
+        return connection
+    return {name: value for name, value in connection.items() if name != "catalog"}
+
+
 def _narrowed(connection: Connection, run: models.ClaimedRun, connections: Mapping[str, Connection]) -> Connection:
-    reads = [item.uri for item in run.inputs if item.uri and _is_of(item.uri, connection, connections)]
-    writes = [item.uri for item in run.outputs if _is_of(item.uri, connection, connections)]
-    document = policy(reads, writes, f"part-{run.run_id}-{run.epoch}-*")
+    inputs = [item for item in run.inputs if item.uri and _is_of(item.uri, connection, connections)]
+    outputs = [item for item in run.outputs if _is_of(item.uri, connection, connections)]
+    objects = [str(item.uri) for item in inputs if item.kind == "object"]
+    reads = [place for item in inputs if item.kind != "object" for place in _places(item, connection)]
+    writes = [staging_place(item.uri, str(item.format or "delta"), connection) for item in outputs]
+    part = part_name({"run_id": run.run_id, "epoch": run.epoch}, 0).removesuffix("00000") + "*"
+    document = policy(reads, writes, part, objects)
     if len(document) > POLICY_LIMIT:  # too many to be named one by one: all of the workspace, and no more be written
-        staged = f"*part-{run.run_id}-{run.epoch}-*"
-        document = wide_policy(str(connection["root"]), run.workspace, reads + writes, staged)
+        if connection.get("kind") == ICEBERG:
+            document = wide_iceberg_policy(connection, run.workspace, f"*/data/{part}")
+        else:
+            document = wide_policy(str(connection["root"]), run.workspace, reads + writes + objects, f"*{part}")
     keys = assume(connection, document, f"run-{run.run_id}")
-    kept = {name: value for name, value in connection.items() if name not in ASKED_OF}
+    kept = {name: value for name, value in _without_catalog(connection).items() if name not in ASKED_OF}
     return kept | {
         "access_key": keys["AccessKeyId"],
         "secret_key": keys["SecretAccessKey"],
         "session_token": keys["SessionToken"],
     }
+
+
+def _places(item: models.RunInput, connection: Connection) -> list[str]:
+    return read_places(str(item.uri), connection) if item.format == ICEBERG else [str(item.uri)]
 
 
 def _is_of(uri: str, connection: Connection, connections: Mapping[str, Connection]) -> bool:
@@ -59,14 +78,16 @@ def _is_of(uri: str, connection: Connection, connections: Mapping[str, Connectio
         return False
 
 
-def policy(reads: list[str], writes: list[str], staged: str) -> str:
-    """The session policy: read below ``reads``, put and read files named ``staged`` directly below ``writes``.
+def policy(reads: list[str], writes: list[str], staged: str, objects: Sequence[str] = ()) -> str:
+    """The session policy: read below ``reads`` and the ``objects``, put and read files named ``staged`` directly below
+    ``writes``.
 
-    Both are s3:// URIs of tables. With neither, the keys open nothing.
+    All are s3:// URIs. With none, the keys open nothing.
     """
+    single = [_arn(*split_uri(uri), "") for uri in objects]
     tables = [split_uri(uri) for uri in reads]
     parts = [_arn(*split_uri(uri), staged) for uri in writes]
-    statements = [_allow(["s3:GetObject"], [_arn(*table, "*") for table in tables] + parts)]
+    statements = [_allow(["s3:GetObject"], [_arn(*table, "*") for table in tables] + single + parts)]
     statements.append(_allow(["s3:PutObject"], parts))
     for bucket in sorted({bucket for bucket, _ in tables}):
         prefixes = ["/".join(filter(None, (prefix, "*"))) for found, prefix in tables if found == bucket]
@@ -92,6 +113,25 @@ def wide_policy(root: str, workspace: str, tables: list[str], staged: str) -> st
     others = _arn(bucket, prefix, f"{WORKSPACES}/*"), _arn(bucket, prefix, f"*/{WORKSPACES}/*")
     document["Statement"].append(_allow(["s3:GetObject", "s3:PutObject"], [*others]) | {"Effect": "Deny"})
     return json.dumps(document, separators=(",", ":"))
+
+
+def wide_iceberg_policy(connection: Connection, workspace: str, staged: str) -> str:
+    """The same for Iceberg tables, of which a workspace other than ``default`` has those whose namespaces begin with
+    its name (as ops.planned_outputs encodes it)."""
+    own = "" if workspace == "default" else f"ws_{workspace.replace('_', '_u').replace('-', '_h')}__"
+    storage = split_uri(str(connection["storage_root"]))
+    places = dict.fromkeys([storage, *(split_uri(root) for root in roots(connection) if root.startswith("s3://"))])
+    statements = [
+        _allow(["s3:GetObject"], [_arn(*place, f"{own}*") for place in places]),
+        _allow(["s3:PutObject"], [_arn(*storage, f"{own}{staged}")]),
+    ]
+    for bucket, prefix in places:
+        prefixes = {"StringLike": {"s3:prefix": ["/".join(filter(None, (prefix, f"{own}*")))]}}
+        statements.append(_allow(["s3:ListBucket"], [f"arn:aws:s3:::{bucket}"]) | {"Condition": prefixes})
+    if not own:
+        others = _allow(["s3:GetObject", "s3:PutObject"], [_arn(*place, "ws_*") for place in places])
+        statements.append(others | {"Effect": "Deny"})
+    return json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
 
 
 def _allow(actions: list[str], resources: list[str]) -> Json:

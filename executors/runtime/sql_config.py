@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from decimal import InvalidOperation
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from executors.runtime.failures import TaskError
 
 LARGEST_SCRIPT = 4 * 1024 * 1024
+NO_WORD = re.compile(r"\W")
 
 
 def script(sql: Any, file: str | None, bundle_dir: str | None) -> str:
@@ -39,6 +41,17 @@ def script_file(name: str, path: Path) -> str:
         return path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise TaskError("user", "sql_not_text", f"{name} is not UTF-8: {error}") from None
+
+
+def values(job: Mapping[str, Any]) -> dict[str, Any]:
+    """What SQL can name: the run's params, and of each table input its version and address, as ``NAME_version`` and
+    ``NAME_uri`` (a dot or dash of the name becomes an underscore). A param of such a name wins."""
+    found: dict[str, Any] = {}
+    for item in job.get("inputs") or []:
+        if item.get("version") is not None:
+            name = NO_WORD.sub("_", str(item["name"]))
+            found |= {f"{name}_version": item["version"], f"{name}_uri": item.get("uri")}
+    return found | dict(job.get("params") or {})
 
 
 def flag(key: str, value: Any) -> bool:

@@ -86,11 +86,6 @@ class WarmContext(Context):
             metadata=dict(metadata or {}),
         )
 
-    def table(self, name: str, form: str, uri: str, version: int, query_id: str) -> None:
-        """Record a version of a table that the engine wrote."""
-        table = {"format": form, "uri": uri, "version": version}
-        self._control.send("artifact", kind="table", name=name, table=table, metadata={"query_id": query_id})
-
 
 class AloneContext(WarmContext):
     """The same for a run in a process of its own, below a warden: SIGTERM is its order to stop."""

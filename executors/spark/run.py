@@ -22,12 +22,14 @@ import pyarrow as pa
 from executors.runtime.arrow_result import store
 from executors.runtime.child import Cancelled, Context
 from executors.runtime.failures import TaskError
+from executors.runtime.sql_config import values
 from executors.runtime.text import clean_json
 from executors.runtime.warm_child import WarmContext
 from executors.spark import tables
 from executors.spark.binding import Bound, bind
 from executors.spark.config import SparkConfig
 from executors.spark.failure import Scene, failure_of
+from executors.spark.inputs import show
 from executors.spark.session import FAILURES, Batches, Interrupted, Query, Session, first_line, unreachable
 from executors.spark.settings import Target
 from executors.spark.statements import Statement
@@ -57,6 +59,7 @@ class Run:
     ) -> None:
         self._context, self._config, self._target, self._died = context, config, target, died
         self._caps: Json = dict(context.job.get("caps") or {})
+        self._values = values(context.job)
         self._tally = Tally()
         self._told = 0.0
         self._wrote = False
@@ -70,6 +73,7 @@ class Run:
         self._context.log(f"mode {self._target.mode}: {self._target.why}")
         try:
             with opened(self._context, self._config, self._target) as session:
+                show(session.ask, self._context.job)
                 session.hear(self._hear)
                 for number in range(1, len(self._config.statements) + 1):
                     self._number = number
@@ -92,7 +96,7 @@ class Run:
 
     def _one(self, session: Session, number: int) -> None:
         statement = self._config.statements[number - 1]
-        bound = bind(statement.part.tokens, self._context.params, self._config.types, self._config.parameters)
+        bound = bind(statement.part.tokens, self._values, self._config.types, self._config.parameters)
         detail: Json = {"sql": statement.sql, "plan": None}
         query, began = Query(), time.monotonic()
         self._details.append(detail)

@@ -23,6 +23,7 @@ from trino.exceptions import HttpError, TrinoQueryError
 
 from executors.runtime.child import Cancelled, Context
 from executors.runtime.failures import TaskError
+from executors.runtime.sql_config import values
 from executors.runtime.text import clean_json
 from executors.runtime.warm_child import WarmContext
 from executors.trino import tables
@@ -32,7 +33,7 @@ from executors.trino.engine import Bound, Interrupted, Query, Session, Unsent, W
 from executors.trino.failure import Scene, breached_cap, failure_of
 from executors.trino.result import ParquetFile, Preview
 from executors.trino.settings import Target
-from executors.trino.statements import Statement
+from executors.trino.statements import Statement, placed
 from executors.trino.watch import Tally, progress_of, session_properties
 
 Json = dict[str, Any]
@@ -56,6 +57,7 @@ class Run:
     def __init__(self, context: WarmContext, config: TrinoConfig, target: Target) -> None:
         self._context, self._config, self._target = context, config, target
         self._caps: Json = dict(context.job.get("caps") or {})
+        self._values = values(context.job)
         self._session = Session(chosen(target, config), who(context), dict(config.session))
         self._tally = Tally()
         self._told = self._started = time.monotonic()
@@ -88,10 +90,10 @@ class Run:
 
     def _one(self, number: int) -> None:
         statement = self._config.statements[number - 1]
-        using = bind(statement.names, self._context.params, self._config.types, self._config.parameters)
-        bound = Bound(statement.sql, using)
+        using = bind(statement.names, self._values, self._config.types, self._config.parameters)
+        bound = Bound(*placed(statement.sql, using))
         self._session.set(session_properties(self._caps, time.monotonic() - self._started, self._tally.usage()))
-        plan = self._planned(statement, bound)
+        plan = self._planned(statement, using)
         query, began = Query(), time.monotonic()
         try:
             rows = self._read(number, bound, query)
@@ -108,11 +110,11 @@ class Run:
         self._wrote = self._wrote or statement.kind == "write"
         self._noted(number, query, plan, began, rows)
 
-    def _planned(self, statement: Statement, bound: Bound) -> Future[Any] | None:
+    def _planned(self, statement: Statement, using: list[str]) -> Future[Any] | None:
         """The plan, asked for beside the statement; before it where the statement changes what would be planned."""
         if not self._config.plan or statement.planned is None:
             return None
-        asked = Bound(statement.planned.sql, bound.using[statement.planned.skip :])
+        asked = Bound(*placed(statement.planned.sql, using[statement.planned.skip :]))
         plan = self._plans.submit(self._session.explain, asked)
         if statement.kind == "write":
             plan.exception(PLAN_SECONDS)

@@ -7,6 +7,7 @@ with a position.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -100,6 +101,23 @@ def statement(part: Part) -> Statement:
     sql = "".join(marked(token) for token in tokens)
     target = named_table(tokens, TARGETS, name_of)
     return Statement(sql, names, part.line, part.column, part.words, target, planned(tokens, sql))
+
+
+def placed(sql: str, using: Sequence[str]) -> tuple[str, list[str]]:
+    """The statement and the expressions that Trino binds to its ``?``. It binds none of CALL, and none after AS OF (a
+    table's version): there they are put in their places, literals as they are."""
+    rest, bound, sent, words = iter(using), [], "", ["", ""]
+    for found in TOKEN.finditer(sql) if using else ():
+        if found.lastgroup == "word":
+            words.append(found.group().lower())
+        if found.lastgroup != "mark":
+            sent += found.group()
+        elif words[2:3] == ["call"] or words[-2:] == ["as", "of"]:
+            sent += next(rest)
+        else:
+            sent += found.group()
+            bound.append(next(rest))
+    return sent or sql, bound
 
 
 def planned(part: list[Token], sql: str) -> Planned | None:

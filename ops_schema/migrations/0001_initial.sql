@@ -55,6 +55,7 @@ create table ops.settings (
 
 insert into ops.settings (key, value) values
   ('lakehouse_root', '"s3://lakehouse"'),        -- see ops.workspace_root
+  ('iceberg_root', '"iceberg://lakehouse"'),     -- see ops.output_address
   ('lease_seconds', '60'),                       -- when a template says nothing
   ('claim_wait_seconds', '30'),                  -- told to executors at registration
   ('log_chunk_bytes', '65536'),                  -- told to executors at registration
@@ -551,18 +552,22 @@ create table ops.publications (
   app_id        text        not null,            -- "<run_id>/<output>"
   app_version   bigint      not null,            -- the epoch
   state         text        not null default 'recorded',
-  table_version bigint,
+  table_version bigint,                          -- of an Iceberg table its snapshot id, of an object a count
+  location      text,                            -- where the committed table's files lie, when its uri does not say
   error         jsonb,
   recorded_at   timestamptz not null,
   committed_at  timestamptz,
   failed_at     timestamptz,
   constraint publications_pkey primary key (run_id, epoch, output),
   constraint publications_attempt_fkey foreign key (run_id, epoch) references ops.attempts (run_id, epoch),
-  constraint publications_mode check (mode in ('append', 'overwrite')),
+  constraint publications_format check (format in ('delta', 'iceberg', 'object')),
+  constraint publications_mode check (mode in ('overwrite', case format when 'object' then 'create' else 'append' end)),
   constraint publications_files_is_an_array check (jsonb_typeof(files) = 'array'),
   constraint publications_state check (state in ('recorded', 'committed', 'failed')),
   constraint publications_committed check
     ((state = 'committed') = (committed_at is not null) and (state <> 'committed' or table_version is not null)),
+  constraint publications_location check
+    (case when state = 'committed' then format <> 'iceberg' or location is not null else location is null end),
   constraint publications_failed check ((state = 'failed') = (failed_at is not null))
 );
 create index publications_pending on ops.publications (run_id) where state = 'recorded';
@@ -609,6 +614,17 @@ create table ops.dropped_partitions (
   constraint dropped_partitions_pkey primary key (name),
   constraint dropped_partitions_parent check (parent in ('events', 'run_logs')),
   constraint dropped_partitions_range check (from_run_id < to_run_id)
+);
+
+-- Where chains were cut whose month was dropped and to which an event came afterwards (ops.keep_dropped_head). Of all
+-- other dropped chains the head on the run is that place.
+create table ops.dropped_heads (
+  run_id uuid   not null,
+  seq    bigint not null,
+  hash   bytea  not null,
+  constraint dropped_heads_pkey primary key (run_id),
+  constraint dropped_heads_run_fkey foreign key (run_id) references ops.runs (run_id),
+  constraint dropped_heads_seq check (seq >= 1)
 );
 
 -- Logs, keyed by (run, epoch, stream, seq); "offset" is the byte offset of the chunk in its stream.
@@ -1069,20 +1085,42 @@ begin
 end
 $$;
 
+-- functions/core/check_location.sql
+-- Guard: an Iceberg table's commit says where its files lie. Raises OPV01.
+create or replace function ops.check_location(p_publication ops.publications, p_location text) returns void
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if p_publication.format = 'iceberg' and coalesce(p_location, '') !~ '^[a-z][a-z0-9+.-]*://[^/]' then
+    perform ops.invalid('/location', 'must say where the Iceberg table''s files lie, as in s3://bucket/place');
+  end if;
+end
+$$;
+
 -- functions/core/check_not_held.sql
--- Guard: a task is not run again by itself while its pipeline run waits for other runs: what it would read may not be
--- there yet. Raises OPC05 {state, pipeline_run_id, number}.
+-- Guard: a task is not run again by itself before the runs have ended that its pipeline run waits for, or waited for
+-- until it was cancelled: what it would read may not be there yet. Raises OPC05 {state, pipeline_run_id, number}.
 create or replace function ops.check_not_held(p_run ops.runs) returns void
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_number bigint := (select p.number from ops.runs p
-                       where p.run_id = p_run.pipeline_run_id and p.state_reason = 'waiting_on_dependency');
+  v_pipeline ops.runs;
+  v_open     text;
 begin
-  if v_number is not null then
-    perform ops.fail('OPC05', format('run %s is a task of pipeline run %s, which waits for other runs', p_run.number, v_number),
-      jsonb_build_object('state', p_run.state, 'pipeline_run_id', p_run.pipeline_run_id, 'number', v_number),
-      format('Retry it when run %s has started, or cancel that one and submit it anew.', v_number));
+  select * into v_pipeline from ops.runs p where p.run_id = p_run.pipeline_run_id;
+  select string_agg(o.number::text, ', ' order by o.number) into v_open
+    from ops.run_dependencies d join ops.runs o on o.run_id = d.depends_on
+   where d.run_id = v_pipeline.run_id and not ops.is_terminal(o.state);
+  if v_pipeline.state_reason = 'waiting_on_dependency' then
+    perform ops.fail('OPC05', format('run %s is a task of pipeline run %s, which waits for other runs', p_run.number,
+        v_pipeline.number),
+      jsonb_build_object('state', p_run.state, 'pipeline_run_id', p_run.pipeline_run_id, 'number', v_pipeline.number),
+      format('Retry it when run %s has started, or cancel that one and submit it anew.', v_pipeline.number));
+  elsif v_open is not null then
+    perform ops.fail('OPC05', format('run %s is a task of pipeline run %s, which was to wait for runs that have not ended: %s',
+        p_run.number, v_pipeline.number, v_open),
+      jsonb_build_object('state', p_run.state, 'pipeline_run_id', p_run.pipeline_run_id, 'number', v_pipeline.number),
+      format('Retry it when they have ended, or retry run %s, which waits for them.', v_pipeline.number));
   end if;
 end
 $$;
@@ -1100,8 +1138,8 @@ end
 $$;
 
 -- functions/core/check_parent_inputs.sql
--- Guard: the inputs {name: output} that a new run takes from one parent. p_taken: those of the parents before it.
--- Raises OPV05.
+-- Guard: the inputs {name: output} that a new run takes from one parent, of the kind that its template declares: who
+-- reads tables alone never meets an object. p_taken: those of the parents before it. Raises OPV05.
 create or replace function ops.check_parent_inputs(
   p_path text, p_inputs jsonb, p_taken jsonb, p_parent ops.runs, p_template ops.templates)
 returns void
@@ -1110,6 +1148,8 @@ as $$
 declare
   v_declared jsonb := coalesce(nullif(p_template.spec -> 'inputs', 'null'), '[]');
   v_input    record;
+  v_formats  jsonb := (select jsonb_object_agg(o ->> 'name', o -> 'format') from jsonb_array_elements(p_parent.outputs) o);
+  v_object   boolean;
 begin
   if jsonb_typeof(p_inputs) <> 'object' then
     perform ops.dependency_invalid(p_path, 'must be an object of input names and output names');
@@ -1127,6 +1167,13 @@ begin
       perform ops.dependency_invalid(p_path || '/' || v_input.key, 'comes from two runs');
     elsif jsonb_typeof(v_input.value) <> 'string' then
       perform ops.dependency_invalid(p_path || '/' || v_input.key, 'must be the name of an output');
+    end if;
+    v_object := v_formats ->> (v_input.value #>> '{}') = 'object';
+    if v_object and v_declared @> jsonb_build_array(jsonb_build_object('name', v_input.key, 'kind', 'table'))
+       or not v_object and v_declared @> jsonb_build_array(jsonb_build_object('name', v_input.key, 'kind', 'object')) then
+      perform ops.dependency_invalid(p_path || '/' || v_input.key, format('output %s of run %s is of kind %s',
+        left(v_input.value #>> '{}', 80), p_parent.number, case when v_object then 'object' else 'table' end),
+        'Declare the input of this kind in the template.');
     end if;
   end loop;
 end
@@ -1153,8 +1200,33 @@ begin
 end
 $$;
 
+-- functions/core/check_publication.sql
+-- Guard: one publication of a report is of an output that its run declares, with the format, uri and mode fixed at
+-- submit (delta when it says no format), and of an object it is one file without rows. Raises OPV01.
+create or replace function ops.check_publication(p_run ops.runs, p_item jsonb) returns void
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_planned jsonb;
+begin
+  select o into v_planned from jsonb_array_elements(p_run.outputs) o where o ->> 'name' = p_item ->> 'output';
+  if v_planned is null then
+    perform ops.invalid('/publications', format('the run declares no output %s', p_item ->> 'output'));
+  elsif (coalesce(p_item ->> 'format', 'delta'), p_item ->> 'uri', p_item ->> 'mode')
+        is distinct from (v_planned ->> 'format', v_planned ->> 'uri', v_planned ->> 'mode') then
+    perform ops.invalid('/publications', format('output %s: format, uri and mode must be %s, %s, %s',
+      p_item ->> 'output', v_planned ->> 'format', v_planned ->> 'uri', v_planned ->> 'mode'));
+  elsif jsonb_typeof(p_item -> 'files') is distinct from 'array' then
+    perform ops.invalid('/publications', format('output %s: files must be a list', p_item ->> 'output'));
+  elsif v_planned ->> 'format' = 'object'
+        and (jsonb_array_length(p_item -> 'files') <> 1 or coalesce(p_item ->> 'rows', '0') <> '0') then
+    perform ops.invalid('/publications', format('output %s: an object is one file, of 0 rows', p_item ->> 'output'));
+  end if;
+end
+$$;
+
 -- functions/core/check_publish.sql
--- Guard: the shape of a publication's commit. Raises OPV01.
+-- Guard: the shape of a publication's commit. table_version: an Iceberg snapshot id has 63 bits. Raises OPV01.
 create or replace function ops.check_publish(p_body jsonb) returns void
 language plpgsql immutable set search_path = ''
 as $$
@@ -1163,10 +1235,15 @@ begin
     perform ops.invalid('/state', 'must be committed or failed');
   elsif p_body ->> 'state' = 'failed' then
     perform ops.check_error(p_body -> 'error');
-  elsif coalesce(p_body ->> 'table_version', '') !~ '^[0-9]{1,18}$' then
+  elsif coalesce(p_body ->> 'table_version', '') !~ '^[0-9]{1,19}$' then
     perform ops.invalid('/table_version', 'must be a whole number of at least 0');
+  elsif (p_body ->> 'table_version')::numeric > 9223372036854775807 then
+    perform ops.invalid('/table_version', 'must be at most 9223372036854775807');
   elsif coalesce(p_body ->> 'rows', '0') !~ '^[0-9]{1,18}$' then
     perform ops.invalid('/rows', 'must be a whole number of at least 0');
+  elsif coalesce(jsonb_typeof(p_body -> 'location'), 'null') not in ('null', 'string')
+        or length(p_body ->> 'location') not between 1 and 2048 then
+    perform ops.invalid('/location', 'must be text of 1 to 2048 characters');
   end if;
 end
 $$;
@@ -1695,10 +1772,11 @@ as $$
 begin
   update ops.publications set
     state = 'committed', committed_at = ops.now(), table_version = (p_body ->> 'table_version')::bigint,
-    rows = coalesce((p_body ->> 'rows')::bigint, rows)
+    location = p_body ->> 'location', rows = coalesce((p_body ->> 'rows')::bigint, rows)
    where run_id = p_publication.run_id and epoch = p_publication.epoch and output = p_publication.output;
   perform ops.emit(p_publication.run_id, 'publication.committed', p_publication.epoch, p_actor, jsonb_build_object(
-    'output', p_publication.output, 'uri', p_publication.uri, 'table_version', (p_body ->> 'table_version')::bigint));
+      'output', p_publication.output, 'uri', p_publication.uri, 'table_version', (p_body ->> 'table_version')::bigint)
+    || case when p_body ->> 'location' is null then '{}' else jsonb_build_object('location', p_body -> 'location') end);
   if not exists (select from ops.publications p
                   where p.run_id = p_publication.run_id and p.epoch = p_publication.epoch and p.state = 'recorded') then
     perform ops.finish_run(p_publication.run_id, 'succeeded', null, p_actor, null,
@@ -1813,7 +1891,7 @@ begin
     v_run.run_id, v_run.workspace, p_template.template_id, p_template.name, p_template.version, p_template.kind,
     p_place ->> 'task_key', (p_place ->> 'pipeline_run_id')::uuid, (p_place ->> 'retry_of')::uuid,
     v_run.params, coalesce(p_place -> 'inputs', '[]'), v_run.outputs, v_run.labels, v_run.caps,
-    v_run.max_attempts, v_run.retry, v_run.lease_seconds, nullif(v_spec -> 'requires', 'null'), v_run.concurrency_key,
+    v_run.max_attempts, v_run.retry, v_run.lease_seconds, ops.planned_requires(v_spec), v_run.concurrency_key,
     case when v_run.concurrency_key is not null then v_run.concurrency_limit end, v_run.condition,
     (p_body ->> 'deadline')::timestamptz, p_body ->> 'idempotency_key', decode(p_place ->> 'digest', 'hex'),
     p_body ->> 'dedupe_key', p_body ->> 'traceparent', p_place ->> 'submitted_by', ops.now(),
@@ -2647,6 +2725,18 @@ begin
 end
 $$;
 
+-- functions/core/foreign_location.sql
+-- The error of a commit whose table lies in another workspace's place: runs that read it would get keys for that. Null
+-- when it does not. The run fails by it and is not left publishing, since a repetition would say the same.
+create or replace function ops.foreign_location(p_publication ops.publications, p_location text) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object('class', 'user', 'code', 'location_foreign', 'message',
+           format('the table was committed, but lies at %s, which is no place of workspace %s', p_location, r.workspace))
+    from ops.runs r
+   where r.run_id = p_publication.run_id and p_location is not null and not ops.is_table_for(r.workspace, p_location)
+$$;
+
 -- functions/core/free_slots.sql
 -- How many more runs may hold each of these keys: limit, less its leases (those that are publishing included), less the
 -- runs picked in this claim. Counted, never kept. The caller locked the keys in an earlier statement.
@@ -2743,7 +2833,8 @@ $$;
 create or replace function ops.has_fixed_outputs(p_outputs jsonb) returns boolean
 language sql stable set search_path = ''
 as $$
-  select coalesce(bool_and(ops.is_output_path(o ->> 'path')), true)
+  select coalesce(bool_and(ops.output_wrong(coalesce(o ->> 'format', 'delta'), coalesce(o ->> 'mode', 'overwrite'),
+                                            o ->> 'path') is null), true)
     from jsonb_array_elements(coalesce(nullif(p_outputs, 'null'), '[]')) o
 $$;
 
@@ -2788,14 +2879,16 @@ end
 $$;
 
 -- functions/core/heartbeat_seconds.sql
--- How often an executor should be heard: a third of the shortest lease it holds, at least 1 s, at most the setting.
+-- How often an executor should be heard: a third of the shortest lease it holds, at least 1 s, at most the setting. One
+-- that holds none is to hear within 5 s that it shall drain, and no more: greatest() passes over a null.
 create or replace function ops.heartbeat_seconds(p_executor_id uuid) returns numeric
 language plpgsql stable set search_path = ''
 as $$
 begin
   return least(
     coalesce(ops.setting_number('heartbeat_seconds'), 20),
-    (select greatest(1, round(min(l.lease_seconds) / 3.0, 1)) from ops.leases l where l.executor_id = p_executor_id));
+    coalesce((select greatest(1, round(min(l.lease_seconds) / 3.0, 1)) from ops.leases l
+               where l.executor_id = p_executor_id having count(*) > 0), 5));
 end
 $$;
 
@@ -2850,6 +2943,15 @@ language sql stable set search_path = ''
 as $$
   select (p_run).state = 'waiting' and (p_run).state_reason in ('not_before', 'retry_backoff') and not (p_run).paused
          and (p_run).not_before <= ops.now()
+$$;
+
+-- functions/core/is_iceberg_path.sql
+-- Whether a path, its parameters filled in, is namespace/table of the Iceberg catalog. No namespace begins with ws_:
+-- those are of other workspaces than `default` (ops.output_address).
+create or replace function ops.is_iceberg_path(p_path text) returns boolean
+language sql immutable set search_path = ''
+as $$
+  select coalesce(p_path, '') ~ '^[a-z][a-z0-9_]{0,62}/[a-z][a-z0-9_]{0,62}$' and p_path !~ '^ws_'
 $$;
 
 -- functions/core/is_noted.sql
@@ -2936,9 +3038,9 @@ return coalesce(p_outcome = 'expired' and p_error ->> 'code' = 'released', false
 
 -- functions/core/is_table_for.sql
 -- Whether runs of a workspace may name the table at this URI as one of theirs, to be read by what follows them: not one
--- of another workspace, nor a folder that holds such. Store keys of a run are narrowed by URI, so what a store's policy
--- or a client takes for more than a name (wildcards, variables, escapes, empty names, dots) is none either. A table
--- outside the lakehouse root belongs to no workspace.
+-- of another workspace, nor a folder that holds such, nor one in another's Iceberg namespace. Store keys of a run are
+-- narrowed by URI, so what a store's policy or a client takes for more than a name (wildcards, variables, escapes,
+-- empty names, dots) is none either. Any other table outside the lakehouse root belongs to no workspace.
 create or replace function ops.is_table_for(p_workspace text, p_uri text) returns boolean
 language sql stable set search_path = ''
 as $$
@@ -2947,11 +3049,14 @@ as $$
     when named.uri !~ '^s3://[^/]' or substr(named.uri, 6) ~ '[*?$%#\\]|//|/[.]{1,2}(/|$)' then false
     when starts_with(named.root || '/', named.uri || '/') then false
     when named.uri ~ '/_ws(/|$)' then p_workspace <> 'default' and starts_with(named.uri || '/', named.own || '/')
+    when not starts_with(named.uri, named.root || '/') and named.uri ~ '/ws_[^/]*__'
+      then p_workspace <> 'default' and starts_with(substring(named.uri from '/(ws_[^/]*__)'), named.space)
     else p_workspace = 'default' or not starts_with(named.uri, named.root || '/')
   end
   from (select regexp_replace(rtrim(p_uri, '/'), '^s3a?://', 's3://') as uri,
                regexp_replace(ops.workspace_root('default'), '^s3a?://', 's3://') as root,
-               regexp_replace(ops.workspace_root(p_workspace), '^s3a?://', 's3://') as own) named
+               regexp_replace(ops.workspace_root(p_workspace), '^s3a?://', 's3://') as own,
+               ops.workspace_namespace(p_workspace, '') as space) named
 $$;
 
 -- functions/core/is_terminal.sql
@@ -2971,6 +3076,21 @@ return p_outcome = 'expired' or coalesce(p_error ->> 'code' in ('outcome_unknown
 create or replace function ops.iso(p_at timestamptz) returns text
 language sql stable parallel safe
 return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+
+-- functions/core/keep_dropped_head.sql
+-- Mutate: where the chain of a run was cut when its month was dropped, written down when an event comes after that:
+-- then the own head of the run moves on, and only this tells what was dropped from what is missing. Once for each run.
+create or replace function ops.keep_dropped_head(p_run_id uuid) returns void
+language sql volatile set search_path = ''
+as $$
+  insert into ops.dropped_heads (run_id, seq, hash)
+  select e.run_id, e.seq - 1, e.prev_hash from ops.events e
+   where e.run_id = p_run_id
+     and exists (select from ops.dropped_partitions d
+                  where d.parent = 'events' and d.from_run_id <= p_run_id and p_run_id < d.to_run_id)
+   order by e.seq limit 1
+  on conflict do nothing
+$$;
 
 -- functions/core/keep_ready.sql
 -- Mutate this transaction: what its verbs make claimable is kept for their caller (ops.kept_ready) instead of notified.
@@ -3531,6 +3651,35 @@ create or replace function ops.opens_executor(p_workspaces text[], p_executor op
 language sql immutable parallel safe
 return p_workspaces is null or coalesce((p_executor).workspaces <@ p_workspaces, false);
 
+-- functions/core/output_address.sql
+-- Where an output lies: a Delta table or an object below the workspace's root in the lakehouse, an Iceberg table below
+-- the setting iceberg_root, in a namespace of the workspace. The path is a good one (ops.output_wrong).
+create or replace function ops.output_address(p_workspace text, p_format text, p_path text) returns text
+language sql stable set search_path = ''
+as $$
+  select case when p_format = 'iceberg'
+    then rtrim(ops.setting('iceberg_root') #>> '{}', '/') || '/'
+         || ops.workspace_namespace(p_workspace, split_part(p_path, '/', 1)) || '/' || split_part(p_path, '/', 2)
+    else ops.workspace_root(p_workspace) || '/' || p_path end
+$$;
+
+-- functions/core/output_wrong.sql
+-- What is wrong with an output, its path's parameters filled in; null when nothing is.
+create or replace function ops.output_wrong(p_format text, p_mode text, p_path text) returns text
+language sql immutable set search_path = ''
+as $$
+  select case
+    when p_format not in ('delta', 'iceberg', 'object') then format('%s is no format: delta, iceberg, object', p_format)
+    when p_mode not in ('overwrite', case p_format when 'object' then 'create' else 'append' end)
+      then format('mode %s is none of format %s', p_mode, p_format)
+    when p_format = 'iceberg' and not ops.is_iceberg_path(p_path)
+      then format('%s is not namespace/table, each a small letter, then small letters, digits and _, at most 63; '
+                  'a namespace that begins with ws_ is reserved', coalesce(p_path, 'null'))
+    when p_format <> 'iceberg' and not ops.is_output_path(p_path)
+      then format('%s is not a path of plain names below the workspace''s root; _ws is reserved',
+                  coalesce(p_path, 'null')) end
+$$;
+
 -- functions/core/own_executor.sql
 -- Guard: the executor, when the caller's token registered it. Raises OPU01, OPU02, OPN03, OPC09 (it has left).
 create or replace function ops.own_executor(p_token_id uuid, p_executor_id uuid) returns ops.executors
@@ -3925,7 +4074,7 @@ begin
     ops.effective_caps(p_workspace, p_name, coalesce(v_spec -> 'caps', '{}')),
     coalesce((v_spec #>> '{retry,max_attempts}')::int, 3),
     coalesce((v_spec ->> 'lease_seconds')::int, ops.setting_number('lease_seconds')::int),
-    nullif(v_spec -> 'requires', 'null'), coalesce((v_spec ->> 'priority')::int, 0),
+    ops.planned_requires(v_spec), coalesce((v_spec ->> 'priority')::int, 0),
     coalesce(v_spec ->> 'queue', 'default');
 end
 $$;
@@ -3979,30 +4128,48 @@ language sql immutable parallel safe
 return coalesce((p_body ->> 'concurrency_limit')::int, (p_spec #>> '{concurrency,limit}')::int, 1);
 
 -- functions/core/planned_outputs.sql
--- The outputs of a run, fixed at submit: [{name, format, mode, uri}] with uri = ops.workspace_root + '/' + path. A
--- parameter may be part of the path but cannot lead out of the workspace's root. Raises OPV02.
+-- The outputs of a run, fixed at submit: [{name, format, mode, uri}], uri by ops.output_address. A parameter may be
+-- part of the path but cannot lead out of the workspace's place. Raises OPV02.
 create or replace function ops.planned_outputs(p_workspace text, p_spec jsonb, p_params jsonb) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_root    text  := ops.workspace_root(p_workspace);
   v_outputs jsonb := '[]';
   v_output  jsonb;
+  v_format  text;
   v_path    text;
+  v_wrong   text;
 begin
   for v_output in select o from jsonb_array_elements(coalesce(p_spec -> 'outputs', '[]')) o loop
+    v_format := coalesce(v_output ->> 'format', 'delta');
     v_path := ops.substitute(v_output -> 'path', p_params, '/outputs/' || (v_output ->> 'name')) #>> '{}';
-    if not ops.is_output_path(v_path) then
-      perform ops.params_invalid('/outputs/' || (v_output ->> 'name'),
-        format('%s is not a path of plain names below the workspace''s root; _ws is reserved',
-               coalesce(v_path, 'null')));
+    v_wrong := ops.output_wrong(v_format, coalesce(v_output ->> 'mode', 'overwrite'), v_path);
+    if v_wrong is not null then
+      perform ops.params_invalid('/outputs/' || (v_output ->> 'name'), v_wrong);
     end if;
-    v_outputs := v_outputs || jsonb_build_object('name', v_output -> 'name',
-      'format', coalesce(v_output ->> 'format', 'delta'),
-      'mode', coalesce(v_output ->> 'mode', 'overwrite'), 'uri', v_root || '/' || v_path);
+    v_outputs := v_outputs || jsonb_build_object('name', v_output -> 'name', 'format', v_format,
+      'mode', coalesce(v_output ->> 'mode', 'overwrite'), 'uri', ops.output_address(p_workspace, v_format, v_path));
   end loop;
   return v_outputs;
 end
+$$;
+
+-- functions/core/planned_requires.sql
+-- What a run requires of its executor, fixed at submit: what its template asks for, and the capability `publish` for
+-- what goes beyond Delta tables, which every executor knows: formats of its outputs, and objects as its inputs.
+create or replace function ops.planned_requires(p_spec jsonb) returns jsonb
+language sql immutable set search_path = ''
+as $$
+  select case when f.formats is null then nullif(p_spec -> 'requires', 'null')
+    else coalesce(nullif(p_spec -> 'requires', 'null'), '{}') || jsonb_build_object('capabilities',
+           a.asked || jsonb_build_object('publish', coalesce(a.asked -> 'publish', '[]') || f.formats)) end
+    from (select coalesce(nullif(p_spec #> '{requires,capabilities}', 'null'), '{}') as asked) a
+   cross join (
+     select jsonb_agg(x.format order by x.format) as formats from (
+       select o ->> 'format' as format from jsonb_array_elements(coalesce(nullif(p_spec -> 'outputs', 'null'), '[]')) o
+        where o ->> 'format' <> 'delta'
+       union select 'object' from jsonb_array_elements(coalesce(nullif(p_spec -> 'inputs', 'null'), '[]')) i
+        where i ->> 'kind' = 'object') x) f
 $$;
 
 -- functions/core/promote_due.sql
@@ -4058,7 +4225,7 @@ $$;
 -- functions/core/publish.sql
 -- Publish: one output of an accepted report has been committed to its table, or cannot be. p_token_id null: the
 -- reactor, which commits for an executor that died.
---   p_body {epoch, state: committed, table_version, rows} or {epoch, state: failed, error}
+--   p_body {epoch, state: committed, table_version, rows, location?} or {epoch, state: failed, error}
 -- Idempotent: the same again gets the same answer. When the last one is committed the run has succeeded; one that fails
 -- fails the run. Returns {run_id, output, state, table_version, run_state}.
 -- Raises OPU01, OPU02, OPN01, OPN05, OPV01, OPC01 (stale epoch), OPC07 (something else is on record).
@@ -4069,6 +4236,7 @@ declare
   v_epoch bigint := ops.body_epoch(p_body);
   v_found ops.publications;
   v_actor text   := 'reactor';
+  v_error jsonb;
 begin
   perform ops.check_publish(p_body);
   if p_token_id is not null then
@@ -4085,7 +4253,13 @@ begin
   if v_found.run_id is null then
     perform ops.no_publication(p_run_id, v_epoch, p_output);
   elsif v_found.state = 'recorded' and p_body ->> 'state' = 'committed' then
-    perform ops.commit_output(v_found, p_body, v_actor);
+    perform ops.check_location(v_found, p_body ->> 'location');
+    v_error := ops.foreign_location(v_found, p_body ->> 'location');
+    if v_error is null then
+      perform ops.commit_output(v_found, p_body, v_actor);
+    else
+      perform ops.fail_output(v_found, v_error, v_actor);
+    end if;
   elsif v_found.state = 'recorded' then
     perform ops.fail_output(v_found, p_body -> 'error', v_actor);
   elsif v_found.state <> p_body ->> 'state' or v_found.table_version <> (p_body ->> 'table_version')::bigint then
@@ -4245,8 +4419,9 @@ begin
     'repeated', false, 'run_state', (select r.state from ops.runs r where r.run_id = p_attempt.run_id),
     'route', p_route,
     'publications', (
-      select coalesce(jsonb_agg(jsonb_build_object('output', p.output, 'state', p.state, 'app_id', p.app_id,
-                                                   'app_version', p.app_version) order by p.output), '[]')
+      select coalesce(jsonb_agg(jsonb_build_object(
+               'output', p.output, 'state', p.state, 'app_id', p.app_id, 'app_version', p.app_version,
+               'recorded_at', ops.iso(p.recorded_at)) order by p.output), '[]')
         from ops.publications p where p.run_id = p_attempt.run_id and p.epoch = p_attempt.epoch));
   update ops.attempts set answer = v_answer where run_id = p_attempt.run_id and epoch = p_attempt.epoch;
   return v_answer;
@@ -4279,35 +4454,27 @@ $$;
 
 -- functions/core/record_publications.sql
 -- Mutate: what an accepted success wants published, in the same transaction as the report. Each names a declared
--- output, once, with the uri and mode fixed at submit. Marker: app_id "<run_id>/<output>", app_version the epoch.
+-- output, once, as fixed at submit (ops.check_publication). Marker: app_id "<run_id>/<output>", app_version the epoch.
 -- Raises OPV01.
 create or replace function ops.record_publications(p_attempt ops.attempts, p_publications jsonb) returns void
 language plpgsql volatile set search_path = ''
 as $$
 declare
-  v_run     ops.runs;
-  v_item    jsonb;
-  v_planned jsonb;
-  v_seen    text[] := '{}';
+  v_run  ops.runs;
+  v_item jsonb;
+  v_seen text[] := '{}';
 begin
   select * into v_run from ops.runs r where r.run_id = p_attempt.run_id;
   for v_item in select i from jsonb_array_elements(p_publications) i loop
-    select o into v_planned from jsonb_array_elements(v_run.outputs) o where o ->> 'name' = v_item ->> 'output';
-    if v_planned is null then
-      perform ops.invalid('/publications', format('the run declares no output %s', v_item ->> 'output'));
-    elsif v_item ->> 'output' = any (v_seen) then
+    if v_item ->> 'output' = any (v_seen) then
       perform ops.invalid('/publications', format('output %s is named twice', v_item ->> 'output'));
-    elsif (v_item ->> 'uri', v_item ->> 'mode') is distinct from (v_planned ->> 'uri', v_planned ->> 'mode') then
-      perform ops.invalid('/publications', format('output %s: uri and mode must be %s, %s', v_item ->> 'output',
-                          v_planned ->> 'uri', v_planned ->> 'mode'));
-    elsif jsonb_typeof(v_item -> 'files') is distinct from 'array' then
-      perform ops.invalid('/publications', format('output %s: files must be a list', v_item ->> 'output'));
     end if;
+    perform ops.check_publication(v_run, v_item);
     v_seen := v_seen || (v_item ->> 'output');
     insert into ops.publications (run_id, epoch, output, format, mode, uri, files, schema, rows, partition_by,
         app_id, app_version, recorded_at)
-    values (p_attempt.run_id, p_attempt.epoch, v_item ->> 'output',
-            coalesce(v_item ->> 'format', v_planned ->> 'format'), v_item ->> 'mode', v_item ->> 'uri', v_item -> 'files', v_item -> 'schema', (v_item ->> 'rows')::bigint,
+    values (p_attempt.run_id, p_attempt.epoch, v_item ->> 'output', coalesce(v_item ->> 'format', 'delta'),
+            v_item ->> 'mode', v_item ->> 'uri', v_item -> 'files', v_item -> 'schema', (v_item ->> 'rows')::bigint,
             coalesce(nullif(v_item -> 'partition_by', 'null'), '[]'), p_attempt.run_id || '/' || (v_item ->> 'output'),
             p_attempt.epoch, ops.now());
   end loop;
@@ -4464,7 +4631,7 @@ $$;
 -- functions/core/repeated_report.sql
 -- The answer to a report of an attempt that has been reported: what was answered then, with repeated = true, when the
 -- outcome is the same. Raises OPC02 with what is on record when it is another.
--- A body that differs is noted once, of each attempt the first ten.
+-- A body that differs is noted once, of each attempt the first ten; no other event comes to a run that has ended.
 create or replace function ops.repeated_report(p_attempt ops.attempts, p_body jsonb) returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
@@ -4480,6 +4647,7 @@ begin
     perform ops.emit(p_attempt.run_id, 'report.differs', p_attempt.epoch, ops.executor_actor(p_attempt.executor_id),
       jsonb_build_object('digest_on_record', encode(p_attempt.report_digest, 'hex'),
                          'digest_sent', encode(v_digest, 'hex')));
+    perform ops.keep_dropped_head(p_attempt.run_id);
   end if;
   return coalesce(p_attempt.answer, ops.plain_answer(p_attempt.run_id, p_attempt.epoch, p_attempt.attempt)::jsonb)
          || '{"repeated": true}';
@@ -5080,14 +5248,21 @@ $$;
 
 -- functions/core/resolve_input.sql
 -- One input of a run, from the output of one finished parent: a committed publication (its exact table version, 0
--- included), else a visible artifact of that name. Null when the parent left nothing of that name.
+-- included, where its files lie; an object with its digest, since another run may replace it), else a visible artifact
+-- of that name. A table that an engine wrote has its version behind its name (`catalog.schema.table@5`): asked for
+-- without, it is the last one that the parent made. Null when the parent left nothing of that name.
 create or replace function ops.resolve_input(p_name text, p_parent uuid, p_output text) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
   v_found jsonb;
 begin
-  select jsonb_build_object('kind', 'table', 'format', p.format, 'uri', p.uri, 'version', p.table_version)
+  select jsonb_build_object('format', p.format, 'version', p.table_version,
+                            'uri', case when p.format = 'iceberg' then p.location else p.uri end)
+         || case when p.format = 'object'
+                 then jsonb_build_object('kind', 'object', 'sha256', p.files #> '{0,sha256}',
+                                         'size', p.files #> '{0,size}')
+                 else '{"kind": "table"}' end
     into v_found from ops.publications p
    where p.run_id = p_parent and p.output = p_output and p.state = 'committed'
    order by p.epoch desc limit 1;
@@ -5099,8 +5274,9 @@ begin
                                          'sha256', a.sha256, 'size', a.size)
            end
       into v_found from ops.artifacts a
-     where a.run_id = p_parent and a.name = p_output and a.state = 'visible'
-     order by a.epoch desc limit 1;
+     where a.run_id = p_parent and a.state = 'visible'
+       and p_output in (a.name, left(a.name, -length('@' || (a.table_ref ->> 'version'))))
+     order by a.epoch desc, a.name <> p_output, a.begun_at desc, a.artifact_id desc limit 1;
   end if;
   return '{"format": null, "uri": null, "version": null, "artifact_id": null, "sha256": null, "size": null}'::jsonb
          || jsonb_build_object('name', p_name, 'from_run_id', p_parent) || v_found;
@@ -6570,8 +6746,8 @@ $$;
 -- functions/core/verify_events.sql
 -- Whether a run's events are a gapless chain that ends at the run's head, and the columns agree with the hashed text.
 -- Returns {ok, events, broken_at|null, problem|null, dropped_at|null}; events is how many were verified. Where the
--- run's month was dropped (ops.drop_partitions), ok is null, never true: the part that came after is verified, if there
--- is any, and nothing more can be. Raises OPN01.
+-- run's month was dropped (ops.drop_partitions), ok is null, never true: what came after is verified, that it begins
+-- where the chain was cut and ends at the run's head, and nothing more can be. Raises OPN01.
 create or replace function ops.verify_events(p_run_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -6591,10 +6767,12 @@ begin
   select d.dropped_at into v_at from ops.dropped_partitions d
    where d.parent = 'events' and d.from_run_id <= p_run_id and p_run_id < d.to_run_id;
   if v_at is not null then
-    -- from the first event that is left, or from the head
-    select coalesce(min(e.seq) - 1, v_run.event_seq) into v_gone from ops.events e where e.run_id = p_run_id;
-    v_prev := coalesce((select e.prev_hash from ops.events e where e.run_id = p_run_id and e.seq = v_gone + 1),
-                       v_run.event_head);
+    -- from where it was cut: the head, unless an event came after that
+    select h.seq, h.hash into v_gone, v_prev from ops.dropped_heads h where h.run_id = p_run_id;
+    if not found then
+      v_gone := v_run.event_seq;
+      v_prev := v_run.event_head;
+    end if;
   end if;
   v_seq := v_gone;
   for v_event in select * from ops.events e where e.run_id = p_run_id order by e.seq loop
@@ -7162,6 +7340,17 @@ begin
 end
 $$;
 
+-- functions/core/workspace_namespace.sql
+-- The Iceberg namespace of a workspace for one that a template names: itself for `default`, else
+-- ws_<workspace>__<namespace>, the workspace with _u for _ and _h for -. So each workspace's are its own: the first __
+-- ends the workspace (in which each _ is followed by u or h), and it can be read back.
+create or replace function ops.workspace_namespace(p_workspace text, p_namespace text) returns text
+language sql immutable set search_path = ''
+as $$
+  select case when p_workspace = 'default' then ''
+              else 'ws_' || replace(replace(p_workspace, '_', '_u'), '-', '_h') || '__' end || p_namespace
+$$;
+
 -- functions/core/workspace_root.sql
 -- Where the tables of a workspace lie: `default` directly below the lakehouse root, any other below _ws/<workspace> of
 -- it. No path of an output begins with _ws (ops.is_output_path), so that no workspace writes into another's.
@@ -7223,6 +7412,8 @@ create or replace trigger events_never_truncated before truncate on ops.events
 create or replace trigger events_default_never_truncated before truncate on ops.events_default
   for each statement execute function ops.refuse_change();
 create or replace trigger dropped_partitions_append_only before update or delete on ops.dropped_partitions
+  for each row execute function ops.refuse_change();
+create or replace trigger dropped_heads_append_only before update or delete on ops.dropped_heads
   for each row execute function ops.refuse_change();
 create or replace trigger cap_ledger_append_only before update or delete on ops.cap_ledger
   for each row execute function ops.refuse_change();
@@ -7674,6 +7865,7 @@ $$;
 -- functions/edge/check_setting.sql
 -- Guard: a known setting, with a value that its readers understand. Raises OPV01.
 --   lakehouse_root   an s3://bucket/prefix URI, what executors open tables below
+--   iceberg_root     an iceberg://name URI, by which executors find the catalog among their connections
 --   kinds            a list of names
 --   all others but contract_versions (this schema's own): a whole number above 0
 create or replace function ops.check_setting(p_key text, p_value jsonb) returns void
@@ -7690,6 +7882,11 @@ begin
        or p_value #>> '{}' !~ '^s3a?://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.=-]+)*/?$'
        or p_value #>> '{}' ~ '/([.][.]?|_ws)(/|$)' then
       perform ops.invalid('/value', 'must be an S3 URI', 'For example "s3://lakehouse" or "s3://bucket/prefix".');
+    end if;
+  elsif p_key = 'iceberg_root' then
+    if jsonb_typeof(p_value) is distinct from 'string'
+       or p_value #>> '{}' !~ '^iceberg://[a-z0-9][a-z0-9_.-]{0,62}$' then
+      perform ops.invalid('/value', 'must be iceberg:// and a name', 'For example "iceberg://lakehouse".');
     end if;
   elsif p_key = 'kinds' then
     if jsonb_typeof(p_value) is distinct from 'array' or p_value = '[]'
@@ -9177,6 +9374,7 @@ as $$
       'app_version', p.app_version,
       'state', p.state,
       'table_version', p.table_version,
+      'location', p.location,
       'error', p.error,
       'recorded_at', ops.iso(p.recorded_at),
       'committed_at', ops.iso(p.committed_at)) order by p.recorded_at, p.output), '[]')
@@ -9299,7 +9497,7 @@ select a.artifact_id, a.run_id, a.epoch, a.name, a.kind, a.media_type, a.size, a
 
 create or replace view ops.publication_overview with (security_barrier) as
 select p.run_id, p.epoch, p.output, p.format, p.mode, p.uri, p.rows, p.app_id, p.app_version, p.state, p.table_version,
-       p.recorded_at, p.committed_at
+       p.location, p.recorded_at, p.committed_at
   from ops.publications p;
 
 create or replace view ops.executor_overview with (security_barrier) as

@@ -121,6 +121,27 @@ def test_a_run_that_waits_says_for_what_and_runs_with_exactly_what_its_parents_l
     assert (missing["state"], missing["error"]["code"]) == ("failed", "input_missing")
 
 
+def test_a_table_that_an_engine_wrote_is_an_input_by_its_name_at_the_last_version_that_the_run_made(
+    queue: Queue,
+) -> None:
+    worker, first = Worker(queue), queue.submit()
+    claimed = worker.claim_one()
+    # The second snapshot has the smaller number: numbers of snapshots are in no order.
+    for name, version in (("cat.sch.t", 2**62), ("cat.sch.t", 5), ("cat.sch.t2", 9)):
+        uri = f"s3://warehouse/{name}"
+        worker.table(claimed, f"{name}@{version}", {"format": "iceberg", "uri": uri, "version": version})
+    worker.report(claimed)
+
+    def read(name: str) -> Json:
+        return queue.submit("child", depends_on=[{"run": first["number"], "inputs": {"raw": name}}])
+
+    (found,) = read("cat.sch.t")["inputs"]
+    assert (found["kind"], found["format"], found["version"]) == ("table", "iceberg", 5)
+    assert (found["uri"], found["from_run_id"]) == ("s3://warehouse/cat.sch.t", first["run_id"])
+    assert read(f"cat.sch.t@{2**62}")["inputs"][0]["version"] == 2**62
+    assert read("cat.sch")["error"]["code"] == "input_missing"
+
+
 def test_what_cannot_be_depended_on_is_refused_with_its_place(queue: Queue) -> None:
     queue.ops.admin.execute("insert into ops.workspaces (workspace) values ('other')")
     queue.ops.template(queue.operator, "far", workspace="other")

@@ -313,3 +313,17 @@ def test_a_heartbeat_that_holds_the_lease_is_waited_for(queue: Queue, two: tuple
     waiting.result(timeout=30)
     two[1].commit()
     assert figures(queue, run)[0] == "queued"
+
+
+def test_a_heartbeat_that_comes_while_its_executor_leaves_is_refused(
+    queue: Queue, two: tuple[Session, Session]
+) -> None:
+    worker, run = held(queue)
+    two[0].call(*leaving(worker))
+    waiting = two[1].start("heartbeat", worker.token, worker.id, {"state": "draining", "runs": []})
+    two[1].blocked(waiting)
+    two[0].commit()
+    with refused("OPC09"):
+        waiting.result(timeout=30)
+    assert queue.ops.value("select state from ops.executors where executor_id = %s", worker.id) == "left"
+    assert figures(queue, run)[:2] == ("queued", 2)

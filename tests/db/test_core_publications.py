@@ -19,7 +19,8 @@ def test_a_success_with_publications_is_running_until_all_are_committed(queue: Q
     answer = worker.report(run, publications=[publication(run), publication(run, "planes")])
     assert (answer["run_state"], answer["route"]["decision"]) == ("running", "publish")
     marker = {"output": "flights", "state": "recorded", "app_id": f"{run['run_id']}/flights", "app_version": 1}
-    assert answer["publications"][0] == marker
+    recorded_at = queue.get(run)["publications"][0]["recorded_at"]
+    assert answer["publications"][0] == marker | {"recorded_at": recorded_at}
     assert (queue.get(run)["state_reason"], queue.why(run)) == ("publishing", ["publishing"])
     assert worker.directive(run) == "continue"
 

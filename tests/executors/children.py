@@ -47,7 +47,7 @@ class Bench:
             (bundle / name).write_text(text)
         paths = {"work_dir": str(work), "bundle_dir": str(bundle), "entrypoint": "task:main"}
         job = {"run_id": "0197a3c4-7000-7000-8000-000000000001", "epoch": 1, "params": params, **paths}
-        return ChildSpec(MODULE, job, work, child_environment(os.environ, work, home, f"run-{number}/1", None))
+        return ChildSpec(MODULE, job, work, child_environment(os.environ, work, home, f"run-{number}/1", {}))
 
     def run(self, files: dict[str, str], spawner: Spawner | ForkSpawner | None = None, **params: Any) -> ChildEnd:
         spec = self.spec(files, **params)

@@ -12,10 +12,13 @@ from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable
+from pyiceberg.catalog.rest import RestCatalog
+from pyiceberg.table import Table
 
-from executors.runtime import child_delta
+from executors.runtime import child_data
 from executors.runtime.delta_storage import storage_options
-from tests.support.seaweed import Seaweed
+from executors.runtime.iceberg_storage import file_io_properties
+from tests.support.seaweed import IcebergSeaweed, Seaweed
 
 
 @dataclass
@@ -25,6 +28,7 @@ class Lake:
     store: Seaweed
     work_dir: Path
     folder: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    form: str = "delta"
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -54,7 +58,7 @@ class Lake:
             "config": {},
             "inputs": [self.input(name, version) for name, version in (inputs or {}).items()],
             "outputs": [
-                {"name": name, "format": "delta", "mode": mode, "uri": self.uri(name)}
+                {"name": name, "format": self.form, "mode": mode, "uri": self.uri(name)}
                 for name, mode in (outputs or {}).items()
             ],
             "connections": {"lakehouse": self.connection},
@@ -70,7 +74,7 @@ class Lake:
     def staged(self, data: Any, mode: str = "append", output: str = "table", **job: Any) -> dict[str, Any]:
         """Stage ``data`` as a run of its own and give its publication the marker that the control room gives."""
         document = self.job({output: mode}, **job)
-        publication = child_delta.stage(document, output, data)
+        publication = child_data.stage(document, output, data)
         return publication | {"app_id": f"{document['run_id']}/{output}", "app_version": document["epoch"]}
 
     def open(self, name: str = "table", version: int | None = None) -> DeltaTable:
@@ -84,6 +88,54 @@ class Lake:
         prefix = f"{self.folder}/{name}/"
         listed = self.store.client().list_objects_v2(Bucket="lakehouse", Prefix=prefix).get("Contents", [])
         return sorted(item["Key"].removeprefix(prefix) for item in listed)
+
+
+@dataclass
+class ObjectLake(Lake):
+    """Outputs are objects."""
+
+    form: str = "object"
+
+    def bytes_of(self, name: str = "table") -> bytes:
+        body: bytes = self.get(name)["Body"].read()
+        return body
+
+    def get(self, name: str = "table") -> dict[str, Any]:
+        answer: dict[str, Any] = self.store.client().get_object(Bucket="lakehouse", Key=f"{self.folder}/{name}")
+        return answer
+
+
+@dataclass
+class IcebergLake(Lake):
+    """Outputs are Iceberg tables in a namespace of this test."""
+
+    store: IcebergSeaweed
+    form: str = "iceberg"
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        return self.store.connection()
+
+    @property
+    def namespace(self) -> str:
+        return f"n{self.folder}"
+
+    def uri(self, name: str = "table") -> str:
+        return f"iceberg://lakehouse/{self.namespace}/{name}"
+
+    def catalog(self) -> RestCatalog:
+        return RestCatalog("tests", **self.connection["catalog"] | file_io_properties(self.connection))
+
+    def table(self, name: str = "table") -> Table:
+        found: Table = self.catalog().load_table((self.namespace, name))
+        return found
+
+    def rows(self, name: str = "table") -> list[Any]:
+        """The sorted values of column x of the current snapshot."""
+        return sorted(self.table(name).scan().to_arrow().column("x").to_pylist())
+
+    def input(self, name: str, version: int) -> dict[str, Any]:
+        return super().input(name, version) | {"format": "iceberg", "uri": self.table(name).location()}
 
 
 def column_x(*values: int) -> pa.Table:

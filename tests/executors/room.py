@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any
 import httpx
 
 from tests.support.postgres import Database
-from tests.support.seaweed import Seaweed, free_ports
+from tests.support.seaweed import IcebergSeaweed, Seaweed, free_ports
 
 ROOT = Path(__file__).parents[2]
 Json = dict[str, Any]
@@ -96,9 +96,10 @@ class Room:
         self._write("executor.token", self.token)
         lakehouse = {"kind": "s3", "endpoint": self.store.endpoint, "region": "us-east-1", "root": "s3://lakehouse"}
         keys = {"access_key": self.store.access_key, "secret_key": self.store.secret_key}
-        self._write(
-            "connections.json", json.dumps({"lakehouse": lakehouse | keys, "other": {"secret_key": "not-declared"}})
-        )
+        known: Json = {"lakehouse": lakehouse | keys, "other": {"secret_key": "not-declared"}}
+        if isinstance(self.store, IcebergSeaweed):
+            known["iceberg"] = self.store.connection()
+        self._write("connections.json", json.dumps(known))
         self._write("s3.json", json.dumps(keys))
         self._bootstrap("executor", self.token)
         self.operator = self._bootstrap("operator", "op-" + secrets.token_hex(16))
@@ -177,8 +178,10 @@ class Room:
     # Runs -----------------------------------------------------------------------------------------------------
 
     def submit(self, files: Mapping[str, str], entrypoint: str = "task:main", **spec: Any) -> str:
-        """A template of its own with this bundle, and one run of it; ``params`` and ``depends_on`` are the run's."""
-        submitted = {"params": {}} | {name: spec.pop(name) for name in ("params", "depends_on") if name in spec}
+        """A template of its own with this bundle, and one run of it; ``params`` and the like are the run's."""
+        submitted = {"params": {}} | {
+            name: spec.pop(name) for name in ("params", "depends_on", "traceparent") if name in spec
+        }
         bundle = pack(files)
         sha256 = hashlib.sha256(bundle).hexdigest()
         key = self.call("put_bundle", self.operator, {"sha256": sha256, "size": len(bundle)})["object_key"]
@@ -233,6 +236,17 @@ class Room:
         keys = {item["name"]: item["object_key"] for item in items if item["state"] == "visible"}
         client = self.store.client()
         return {name: client.get_object(Bucket="artifacts", Key=key)["Body"].read() for name, key in keys.items()}
+
+    def tables_with(self, text: str, but: Sequence[str] = ()) -> list[str]:
+        """Names of the schema's tables of which a row holds this text anywhere."""
+        named = "select oid::regclass::text from pg_class where relnamespace = 'ops'::regnamespace and relkind = 'r'"
+        with self.database.connect() as connection:
+            tables = [name for (name,) in connection.execute(named) if name not in but]
+            return [
+                name
+                for name in tables
+                if connection.execute(f"select from {name} t where position(%s in t::text) > 0", [text]).fetchone()
+            ]
 
     def close(self) -> None:
         for executor in self.executors:

@@ -17,7 +17,7 @@ import pytest
 from deltalake import write_deltalake
 
 from contract.models import Publication
-from executors.runtime import child_delta
+from executors.runtime import child_data, stage_table
 from executors.runtime.commit import publish
 from executors.runtime.delta_storage import storage_options
 from executors.runtime.failures import TaskError
@@ -46,7 +46,7 @@ def batches(rows: int, size: int = 10_000) -> pa.RecordBatchReader:
 
 def test_a_publication_is_what_the_contract_takes(lake: Lake) -> None:
     job = lake.job({"table": "append"})
-    publication = child_delta.stage(job, "table", column_x(1, 2))
+    publication = child_data.stage(job, "table", column_x(1, 2))
     Publication.model_validate(publication)
     assert [file["path"] for file in publication["files"]] == [f"part-{job['run_id']}-1-00000.parquet"]
     assert publication["files"][0]["stats"]["numRecords"] == publication["rows"] == 2
@@ -62,7 +62,7 @@ def test_what_is_staged_is_in_the_store_and_in_no_table(lake: Lake) -> None:
 
 def test_a_long_stream_becomes_several_files_with_every_row_once(lake: Lake) -> None:
     job = lake.job({"table": "append"})
-    publication = child_delta.stage(job, "table", batches(ROWS), target_file_bytes=4 * 1024 * 1024)
+    publication = stage_table.stage(job, "table", batches(ROWS), target_file_bytes=4 * 1024 * 1024)
     assert len(publication["files"]) > 1
     assert publication["rows"] == sum(file["rows"] for file in publication["files"]) == ROWS
     publish(publication | {"app_id": f"{job['run_id']}/table", "app_version": 1}, lake.connection)
@@ -75,13 +75,13 @@ def test_memory_stays_flat_while_a_stream_is_staged(lake: Lake) -> None:
     code = """
 import json, os, resource, sys
 import numpy as np, pyarrow as pa
-from executors.runtime import child_delta
+from executors.runtime import child_data
 job = json.load(sys.stdin)
 schema = pa.schema([("x", pa.float64())])
 batch = pa.record_batch([pa.array(np.zeros(1_000_000))], schema=schema)
-child_delta.stage(job, "warm", pa.table({"x": [1.0]}))
+child_data.stage(job, "warm", pa.table({"x": [1.0]}))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-publication = child_delta.stage(job, "table", pa.RecordBatchReader.from_batches(schema, (batch for _ in range(150))))
+publication = child_data.stage(job, "table", pa.RecordBatchReader.from_batches(schema, (batch for _ in range(150))))
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps([publication["rows"], (after - before) // 1024])); sys.stdout.flush(); os._exit(0)
 """
@@ -94,14 +94,14 @@ print(json.dumps([publication["rows"], (after - before) // 1024])); sys.stdout.f
 
 def test_the_same_bytes_staged_again_are_fine(lake: Lake) -> None:
     job = lake.job({"table": "append"})
-    assert child_delta.stage(job, "table", column_x(1)) == child_delta.stage(job, "table", column_x(1))
+    assert child_data.stage(job, "table", column_x(1)) == child_data.stage(job, "table", column_x(1))
 
 
 def test_other_bytes_under_the_same_name_are_refused_and_the_first_stay(lake: Lake) -> None:
     job = lake.job({"table": "append"})
-    first = child_delta.stage(job, "table", column_x(1))
+    first = child_data.stage(job, "table", column_x(1))
     with pytest.raises(TaskError, match="exists already with other content") as refused:
-        child_delta.stage(job, "table", column_x(1, 2))
+        child_data.stage(job, "table", column_x(1, 2))
     assert refused.value.failure_class == "internal"
     publish(first | {"app_id": "run/table", "app_version": 1}, lake.connection)
     assert lake.rows() == [1]
@@ -119,13 +119,13 @@ def test_a_table_is_read_at_its_pinned_version_0_included(lake: Lake) -> None:
     publish(lake.staged(column_x(9), "overwrite"), lake.connection)
     for version, rows in [(0, [1]), (1, [1, 2]), (2, [9])]:
         job = lake.job(inputs={"table": version})
-        assert sorted(child_delta.read_table(job, "table").column("x").to_pylist()) == rows
-        assert sorted(child_delta.read_batches(job, "table").read_all().column("x").to_pylist()) == rows
+        assert sorted(child_data.read_table(job, "table").column("x").to_pylist()) == rows
+        assert sorted(child_data.read_batches(job, "table").read_all().column("x").to_pylist()) == rows
 
 
 def test_only_the_columns_asked_for_are_read(lake: Lake) -> None:
     publish(lake.staged(pa.table({"x": [1], "y": ["a"]})), lake.connection)
-    assert child_delta.read_table(lake.job(inputs={"table": 0}), "table", ["y"]).to_pydict() == {"y": ["a"]}
+    assert child_data.read_table(lake.job(inputs={"table": 0}), "table", ["y"]).to_pydict() == {"y": ["a"]}
 
 
 def test_what_was_published_is_read_back_as_it_was(lake: Lake) -> None:
@@ -140,7 +140,7 @@ def test_what_was_published_is_read_back_as_it_was(lake: Lake) -> None:
         }
     )
     publish(lake.staged(table), lake.connection)
-    assert child_delta.read_table(lake.job(inputs={"table": 0}), "table").to_pylist() == table.to_pylist()
+    assert child_data.read_table(lake.job(inputs={"table": 0}), "table").to_pylist() == table.to_pylist()
 
 
 def test_statistics_let_a_reader_skip_files_and_never_hide_rows(lake: Lake) -> None:
@@ -167,14 +167,14 @@ def test_a_file_without_statistics_hides_no_row_from_an_input(lake: Lake) -> Non
     bare = lake.staged(column_x(2))
     bare["files"][0]["stats"] = None
     publish(bare, lake.connection)
-    dataset = child_delta.dataset(lake.job(inputs={"table": 1}), "table")
+    dataset = child_data.dataset(lake.job(inputs={"table": 1}), "table")
     assert dataset.to_table(filter=pc.field("x") == 2).num_rows == 1
 
 
 def test_a_partitioned_table_of_another_writer_is_read_with_its_partition_columns(lake: Lake) -> None:
     rows = pa.table({"x": [1, 2, 3], "day": ["a b", "c", None]})
     write_deltalake(lake.uri(), rows, partition_by=["day"], storage_options=storage_options(lake.connection))
-    dataset = child_delta.dataset(lake.job(inputs={"table": 0}), "table")
+    dataset = child_data.dataset(lake.job(inputs={"table": 0}), "table")
     assert dataset.to_table().sort_by("x").select(["x", "day"]).to_pylist() == rows.to_pylist()
     assert dataset.to_table(filter=pc.field("day") == "a b").column("x").to_pylist() == [1]
 
@@ -196,7 +196,7 @@ def test_an_input_that_cannot_be_read_says_which_and_why(
     for record in inputs:
         record["uri"] = str(record["uri"]).format(lake.folder) if record["uri"] else None
     with pytest.raises(TaskError, match=r"'table'|s3://elsewhere/table") as refused:
-        child_delta.read_table(lake.job() | {"inputs": inputs}, "table")
+        child_data.read_table(lake.job() | {"inputs": inputs}, "table")
     assert (refused.value.failure_class, refused.value.code) == ("user", code)
 
 
@@ -225,7 +225,7 @@ def test_a_store_that_is_down_is_an_external_failure(own_object_store: Seaweed, 
     own_object_store.stop()
     for action in (
         lambda: lake.staged(column_x(1)),
-        lambda: child_delta.read_table(lake.job(inputs={"table": 0}), "table"),
+        lambda: child_data.read_table(lake.job(inputs={"table": 0}), "table"),
     ):
         with pytest.raises(TaskError) as failed:
             action()

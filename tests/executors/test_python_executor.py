@@ -153,3 +153,19 @@ def test_progress_and_metrics_show_while_the_run_works_and_stay(control_room: Ro
     run = control_room.ended(run_id)
     assert (run["state"], run["attempts"][0]["metrics"]) == ("cancelled", {"loss": 0.5})
     assert "loss" not in run["usage"]
+
+
+def test_code_is_told_whose_work_it_does_for_traces_and_lineage(control_room: Room) -> None:
+    control_room.executor()
+    task = """
+import os
+
+
+def main():
+    return {name: os.environ.get(name) for name in ("OPENLINEAGE_PARENT_ID", "TRACEPARENT")}
+"""
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    run_id = control_room.submit({"task.py": task}, traceparent=trace)
+    run = control_room.ended(run_id)
+    told = {"OPENLINEAGE_PARENT_ID": f"default/{run['template_name']}/{run_id}", "TRACEPARENT": trace}
+    assert run["result"] == told

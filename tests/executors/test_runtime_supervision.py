@@ -58,7 +58,7 @@ def supervision(
     (bundle / "task.py").write_text(WORKS_ON)
     paths = {"work_dir": str(work), "bundle_dir": str(bundle), "entrypoint": "task:main"}
     job = {"run_id": "0197a3c4-7000-7000-8000-000000000001", "epoch": 1, **paths}
-    environment = child_environment(os.environ, work, home, "supervision-test/1", None)
+    environment = child_environment(os.environ, work, home, "supervision-test/1", {})
     child = spawner(ChildSpec("executors.python.child", job, work, environment))
     return Supervision(child, book, Caps(), on_message)
 

@@ -67,6 +67,13 @@ class Worker:
             self.queue.ops.call("record_artifact", *arguments)
         return begun
 
+    def table(self, run: Json, name: str, table: Json) -> None:
+        """Record a version of a table that an engine wrote."""
+        body = {"epoch": run["epoch"], "name": name, "kind": "table", "table": table, "metadata": {}}
+        begun = self.queue.ops.call("begin_artifact", self.token, run["run_id"], body)
+        arguments = (self.token, run["run_id"], begun["artifact_id"], {"epoch": run["epoch"]})
+        self.queue.ops.call("record_artifact", *arguments)
+
 
 class Queue:
     """One database with an operator and a workspace `default`."""
@@ -173,7 +180,7 @@ def publication(run: Json, output: str = "flights", **more: Any) -> Json:
     (declared,) = [o for o in run["outputs"] if o["name"] == output]
     return {
         "output": output,
-        "format": "delta",
+        "format": declared["format"],
         "mode": declared["mode"],
         "uri": declared["uri"],
         "files": [{"path": "part-0.parquet", "size": 10, "sha256": "b" * 64, "rows": 3}],

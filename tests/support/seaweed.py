@@ -123,6 +123,40 @@ class Seaweed:
             time.sleep(0.05)
 
 
+class IcebergSeaweed(Seaweed):
+    """A store with its Iceberg REST catalog: warehouse s3://warehouse."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home)
+        self.ports["s3.port.iceberg"] = free_ports(1)[0]
+        self.more_flags = ["-tableBucket=warehouse"]
+
+    @property
+    def catalog_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['s3.port.iceberg']}"
+
+    def connection(self) -> dict[str, Any]:
+        """Of kind iceberg, for a connections file."""
+        return {
+            "kind": "iceberg",
+            "root": "iceberg://lakehouse",
+            "storage_root": "s3://lakehouse/_ws/_iceberg",
+            "warehouse_root": "s3://warehouse",
+            "endpoint": self.endpoint,
+            "region": REGION,
+            "access_key": self.access_key,
+            "secret_key": self.secret_key,
+            "catalog": {
+                "type": "rest",
+                "uri": self.catalog_url,
+                "warehouse": "s3://warehouse",
+                "credential": f"{self.access_key}:{self.secret_key}",
+                "oauth2-server-uri": f"{self.catalog_url}/v1/oauth/tokens",
+                "scope": "catalog",
+            },
+        }
+
+
 def free_ports(count: int) -> list[int]:
     """Ports of loopback that were free a moment ago."""
     with ExitStack() as stack:
@@ -143,6 +177,18 @@ def _run() -> Iterator[Seaweed]:
         scratch.remove(home)
 
 
+def running_lake() -> Iterator[IcebergSeaweed]:
+    """A started store with an Iceberg REST catalog; for fixtures, which end it."""
+    home = scratch.make("control-room-lake-", forget=_remove_sockets)
+    store = IcebergSeaweed(home)
+    try:
+        store.start()
+        yield store
+    finally:
+        store.stop()
+        scratch.remove(home)
+
+
 running = contextmanager(_run)  # for what is no test
 
 
@@ -156,6 +202,12 @@ def object_store() -> Iterator[Seaweed]:
 def own_object_store() -> Iterator[Seaweed]:
     """An object store of one test, which may stop and start it."""
     yield from _run()
+
+
+@pytest.fixture(scope="session")
+def iceberg_store() -> Iterator[IcebergSeaweed]:
+    """The process's object store with an Iceberg REST catalog, shared: use names of your own, and never stop it."""
+    yield from running_lake()
 
 
 def _remove_sockets(home: Path) -> None:

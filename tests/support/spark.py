@@ -26,8 +26,8 @@ import pytest
 from control_room.engines import catalogue, findings
 from control_room.local import spark as stack_spark
 from control_room.local import spark_config
-from tests.support.seaweed import free_ports
-from tests.support.trino import IcebergSeaweed, _die_with_us, running_server, running_store
+from tests.support.seaweed import IcebergSeaweed, free_ports, running_lake
+from tests.support.trino import _die_with_us, running_server
 
 START_SECONDS = 300.0
 HEAP = 1024 * 2**20
@@ -211,7 +211,7 @@ def running_standalone(java: Path) -> Iterator[Standalone]:
 def spark_lake() -> Iterator[IcebergSeaweed]:
     """A store with an Iceberg REST catalog."""
     installed_jars()
-    yield from running_store()
+    yield from running_lake()
 
 
 @pytest.fixture(scope="session")

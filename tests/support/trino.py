@@ -25,7 +25,7 @@ import requests
 from control_room.engines import findings
 from control_room.engines.catalogue import cache_folder, chosen, installed_at
 from tests.support import scratch
-from tests.support.seaweed import Seaweed, _remove_sockets, free_ports
+from tests.support.seaweed import IcebergSeaweed, free_ports, running_lake
 
 START_SECONDS = 240.0
 JVM = """-server
@@ -35,19 +35,6 @@ JVM = """-server
 --enable-native-access=ALL-UNNAMED
 -XX:TieredStopAtLevel=1
 """
-
-
-class IcebergSeaweed(Seaweed):
-    """A store with its Iceberg REST catalog: warehouse s3://warehouse."""
-
-    def __init__(self, home: Path) -> None:
-        super().__init__(home)
-        self.ports["s3.port.iceberg"] = free_ports(1)[0]
-        self.more_flags = ["-tableBucket=warehouse"]
-
-    @property
-    def catalog_url(self) -> str:
-        return f"http://127.0.0.1:{self.ports['s3.port.iceberg']}"
 
 
 @dataclass
@@ -185,7 +172,7 @@ def _die_with_us() -> None:
 def lake() -> Iterator[IcebergSeaweed]:
     """A store with an Iceberg REST catalog."""
     installed_engine()
-    yield from running_store()
+    yield from running_lake()
 
 
 @pytest.fixture(scope="session")
@@ -203,18 +190,6 @@ def own_trino(lake: IcebergSeaweed) -> Iterator[Trino]:
 def _running(store: IcebergSeaweed) -> Iterator[Trino]:
     engine, java = installed_engine(), installed_java()
     yield from running_server("control-room-trino-", lambda home: Trino(engine, java, home, store))
-
-
-def running_store() -> Iterator[IcebergSeaweed]:
-    """A started store with an Iceberg REST catalog; for fixtures, which end it."""
-    home = scratch.make("control-room-lake-", forget=_remove_sockets)
-    store = IcebergSeaweed(home)
-    try:
-        store.start()
-        yield store
-    finally:
-        store.stop()
-        scratch.remove(home)
 
 
 class Server(Protocol):

@@ -16,7 +16,7 @@ from executors.trino.config import parse_config
 from executors.trino.engine import Bound, Query
 from executors.trino.result import PREVIEW_BYTES, Preview
 from executors.trino.settings import TrinoSettings
-from executors.trino.statements import split
+from executors.trino.statements import placed, split
 from executors.trino.tables import full_name
 from executors.trino.watch import Tally, session_properties
 
@@ -196,3 +196,18 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     found = TrinoSettings().checked().connection()
     assert (found["url"], found["schema"], found["user"]) == ("http://trino:8080", "sales", "control-room")
     assert "password" not in found
+
+
+@pytest.mark.parametrize(
+    ("sql", "sent", "bound"),
+    [
+        ("select ? from t where a = ?", "select ? from t where a = ?", ["1", "'?'"]),
+        ("call f(a => ?, b => '?', c => ?)", "call f(a => 1, b => '?', c => '?')", []),
+        ("select ? from t for version as of ?", "select ? from t for version as of '?'", ["1"]),
+        ("-- as of\nselect 'as of', ?, ?", "-- as of\nselect 'as of', ?, ?", ["1", "'?'"]),
+        ("with call as (select ?) select ? from call", "with call as (select ?) select ? from call", ["1", "'?'"]),
+    ],
+)
+def test_values_stand_in_the_statement_only_where_trino_binds_none(sql: str, sent: str, bound: list[str]) -> None:
+    assert placed(sql, ["1", "'?'"]) == (sent, bound)
+    assert placed(sql, []) == (sql, [])

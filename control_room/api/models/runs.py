@@ -115,7 +115,10 @@ class Publication(Answer):
     app_id: str
     app_version: int
     state: Literal["recorded", "committed", "failed"]
-    table_version: int | None = None
+    table_version: int | None = Field(
+        None, description="Delta version, Iceberg snapshot id (63 bits), or number of an object's version at its place."
+    )
+    location: str | None = Field(None, description="Where the files of a committed table lie, as its executor said.")
     error: JsonObject | None = None
     recorded_at: datetime
     committed_at: datetime | None = None

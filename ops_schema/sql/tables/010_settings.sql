@@ -9,6 +9,7 @@ create table ops.settings (
 
 insert into ops.settings (key, value) values
   ('lakehouse_root', '"s3://lakehouse"'),        -- see ops.workspace_root
+  ('iceberg_root', '"iceberg://lakehouse"'),     -- see ops.output_address
   ('lease_seconds', '60'),                       -- when a template says nothing
   ('claim_wait_seconds', '30'),                  -- told to executors at registration
   ('log_chunk_bytes', '65536'),                  -- told to executors at registration

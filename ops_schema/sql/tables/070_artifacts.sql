@@ -46,18 +46,22 @@ create table ops.publications (
   app_id        text        not null,            -- "<run_id>/<output>"
   app_version   bigint      not null,            -- the epoch
   state         text        not null default 'recorded',
-  table_version bigint,
+  table_version bigint,                          -- of an Iceberg table its snapshot id, of an object a count
+  location      text,                            -- where the committed table's files lie, when its uri does not say
   error         jsonb,
   recorded_at   timestamptz not null,
   committed_at  timestamptz,
   failed_at     timestamptz,
   constraint publications_pkey primary key (run_id, epoch, output),
   constraint publications_attempt_fkey foreign key (run_id, epoch) references ops.attempts (run_id, epoch),
-  constraint publications_mode check (mode in ('append', 'overwrite')),
+  constraint publications_format check (format in ('delta', 'iceberg', 'object')),
+  constraint publications_mode check (mode in ('overwrite', case format when 'object' then 'create' else 'append' end)),
   constraint publications_files_is_an_array check (jsonb_typeof(files) = 'array'),
   constraint publications_state check (state in ('recorded', 'committed', 'failed')),
   constraint publications_committed check
     ((state = 'committed') = (committed_at is not null) and (state <> 'committed' or table_version is not null)),
+  constraint publications_location check
+    (case when state = 'committed' then format <> 'iceberg' or location is not null else location is null end),
   constraint publications_failed check ((state = 'failed') = (failed_at is not null))
 );
 create index publications_pending on ops.publications (run_id) where state = 'recorded';

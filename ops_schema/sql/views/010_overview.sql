@@ -23,7 +23,7 @@ select a.artifact_id, a.run_id, a.epoch, a.name, a.kind, a.media_type, a.size, a
 
 create or replace view ops.publication_overview with (security_barrier) as
 select p.run_id, p.epoch, p.output, p.format, p.mode, p.uri, p.rows, p.app_id, p.app_version, p.state, p.table_version,
-       p.recorded_at, p.committed_at
+       p.location, p.recorded_at, p.committed_at
   from ops.publications p;
 
 create or replace view ops.executor_overview with (security_barrier) as

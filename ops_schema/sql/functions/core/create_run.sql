@@ -59,7 +59,7 @@ begin
     v_run.run_id, v_run.workspace, p_template.template_id, p_template.name, p_template.version, p_template.kind,
     p_place ->> 'task_key', (p_place ->> 'pipeline_run_id')::uuid, (p_place ->> 'retry_of')::uuid,
     v_run.params, coalesce(p_place -> 'inputs', '[]'), v_run.outputs, v_run.labels, v_run.caps,
-    v_run.max_attempts, v_run.retry, v_run.lease_seconds, nullif(v_spec -> 'requires', 'null'), v_run.concurrency_key,
+    v_run.max_attempts, v_run.retry, v_run.lease_seconds, ops.planned_requires(v_spec), v_run.concurrency_key,
     case when v_run.concurrency_key is not null then v_run.concurrency_limit end, v_run.condition,
     (p_body ->> 'deadline')::timestamptz, p_body ->> 'idempotency_key', decode(p_place ->> 'digest', 'hex'),
     p_body ->> 'dedupe_key', p_body ->> 'traceparent', p_place ->> 'submitted_by', ops.now(),

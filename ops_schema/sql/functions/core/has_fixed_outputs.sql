@@ -2,6 +2,7 @@
 create or replace function ops.has_fixed_outputs(p_outputs jsonb) returns boolean
 language sql stable set search_path = ''
 as $$
-  select coalesce(bool_and(ops.is_output_path(o ->> 'path')), true)
+  select coalesce(bool_and(ops.output_wrong(coalesce(o ->> 'format', 'delta'), coalesce(o ->> 'mode', 'overwrite'),
+                                            o ->> 'path') is null), true)
     from jsonb_array_elements(coalesce(nullif(p_outputs, 'null'), '[]')) o
 $$;

@@ -29,7 +29,7 @@ begin
     ops.effective_caps(p_workspace, p_name, coalesce(v_spec -> 'caps', '{}')),
     coalesce((v_spec #>> '{retry,max_attempts}')::int, 3),
     coalesce((v_spec ->> 'lease_seconds')::int, ops.setting_number('lease_seconds')::int),
-    nullif(v_spec -> 'requires', 'null'), coalesce((v_spec ->> 'priority')::int, 0),
+    ops.planned_requires(v_spec), coalesce((v_spec ->> 'priority')::int, 0),
     coalesce(v_spec ->> 'queue', 'default');
 end
 $$;

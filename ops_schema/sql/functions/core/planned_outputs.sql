@@ -1,24 +1,24 @@
--- The outputs of a run, fixed at submit: [{name, format, mode, uri}] with uri = ops.workspace_root + '/' + path. A
--- parameter may be part of the path but cannot lead out of the workspace's root. Raises OPV02.
+-- The outputs of a run, fixed at submit: [{name, format, mode, uri}], uri by ops.output_address. A parameter may be
+-- part of the path but cannot lead out of the workspace's place. Raises OPV02.
 create or replace function ops.planned_outputs(p_workspace text, p_spec jsonb, p_params jsonb) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_root    text  := ops.workspace_root(p_workspace);
   v_outputs jsonb := '[]';
   v_output  jsonb;
+  v_format  text;
   v_path    text;
+  v_wrong   text;
 begin
   for v_output in select o from jsonb_array_elements(coalesce(p_spec -> 'outputs', '[]')) o loop
+    v_format := coalesce(v_output ->> 'format', 'delta');
     v_path := ops.substitute(v_output -> 'path', p_params, '/outputs/' || (v_output ->> 'name')) #>> '{}';
-    if not ops.is_output_path(v_path) then
-      perform ops.params_invalid('/outputs/' || (v_output ->> 'name'),
-        format('%s is not a path of plain names below the workspace''s root; _ws is reserved',
-               coalesce(v_path, 'null')));
+    v_wrong := ops.output_wrong(v_format, coalesce(v_output ->> 'mode', 'overwrite'), v_path);
+    if v_wrong is not null then
+      perform ops.params_invalid('/outputs/' || (v_output ->> 'name'), v_wrong);
     end if;
-    v_outputs := v_outputs || jsonb_build_object('name', v_output -> 'name',
-      'format', coalesce(v_output ->> 'format', 'delta'),
-      'mode', coalesce(v_output ->> 'mode', 'overwrite'), 'uri', v_root || '/' || v_path);
+    v_outputs := v_outputs || jsonb_build_object('name', v_output -> 'name', 'format', v_format,
+      'mode', coalesce(v_output ->> 'mode', 'overwrite'), 'uri', ops.output_address(p_workspace, v_format, v_path));
   end loop;
   return v_outputs;
 end

@@ -1,12 +1,19 @@
 -- One input of a run, from the output of one finished parent: a committed publication (its exact table version, 0
--- included), else a visible artifact of that name. Null when the parent left nothing of that name.
+-- included, where its files lie; an object with its digest, since another run may replace it), else a visible artifact
+-- of that name. A table that an engine wrote has its version behind its name (`catalog.schema.table@5`): asked for
+-- without, it is the last one that the parent made. Null when the parent left nothing of that name.
 create or replace function ops.resolve_input(p_name text, p_parent uuid, p_output text) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
   v_found jsonb;
 begin
-  select jsonb_build_object('kind', 'table', 'format', p.format, 'uri', p.uri, 'version', p.table_version)
+  select jsonb_build_object('format', p.format, 'version', p.table_version,
+                            'uri', case when p.format = 'iceberg' then p.location else p.uri end)
+         || case when p.format = 'object'
+                 then jsonb_build_object('kind', 'object', 'sha256', p.files #> '{0,sha256}',
+                                         'size', p.files #> '{0,size}')
+                 else '{"kind": "table"}' end
     into v_found from ops.publications p
    where p.run_id = p_parent and p.output = p_output and p.state = 'committed'
    order by p.epoch desc limit 1;
@@ -18,8 +25,9 @@ begin
                                          'sha256', a.sha256, 'size', a.size)
            end
       into v_found from ops.artifacts a
-     where a.run_id = p_parent and a.name = p_output and a.state = 'visible'
-     order by a.epoch desc limit 1;
+     where a.run_id = p_parent and a.state = 'visible'
+       and p_output in (a.name, left(a.name, -length('@' || (a.table_ref ->> 'version'))))
+     order by a.epoch desc, a.name <> p_output, a.begun_at desc, a.artifact_id desc limit 1;
   end if;
   return '{"format": null, "uri": null, "version": null, "artifact_id": null, "sha256": null, "size": null}'::jsonb
          || jsonb_build_object('name', p_name, 'from_run_id', p_parent) || v_found;

@@ -1,5 +1,6 @@
 -- Guard: a known setting, with a value that its readers understand. Raises OPV01.
 --   lakehouse_root   an s3://bucket/prefix URI, what executors open tables below
+--   iceberg_root     an iceberg://name URI, by which executors find the catalog among their connections
 --   kinds            a list of names
 --   all others but contract_versions (this schema's own): a whole number above 0
 create or replace function ops.check_setting(p_key text, p_value jsonb) returns void
@@ -16,6 +17,11 @@ begin
        or p_value #>> '{}' !~ '^s3a?://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.=-]+)*/?$'
        or p_value #>> '{}' ~ '/([.][.]?|_ws)(/|$)' then
       perform ops.invalid('/value', 'must be an S3 URI', 'For example "s3://lakehouse" or "s3://bucket/prefix".');
+    end if;
+  elsif p_key = 'iceberg_root' then
+    if jsonb_typeof(p_value) is distinct from 'string'
+       or p_value #>> '{}' !~ '^iceberg://[a-z0-9][a-z0-9_.-]{0,62}$' then
+      perform ops.invalid('/value', 'must be iceberg:// and a name', 'For example "iceberg://lakehouse".');
     end if;
   elsif p_key = 'kinds' then
     if jsonb_typeof(p_value) is distinct from 'array' or p_value = '[]'

@@ -15,6 +15,7 @@ as $$
       'app_version', p.app_version,
       'state', p.state,
       'table_version', p.table_version,
+      'location', p.location,
       'error', p.error,
       'recorded_at', ops.iso(p.recorded_at),
       'committed_at', ops.iso(p.committed_at)) order by p.recorded_at, p.output), '[]')

@@ -1,13 +1,13 @@
-"""A child's hands on Delta tables: read an input at its pinned version, stage an output for publication.
+"""Stage an output that is a table, Delta's or Iceberg's; called by :mod:`executors.runtime.child_data`.
 
-Staging writes Parquet files under the output's root, named ``part-<run_id>-<epoch>-<nnnnn>.parquet``, by conditional
-PUT with a sha256 that the store checks. No reader sees them: they become part of the table when the accepted report's
-publication is committed (:mod:`executors.runtime.commit`). ``job`` is the child protocol's job document everywhere.
+Staging writes Parquet files at the output's place (:mod:`executors.runtime.places`), named
+``part-<run_id>-<epoch>-<nnnnn>.parquet``, by conditional PUT with a sha256 that the store checks. No reader sees them:
+they become part of the table when the accepted report's publication is committed (:mod:`executors.runtime.commit`).
+What Delta can hold, Iceberg can: the same files and the same schema serve both.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,23 +19,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from executors.runtime.connections import connection_for
-from executors.runtime.delta_read import dataset, read_batches, read_table, record_of
 from executors.runtime.delta_stats import FileStats
-from executors.runtime.delta_storage import s3_client, s3_code, split_uri, store_failed
+from executors.runtime.delta_storage import s3_client
 from executors.runtime.delta_types import delta_arrow_schema, delta_schema_json, to_delta
 from executors.runtime.failures import TaskError
+from executors.runtime.places import part_name, staging_place
+from executors.runtime.put_once import put_once
+from executors.runtime.records import record_of
 
 TARGET_FILE_BYTES = 128 * 1024 * 1024
 ROW_GROUP_ROWS = 128 * 1024
 ROW_GROUP_BYTES = 64 * 1024 * 1024
-ALREADY_THERE = frozenset({"PreconditionFailed", "412"})
+PARQUET = "application/vnd.apache.parquet"
 Job = Mapping[str, Any]
-
-__all__ = ["dataset", "read_batches", "read_table", "stage"]
 
 
 def stage(job: Job, output: str, data: Any, *, target_file_bytes: int = TARGET_FILE_BYTES) -> dict[str, Any]:
-    """Write ``data`` for a declared output and return the contract's Publication.
+    """Write ``data`` for a declared output that is a table, and return the contract's Publication.
 
     ``data``: pyarrow Table, RecordBatch, RecordBatchReader or Dataset, pandas DataFrame (its index is left out), or
     anything with ``__arrow_c_stream__`` (polars, DuckDB). It is streamed: memory holds one row group at a time.
@@ -45,12 +45,14 @@ def stage(job: Job, output: str, data: Any, *, target_file_bytes: int = TARGET_F
     reader = as_reader(data, output)
     schema = delta_arrow_schema(reader.schema, output)
     connection = connection_for(record["uri"], job.get("connections") or {})
-    with Parts(job, record["uri"], schema, s3_client(connection), target_file_bytes) as parts:
+    form = record.get("format") or "delta"
+    place = staging_place(record["uri"], form, connection)
+    with Parts(job, place, schema, s3_client(connection), target_file_bytes) as parts:
         for group in row_groups((to_delta(batch, schema, output) for batch in slices(reader)), ROW_GROUP_BYTES):
             parts.write(group)
     return {
         "output": output,
-        "format": "delta",
+        "format": form,
         "mode": record["mode"],
         "uri": record["uri"],
         "files": parts.files,
@@ -102,7 +104,7 @@ class Parts:
     """The Parquet files of one output: each is written to a local file, then put whole, then forgotten."""
 
     def __init__(self, job: Job, uri: str, schema: pa.Schema, client: Any, target_bytes: int) -> None:
-        self._stem = f"part-{job['run_id']}-{job['epoch']}"
+        self._job = {"run_id": job["run_id"], "epoch": job["epoch"]}
         self._uri, self._schema, self._client, self._target = uri, schema, client, target_bytes
         self._folder = tempfile.TemporaryDirectory(prefix=".staging-", dir=job["work_dir"])
         self._part: Part | None = None
@@ -121,7 +123,7 @@ class Parts:
     def write(self, group: list[pa.RecordBatch]) -> None:
         """Append one row group; a file that has reached the target size is put at once."""
         if self._part is None:
-            name = f"{self._stem}-{len(self.files):05d}.parquet"
+            name = part_name(self._job, len(self.files), ".parquet")
             self._part = Part(Path(self._folder.name) / name, self._schema)
         self._part.write(group)
         if self._part.size >= self._target:
@@ -130,7 +132,7 @@ class Parts:
 
     def _put(self, part: Part) -> None:
         record = part.close()
-        put_once(self._client, self._uri, part.path, record)
+        put_once(self._client, self._uri, part.path, record, PARQUET)
         part.path.unlink()
         self.files.append(record)
 
@@ -168,39 +170,3 @@ class Part:
             "rows": self._stats.rows,
             "stats": self._stats.as_delta(),
         }
-
-
-def put_once(client: Any, uri: str, path: Path, record: Mapping[str, Any]) -> None:
-    """Put a file where nothing stands; the same bytes already there (a lost answer, repeated) are fine."""
-    bucket, prefix = split_uri(uri)
-    place = {"Bucket": bucket, "Key": f"{prefix}/{record['path']}"}
-    try:
-        with path.open("rb") as body:
-            client.put_object(
-                **place,
-                Body=body,
-                ContentLength=record["size"],
-                ContentType="application/vnd.apache.parquet",
-                IfNoneMatch="*",
-                ChecksumSHA256=base64.b64encode(bytes.fromhex(record["sha256"])).decode(),
-                Metadata={"sha256": record["sha256"]},
-            )
-    except Exception as error:
-        if s3_code(error) not in ALREADY_THERE:
-            raise store_failed(f"{uri}/{record['path']} cannot be written", error) from error
-        confirm_same(client, place, record)
-
-
-def confirm_same(client: Any, place: Mapping[str, str], record: Mapping[str, Any]) -> None:
-    """Check that the object that stands there holds the bytes we meant to put."""
-    where = f"s3://{place['Bucket']}/{place['Key']}"
-    try:
-        head = client.head_object(**place)
-    except Exception as error:
-        raise store_failed(f"{where} cannot be checked", error) from error
-    if head["ContentLength"] != record["size"] or head.get("Metadata", {}).get("sha256") != record["sha256"]:
-        raise TaskError(
-            "internal",
-            "staging_conflict",
-            f"{where} exists already with other content; does the run publish one table through two outputs?",
-        )
