@@ -120,7 +120,8 @@ def java_below(pid: int) -> list[psutil.Process]:
     found = []
     for process in psutil.Process(pid).children(recursive=True):
         with suppress(psutil.NoSuchProcess):
-            found += [process] if "java" in process.name() else []
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            found += [process] if alive and "java" in process.name() else []
     return found
 
 
