@@ -18,7 +18,7 @@ from tests.executors.room import Executor, Room, ledger, wait_for
 from tests.executors.sql import artifacts, done, result, submit_sql
 from tests.executors.test_spark_sql import LONG as SQL_LONG
 from tests.executors.test_spark_sql import SPARK, busy, fresh, serve
-from tests.support.spark import Spark
+from tests.support.spark import Spark, java_below
 
 pytestmark = [pytest.mark.timeout(900)]
 Json = dict[str, Any]
@@ -41,8 +41,7 @@ def drivers(room: Room, spark: Spark, **settings: str) -> Executor:
 
 def mine(executor: Executor) -> list[psutil.Process]:
     """Java processes of this executor."""
-    found = psutil.Process(executor.pid).children(recursive=True)
-    return [process for process in found if "java" in process.name()]
+    return java_below(executor.pid)
 
 
 def over(room: Room, run_id: str) -> bool:

@@ -21,7 +21,7 @@ from control_room.local import spark_config
 from tests.executors.room import Executor, Room, pack, wait_for
 from tests.executors.sql import artifacts
 from tests.executors.test_spark_sql import busy
-from tests.support.spark import Spark, Standalone, installed_jars, installed_java, running_standalone
+from tests.support.spark import Spark, Standalone, installed_jars, installed_java, java_below, running_standalone
 from tests.support.trino import IcebergSeaweed
 
 pytestmark = [pytest.mark.timeout(900)]
@@ -104,8 +104,7 @@ def serve(room: Room, spark: Spark, **more: str) -> Executor:
 
 def drivers(executor: Executor) -> list[psutil.Process]:
     """Java processes of this executor."""
-    found = psutil.Process(executor.pid).children(recursive=True)
-    return [process for process in found if "java" in process.name()]
+    return java_below(executor.pid)
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,12 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from control_room.engines import catalogue, findings
@@ -111,6 +113,16 @@ class Spark:
             self.process.kill()
             self.process.wait(timeout=60)
             self.process = None
+
+
+def java_below(pid: int) -> list[psutil.Process]:
+    """Java processes that descend from this one; some may end while they are counted."""
+    found = []
+    for process in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            found += [process] if alive and "java" in process.name() else []
+    return found
 
 
 def installed_jars() -> list[Path]:

@@ -11,8 +11,8 @@ import pytest
 from executors.command.placeholders import Values
 from executors.runtime.failures import TaskError
 from executors.runtime.supervise import ChildEnd
-from executors.spark.config import SUBMIT, is_code, is_submit, parse_config
-from executors.spark.settings import ISOLATED, secrets_of, target_of
+from executors.spark.config import ISOLATED, SUBMIT, is_code, is_submit, parse_config
+from executors.spark.settings import secrets_of, target_of
 from executors.spark.shared_memory import WHY, SharedMemory
 from executors.spark.status import progress_of, usage_of
 from executors.spark.submit import (
