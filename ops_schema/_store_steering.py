@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 from psycopg.types.json import Jsonb
 
-if TYPE_CHECKING:
-    from ops_schema.store import Principal
-
-Json = dict[str, Any]
-Body = Mapping[str, Any]
+from ops_schema._store_calls import Calls
+from ops_schema._store_values import Body, Json, Principal
 
 
 class Steers(Protocol):
@@ -30,11 +26,8 @@ class Steers(Protocol):
     async def list_dead_letters(self, p: Principal, filters: Body) -> Json: ...
 
 
-class SteeringQueries:
-    """The verbs over the ops functions, for a class that calls those by name."""
-
-    async def _json(self, name: str, *arguments: Any) -> Json:
-        raise NotImplementedError
+class SteeringQueries(Calls):
+    """The verbs, over the calls of a store."""
 
     async def pause_run(self, p: Principal, ref: str, body: Body) -> Json:
         """body {reason?} -> Run: it is claimed no more until resumed; of a pipeline all tasks."""

@@ -6,44 +6,22 @@ may raise ops_schema.errors.OpsError (the database refused, with its SQLSTATE) o
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
-from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
 from ops_schema._store_connection import Connections
+from ops_schema._store_executors import Executes, ExecutorQueries
 from ops_schema._store_queries import EVENT_WRITERS, READY_MAKERS
+from ops_schema._store_reactor import ReactorQueries, Reacts
 from ops_schema._store_steering import SteeringQueries, Steers
+from ops_schema._store_values import PATIENCE_MS, Body, Id, Json, MemberAnswer, Principal, principal_of
 
-PATIENCE_MS = 1000
-Json = dict[str, Any]
-Body = Mapping[str, Any]
-Id = UUID | str
+__all__ = ["PATIENCE_MS", "Body", "Id", "Json", "MemberAnswer", "PostgresStore", "Principal", "Store"]
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who calls. role: operator, viewer or executor; workspaces: their names, None for all."""
-
-    token_id: UUID
-    role: str
-    name: str
-    workspaces: tuple[str, ...] | None
-
-
-@dataclass(frozen=True, slots=True)
-class MemberAnswer:
-    """What a set-based verb says of one member: code None and detail the answer, or the SQLSTATE that refused it and
-    detail {message, members, hint}. detail: JSON text."""
-
-    ordinal: int
-    code: str | None
-    detail: str
-
-
-class Store(Steers, Protocol):
+class Store(Executes, Steers, Reacts, Protocol):
     """What the servers and the reactor need of the database."""
 
     async def authenticate(self, token_sha256: bytes) -> Principal | None: ...
@@ -53,20 +31,6 @@ class Store(Steers, Protocol):
     async def end_session(self, cookie_sha256: bytes) -> None: ...
     async def create_token(self, p: Principal, token_sha256: bytes, body: Body) -> Json: ...
     async def revoke_token(self, p: Principal, token_id: Id) -> None: ...
-
-    async def register_executor(self, p: Principal, body: Body) -> Json: ...
-    async def leave_executor(self, p: Principal, executor_id: Id) -> None: ...
-    async def heartbeat(self, p: Principal, executor_id: Id, body: Body) -> Json: ...
-    async def append_logs(self, p: Principal, run_id: Id, body: Body) -> Json: ...
-    async def begin_artifact(self, p: Principal, run_id: Id, body: Body) -> Json: ...
-    async def record_artifact(self, p: Principal, run_id: Id, artifact_id: Id, body: Body) -> Json: ...
-    async def get_artifact(self, p: Principal, artifact_id: Id) -> Json: ...
-    async def find_earlier(self, p: Principal, run_id: Id, body: Body) -> Json: ...
-    async def get_bundle(self, p: Principal, sha256: str) -> Json: ...
-    async def exchange_each(self, reports: Sequence[Body], claims: Sequence[Body]) -> list[MemberAnswer]: ...
-    async def tell_ready(self, ready: str, teller: str) -> None: ...
-    async def claim_profile(self, p: Principal, executor_id: Id) -> Json | None: ...
-    async def commit_publication(self, p: Principal, run_id: Id, output: str, body: Body) -> Json: ...
 
     async def submit_run(self, p: Principal, body: Body) -> Json: ...
     async def submit_each(self, members: Sequence[Body]) -> list[MemberAnswer]: ...
@@ -93,22 +57,13 @@ class Store(Steers, Protocol):
     async def put_cap(self, p: Principal, body: Body) -> Json: ...
     async def info(self) -> Json: ...
 
-    async def expire_leases(self, limit: int = 100) -> Json: ...
-    async def promote_due(self, limit: int = 1000) -> Json: ...
-    async def pending_publications(self, limit: int = 10) -> list[Json]: ...
-    async def commit_publication_as_reactor(self, run_id: Id, output: str, body: Body) -> Json: ...
-    async def ensure_partitions(self) -> Json: ...
-    async def drop_partitions(self) -> Json: ...
-    async def lead(self, name: str, holder: str, seconds: float) -> bool: ...
-    async def events_since(self, cursor: str | None, limit: int = 500) -> Json: ...
-
     def listen(self) -> AsyncIterator[tuple[str, str]]: ...
     def on_events(self, callback: Callable[[], None]) -> Callable[[], None]: ...
     def on_ready(self, callback: Callable[[str], None]) -> Callable[[], None]: ...
     async def health(self) -> Json: ...
 
 
-class PostgresStore(SteeringQueries):
+class PostgresStore(ExecutorQueries, SteeringQueries, ReactorQueries):
     """Store over psycopg 3. `conninfo` is a libpq string or URL; empty means the PG* variables."""
 
     def __init__(self, conninfo: str = "", **options: Any):
@@ -161,11 +116,11 @@ class PostgresStore(SteeringQueries):
 
     async def authenticate(self, token_sha256: bytes) -> Principal | None:
         """Whom a bearer token names (sha256 of the token, 32 bytes); None when unknown, revoked or expired."""
-        return _principal(await self._value("authenticate", token_sha256))
+        return principal_of(await self._value("authenticate", token_sha256))
 
     async def session(self, cookie_sha256: bytes) -> Principal | None:
         """Whom a session cookie names (sha256 of the cookie's value, 32 bytes); None when unknown, ended or expired."""
-        return _principal(await self._value("session_principal", cookie_sha256))
+        return principal_of(await self._value("session_principal", cookie_sha256))
 
     async def create_login_code(self, p: Principal, code_sha256: bytes) -> Json:
         """Remember a one-time code by its sha256: {expires_at}, ten minutes ahead."""
@@ -186,66 +141,6 @@ class PostgresStore(SteeringQueries):
     async def revoke_token(self, p: Principal, token_id: Id) -> None:
         """End a token and its sessions; repeating it is no error. OPU02 for one that opens workspaces closed to `p`."""
         await self._value("revoke_token", p.token_id, token_id)
-
-    # Executor plane --------------------------------------------------------------------------------------------------
-
-    async def register_executor(self, p: Principal, body: Body) -> Json:
-        """registerExecutor of the contract; the same instance_id again gets the same executor."""
-        return await self._json("register_executor", p.token_id, Jsonb(body))
-
-    async def leave_executor(self, p: Principal, executor_id: Id) -> None:
-        """leaveExecutor: drained and gone; the runs that it still holds are given back."""
-        await self._value("leave_executor", p.token_id, executor_id)
-
-    async def heartbeat(self, p: Principal, executor_id: Id, body: Body) -> Json:
-        """heartbeat: renews the named leases and answers a directive for each."""
-        return await self._json("heartbeat", p.token_id, executor_id, Jsonb(body))
-
-    async def append_logs(self, p: Principal, run_id: Id, body: Body) -> Json:
-        """appendLogs: stores chunks up to the log_bytes cap, then OPX01."""
-        return await self._json("append_logs", p.token_id, run_id, Jsonb(body))
-
-    async def begin_artifact(self, p: Principal, run_id: Id, body: Body) -> Json:
-        """beginArtifact: {artifact_id, state, object_key|null, already_stored}; the server makes `upload` of it."""
-        return await self._json("begin_artifact", p.token_id, run_id, Jsonb(body))
-
-    async def record_artifact(self, p: Principal, run_id: Id, artifact_id: Id, body: Body) -> Json:
-        """recordArtifact, once the server has seen the bytes in the store: the Artifact, with its object_key."""
-        return await self._json("record_artifact", p.token_id, run_id, artifact_id, Jsonb(body))
-
-    async def get_artifact(self, p: Principal, artifact_id: Id) -> Json:
-        """The Artifact with its object_key (null for tables)."""
-        return await self._json("get_artifact", p.token_id, artifact_id)
-
-    async def find_earlier(self, p: Principal, run_id: Id, body: Body) -> Json:
-        """findEarlier: {attempts: [..]}, whose Artifacts have their object_key."""
-        return await self._json("find_earlier", p.token_id, run_id, Jsonb(body))
-
-    async def get_bundle(self, p: Principal, sha256: str) -> Json:
-        """{sha256, size, object_key}; sha256 in lowercase hex. An executor needs a lease of a run that uses it."""
-        return await self._json("get_bundle", p.token_id, sha256)
-
-    async def exchange_each(self, reports: Sequence[Body], claims: Sequence[Body]) -> list[MemberAnswer]:
-        """Reports {ordinal, token_id, run_id, body} and claims {ordinal, token_id, executor_id, body} of many callers,
-        in one transaction; an answer for each ordinal. A member's refusal is its own. Ordinal -1: the seconds after
-        which runs that wait for their time make another look worth while; -2: the server's time; -3: what became
-        claimable, "kind:count,…", for the caller to tell (tell_ready). StoreBusy when a lock was not to be had within
-        a second."""
-        rows = await self._rows("exchange_each", Jsonb(list(reports)), Jsonb(list(claims)), PATIENCE_MS, True)
-        return [MemberAnswer(*row) for row in rows]
-
-    async def tell_ready(self, ready: str, teller: str) -> None:
-        """Notify every listener that runs became claimable: "kind:count,…", with who tells it."""
-        await self._value("tell_ready", ready, teller)
-
-    async def claim_profile(self, p: Principal, executor_id: Id) -> Json | None:
-        """{kind, filter} of an executor's claims; None when the caller registered no such executor."""
-        found: Json | None = await self._value("claim_profile", p.token_id, executor_id)
-        return found
-
-    async def commit_publication(self, p: Principal, run_id: Id, output: str, body: Body) -> Json:
-        """commitPublication by the executor that reported."""
-        return await self._json("commit_publication", p.token_id, run_id, output, Jsonb(body))
 
     # Operator plane --------------------------------------------------------------------------------------------------
 
@@ -342,49 +237,6 @@ class PostgresStore(SteeringQueries):
         """{schema_version, database_version, server_time, contract_versions, kinds, lakehouse_root}."""
         return await self._json("info")
 
-    # Reactor ---------------------------------------------------------------------------------------------------------
-
-    async def expire_leases(self, limit: int = 100) -> Json:
-        """Revoke leases past their deadline, at most `limit`."""
-        return await self._json("expire_leases", limit)
-
-    async def promote_due(self, limit: int = 1000) -> Json:
-        """Move runs whose time has come into the ready index, at most `limit`."""
-        return await self._json("promote_due", limit)
-
-    async def pending_publications(self, limit: int = 10) -> list[Json]:
-        """Publications of accepted reports that nobody has committed for a while, at most `limit`."""
-        found: list[Json] = await self._value("pending_publications", limit) or []
-        return found
-
-    async def commit_publication_as_reactor(self, run_id: Id, output: str, body: Body) -> Json:
-        """commitPublication by the reactor, for an executor that died after its report."""
-        return await self._json("commit_publication_as_reactor", run_id, output, Jsonb(body))
-
-    async def ensure_partitions(self) -> Json:
-        """Make the partitions of the coming weeks: {created: [name]}."""
-        return await self._json("ensure_partitions")
-
-    async def drop_partitions(self) -> Json:
-        """Drop the oldest partition that is over its time: {dropped: [name], skipped: [name]}; one a call."""
-        return await self._json("drop_partitions")
-
-    async def lead(self, name: str, holder: str, seconds: float) -> bool:
-        """Take or renew the duty `name` for `seconds`; False while another holds it."""
-        return bool(await self._value("lead", name, holder, seconds))
-
-    async def events_since(self, cursor: str | None, limit: int = 500) -> Json:
-        """{items: [event with cursor], cursor}; a None cursor starts at the present. No event is ever skipped."""
-        return await self._json("events_since", cursor, limit)
-
-    async def _json(self, name: str, *arguments: Any) -> Json:
-        answer: Json = await self._value(name, *arguments)
-        return answer
-
-    async def _value(self, name: str, *arguments: Any) -> Any:
-        rows = await self._rows(name, *arguments)
-        return rows[0][0] if rows else None
-
     async def _rows(self, name: str, *arguments: Any) -> list[tuple[Any, ...]]:
         tell = self._tell_ready if name in READY_MAKERS else None
         rows = await self._connections.rows(name, *arguments, keep_ready=tell is not None)
@@ -394,18 +246,6 @@ class PostgresStore(SteeringQueries):
         if tell and rows and rows[0][-1]:
             tell(rows[0][-1])
         return [row[:-1] for row in rows] if tell else rows
-
-
-def _principal(found: Json | None) -> Principal | None:
-    if found is None:
-        return None
-    workspaces = found["workspaces"]
-    return Principal(
-        token_id=UUID(found["token_id"]),
-        role=found["role"],
-        name=found["name"],
-        workspaces=None if workspaces is None else tuple(workspaces),
-    )
 
 
 if TYPE_CHECKING:

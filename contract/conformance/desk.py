@@ -4,9 +4,11 @@ import hashlib
 import os
 import secrets
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from contract import models
 from contract.conformance.plane import PREFIX, route
-from contract.conformance.verdict import Skipped, require
+from contract.conformance.verdict import Broken, Skipped, require
 from contract.errors import PROBLEM_MEDIA_TYPE, URN
 from contract.versions import NEWEST, OLDEST
 
@@ -31,6 +33,7 @@ ANSWERS: Mapping[str, Any] = {
     **{"getBundle": models.BundleDownload, "findEarlier": models.EarlierResponse},
 }
 COMMAND_SECONDS = 60.0
+DONE = "the conformance kit is done"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Desk:
     held: dict[tuple[str, int], Json] = field(default_factory=dict)
     executors: list[str] = field(default_factory=list)
     prepared: set[str] = field(default_factory=set)
+    submitted: list[str] = field(default_factory=list)
 
     # Requests -------------------------------------------------------------------------------------------------------
 
@@ -180,7 +184,7 @@ class Desk:
 
     # Runs -----------------------------------------------------------------------------------------------------------
 
-    def operate(self, method: str, path: str, body: Json) -> Json:
+    def operate(self, method: str, path: str, body: Json | None = None) -> Json:
         """A request of the operator plane. Skipped without an operator's token."""
         if self.server.operator_token is None:
             raise Skipped("this needs an operator's token (--operator-token-file)")
@@ -197,7 +201,8 @@ class Desk:
             if template not in self.prepared:
                 self.operate("PUT", f"/templates/{template}", template_body(template, self.server.kind) | spec)
                 self.prepared.add(template)
-            self.operate("POST", "/runs", {"template": template, "queue": self.queue})
+            made = self.operate("POST", "/runs", {"template": template, "queue": self.queue})
+            self.submitted.append(str(made["run_id"]))
         elif self.server.submit_command and not spec:
             self._command(self.server.submit_command)
         else:
@@ -213,14 +218,30 @@ class Desk:
             raise Skipped(f"the submit command ended with {done.returncode}: {said}")
 
     def clear(self) -> None:
-        """Give back what the case still holds, and leave."""
-        for run in list(self.held.values()):
-            body = report_body(run, outcome="cancelled", reason="the conformance kit is done")
-            self.call("POST", f"/runs/{run['run_id']}/report", body)
-        for executor_id in self.executors:
-            self.call("DELETE", f"/executors/{executor_id}")
+        """Give back what the case still holds, leave, and end its runs, so that nothing of it asks for a person.
+
+        A server that goes wrong in one of these is left as it is in that."""
+        steps: list[Callable[[], object]] = [partial(self._give_back, run) for run in self.held.values()]
+        steps += [partial(self.call, "DELETE", f"/executors/{executor_id}") for executor_id in self.executors]
+        steps += [partial(self._end, run_id) for run_id in self.submitted]
+        for step in steps:
+            with suppress(Broken, Skipped, httpx.TransportError):
+                step()
         self.held.clear()
         self.executors.clear()
+        self.submitted.clear()
+
+    def _give_back(self, run: Json) -> None:
+        body = report_body(run, outcome="cancelled", reason=DONE)
+        self.call("POST", f"/runs/{run['run_id']}/report", body)
+
+    def _end(self, run_id: str) -> None:
+        """Cancel the run if it has not ended. One that failed is a dead letter until it is retried: cancel that."""
+        state = self.operate("GET", f"/runs/{run_id}")["state"]
+        if state == "failed":
+            run_id = str(self.operate("POST", f"/runs/{run_id}/retry", {})["run_id"])
+        if state not in ("succeeded", "cancelled", "skipped"):
+            self.operate("POST", f"/runs/{run_id}/cancel", {"reason": DONE, "force": True})
 
 
 def check_problem(response: httpx.Response, place: str) -> None:

@@ -1,9 +1,9 @@
-"""Cases of the server kit: logs, artifacts and the object store behind them, publications."""
+"""Cases of the server kit: logs, artifacts and the object store behind them."""
 
 import hashlib
 from uuid import uuid4
 
-from contract.conformance.desk import TEMPLATE, Desk, Json, chunk, error_info, file_body, report_body
+from contract.conformance.desk import Desk, Json, chunk, file_body
 from contract.conformance.verdict import Register, require
 
 CASES: Register[Desk] = Register()
@@ -130,39 +130,3 @@ def artifact_visible(desk: Desk) -> None:
     got = desk.http.get(found["url"], headers={"accept-encoding": "identity"})
     require(got.content == data, f"the download was answered {got.status_code} with other bytes than were put")
     desk.refused(404, "artifact_not_found", "GET", f"/artifacts/{missing['artifact_id']}")
-
-
-@CASES.case(
-    "publication",
-    "settles a publication once",
-    "A report with a publication is routed to `publish`; a commit of a stale epoch is 409 `lease_lost`, of another "
-    "output 404 `publication_not_found`; the same settlement again is accepted, another is 409 `publication_conflict`.",
-)
-def publication(desk: Desk) -> None:
-    outputs = [{"name": "table", "format": "delta", "mode": "append", "path": "conformance/kit"}]
-    _, (run,) = desk.working(template=f"{TEMPLATE}-output", outputs=outputs)
-    report = desk.report(run, publications=[staged(run)])
-    require(report["route"]["decision"] == "publish", f"it was routed to {report['route']['decision']}")
-    place = f"/runs/{run['run_id']}/publications"
-    failed = {"epoch": run["epoch"], "state": "failed", "error": error_info()}
-    stale = failed | {"epoch": run["epoch"] + 5}
-    desk.refused(409, "lease_lost", "POST", f"{place}/table/commit", stale)
-    desk.refused(404, "publication_not_found", "POST", f"{place}/other/commit", failed)
-    for _ in range(2):
-        settled = desk.ok("POST", f"{place}/table/commit", failed)
-        require(settled["state"] == "failed", f"the publication is {settled['state']}")
-    other = {"epoch": run["epoch"], "state": "committed", "table_version": 7, "rows": 0}
-    desk.refused(409, "publication_conflict", "POST", f"{place}/table/commit", other)
-    again = desk.ok("POST", f"/runs/{run['run_id']}/report", report_body(run, publications=[staged(run)]))
-    require(again["repeated"], "the report that was accepted is not repeated")
-
-
-def staged(run: Json) -> Json:
-    """A publication of a file that nobody wrote: it is settled as failed."""
-    field = {"name": "a", "type": "long", "nullable": True, "metadata": {}}
-    file = {"path": "part-0.parquet", "size": 10, "sha256": hashlib.sha256(b"none").hexdigest(), "rows": 1}
-    output = run["outputs"][0]
-    return {
-        **{"output": output["name"], "format": "delta", "mode": output["mode"], "uri": output["uri"]},
-        **{"files": [file], "schema": {"type": "struct", "fields": [field]}, "rows": 1},
-    }

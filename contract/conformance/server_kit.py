@@ -1,19 +1,19 @@
 """The server kit: asks a running server what only one that keeps the contract answers."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 
 import httpx
 
-from contract.conformance import server_access, server_files, server_queue, server_reports
+from contract.conformance import server_access, server_files, server_publications, server_queue, server_reports
 from contract.conformance.desk import Desk, Server
-from contract.conformance.verdict import Broken, Case, Result, chosen, judge, run_all
+from contract.conformance.verdict import Case, Result, chosen, judge, run_all
 
 CASES: list[Case[Desk]] = [
     *server_access.CASES.cases,
     *server_queue.CASES.cases,
     *server_reports.CASES.cases,
     *server_files.CASES.cases,
+    *server_publications.CASES.cases,
 ]
 
 
@@ -34,6 +34,5 @@ def run(
 def judged(case: Case[Desk], desk: Desk) -> Result:
     """One case, at a desk of its own that is cleared afterwards."""
     result = judge(case, desk)
-    with suppress(Broken, httpx.TransportError):
-        desk.clear()
+    desk.clear()
     return result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -13,14 +12,12 @@ from typing import Any
 from control_room.api.engine_spec import engine_issues
 from control_room.api.json_schema import Budget, Issue, number_issues, pointer, schema_issues, validation_issues
 from control_room.api.names import did_you_mean
-from control_room.api.params import PLACEHOLDER, is_open, known_params, placeholders, unknown_param_issues
+from control_room.api.output_spec import is_inside, output_issues, published_kind
+from control_room.api.params import is_open, known_params, placeholders, unknown_param_issues
 
 Spec = Mapping[str, Any]
 # Our own schema is no danger, but a document of 4 MiB has many values.
 _STEPS = 2_000_000
-_PLAIN_PATH = re.compile(r"[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*")
-_RESERVED = {".", "..", "_delta_log"}
-_WORKSPACES = "_ws"
 # Kinds whose statements write tables at an engine, under names that the template does not declare.
 _TABLE_WRITERS = {"trino", "spark"}
 
@@ -65,12 +62,6 @@ def _number_issues(spec: Spec) -> Iterator[Issue]:
         yield from number_issues(task.get("params", {}), "tasks", key, "params")
 
 
-def is_inside(path: str) -> bool:
-    """Whether a relative path stays below its root ('.' is the root itself)."""
-    absolute = path.startswith(("/", "\\", "~")) or re.match(r"[A-Za-z]:[/\\]", path)
-    return not absolute and ".." not in re.split(r"[/\\]", path) and "\x00" not in path
-
-
 def _entrypoint_issues(spec: Spec) -> Iterator[Issue]:
     entrypoint = spec.get("entrypoint")
     if entrypoint is not None and not is_inside(entrypoint):
@@ -85,24 +76,7 @@ def _port_issues(spec: Spec) -> Iterator[Issue]:
         for index, name in enumerate(names):
             if name in names[:index]:
                 yield Issue(pointer(side, index, "name"), f"{name!r} is declared twice")
-    for index, output in enumerate(spec.get("outputs", [])):
-        wrong = path_wrong(output["path"])
-        if wrong:
-            yield Issue(pointer("outputs", index, "path"), f"{output['path']!r} {wrong}")
-
-
-def path_wrong(path: str) -> str:
-    """What is wrong with an output's path, '' when nothing is; the database says the same of it at submit."""
-    if not is_inside(path) or "://" in path:
-        return "leaves the lakehouse root; give a relative path without '..'"
-    filled = PLACEHOLDER.sub("x", path)
-    if not _PLAIN_PATH.fullmatch(filled):
-        return "is not a path of plain names: letters, digits, '_', '.', '=', '-' and {params.x}, with '/' between"
-    if _RESERVED.intersection(filled.split("/")):
-        return "has a name that is reserved: '.' and '_delta_log' cannot be part of it"
-    if filled.split("/")[0] == _WORKSPACES:
-        return f"begins with {_WORKSPACES!r}, which is reserved for the tables of workspaces"
-    return ""
+    yield from output_issues(spec.get("outputs", []))
 
 
 def _placeholder_issues(spec: Spec) -> Iterator[Issue]:
@@ -198,10 +172,15 @@ def _reference_issues(
         yield Issue(path, f"{reference!r} is an output of this very task")
         return
     parent = known.get(tasks[source]["template"])
-    outputs = {port["name"] for port in (parent or {}).get("outputs", [])}
-    # An artifact's name is decided by the parent's code, so only tables can be checked ahead.
-    if parent is not None and kind == "table" and output not in outputs and not _engine_writes(parent, output):
+    outputs = {port["name"]: port.get("format", "delta") for port in (parent or {}).get("outputs", [])}
+    # An artifact's name is decided by the parent's code, so only tables and objects can be checked ahead.
+    if parent is None or kind == "artifact" or (kind == "table" and _engine_writes(parent, output)):
+        return
+    if output not in outputs:
         yield Issue(path, f"task {source!r} has no output {output!r}{did_you_mean(output, outputs)}")
+    elif kind != published_kind(outputs[output]):
+        message = f"{reference!r} is of kind {published_kind(outputs[output])}, the input is declared as {kind}"
+        yield Issue(path, message)
 
 
 def _engine_writes(parent: Mapping[str, Any], output: str) -> bool:

@@ -295,6 +295,14 @@ def _seconds(attempt: Json) -> float | None:
 
 def _print_publications(publications: list[Json]) -> None:
     rows = [
-        [p["output"], coloured(p["state"]), p["table_version"], count_text(p["rows"]), p["uri"]] for p in publications
+        [*(p["output"], coloured(p["state"]), p["format"], p["table_version"], count_text(p["rows"])), place_text(p)]
+        for p in publications
     ]
-    print_table({"output": "left", "state": "left", "version": "right", "rows": "right", "uri": "left"}, rows)
+    sides = {"output": "left", "state": "left", "format": "left", "version": "right", "rows": "right", "uri": "left"}
+    print_table(sides, rows)
+
+
+def place_text(publication: Json) -> str:
+    """Where a publication lies: its address, and where its files are when the address does not say."""
+    uri, location = publication["uri"], publication.get("location")
+    return f"{uri} ({location})" if location and location != uri else str(uri)

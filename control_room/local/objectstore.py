@@ -243,17 +243,16 @@ def write_configuration(folder: StackFolder, state: StackState) -> None:
     write_private_json(folder.secret(CONNECTIONS), connections(folder, state))
 
 
-def connections(folder: StackFolder, state: StackState) -> dict[str, Any]:
+def connections(folder: StackFolder, state: StackState) -> dict[str, dict[str, Any]]:
     """What executors and publisher reach: the lakehouse, and with the catalog its Iceberg tables."""
-    store = {"endpoint": endpoint(state), "region": REGION, "session_seconds": RUN_SECONDS}
+    store: dict[str, Any] = {"endpoint": endpoint(state), "region": REGION, "session_seconds": RUN_SECONDS}
     key = folder.s3_key(LAKEHOUSE_KEY)
-    found: dict[str, Any] = {LAKEHOUSE: {"kind": "s3", "root": ROOT, **store, **key, "role_arn": RUN_ROLE}}
+    found: dict[str, dict[str, Any]] = {LAKEHOUSE: {"kind": "s3", "root": ROOT, **store, **key, "role_arn": RUN_ROLE}}
     if state.engines:
         key = folder.s3_key(ENGINES_KEY)
         places = {"storage_root": f"{ROOT}/{ICEBERG_FILES}", "warehouse_root": f"s3://{WAREHOUSE}"}
-        catalog = {"catalog": _catalog(catalog_url(state), key)}
-        role = {"role_arn": ICEBERG_RUN_ROLE}
-        found[ICEBERG] = {"kind": ICEBERG, "root": ICEBERG_ROOT, **places, **store, **key, **role, **catalog}
+        more = {"role_arn": ICEBERG_RUN_ROLE, "catalog": _catalog(catalog_url(state), key)}
+        found[ICEBERG] = {"kind": ICEBERG, "root": ICEBERG_ROOT, **places, **store, **key, **more}
     return found
 
 

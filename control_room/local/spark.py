@@ -138,6 +138,7 @@ def executor_environment(folder: StackFolder, state: StackState) -> dict[str, st
         "OPS_SPARK_REMOTE": remote_of(state),
         "OPS_SPARK_TOKEN_FILE": str(folder.secret(TOKEN)),
         "OPS_SPARK_PROPERTIES_FILE": str(folder.secret(DRIVER)),
+        "OPS_SPARK_OOM_FILE": str(spark_config.oom_note(folder.spark / "tmp")),
         "JAVA_HOME": str(_java().home),
     }
 

@@ -22,7 +22,8 @@ KEYS_FROM_ENVIRONMENT = "software.amazon.awssdk.auth.credentials.EnvironmentVari
 
 @dataclass(frozen=True)
 class Layout:
-    """What it is made from. jars: their paths; scratch: a folder; heap: bytes; endpoints as URLs; roots as s3://."""
+    """What it is made from. jars: their paths; scratch: a folder; heap: bytes; endpoints as URLs; roots as s3://;
+    bind: the address that it listens on."""
 
     jars: Sequence[Path]
     scratch: Path
@@ -35,6 +36,7 @@ class Layout:
     credential: str
     warehouse: str
     lakehouse: str
+    bind: str = ports.LOOPBACK
 
 
 def properties(layout: Layout) -> str:
@@ -63,12 +65,12 @@ def _server(layout: Layout) -> Mapping[str, str]:
         "spark.driver.memory": f"{layout.heap // 2**20}m",
         "spark.driver.host": ports.LOOPBACK,
         "spark.driver.bindAddress": ports.LOOPBACK,
-        "spark.driver.extraJavaOptions": f"{JAVA_OPTIONS} -Djava.io.tmpdir={layout.scratch}",
+        "spark.driver.extraJavaOptions": _java_options(layout),
         "spark.local.dir": str(layout.scratch),
         "spark.jars": ",".join(map(str, layout.jars)),
         "spark.authenticate": "true",  # the ports of its own parts
         "spark.ui.enabled": "false",
-        "spark.connect.grpc.binding.address": ports.LOOPBACK,
+        "spark.connect.grpc.binding.address": layout.bind,
         "spark.connect.grpc.binding.port": str(layout.port),
         # What a client that is gone left at work ends soon: nobody else would end it. That it is gone is noticed when
         # the stream of its answers is to be asked for anew.
@@ -77,6 +79,16 @@ def _server(layout: Layout) -> Mapping[str, str]:
         "spark.connect.execute.manager.maintenanceInterval": "5s",
         "spark.connect.progress.reportInterval": "500ms",
     }
+
+
+def oom_note(scratch: Path) -> Path:
+    """The file that the server touches when it runs out of memory, before it ends."""
+    return scratch / "out-of-memory"
+
+
+def _java_options(layout: Layout) -> str:
+    told = f"""-XX:OnOutOfMemoryError='touch "{oom_note(layout.scratch)}"'"""
+    return f"{JAVA_OPTIONS} {told} -Djava.io.tmpdir={layout.scratch}"
 
 
 def _tables(layout: Layout) -> Mapping[str, str]:

@@ -18,7 +18,6 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 
 from executors.dbt.config import SourceConfig
 from executors.dbt.relation import Relation, quoted
-from executors.runtime import child_data
 
 MODULE = "executors.dbt.delta_plugin"
 
@@ -52,6 +51,8 @@ class Session:
         options = self.options.get(relation.input, SourceConfig())
         if relation.name not in self.loaded and not self._is_kept(connection, relation, options):
             self.announce(f"reading input {relation.input}")
+            from executors.runtime import child_data  # loads pyarrow, which starts threads: not before a fork
+
             dataset = child_data.dataset(self.job, relation.input)
             connection.register(relation.arrow_name, dataset)
             connection.execute(f"create schema if not exists {quoted(relation.schema)}")

@@ -13,7 +13,7 @@ from executors.dbt import delta_plugin
 from executors.dbt.outcome import COUNTED
 from executors.dbt.project import SOURCE_NAME, Project, relations
 from executors.dbt.warehouse import Json, Written
-from executors.runtime.arrow_result import shown_value
+from executors.runtime.shown import shown_value
 
 BATCH_ROWS = 100_000
 MEMORY_SHARE = 0.6

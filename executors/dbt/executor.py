@@ -71,4 +71,16 @@ def configured() -> ExecutorKind:
     return replace(EXECUTOR, connections=connections, secret_files=secret_files)
 
 
-EXECUTOR = ExecutorKind("dbt", "executors.dbt.child", capabilities, prepare, earlier=wanted, configure=configured)
+# dbt takes longer to load than many projects to build. None of these starts a thread, which pyarrow would, or sets up
+# logging, which the Trino client would, also in runs on DuckDB.
+EXECUTOR = ExecutorKind(
+    "dbt",
+    "executors.dbt.child",
+    capabilities,
+    prepare,
+    earlier=wanted,
+    configure=configured,
+    forked=True,
+    preloaded=("executors.dbt.duckdb_warehouse",),
+    rests=True,
+)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from papermill.parameterize import parameterize_notebook
 
 from executors.runtime.failures import TaskError
 from executors.runtime.text import Redactor
@@ -55,6 +56,24 @@ def with_parameters(notebook: Any, params: Mapping[str, Any]) -> Any:
     return (
         parameterize_notebook(notebook, dict(params), kernel_name="python3", language="python") if params else notebook
     )
+
+
+def parameterize() -> Callable[..., Any]:
+    """papermill's function, without pyarrow: that is loaded for HDFS, which nothing here reads, and starts threads;
+    a process that has some cannot be forked.
+    """
+    hidden = "pyarrow" not in sys.modules
+    if hidden:
+        sys.modules["pyarrow"] = None  # type: ignore[assignment]  # the import system's word for: not there
+    try:
+        function: Callable[..., Any] = importlib.import_module("papermill.parameterize").parameterize_notebook
+        return function
+    finally:
+        if hidden:
+            del sys.modules["pyarrow"]
+
+
+parameterize_notebook = parameterize()
 
 
 def title_of(notebook: Any, index: int) -> str:

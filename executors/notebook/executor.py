@@ -37,4 +37,13 @@ def prepare(job: dict[str, Any]) -> None:
 
 # To write the partial notebook and render its page: about a second, three on a busy machine.
 KEEP_SECONDS = 15.0
-EXECUTOR = ExecutorKind("notebook", "executors.notebook.child", capabilities, prepare, keep_seconds=KEEP_SECONDS)
+EXECUTOR = ExecutorKind(
+    "notebook",
+    "executors.notebook.child",
+    capabilities,
+    prepare,
+    keep_seconds=KEEP_SECONDS,
+    forked=True,
+    preloaded=("executors.notebook.client", "executors.notebook.render"),
+    rests=True,
+)

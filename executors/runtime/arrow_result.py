@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date, datetime, time
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from executors.runtime.shown import shown_value
+
 PREVIEW_ROWS = 1000
 PREVIEW_BYTES = 512 * 1024
 GROUP_ROWS = 128 * 1024
 GROUP_BYTES = 64 * 1024 * 1024
-SAFE_INTEGER = 2**53 - 1
 Json = dict[str, Any]
 
 
@@ -79,26 +78,3 @@ class Preview:
     def record(self) -> Json:
         truncated = len(self._rows) < self._count
         return {"columns": self._columns, "rows": self._rows, "row_count": self._count, "truncated": truncated}
-
-
-def shown_value(value: Any) -> Any:
-    """A value that every reader of JSON reads alike; what JSON has no word for becomes text."""
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, int):
-        return value if abs(value) <= SAFE_INTEGER else str(value)
-    if isinstance(value, float):
-        return value if value - value == 0 else str(value)  # no NaN, no infinity in JSON
-    if isinstance(value, dict):
-        return {str(name): shown_value(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [shown_value(each) for each in value]
-    return value.hex() if isinstance(value, bytes) else text_of(value)
-
-
-def text_of(value: Any) -> str:
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    return str(value)  # UUID, interval, …

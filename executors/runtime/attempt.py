@@ -87,7 +87,7 @@ class Attempt:
         self._marker = f"{self.run_id}/{self.epoch}"
         self._notes = Notes()
         self._misfits = 0
-        self._warm = shop.kind.warm
+        self._warm, self._clean_child = shop.kind.warm, False
         self._lock = threading.Lock()
         self._stop: Stop | None = None
         self._supervision: Supervision | None = None
@@ -238,6 +238,7 @@ class Attempt:
         job = self._prepare()
         oom_before = oom_kills()
         end = self._supervise(job, book, uploads)
+        self._shop.kind.explain(job, end)
         finished = datetime.now(UTC)
         book.flush()  # so that the log travels beside the artifacts
         uploads.finish()
@@ -312,7 +313,7 @@ class Attempt:
         environment = child_environment(os.environ, work, home, self._marker, ancestry(self.claimed))
         visible = (*shop.visible, *(str(self._folder / name) for name in CHILDS_FOLDERS))
         own = shop.kind.own_module(job)
-        self._warm = shop.kind.warm and own is None
+        self._warm, self._clean_child = shop.kind.warm and own is None, own in shop.kind.clean_modules
         spec = ChildSpec(own or shop.kind.child_module, job, work, environment, shop.hide, visible, shop.writable)
         spawn = shop.spawn_own if own else shop.spawn
 
@@ -344,7 +345,8 @@ class Attempt:
 
         try:
             keep = self._shop.kind.keep_seconds
-            supervision = Supervision(child, book, caps, on_message, self._shop.clock, keep)
+            clean = self._clean_child
+            supervision = Supervision(child, book, caps, on_message, self._shop.clock, keep, clean=clean)
         except BaseException:  # out of descriptors: nobody would watch it
             child.destroy()
             raise

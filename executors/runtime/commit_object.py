@@ -22,7 +22,7 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import IO, Any
 
 from executors.runtime.commit_parts import NotNowError, Pause, forgotten_since, outcome_unknown, seen_head
@@ -33,6 +33,8 @@ from executors.runtime.places import staging_place
 
 CONFLICTS = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
 CHUNK = 1024 * 1024
+# So long whoever committed is left to write its bytes; then it may be dead.
+ITS_TURN = timedelta(seconds=2)
 Json = dict[str, Any]
 
 
@@ -121,6 +123,8 @@ class Committer:
         """The book once the object holds what it says is current."""
         if book.written:
             return book
+        if copy is None and abs(datetime.now(UTC) - moment(book.markers[0][3])) < ITS_TURN:
+            raise NotNowError(f"{self._uri}: another one is about to write it")
         head = self._head()
         if not holds(head, book):
             if copy:

@@ -19,7 +19,7 @@ import sys
 from importlib.util import module_from_spec, spec_from_file_location
 
 RUNTIME = "executors"
-LONGEST_NAME = 1024
+LONGEST_NAMES = 4096
 
 
 def adopt(name: str, folder: str) -> None:
@@ -53,9 +53,11 @@ def enter(prefix: str) -> None:
 
 
 def fork_children(desk: int, prefix: str) -> None:
-    """The first message names the module of the children; that is loaded before what the server itself needs."""
-    if name := os.read(desk, LONGEST_NAME).decode():
-        child = importlib.import_module(name)
+    """The first message names the module of the children, and what they will load beside: loaded before what the server
+    itself needs.
+    """
+    if names := os.read(desk, LONGEST_NAMES).decode().split():
+        child, *_ = [importlib.import_module(name) for name in names]
         loaded = frozenset(sys.modules)
         importlib.import_module("executors.runtime.fork_server").serve(desk, child, loaded, prefix)
 

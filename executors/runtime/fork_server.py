@@ -1,10 +1,10 @@
 """A process that forks children of runs: they have the runtime's modules loaded, so that a task starts in milliseconds.
 
 Started by executors.runtime.forks (see executors.runtime.fork_main) with a socket, the desk. There it gets first the
-name of the children's module, then per run one byte with five descriptors: the warden's end of LIFE, job, control,
-stdout, stderr. It answers each with JSON: {"pid"} and a pidfd of the new warden, or {"refused": why}, or {"errno"}.
-Everything else of a run goes between executor and warden (executors.runtime.warden), and to the child: this process
-never sees a job, as it never saw a token.
+names of the children's module and of what they will load beside, then per run one byte with five descriptors: the
+warden's end of LIFE, job, control, stdout, stderr. It answers each with JSON: {"pid"} and a pidfd of the new warden, or
+{"refused": why}, or {"errno"}. Everything else of a run goes between executor and warden (executors.runtime.warden),
+and to the child: this process never sees a job, as it never saw a token.
 
 A forked child is the grandchild of this process and no child of it: who forked it ends at once, so that the warden
 belongs to the executor, which adopts orphans, and outlives this process.

@@ -1,9 +1,10 @@
 """Starts children by forking: the executor's side of fork servers (executors.runtime.fork_server).
 
 One server per environment: the executor's own, started before the executor reads its token, and one per environment of
-a bundle, started with its first run. A server that was lost is started again; what it forked runs on, because wardens
-belong to the executor. Where a server cannot fork, the child is a fresh process as of other kinds, and the journal says
-so.
+a bundle, started with its first run. Where the modules of a kind are large, its own server too is started with the
+first run, and ends after a while without one, so that an executor that waits is small. A server that was lost is
+started again; what it forked runs on, because wardens belong to the executor. Where a server cannot fork, the child is
+a fresh process as of other kinds, and the journal says so.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +37,8 @@ from executors.runtime.process import (
     widened,
 )
 
-# A fork takes milliseconds; a server that loads its modules on a busy machine, seconds.
-ANSWER_SECONDS = 20.0
+# A fork takes milliseconds; a server that loads its modules on a busy machine, many seconds.
+ANSWER_SECONDS = 60.0
 IDLE_SECONDS = 600.0
 MOST_SERVERS = 8
 # Room for the environment of a run where others see it (executors.runtime.title).
@@ -129,8 +130,10 @@ class ForkServer:
         return True
 
 
-def start_server(prefix: str, module: str, environment: Mapping[str, str]) -> ForkServer:
+def start_server(prefix: str, module: str, environment: Mapping[str, str], preloaded: Sequence[str] = ()) -> ForkServer:
     """Start a server; ``prefix`` is an environment's folder, "" for the executor's own. OSError without room.
+
+    preloaded: what children will load, beside their module.
 
     Nothing confines it: of that folder it is told the name, and reads no file.
     """
@@ -147,7 +150,7 @@ def start_server(prefix: str, module: str, environment: Mapping[str, str]) -> Fo
             pass_fds=(theirs.fileno(),),
             start_new_session=True,
         )
-        ours.sendall(module.encode())
+        ours.sendall(" ".join((module, *preloaded)).encode())
     except BaseException:
         ours.close()
         raise
@@ -189,8 +192,18 @@ def pipe_between(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
 class ForkSpawner:
     """Starts children one after the other, forked where that can be. Servers of environments go when idle for long."""
 
-    def __init__(self, module: str, journal: Journal, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        module: str,
+        journal: Journal,
+        clock: Callable[[], float] = time.monotonic,
+        preloaded: Sequence[str] = (),
+        rest_seconds: float | None = None,
+    ) -> None:
+        """preloaded: see :func:`start_server`. rest_seconds: for how long the executor's own server waits for a run
+        before it ends; None: for ever."""
         self._module, self._journal, self._clock = module, journal, clock
+        self._preloaded, self._rest_seconds = tuple(preloaded), rest_seconds
         self._lock = threading.Lock()
         self._servers: dict[str, ForkServer] = {}
         self._ended: list[ForkServer] = []
@@ -232,9 +245,10 @@ class ForkSpawner:
         server = self._servers.get(prefix)
         if server is None:
             environment = server_environment(os.environ, prefix)
-            server = self._servers[prefix] = start_server(prefix, self._module, environment)
+            server = self._servers[prefix] = start_server(prefix, self._module, environment, self._preloaded)
             self._make_room(prefix)
         server.used = self._clock()
+        self._sweep_later()
         return server
 
     def _make_room(self, newest: str) -> None:
@@ -242,8 +256,6 @@ class ForkSpawner:
         others = sorted((name for name in self._servers if name not in ("", newest)), key=self._used)
         for name in others[: max(0, len(others) + 2 - MOST_SERVERS)]:
             self._end(name)
-        if newest and self._sweeper is None:
-            self._sweep_later()
 
     def _end(self, prefix: str) -> None:
         server = self._servers.pop(prefix)
@@ -254,19 +266,25 @@ class ForkSpawner:
     def _used(self, name: str) -> float:
         return self._servers[name].used
 
+    def _patience(self, name: str) -> float | None:
+        """Seconds for which a server waits for a run; None: for ever."""
+        return IDLE_SECONDS if name else self._rest_seconds
+
     def _sweep_later(self) -> None:
-        self._sweeper = threading.Timer(IDLE_SECONDS, self._sweep)
-        self._sweeper.daemon = True
-        self._sweeper.start()
+        ends = [self._used(name) + wait for name in self._servers if (wait := self._patience(name)) is not None]
+        if self._sweeper is None and ends:
+            self._sweeper = threading.Timer(max(0.0, min(ends) - self._clock()), self._sweep)
+            self._sweeper.daemon = True
+            self._sweeper.start()
 
     def _sweep(self) -> None:
         with self._lock:
             self._sweeper = None
-            old = self._clock() - IDLE_SECONDS
-            for name in [name for name in self._servers if name and self._used(name) <= old]:
-                self._end(name)
-            if any(self._servers):
-                self._sweep_later()
+            now = self._clock()
+            for name in list(self._servers):
+                if (wait := self._patience(name)) is not None and self._used(name) + wait <= now:
+                    self._end(name)
+            self._sweep_later()
 
 
 def server_environment(base: Mapping[str, str], prefix: str) -> dict[str, str]:
@@ -284,11 +302,15 @@ def can_fork() -> bool:
     return True
 
 
-def make_spawner(module: str, journal: Journal) -> ForkSpawner | Spawner:
-    """With its server under way; where children cannot be forked, what starts each as a process of its own."""
+def make_spawner(
+    module: str, journal: Journal, preloaded: Sequence[str] = (), rest_seconds: float | None = None
+) -> ForkSpawner | Spawner:
+    """With its server under way, unless that rests; where children cannot be forked, what starts each as a process of
+    its own."""
     if not can_fork():
         journal.warn("forks.fell_back", "this system has no pidfd_open; each child is started as a process of its own")
         return Spawner()
-    spawner = ForkSpawner(module, journal)
-    spawner.warm_up()
+    spawner = ForkSpawner(module, journal, preloaded=preloaded, rest_seconds=rest_seconds)
+    if rest_seconds is None:
+        spawner.warm_up()
     return spawner

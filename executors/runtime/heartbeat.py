@@ -63,7 +63,8 @@ def interval(server_seconds: float, leases: list[float], failing: bool) -> float
 
 
 class Heartbeats:
-    """The heartbeat thread. ``kick`` sends the next one now."""
+    """The heartbeat thread. ``kick`` sends the next one now; ``recount`` after a run was taken, whose lease may ask for
+    one sooner."""
 
     def __init__(
         self,
@@ -76,8 +77,8 @@ class Heartbeats:
         """note: told after each beat whether it was answered, and how many seconds later the next one is due."""
         self._client, self._office, self._journal, self._clock = client, office, journal, clock
         self._note = note
-        self._kicked = threading.Event()
-        self._ended = False
+        self._woken = threading.Event()
+        self._kicked = self._ended = False
         self._server_seconds = DEFAULT_SECONDS
         self._failing = False
         self._bare = False
@@ -88,22 +89,31 @@ class Heartbeats:
         self._thread.start()
 
     def kick(self) -> None:
-        self._kicked.set()
+        self._kicked = True
+        self._woken.set()
+
+    def recount(self) -> None:
+        """Not a beat for each run: one that is over within seconds would cost one request more for nothing."""
+        self._woken.set()
 
     def end(self) -> None:
         """Stop after the beat under way."""
         self._ended = True
-        self._kicked.set()
+        self._woken.set()
         self._thread.join()
 
     def _run(self) -> None:
+        last = self._clock()
         while not self._ended:
             leases = [attempt.claimed.lease_seconds for attempt in self._office.attempts()]
-            self._kicked.wait(interval(self._server_seconds, leases, self._failing))
-            self._kicked.clear()
-            if not self._ended:
-                self.beat()
-                self._note(not self._failing, self._server_seconds)
+            left = last + interval(self._server_seconds, leases, self._failing) - self._clock()
+            if left > 0 and not self._kicked:
+                self._woken.wait(left)
+                self._woken.clear()  # what was set before is looked at in the next round
+                continue
+            self._kicked, last = False, self._clock()
+            self.beat()
+            self._note(not self._failing, self._server_seconds)
 
     def beat(self) -> None:
         """One heartbeat, its directives obeyed. Never raises: the next one must come."""

@@ -16,6 +16,7 @@ import executors
 from executors.runtime.earlier import Want
 from executors.runtime.environments import EnvironmentPolicy
 from executors.runtime.settings import SettingsError
+from executors.runtime.supervise import ChildEnd
 
 
 def nothing_to_prepare(job: dict[str, Any]) -> None:
@@ -40,6 +41,10 @@ def no_connections() -> dict[str, dict[str, Any]]:
     return {}
 
 
+def as_told(job: Mapping[str, Any], end: ChildEnd) -> None:
+    """Of most kinds the child knows all."""
+
+
 def no_module(job: Mapping[str, Any]) -> str | None:
     """Most kinds have one way to execute all their runs."""
     return None
@@ -56,9 +61,13 @@ class ExecutorKind:
     that name.
 
     ``forked``: children are forked from a process that has ``child_module`` loaded (executors.runtime.forks), and call
-    the ``body`` of that module; only for a module that starts no thread and loads nothing that does.
+    the ``body`` of that module; only for a module that starts no thread and loads nothing that does. ``preloaded``:
+    further modules that children will load; ``rests``: they are large, so that process ends when it was idle for long.
     ``warm``: runs are given to processes that are used again (executors.runtime.warm); only for work that is no code of
     the run's author: ``own_module(job)`` names the module of a process of its own for a job that is.
+    ``clean_modules``: those of such processes that hold no code of the run's author either (an engine that they start
+    may): their word about caps counts. ``explain(job, end)`` may change the error of an attempt's end by what only the
+    executor itself sees.
     ``connections()`` gives the kind's own connections by name, beside those of the file; what they hold below names of
     secrets is kept out of all texts. ``configure()`` reads settings of the kind from the environment, before that is
     scrubbed, and returns the record to use. ``engine_usage`` names what the engine measures better than the executor
@@ -79,7 +88,11 @@ class ExecutorKind:
     prepare: Callable[[dict[str, Any]], None] = nothing_to_prepare
     warm: bool = False
     forked: bool = False
+    preloaded: tuple[str, ...] = ()
+    rests: bool = False
     own_module: Callable[[Mapping[str, Any]], str | None] = no_module
+    clean_modules: frozenset[str] = frozenset()
+    explain: Callable[[Mapping[str, Any], ChildEnd], None] = as_told
     connections: Callable[[], dict[str, dict[str, Any]]] = no_connections
     configure: Callable[[], ExecutorKind] | None = None
     engine_usage: frozenset[str] = frozenset()

@@ -90,11 +90,15 @@ def serve(options: argparse.Namespace) -> None:
     plain = settings.log_format == "text" or (not settings.log_format and sys.stdout.isatty())
     journal = Journal(plain=plain).bind(kind=kind.kind)
     # Before the token is read, so that no process that children are forked from has ever had to do with it.
-    spawner = make_spawner(kind.child_module, journal) if kind.forked else Spawner()
+    spawner = make_forks(kind, settings, journal) if kind.forked else Spawner()
     worker = make_worker(kind, settings, read_token(settings), journal, spawner)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, frame: worker.drain(f"signal {signal.Signals(got).name}"))
     worker.run(once=options.once)
+
+
+def make_forks(kind: ExecutorKind, settings: ExecutorSettings, journal: Journal) -> ForkSpawner | Spawner:
+    return make_spawner(kind.child_module, journal, kind.preloaded, settings.warm_seconds if kind.rests else None)
 
 
 def read_settings(options: argparse.Namespace) -> ExecutorSettings:
@@ -157,7 +161,7 @@ def make_pool(kind: ExecutorKind, settings: ExecutorSettings, work_dir: Path, fo
     visible = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[2]), str(runs))
     hide = hidden_from_children(kind, settings, work_dir)
     environment = child_environment(os.environ, runs, runs, kind.kind, {})
-    return WarmPool(WarmSpec(kind.child_module, runs, environment, hide, visible, [str(runs)]))
+    return WarmPool(WarmSpec(kind.child_module, runs, environment, hide, visible, [str(runs)]), settings.warm_seconds)
 
 
 def make_environments(policy: EnvironmentPolicy | None, folder: Path, journal: Journal) -> Fitted:

@@ -52,6 +52,11 @@ class ExecutorSettings(BaseSettings):
     claim_wait_seconds: float = Field(
         default=30.0, ge=0, le=60, description="Seconds for which a claim waits for a run."
     )
+    warm_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="Seconds without a run after which what is kept warm for the next one ends (dbt, notebook, SQL).",
+    )
 
 
 def read_token(settings: ExecutorSettings) -> str:

@@ -82,10 +82,13 @@ class Supervision:
         on_message: Callable[[dict[str, Any]], None],
         clock: Callable[[], float] = time.monotonic,
         keep_seconds: float = 0.0,
+        *,
+        clean: bool = False,
     ) -> None:
-        """keep_seconds: see :class:`executors.runtime.kinds.ExecutorKind`."""
+        """keep_seconds, and which processes are clean: see :class:`executors.runtime.kinds.ExecutorKind`."""
         self.end = ChildEnd()
         self._keep_seconds = keep_seconds
+        self._clean = clean or isinstance(child, WarmRun)
         self._child, self._book, self._caps = child, book, caps
         self._on_message, self._clock = on_message, clock
         self._lock = threading.Lock()
@@ -193,7 +196,7 @@ class Supervision:
             self.end.error = {name: message.get(name) for name in ("class", "code", "message", "trace", "position")}
         elif kind == "unsure":
             self.end.unsure = message.get("value") is True
-        elif kind == "breach" and isinstance(self._child, WarmRun):
+        elif kind == "breach" and self._clean:
             self._passed(message)
         else:
             self._on_message(message)

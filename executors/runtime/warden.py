@@ -99,21 +99,26 @@ class Warden:
             if pid == self.pid:
                 self.status = status
 
+    def tree(self) -> list[int]:
+        """All living descendants. None without a look at /proc where this process has no child, not even a dead one:
+        who adopts orphans has no other descendant then."""
+        return [] if childless() else descendants(os.getpid())
+
     def kill_tree(self, spared: int = 0) -> None:
         """Stop all descendants first (a fork bomb must not outrun the kill), then kill and reap until none is left."""
         stopped: set[int] = set()
-        while fresh := set(descendants(os.getpid())) - stopped - {spared}:
+        while fresh := set(self.tree()) - stopped - {spared}:
             for pid in fresh:
                 send_signal(pid, signal.SIGSTOP)
             stopped |= fresh
-        while alive := set(descendants(os.getpid())) - {spared}:
+        while alive := set(self.tree()) - {spared}:
             for pid in alive:
                 send_signal(pid, signal.SIGKILL)
             self.reap()
         self.reap()  # what died last: nobody else would collect it
 
     def finish(self) -> None:
-        self.leftovers = len(descendants(os.getpid()))
+        self.leftovers = len(self.tree())
         self.kill_tree()
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.send(
@@ -184,6 +189,15 @@ def close_at_exec(fd: int) -> None:
             os.set_inheritable(fd, False)
     except OSError:  # the descriptor of the listing itself
         return
+
+
+def childless() -> bool:
+    """Whether this process has no child, living or not yet collected."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
 
 
 def descendants(root: int) -> list[int]:

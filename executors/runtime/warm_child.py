@@ -25,7 +25,6 @@ from typing import Any, NoReturn
 
 from executors.runtime import sandbox
 from executors.runtime.child import Context, ControlPipe, guess_media_type, read_job, run_body, run_child_with
-from executors.runtime.failures import TaskError
 from executors.runtime.result import as_result
 from executors.runtime.turns import Turns
 
@@ -95,14 +94,14 @@ class AloneContext(WarmContext):
         # On a thread: a callback may wait for the one that the signal has interrupted.
         threading.Thread(target=self.stop, name="stop", daemon=True).start()
 
-    def breach(self, cap: str, limit: float, observed: float, layer: str) -> None:
-        """End the run. Of a process that its author's code may be in, the cap ledger takes no word."""
-        text = f"cap {cap} exceeded: {observed:g} of at most {limit:g}, seen by the {layer}"
-        raise TaskError("resources", "cap_exceeded", text)
-
 
 def run_alone(body: Callable[[WarmContext], Any]) -> NoReturn:
-    """Do one run, and exit: :func:`executors.runtime.child.run_child` for the body of a warm process."""
+    """Do one run, and exit: :func:`executors.runtime.child.run_child` for the body of a warm process.
+
+    The author's code may be in an engine that it starts, never in the process itself: no other reaches into this one.
+    """
+    with suppress(OSError):
+        sandbox.hide_own_memory()
     run_child_with(AloneContext, body)
 
 

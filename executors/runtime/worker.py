@@ -326,7 +326,7 @@ class Worker:
             self._begun.append((attempt.run_id, attempt.epoch))
             self._active[attempt.run_id, attempt.epoch] = attempt
         self._thread(lambda: self._work(attempt), f"run-{run.number}")
-        self._heartbeats.kick()
+        self._heartbeats.recount()
 
     def _work(self, attempt: Attempt) -> None:
         try:

@@ -12,9 +12,10 @@
       parameters: [day]           # the params of bare "?" marks, in order; `:name` needs none of it
       conf: {spark.sql.shuffle.partitions: 8}   # of the session; of the driver, too, when isolated
       read_only: true             # refuse statements that write; a lost run may then be run again
-      plan: true                  # queries.json with the plan of each statement
+      plan: true                  # queries.json with the plan and figures of each statement
       parquet: true               # the whole result as an artifact; the first rows are in the run's result anyway
       connection: cluster         # a declared connection of kind spark; the executor's own when left out
+      submit: {file: job.jar, class: a.Main, args: [...]}   # an application for spark-submit: executors.spark.submit
 """
 
 from __future__ import annotations
@@ -27,14 +28,16 @@ from typing import Any
 from executors.runtime.failures import TaskError
 from executors.runtime.sql_config import flag, invalid, mapping, names, script, words
 from executors.spark.statements import Statement, split
+from executors.spark.submit import Submit, submit_of
 
 # The conformance kit's workload, which executors.spark.drill does with statements of its own.
 DRILL = "conformance:run"
-CONNECT, ISOLATED = "connect", "isolated"
+CONNECT, ISOLATED, SUBMIT = "connect", "isolated", "submit"
 TEXTS = ("sql", "mode", "catalog", "schema", "connection")
-FLAGS = {"read_only": False, "plan": True, "parquet": True}
-KEYS = frozenset({*TEXTS, *FLAGS, "types", "parameters", "conf"})
-SQL_ONLY = ("types", "parameters", "plan", "parquet", "read_only")
+FLAGS = {"read_only": False, "plan": False, "parquet": True}
+KEYS = frozenset({*TEXTS, *FLAGS, "types", "parameters", "conf", "submit"})
+SQL_ONLY = ("sql", "types", "parameters", "plan", "parquet", "read_only")
+SESSION_ONLY = (*SQL_ONLY, "mode", "catalog", "schema")
 CONF_NAME = re.compile(r"spark\.[A-Za-z0-9_.\-]+")
 # Settings that load code or start programs, that are of the cluster, or by which the platform holds a run's driver.
 OPERATOR_S = re.compile(
@@ -65,8 +68,14 @@ class SparkConfig:
     parameters: tuple[str, ...] = ()
     conf: Mapping[str, str] = field(default_factory=dict)
     read_only: bool = False
-    plan: bool = True
+    plan: bool = False
     parquet: bool = True
+    submit: Submit | None = None
+
+
+def is_submit(job: Mapping[str, Any]) -> bool:
+    """Whether a job is an application for spark-submit."""
+    return dict(job.get("config") or {}).get("submit") is not None and not job.get("entrypoint")
 
 
 def is_code(job: Mapping[str, Any]) -> bool:
@@ -85,14 +94,18 @@ def parse_config(job: Mapping[str, Any]) -> SparkConfig:
     raw = dict(job.get("config") or {})
     if unknown := sorted(set(raw) - KEYS):
         raise invalid(unknown[0], f"is unknown; known keys: {', '.join(sorted(KEYS))}")
-    code = is_code(job)
-    if code and (strange := [key for key in ("sql", *SQL_ONLY) if key in raw]):
+    code, submit = is_code(job), submit_of(raw.get("submit"))
+    if submit and job.get("entrypoint"):
+        raise invalid("submit", f"stands beside the entrypoint {job['entrypoint']!r}; give one of them")
+    if submit and (strange := [key for key in SESSION_ONLY if key in raw]):
+        raise invalid(strange[0], "is of sessions, but config.submit is an application of its own; leave it out")
+    if code and (strange := [key for key in SQL_ONLY if key in raw]):
         raise invalid(strange[0], f"is of SQL, but the entrypoint {job['entrypoint']!r} is code; leave it out")
     texts = {key: words(key, raw.get(key)) for key in TEXTS}
     flags = {key: flag(key, raw.get(key, default)) for key, default in FLAGS.items()}
     file = str(job["entrypoint"]) if job.get("entrypoint") else None
     config = SparkConfig(
-        statements=() if code else tuple(split(script(texts["sql"], file, job.get("bundle_dir")))),
+        statements=() if code or submit else tuple(split(script(texts["sql"], file, job.get("bundle_dir")))),
         file=file,
         mode=mode(texts["mode"]),
         catalog=texts["catalog"],
@@ -101,9 +114,10 @@ def parse_config(job: Mapping[str, Any]) -> SparkConfig:
         types=mapping("types", raw.get("types")),
         parameters=names("parameters", raw.get("parameters")),
         conf=conf(mapping("conf", raw.get("conf"))),
+        submit=submit,
         **flags,
     )
-    if not code:
+    if not code and not submit:
         check(config)
     return config
 

@@ -12,6 +12,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -34,7 +35,8 @@ DEFAULT_HEAP = 1024 * 2**20
 LEAST_HEAP = 512 * 2**20  # Spark itself refuses less than 450 MiB
 # Of a cap on memory: what the JVM needs beside its heap.
 OVERHEAD_SHARE, LEAST_OVERHEAD = 0.2, 256 * 2**20
-START_SECONDS = 120.0
+# Of a machine that is busy, or a master that has no room yet; the wall cap holds meanwhile.
+START_SECONDS = 300.0
 LOOK_SECONDS = 0.1
 END_SECONDS = 3.0
 DEATH_SECONDS = 5.0
@@ -57,23 +59,30 @@ def heap_bytes(caps: Mapping[str, Any]) -> int:
 def properties(target: Target, config: SparkConfig, scratch: Path, heap: int, port: int) -> dict[str, str]:
     """All settings of the driver: the executor's, the template's, and over them what makes it this run's own."""
     own = {
+        "spark.ui.enabled": "false",
+        "spark.connect.grpc.binding.address": LOOPBACK,
+        "spark.connect.grpc.binding.port": str(port),
+        "spark.connect.progress.reportInterval": "500ms",
+    }
+    return {**target.properties, **config.conf, **held(target, scratch, heap), **own}
+
+
+def held(target: Target, scratch: Path, heap: int) -> dict[str, str]:
+    """What the platform sets for each process of Spark that is one run's own."""
+    own = {
         "spark.master": target.master,
         "spark.driver.memory": f"{heap // 2**20}m",
         "spark.local.dir": str(scratch),
         # Where files are before they are sent to the store: the rest of the disk is not the run's to write on.
         "spark.hadoop.hadoop.tmp.dir": str(scratch),
         "spark.hadoop.fs.s3a.buffer.dir": str(scratch),
-        "spark.ui.enabled": "false",
         "spark.log.level": "WARN",
-        "spark.connect.grpc.binding.address": LOOPBACK,
-        "spark.connect.grpc.binding.port": str(port),
-        "spark.connect.progress.reportInterval": "500ms",
     }
     if target.master.startswith("local"):
         own |= {"spark.driver.host": LOOPBACK, "spark.driver.bindAddress": LOOPBACK}
     options = target.properties.get("spark.driver.extraJavaOptions", "")
     java = f"{options} {JAVA_OPTIONS} -Djava.io.tmpdir={scratch}".strip()
-    return {**target.properties, **config.conf, **own, "spark.driver.extraJavaOptions": java}
+    return {**own, "spark.driver.extraJavaOptions": java}
 
 
 class Driver:
@@ -133,14 +142,16 @@ def driver(context: Context, config: SparkConfig, target: Target) -> Iterator[Dr
 def start(context: Context, config: SparkConfig, target: Target, heap: int) -> Driver:
     scratch = context.work_dir / ".spark"
     scratch.mkdir(exist_ok=True)
-    port, token, home = free_port(), secrets.token_hex(24), spark_home()
+    port, token, home = free_port(), secrets.token_hex(24), spark_home(target)
     written = scratch / "driver.properties"
     written.touch(mode=0o600)
     written.write_text(properties_text(properties(target, config, scratch, heap, port)))
     environment = {
         **os.environ,
+        **target.environment,
         "SPARK_HOME": str(home),
         "SPARK_NO_DAEMONIZE": "1",
+        "PYSPARK_PYTHON": target.properties.get("spark.pyspark.python", sys.executable),
         TOKEN_VARIABLE: token,
     }
     argv = [str(home / "bin" / "spark-submit"), "--properties-file", str(written)]
@@ -217,9 +228,9 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def spark_home() -> Path:
-    """The folder of the package pyspark, which is Spark itself, unless the environment names another."""
-    if named := os.environ.get("SPARK_HOME"):
+def spark_home(target: Target) -> Path:
+    """The folder of the package pyspark, which is Spark itself, unless the executor's environment names another."""
+    if named := target.environment.get("SPARK_HOME"):
         return Path(named)
     spec = importlib.util.find_spec("pyspark")
     if spec is None or spec.origin is None:

@@ -1,4 +1,5 @@
-"""The spark executor: SQL, or Python with a session, on a warm Spark Connect server or on a driver of the run's own.
+"""The spark executor: SQL, or Python with a session, on a warm Spark Connect server or on a driver of one run's own;
+and applications for spark-submit.
 
 SQL is executed in warm processes that are used again (executors.runtime.warm): a process that loads the client costs
 1.5 s, a short statement a tenth. What must be killed, the operation, is interrupted at the server by the run's tag.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +22,21 @@ from executors.python.entrypoint import parse_entrypoint
 from executors.runtime.bundles import check_entrypoint
 from executors.runtime.kinds import ExecutorKind
 from executors.runtime.settings import SettingsError
-from executors.spark.config import CONNECT, ISOLATED, OWN_CONNECTION, config_of, is_code
-from executors.spark.settings import SparkSettings, target_of
+from executors.spark.config import CONNECT, ISOLATED, OWN_CONNECTION, SUBMIT, config_of, is_code, is_submit
+from executors.spark.settings import SparkSettings, secrets_of, target_of
+from executors.spark.shared_memory import SharedMemory
 
 # Raises ImportError without it: this process itself never loads it, the others do.
 CLIENT = importlib.metadata.version("pyspark")
-CODE, ALONE = "executors.spark.script", "executors.spark.isolated"
+NO_NOTE = SharedMemory(None)
+CODE, ALONE, APPLICATION = "executors.spark.script", "executors.spark.isolated", "executors.spark.submitted"
 
 
 def capabilities() -> dict[str, Any]:
     return {
         "sql": "spark",
         "entrypoints": ["script.sql", "module:function", "script.py"],
+        "submit": ["py", "jar"],
         "parameters": "full",
         "progress": "full",
         "results": ["preview", "parquet"],
@@ -51,26 +56,33 @@ def capabilities() -> dict[str, Any]:
     }
 
 
-def prepare(job: dict[str, Any]) -> None:
+def prepare(job: dict[str, Any], memory: SharedMemory = NO_NOTE) -> None:
     """Refuse a bad config, a bad entrypoint, or a Spark that is not known, before anything is started."""
     config = config_of(job)
+    memory.apart(job)
     if is_code(job):
         check_entrypoint(job["entrypoint"], Path(job["bundle_dir"]) if job.get("bundle_dir") else None)
         parse_entrypoint(job["entrypoint"])
+    if config.submit:
+        config.submit.check(Path(job["bundle_dir"]) if job.get("bundle_dir") else None)
     target = target_of(config, job["connections"])
+    memory.begin(job, target.mode, config.connection)
+    job["secrets"] = sorted(secrets_of(target.properties))
     job["connections"] = needed(job["connections"], config.connection, target.mode)
 
 
 def needed(connections: Mapping[str, Any], name: str, mode: str) -> dict[str, Any]:
     """A run, and its author's code, gets no more than its mode takes: the driver's settings have keys in them, the
     token is of the warm server."""
-    spare = "token" if mode == ISOLATED else "properties"
+    spare = "properties" if mode == CONNECT else "token"
     kept = {key: value for key, value in connections[name].items() if key != spare}
     return {**connections, name: kept}
 
 
 def own_module(job: Mapping[str, Any]) -> str | None:
     """Code of an author gets a process of its own, and so does SQL on a driver of its own, which may become code."""
+    if is_submit(job):
+        return APPLICATION
     if is_code(job):
         return CODE
     return ALONE if target_of(config_of(job), job["connections"]).mode == ISOLATED else None
@@ -85,14 +97,21 @@ def configured() -> ExecutorKind:
         raise SettingsError(f"OPS_SPARK_{str(first['loc'][0]).upper()}: {first['msg']}") from None
 
     def known() -> dict[str, Any]:
-        modes = [CONNECT, ISOLATED] if settings.remote else [ISOLATED]
+        modes = [CONNECT, ISOLATED, SUBMIT] if settings.remote else [ISOLATED, SUBMIT]
         return {**capabilities(), "modes": modes, "master": settings.master}
 
     def connections() -> dict[str, dict[str, Any]]:
         return {OWN_CONNECTION: settings.connection()}
 
-    secrets = settings.secret_files()
-    return replace(EXECUTOR, connections=connections, capabilities=known, secret_files=secrets)
+    memory = SharedMemory(settings.oom_file)
+    return replace(
+        EXECUTOR,
+        connections=connections,
+        capabilities=known,
+        secret_files=settings.secret_files(),
+        prepare=partial(prepare, memory=memory),
+        explain=memory.explain,
+    )
 
 
 EXECUTOR = ExecutorKind(
@@ -102,6 +121,7 @@ EXECUTOR = ExecutorKind(
     prepare,
     warm=True,
     own_module=own_module,
+    clean_modules=frozenset({ALONE}),
     configure=configured,
     engine_usage=frozenset({"cpu_seconds", "memory_peak_bytes"}),
 )

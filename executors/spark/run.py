@@ -5,8 +5,9 @@ The run's result::
     {"mode": "connect", "statements": [{"statement", "type", "rows", "seconds", "table"}],
      "columns": [{"name", "type"}], "rows": [[…]], "row_count": 5, "truncated": false, "parquet": "result.parquet"}
 
-``columns`` and what follows are of the last statement that returned rows; each has a Parquet file of its own. The
-artifact ``queries.json`` has the same statements with SQL, plan and figures. A failed run has both, too.
+``columns`` and what follows are of the last statement that returned rows; each has a Parquet file of its own. Where the
+template asks for plans, the artifact ``queries.json`` has the same statements with SQL, plan and figures. A failed run
+has both, too.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ class Run:
                 session.conf(tables.marks(self._mark(self._number)))
             session.run(sql, query)
             return 0
-        frame = session.run(sql, query)
+        frame = session.query(sql, query) if statement.lazy else session.run(sql, query)
         if not statement.returns:
             return 0
         if self._config.plan:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
+from pyspark.sql.connect.session import SparkSession
+
 from executors.python.child import execute
 from executors.runtime.child import Context, TaskError, run_child
 from executors.spark.config import ISOLATED, SparkConfig, parse_config
@@ -66,7 +68,7 @@ def session(context: Context, config: SparkConfig, target: Target) -> Iterator[A
 
     found.addTag(tag)
     found.registerProgressHandler(hear)
-    type(found)._set_default_and_active_session(found)
+    SparkSession._set_default_and_active_session(found)
     try:
         yield found
     finally:

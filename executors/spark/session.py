@@ -19,6 +19,8 @@ import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql.connect.client import core
 from pyspark.sql.connect.client.retries import DefaultPolicy
+from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql.connect.plan import SQL
 from pyspark.sql.connect.session import SparkSession
 from pyspark.sql.connect.shell.progress import Progress
 from pyspark.sql.pandas.types import to_arrow_schema
@@ -67,14 +69,25 @@ def quiet() -> None:
         logging.getLogger(name).disabled = True
 
 
+class OwnSession(SparkSession):  # type: ignore[misc]
+    """A session that is closed by :meth:`stop` alone, never by the garbage collector.
+
+    Its own ``__del__`` waits for the threads that release answers, of all sessions of the process. The collector calls
+    it on any thread, on one for which such a release waits, too: then both wait for ever, and the run with them.
+    """
+
+    def __del__(self) -> None:
+        pass
+
+
 def connect(target: Target, conf: Mapping[str, str], schema: str | None = None) -> SparkSession:
     """A session of its own on the server. One of FAILURES when it cannot be had."""
     builder = core.DefaultChannelBuilder(target.remote)
     builder.set(core.ChannelBuilder.PARAM_USER_ID, USER)
     builder.set(core.ChannelBuilder.PARAM_USER_AGENT, USER)
     if target.token:
-        builder.set(core.ChannelBuilder.PARAM_TOKEN, target.token)
-    session = SparkSession(connection=builder)
+        authorize(builder, target.token)
+    session = OwnSession(connection=builder)
     session.client.set_retry_policies([DefaultPolicy(**RETRIES)])
     try:
         session.conf._set_all({**SESSION_CONF, **conf}, silent=False)
@@ -84,6 +97,15 @@ def connect(target: Target, conf: Mapping[str, str], schema: str | None = None) 
         session.stop()
         raise
     return session
+
+
+def authorize(builder: Any, token: str) -> None:
+    """Let the client show its token: with TLS, or on this machine. In the clear to another one, as between containers
+    on a network of their own, only where the operator's URL says ``use_ssl=false``: the client never does by itself."""
+    if builder.getDefault(core.ChannelBuilder.PARAM_USE_SSL, "").lower() == "false":
+        builder.set("authorization", f"Bearer {token}")
+    else:
+        builder.set(core.ChannelBuilder.PARAM_TOKEN, token)
 
 
 class Session:
@@ -148,6 +170,11 @@ class Session:
         if (info := getattr(found, "_execution_info", None)) is not None:
             query.metrics = [*_figures(info.metrics)]
         return found
+
+    def query(self, sql: str, query: Query) -> Any:
+        """The data frame of a statement that only asks: nothing is sent before its rows, or its plan, are asked for."""
+        query.sent = True
+        return DataFrame(SQL(sql), self._session)
 
     def batches(self, frame: Any, query: Query) -> Batches:
         """The rows of a data frame as they come."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,12 +15,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from executors.runtime.failures import TaskError
 from executors.runtime.settings import SettingsError
-from executors.spark.config import CONNECT, ISOLATED, SparkConfig
+from executors.runtime.text import SHORTEST_SECRET
+from executors.spark.config import CONNECT, ISOLATED, SUBMIT, SparkConfig
 
 DEFAULT_MASTER = "local[2]"
+# By which Spark's own programs find a cluster, or another Spark than the package's.
+CLUSTER_VARIABLES = ("SPARK_HOME", "SPARK_CONF_DIR", "HADOOP_CONF_DIR", "YARN_CONF_DIR", "KUBECONFIG")
 # Of a properties file: a line that goes on with the next one, and a character that is written by others.
 CONTINUED = re.compile(r"(?<!\\)((?:\\\\)*)\\\r?\n[ \t\f]*")
 ESCAPE = re.compile(r"\\(u([0-9a-fA-F]{4})|.)")
+SECRET_NAME = re.compile(r"secret|password|token|credential$|access[._-]?key|private[._-]?key", re.IGNORECASE)
 LETTERS = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 
@@ -29,12 +34,22 @@ class SparkSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="OPS_SPARK_", extra="ignore", frozen=True)
 
     remote: str = Field("", description="Spark Connect server, sc://HOST:PORT. Without one, runs get drivers.")
-    token_file: Path | None = Field(None, description="File with the token that the server wants.")
+    token_file: Path | None = Field(
+        None,
+        description="File with the token that the server wants. It is sent with TLS; without, to localhost alone, "
+        "or where the URL says /;use_ssl=false.",
+    )
     master: str = Field(
-        DEFAULT_MASTER, description="Master of drivers of runs in mode isolated: local[N], spark://…, yarn, k8s://…."
+        DEFAULT_MASTER,
+        description="Master of drivers of single runs (mode isolated, submit): local[N], spark://…, yarn, k8s://….",
     )
     properties_file: Path | None = Field(
         None, description="Settings of those drivers, as of spark-submit --properties-file: jars, catalogs, stores."
+    )
+
+    oom_file: Path | None = Field(
+        None,
+        description="File that the server's JVM touches when memory runs out (-XX:OnOutOfMemoryError='touch FILE').",
     )
 
     def connection(self) -> dict[str, Any]:
@@ -43,6 +58,7 @@ class SparkSettings(BaseSettings):
         TaskError (external, credentials_unreadable) when a file cannot be read.
         """
         found: dict[str, Any] = {"kind": "spark", "remote": self.remote, "master": self.master}
+        found["environment"] = {name: os.environ[name] for name in CLUSTER_VARIABLES if name in os.environ}
         if self.token_file:
             found["token"] = read_text(self.token_file, "OPS_SPARK_TOKEN_FILE").strip()
         if self.properties_file:
@@ -82,9 +98,17 @@ def unescaped(text: str) -> str:
     return units.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def secrets_of(properties: Mapping[str, str]) -> set[str]:
+    """What no text may show of a driver's settings: keys and passwords, and the halves of ``key:secret``."""
+    told = {value for name, value in properties.items() if SECRET_NAME.search(name)}
+    parts = {part for value in told for part in (value, *value.split(":"))}
+    return {part for part in parts if len(part) >= SHORTEST_SECRET}
+
+
 @dataclass(frozen=True)
 class Target:
-    """A Spark to talk to. ``mode`` with ``why``; ``remote`` and ``token`` of a server, or what a driver is made of."""
+    """A Spark to talk to. ``mode`` with ``why``; ``remote`` and ``token`` of a server, or what a driver is made of;
+    ``environment``: of CLUSTER_VARIABLES."""
 
     mode: str
     why: str
@@ -92,6 +116,7 @@ class Target:
     token: str | None = field(default=None, repr=False)
     master: str = DEFAULT_MASTER
     properties: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def target_of(config: SparkConfig, connections: Mapping[str, Mapping[str, Any]]) -> Target:
@@ -100,7 +125,10 @@ def target_of(config: SparkConfig, connections: Mapping[str, Mapping[str, Any]])
     if found is None or found.get("kind") != "spark":
         text = f"the executor knows no Spark {config.connection!r}; declare a connection of this name of kind spark"
         raise TaskError("external", "spark_undefined", text)
-    mode, why = chosen_mode(config.mode, str(found.get("remote") or ""))
+    if config.mode is None and config.submit is None and found.get("isolate"):
+        mode, why = ISOLATED, str(found["isolate"])
+    else:
+        mode, why = chosen_mode(SUBMIT if config.submit else config.mode, str(found.get("remote") or ""))
     return Target(
         mode,
         why,
@@ -108,6 +136,7 @@ def target_of(config: SparkConfig, connections: Mapping[str, Mapping[str, Any]])
         token=found.get("token"),
         master=str(found.get("master") or DEFAULT_MASTER),
         properties={str(name): str(value) for name, value in (found.get("properties") or {}).items()},
+        environment={str(name): str(value) for name, value in (found.get("environment") or {}).items()},
     )
 
 

@@ -24,7 +24,8 @@ TOKEN = re.compile(
       | (?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
-READS = frozenset({"select", "with", "values", "table", "from", "show", "describe", "desc", "explain", "list"})
+QUERIES = frozenset({"select", "with", "values", "table", "from"})
+READS = frozenset({*QUERIES, "show", "describe", "desc", "explain", "list"})
 # What changes the session alone, which ends with the run.
 SETS = frozenset({"use", "set", "reset", "cache", "uncache", "clear", "refresh", "declare"})
 TEMPORARY = frozenset({"temporary", "temp"})
@@ -67,6 +68,11 @@ class Statement:
         """Whether its rows are what it is for."""
         asks = self.words[:1] == ("set",) and all(token.text != "=" for token in self.part.tokens)
         return self.kind == "read" and (asks or self.words[0] in READS)
+
+    @property
+    def lazy(self) -> bool:
+        """Whether it is a query: its rows can be asked for at once, without a question for what it is."""
+        return self.kind == "read" and bool(QUERIES.intersection(self.words[:1]))
 
     @property
     def planned(self) -> bool:

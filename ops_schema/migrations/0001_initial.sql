@@ -616,6 +616,17 @@ create table ops.dropped_partitions (
   constraint dropped_partitions_range check (from_run_id < to_run_id)
 );
 
+-- Where chains were cut whose month was dropped and to which an event came afterwards (ops.keep_dropped_head). Of all
+-- other dropped chains the head on the run is that place.
+create table ops.dropped_heads (
+  run_id uuid   not null,
+  seq    bigint not null,
+  hash   bytea  not null,
+  constraint dropped_heads_pkey primary key (run_id),
+  constraint dropped_heads_run_fkey foreign key (run_id) references ops.runs (run_id),
+  constraint dropped_heads_seq check (seq >= 1)
+);
+
 -- Logs, keyed by (run, epoch, stream, seq); "offset" is the byte offset of the chunk in its stream.
 create table ops.run_logs (
   run_id      uuid        not null,
@@ -1075,36 +1086,41 @@ end
 $$;
 
 -- functions/core/check_location.sql
--- Guard: where a committed table's files lie, which runs that read it get keys for. An Iceberg table's is said, and
--- none lies in another workspace's place. Raises OPV01.
+-- Guard: an Iceberg table's commit says where its files lie. Raises OPV01.
 create or replace function ops.check_location(p_publication ops.publications, p_location text) returns void
-language plpgsql stable set search_path = ''
+language plpgsql immutable set search_path = ''
 as $$
-declare
-  v_workspace text := (select r.workspace from ops.runs r where r.run_id = p_publication.run_id);
 begin
   if p_publication.format = 'iceberg' and coalesce(p_location, '') !~ '^[a-z][a-z0-9+.-]*://[^/]' then
     perform ops.invalid('/location', 'must say where the Iceberg table''s files lie, as in s3://bucket/place');
-  elsif p_location is not null and not ops.is_table_for(v_workspace, p_location) then
-    perform ops.invalid('/location', format('is no place of workspace %s', v_workspace));
   end if;
 end
 $$;
 
 -- functions/core/check_not_held.sql
--- Guard: a task is not run again by itself while its pipeline run waits for other runs: what it would read may not be
--- there yet. Raises OPC05 {state, pipeline_run_id, number}.
+-- Guard: a task is not run again by itself before the runs have ended that its pipeline run waits for, or waited for
+-- until it was cancelled: what it would read may not be there yet. Raises OPC05 {state, pipeline_run_id, number}.
 create or replace function ops.check_not_held(p_run ops.runs) returns void
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_number bigint := (select p.number from ops.runs p
-                       where p.run_id = p_run.pipeline_run_id and p.state_reason = 'waiting_on_dependency');
+  v_pipeline ops.runs;
+  v_open     text;
 begin
-  if v_number is not null then
-    perform ops.fail('OPC05', format('run %s is a task of pipeline run %s, which waits for other runs', p_run.number, v_number),
-      jsonb_build_object('state', p_run.state, 'pipeline_run_id', p_run.pipeline_run_id, 'number', v_number),
-      format('Retry it when run %s has started, or cancel that one and submit it anew.', v_number));
+  select * into v_pipeline from ops.runs p where p.run_id = p_run.pipeline_run_id;
+  select string_agg(o.number::text, ', ' order by o.number) into v_open
+    from ops.run_dependencies d join ops.runs o on o.run_id = d.depends_on
+   where d.run_id = v_pipeline.run_id and not ops.is_terminal(o.state);
+  if v_pipeline.state_reason = 'waiting_on_dependency' then
+    perform ops.fail('OPC05', format('run %s is a task of pipeline run %s, which waits for other runs', p_run.number,
+        v_pipeline.number),
+      jsonb_build_object('state', p_run.state, 'pipeline_run_id', p_run.pipeline_run_id, 'number', v_pipeline.number),
+      format('Retry it when run %s has started, or cancel that one and submit it anew.', v_pipeline.number));
+  elsif v_open is not null then
+    perform ops.fail('OPC05', format('run %s is a task of pipeline run %s, which was to wait for runs that have not ended: %s',
+        p_run.number, v_pipeline.number, v_open),
+      jsonb_build_object('state', p_run.state, 'pipeline_run_id', p_run.pipeline_run_id, 'number', v_pipeline.number),
+      format('Retry it when they have ended, or retry run %s, which waits for them.', v_pipeline.number));
   end if;
 end
 $$;
@@ -1122,8 +1138,8 @@ end
 $$;
 
 -- functions/core/check_parent_inputs.sql
--- Guard: the inputs {name: output} that a new run takes from one parent. p_taken: those of the parents before it.
--- Raises OPV05.
+-- Guard: the inputs {name: output} that a new run takes from one parent, of the kind that its template declares: who
+-- reads tables alone never meets an object. p_taken: those of the parents before it. Raises OPV05.
 create or replace function ops.check_parent_inputs(
   p_path text, p_inputs jsonb, p_taken jsonb, p_parent ops.runs, p_template ops.templates)
 returns void
@@ -1132,6 +1148,8 @@ as $$
 declare
   v_declared jsonb := coalesce(nullif(p_template.spec -> 'inputs', 'null'), '[]');
   v_input    record;
+  v_formats  jsonb := (select jsonb_object_agg(o ->> 'name', o -> 'format') from jsonb_array_elements(p_parent.outputs) o);
+  v_object   boolean;
 begin
   if jsonb_typeof(p_inputs) <> 'object' then
     perform ops.dependency_invalid(p_path, 'must be an object of input names and output names');
@@ -1149,6 +1167,13 @@ begin
       perform ops.dependency_invalid(p_path || '/' || v_input.key, 'comes from two runs');
     elsif jsonb_typeof(v_input.value) <> 'string' then
       perform ops.dependency_invalid(p_path || '/' || v_input.key, 'must be the name of an output');
+    end if;
+    v_object := v_formats ->> (v_input.value #>> '{}') = 'object';
+    if v_object and v_declared @> jsonb_build_array(jsonb_build_object('name', v_input.key, 'kind', 'table'))
+       or not v_object and v_declared @> jsonb_build_array(jsonb_build_object('name', v_input.key, 'kind', 'object')) then
+      perform ops.dependency_invalid(p_path || '/' || v_input.key, format('output %s of run %s is of kind %s',
+        left(v_input.value #>> '{}', 80), p_parent.number, case when v_object then 'object' else 'table' end),
+        'Declare the input of this kind in the template.');
     end if;
   end loop;
 end
@@ -1740,18 +1765,18 @@ language sql volatile
 return pg_advisory_xact_lock(hashtextextended('ops.claims', 0));
 
 -- functions/core/commit_output.sql
--- Mutate and emit: a publication is committed; with the last one its run has succeeded. Raises OPV01.
+-- Mutate and emit: a publication is committed; with the last one its run has succeeded.
 create or replace function ops.commit_output(p_publication ops.publications, p_body jsonb, p_actor text) returns void
 language plpgsql volatile set search_path = ''
 as $$
 begin
-  perform ops.check_location(p_publication, p_body ->> 'location');
   update ops.publications set
     state = 'committed', committed_at = ops.now(), table_version = (p_body ->> 'table_version')::bigint,
     location = p_body ->> 'location', rows = coalesce((p_body ->> 'rows')::bigint, rows)
    where run_id = p_publication.run_id and epoch = p_publication.epoch and output = p_publication.output;
   perform ops.emit(p_publication.run_id, 'publication.committed', p_publication.epoch, p_actor, jsonb_build_object(
-    'output', p_publication.output, 'uri', p_publication.uri, 'table_version', (p_body ->> 'table_version')::bigint));
+      'output', p_publication.output, 'uri', p_publication.uri, 'table_version', (p_body ->> 'table_version')::bigint)
+    || case when p_body ->> 'location' is null then '{}' else jsonb_build_object('location', p_body -> 'location') end);
   if not exists (select from ops.publications p
                   where p.run_id = p_publication.run_id and p.epoch = p_publication.epoch and p.state = 'recorded') then
     perform ops.finish_run(p_publication.run_id, 'succeeded', null, p_actor, null,
@@ -2700,6 +2725,18 @@ begin
 end
 $$;
 
+-- functions/core/foreign_location.sql
+-- The error of a commit whose table lies in another workspace's place: runs that read it would get keys for that. Null
+-- when it does not. The run fails by it and is not left publishing, since a repetition would say the same.
+create or replace function ops.foreign_location(p_publication ops.publications, p_location text) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object('class', 'user', 'code', 'location_foreign', 'message',
+           format('the table was committed, but lies at %s, which is no place of workspace %s', p_location, r.workspace))
+    from ops.runs r
+   where r.run_id = p_publication.run_id and p_location is not null and not ops.is_table_for(r.workspace, p_location)
+$$;
+
 -- functions/core/free_slots.sql
 -- How many more runs may hold each of these keys: limit, less its leases (those that are publishing included), less the
 -- runs picked in this claim. Counted, never kept. The caller locked the keys in an earlier statement.
@@ -2842,14 +2879,16 @@ end
 $$;
 
 -- functions/core/heartbeat_seconds.sql
--- How often an executor should be heard: a third of the shortest lease it holds, at least 1 s, at most the setting.
+-- How often an executor should be heard: a third of the shortest lease it holds, at least 1 s, at most the setting. One
+-- that holds none is to hear within 5 s that it shall drain, and no more: greatest() passes over a null.
 create or replace function ops.heartbeat_seconds(p_executor_id uuid) returns numeric
 language plpgsql stable set search_path = ''
 as $$
 begin
   return least(
     coalesce(ops.setting_number('heartbeat_seconds'), 20),
-    (select greatest(1, round(min(l.lease_seconds) / 3.0, 1)) from ops.leases l where l.executor_id = p_executor_id));
+    coalesce((select greatest(1, round(min(l.lease_seconds) / 3.0, 1)) from ops.leases l
+               where l.executor_id = p_executor_id having count(*) > 0), 5));
 end
 $$;
 
@@ -3037,6 +3076,21 @@ return p_outcome = 'expired' or coalesce(p_error ->> 'code' in ('outcome_unknown
 create or replace function ops.iso(p_at timestamptz) returns text
 language sql stable parallel safe
 return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+
+-- functions/core/keep_dropped_head.sql
+-- Mutate: where the chain of a run was cut when its month was dropped, written down when an event comes after that:
+-- then the own head of the run moves on, and only this tells what was dropped from what is missing. Once for each run.
+create or replace function ops.keep_dropped_head(p_run_id uuid) returns void
+language sql volatile set search_path = ''
+as $$
+  insert into ops.dropped_heads (run_id, seq, hash)
+  select e.run_id, e.seq - 1, e.prev_hash from ops.events e
+   where e.run_id = p_run_id
+     and exists (select from ops.dropped_partitions d
+                  where d.parent = 'events' and d.from_run_id <= p_run_id and p_run_id < d.to_run_id)
+   order by e.seq limit 1
+  on conflict do nothing
+$$;
 
 -- functions/core/keep_ready.sql
 -- Mutate this transaction: what its verbs make claimable is kept for their caller (ops.kept_ready) instead of notified.
@@ -4171,7 +4225,7 @@ $$;
 -- functions/core/publish.sql
 -- Publish: one output of an accepted report has been committed to its table, or cannot be. p_token_id null: the
 -- reactor, which commits for an executor that died.
---   p_body {epoch, state: committed, table_version, rows} or {epoch, state: failed, error}
+--   p_body {epoch, state: committed, table_version, rows, location?} or {epoch, state: failed, error}
 -- Idempotent: the same again gets the same answer. When the last one is committed the run has succeeded; one that fails
 -- fails the run. Returns {run_id, output, state, table_version, run_state}.
 -- Raises OPU01, OPU02, OPN01, OPN05, OPV01, OPC01 (stale epoch), OPC07 (something else is on record).
@@ -4182,6 +4236,7 @@ declare
   v_epoch bigint := ops.body_epoch(p_body);
   v_found ops.publications;
   v_actor text   := 'reactor';
+  v_error jsonb;
 begin
   perform ops.check_publish(p_body);
   if p_token_id is not null then
@@ -4198,7 +4253,13 @@ begin
   if v_found.run_id is null then
     perform ops.no_publication(p_run_id, v_epoch, p_output);
   elsif v_found.state = 'recorded' and p_body ->> 'state' = 'committed' then
-    perform ops.commit_output(v_found, p_body, v_actor);
+    perform ops.check_location(v_found, p_body ->> 'location');
+    v_error := ops.foreign_location(v_found, p_body ->> 'location');
+    if v_error is null then
+      perform ops.commit_output(v_found, p_body, v_actor);
+    else
+      perform ops.fail_output(v_found, v_error, v_actor);
+    end if;
   elsif v_found.state = 'recorded' then
     perform ops.fail_output(v_found, p_body -> 'error', v_actor);
   elsif v_found.state <> p_body ->> 'state' or v_found.table_version <> (p_body ->> 'table_version')::bigint then
@@ -4570,7 +4631,7 @@ $$;
 -- functions/core/repeated_report.sql
 -- The answer to a report of an attempt that has been reported: what was answered then, with repeated = true, when the
 -- outcome is the same. Raises OPC02 with what is on record when it is another.
--- A body that differs is noted once, of each attempt the first ten.
+-- A body that differs is noted once, of each attempt the first ten; no other event comes to a run that has ended.
 create or replace function ops.repeated_report(p_attempt ops.attempts, p_body jsonb) returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
@@ -4586,6 +4647,7 @@ begin
     perform ops.emit(p_attempt.run_id, 'report.differs', p_attempt.epoch, ops.executor_actor(p_attempt.executor_id),
       jsonb_build_object('digest_on_record', encode(p_attempt.report_digest, 'hex'),
                          'digest_sent', encode(v_digest, 'hex')));
+    perform ops.keep_dropped_head(p_attempt.run_id);
   end if;
   return coalesce(p_attempt.answer, ops.plain_answer(p_attempt.run_id, p_attempt.epoch, p_attempt.attempt)::jsonb)
          || '{"repeated": true}';
@@ -6684,8 +6746,8 @@ $$;
 -- functions/core/verify_events.sql
 -- Whether a run's events are a gapless chain that ends at the run's head, and the columns agree with the hashed text.
 -- Returns {ok, events, broken_at|null, problem|null, dropped_at|null}; events is how many were verified. Where the
--- run's month was dropped (ops.drop_partitions), ok is null, never true: the part that came after is verified, if there
--- is any, and nothing more can be. Raises OPN01.
+-- run's month was dropped (ops.drop_partitions), ok is null, never true: what came after is verified, that it begins
+-- where the chain was cut and ends at the run's head, and nothing more can be. Raises OPN01.
 create or replace function ops.verify_events(p_run_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -6705,10 +6767,12 @@ begin
   select d.dropped_at into v_at from ops.dropped_partitions d
    where d.parent = 'events' and d.from_run_id <= p_run_id and p_run_id < d.to_run_id;
   if v_at is not null then
-    -- from the first event that is left, or from the head
-    select coalesce(min(e.seq) - 1, v_run.event_seq) into v_gone from ops.events e where e.run_id = p_run_id;
-    v_prev := coalesce((select e.prev_hash from ops.events e where e.run_id = p_run_id and e.seq = v_gone + 1),
-                       v_run.event_head);
+    -- from where it was cut: the head, unless an event came after that
+    select h.seq, h.hash into v_gone, v_prev from ops.dropped_heads h where h.run_id = p_run_id;
+    if not found then
+      v_gone := v_run.event_seq;
+      v_prev := v_run.event_head;
+    end if;
   end if;
   v_seq := v_gone;
   for v_event in select * from ops.events e where e.run_id = p_run_id order by e.seq loop
@@ -7348,6 +7412,8 @@ create or replace trigger events_never_truncated before truncate on ops.events
 create or replace trigger events_default_never_truncated before truncate on ops.events_default
   for each statement execute function ops.refuse_change();
 create or replace trigger dropped_partitions_append_only before update or delete on ops.dropped_partitions
+  for each row execute function ops.refuse_change();
+create or replace trigger dropped_heads_append_only before update or delete on ops.dropped_heads
   for each row execute function ops.refuse_change();
 create or replace trigger cap_ledger_append_only before update or delete on ops.cap_ledger
   for each row execute function ops.refuse_change();

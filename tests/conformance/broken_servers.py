@@ -295,7 +295,7 @@ def fails_an_exchange_for_one_member(request: httpx.Request, send: Send) -> http
     return problem_of(found[0]) if found else response
 
 
-# Logs, artifacts, publications ----------------------------------------------------------------------------------------
+# Logs, artifacts ------------------------------------------------------------------------------------------------------
 
 fault("logs", "409 log_conflict was due", slow=True, name="takes other text at the same place")(
     accepting("log_conflict", ["appendLogs"])
@@ -314,15 +314,6 @@ fault("artifact-names", "422 artifact_name_invalid was due", slow=True, name="re
 )
 fault("artifact-checksum", "409 upload_missing was due", slow=True, name="records what was never put")(
     accepting("upload_missing", ["recordArtifact"])
-)
-fault("publication", "409 lease_lost was due", name="accepts a stale commit")(
-    accepting("lease_lost", ["commitPublication"])
-)
-fault("publication", "409 publication_conflict was due", slow=True, name="settles twice")(
-    accepting("publication_conflict", ["commitPublication"])
-)
-fault("publication", "404 publication_not_found was due", slow=True, name="commits what was not reported")(
-    accepting("publication_not_found", ["commitPublication"])
 )
 
 

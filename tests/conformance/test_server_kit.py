@@ -10,13 +10,14 @@ import pytest
 from contract.conformance import server_kit
 from contract.conformance.desk import Server
 from contract.conformance.verdict import Result
-from tests.conformance.broken_servers import FAULTS
+from tests.conformance import broken_publications, broken_servers
 from tests.conformance.defects import Defect, Defective
 from tests.contract.operator.conftest import EXECUTOR, OPERATOR, bootstrap, serving
 from tests.support.ops import Ops
 from tests.support.postgres import Database, pg18, stop_clusters_at_the_end
 from tests.support.seaweed import Seaweed, object_store, own_object_store
 
+FAULTS = broken_servers.FAULTS | broken_publications.FAULTS
 __all__ = ["object_store", "own_object_store", "pg18", "stop_clusters_at_the_end"]
 
 
@@ -49,9 +50,45 @@ async def test_our_server_passes_every_case_and_skips_none(
 
 async def test_our_server_passes_the_quick_cases_too(pg18: Database, object_store: Seaweed, tmp_path: Path) -> None:
     quick = ("document", "versions", "claim-repeat", "stale-epoch", "retried-epoch", "report-conflict")
-    quick += ("exchange-stale", "publication")
+    quick += ("exchange-stale", "publication", "publication-formats", "publication-wrong", "publication-capable")
     results = await judge(pg18, object_store, tmp_path, *quick)
     assert {id_: result.verdict for id_, result in results.items()} == dict.fromkeys(quick, "pass")
+
+
+def left_behind(database: Database) -> dict[str, int]:
+    """What of the kit still asks for somebody, and what claims look at an hour later."""
+    ops = Ops(database)
+    queues = {row[0] for row in ops.admin.execute("select distinct queue from ops.runs").fetchall()}
+    assert all(name.startswith("conformance-") for name in queues), queues
+    for elapsed in (20, 4000):
+        ops.move_clock(elapsed)
+        ops.call("expire_leases", 100)
+    found = {
+        "runs": ops.value("select count(*) from ops.runs where state in ('waiting', 'queued', 'running')"),
+        "dead letters": ops.value("select count(*) from ops.dead_letters"),
+        "executors": ops.value("select count(*) from ops.executors where left_at is null"),
+        "queues": ops.value("select count(*) from ops.queue_floors"),
+    }
+    ops.close()
+    return found
+
+
+async def test_the_kit_leaves_no_dead_letter_no_run_and_after_an_hour_no_queue(
+    pg18: Database, object_store: Seaweed, tmp_path: Path
+) -> None:
+    some = ("outcomes", "report-key", "publication-formats", "publication-capable", "exchange-claims", "stale-epoch")
+    results = await judge(pg18, object_store, tmp_path, *some)
+    assert {id_: result.verdict for id_, result in results.items()} == dict.fromkeys(some, "pass")
+    assert left_behind(pg18) == {"runs": 0, "dead letters": 0, "executors": 0, "queues": 0}
+
+
+async def test_the_kit_leaves_nothing_behind_after_a_case_that_failed_either(
+    pg18: Database, object_store: Seaweed, tmp_path: Path
+) -> None:
+    fault = FAULTS["publication-capable: asks for no capability"]
+    results = await judge(pg18, object_store, tmp_path, fault.case, defect=fault.make())
+    assert results[fault.case].verdict == "fail"
+    assert left_behind(pg18) == {"runs": 0, "dead letters": 0, "executors": 0, "queues": 0}
 
 
 async def test_without_a_way_to_get_runs_cases_are_skipped_with_the_reason(

@@ -105,6 +105,10 @@ def test_a_heartbeat_renews_keeps_progress_and_tells_terminal_runs(queue: Queue)
     assert queue.get(run)["progress"] == {"fraction": 0.5}
 
 
+def test_an_executor_without_a_run_is_heard_every_five_seconds_not_every_second(queue: Queue) -> None:
+    assert Worker(queue).heartbeat()["heartbeat_seconds"] == 5
+
+
 def test_a_heartbeat_with_strangers_still_renews_the_rest(queue: Queue) -> None:
     queue.template()
     queue.submit()

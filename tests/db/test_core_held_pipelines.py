@@ -54,6 +54,40 @@ def test_a_cancelled_task_is_not_tried_again_before_its_pipeline_has_started(que
     assert queue.retry(queue.child(whole, "a"))["state"] == "queued"
 
 
+def test_a_task_of_a_pipeline_cancelled_while_it_waited_is_not_tried_again_before_what_that_waited_for(
+    queue: Queue,
+) -> None:
+    first, second = queue.submit(queue="early"), queue.submit(queue="early")
+    whole = held(queue, first, second)
+    queue.cancel(whole)
+    assert set(queue.states(whole).values()) == {"cancelled"}
+    worker = Worker(queue)
+    worker.report(worker.claim_one())
+    for task in ("a", "tidy"):
+        with refused("OPC05") as found:
+            queue.retry(queue.child(whole, task))
+        assert (found.members["pipeline_run_id"], found.members["number"]) == (whole["run_id"], whole["number"])
+        assert found.message.endswith(f"have not ended: {second['number']}")
+    (left,) = worker.claim(5)
+    assert left["run_id"] == second["run_id"]
+    worker.report(left)
+    assert queue.retry(queue.child(whole, "a"))["state"] == "queued"
+
+
+def test_a_pipeline_cancelled_while_it_waited_waits_again_when_it_is_retried(queue: Queue) -> None:
+    first = queue.submit(queue="early")
+    whole = held(queue, first)
+    queue.cancel(whole)
+    again = queue.retry(whole)
+    assert (again["state_reason"], queue.why(queue.child(again, "a"))) == (
+        "waiting_on_dependency",
+        ["waiting_on_pipeline"],
+    )
+    worker = Worker(queue)
+    worker.report(worker.claim_one())
+    assert queue.states(again)["a"] == "queued"
+
+
 def test_a_pipeline_that_is_skipped_leaves_none_of_its_tasks_at_work(queue: Queue) -> None:
     first = queue.submit()
     whole = held(queue, first)

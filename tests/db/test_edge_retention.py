@@ -135,7 +135,37 @@ def test_what_happens_to_a_run_after_its_month_was_dropped_goes_on_from_its_head
     aged.ops.admin.execute("update ops.events set canonical = replace(canonical, 'worker', 'nobody')")
     assert (verified(aged, run)["ok"], verified(aged, run)["broken_at"]) == (False, 4)
     aged.ops.admin.execute("delete from ops.events where run_id = %s", (run["run_id"],))
-    assert verified(aged, run)["ok"] is None, "an end that is cut off with its month is not told from it"
+    assert verified(aged, run) == {
+        "ok": False,
+        "events": 0,
+        "problem": "the chain does not end at the run's head",
+        "broken_at": 3,
+        "dropped_at": verified(aged, run)["dropped_at"],
+    }, "what came after the dropped month did not go with it"
+
+
+def test_an_end_cut_off_after_a_dropped_month_is_missing_and_one_that_was_dropped_is_not(aged: Queue) -> None:
+    worker = Worker(aged)
+    before, after, quiet = (ended(aged, worker) for _ in range(3))
+    worker.report(before, result={"rows": 7})  # differs, in the month that goes
+    keep(aged, events_kept_months=1)
+    go_to(aged, 3)
+    drop_all(aged)
+    worker.report(after, result={"rows": 7})
+    assert [verified(aged, run)["ok"] for run in (before, after, quiet)] == [None, None, None]
+    assert verified(aged, before)["problem"] == "the first 4 of 4 events were dropped with their month"
+    assert verified(aged, after)["problem"] == "the first 3 of 4 events were dropped with their month"
+    for statement in ("update ops.dropped_heads set seq = 4", "delete from ops.dropped_heads"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
+            aged.ops.admin.execute(statement)
+    aged.ops.admin.execute("set session_replication_role = replica")
+    forged = (
+        "insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash) select %s, 3, at, type, "
+    )
+    forged += "epoch, canonical, prev_hash, hash from ops.events where run_id = %s"
+    aged.ops.admin.execute(forged, (quiet["run_id"], after["run_id"]))
+    aged.ops.admin.execute("delete from ops.events where run_id = %s", (after["run_id"],))
+    assert [verified(aged, run)["ok"] for run in (before, after, quiet)] == [None, False, False]
 
 
 def test_events_that_are_gone_without_a_record_of_it_are_a_broken_chain(aged: Queue) -> None:

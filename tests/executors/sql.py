@@ -33,7 +33,7 @@ def submit_sql(room: Room, sql: str | None, params: Json | None = None, config: 
 
 def done(room: Room, sql: str, params: Json | None = None, config: Json | None = None, **spec: Any) -> Json:
     """A run of this SQL once it has ended. A Spark that writes its first table takes its time."""
-    seconds = 180.0 if spec.get("kind") == "spark" else 60.0
+    seconds = 400.0 if spec.get("kind") == "spark" else 60.0
     return room.ended(submit_sql(room, sql, params, config, **spec), seconds)
 
 

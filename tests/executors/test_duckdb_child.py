@@ -12,8 +12,8 @@ import pytest
 
 from executors.runtime.commit import publish
 from tests.executors.child_harness import ChildRun, run_child, start_child
-from tests.executors.lake import Lake
-from tests.support.seaweed import Seaweed, object_store  # noqa: F401
+from tests.executors.lake import IcebergLake, Lake
+from tests.support.seaweed import IcebergSeaweed, Seaweed, iceberg_store, object_store  # noqa: F401
 
 ORDERS = pa.table({"customer": ["a", "b", "a", None], "amount": [1, 2, 3, None]})
 SLOW = "select count(*) from range(100000000000) t (n) where n % 7 = 3"
@@ -51,6 +51,43 @@ def test_statements_read_inputs_at_their_version_and_publish_tables(lake: Lake) 
         marker = {"app_id": f"{job['run_id']}/{publication['output']}", "app_version": 1}
         publish({name: value for name, value in publication.items() if name != "type"} | marker, lake.connection)
     assert sorted(lake.open("totals").to_pyarrow_table()["amount"].to_pylist()) == [2, 3]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "json", "ndjson"])
+def test_an_object_is_the_relation_as_the_kind_of_file_that_its_path_says(lake: Lake, suffix: str) -> None:
+    job = lake.job(config={"sql": "create table t as select 'a' as k, 1 as v", "publish": {"file": "t"}})
+    output = {"name": "file", "format": "object", "mode": "overwrite", "uri": f"{lake.uri('file')}.{suffix}"}
+    found = run_child("duckdb", job | {"outputs": [output]})
+    assert (found.code, found.result["published"]) == (0, {"file": 1}), found.messages
+    (publication,) = found.of("publication")
+    marker = {"app_id": f"{job['run_id']}/file", "app_version": 1}
+    publish({name: value for name, value in publication.items() if name != "type"} | marker, lake.connection)
+    taken = {"name": f"in.{suffix}", "kind": "object", "format": "object", "uri": output["uri"], "version": 1}
+    taken |= {"sha256": publication["files"][0]["sha256"], "size": publication["files"][0]["size"]}
+    read = run(lake, f'select * from "in.{suffix}"', inputs=[taken])
+    assert (read.code, read.result["rows"]) == (0, [["a", 1]]), read.messages
+
+
+def test_an_object_of_no_known_kind_is_refused(lake: Lake) -> None:
+    output = {"name": "file", "format": "object", "mode": "overwrite", "uri": lake.uri("file.xlsx")}
+    found = run(lake, "create table file as select 1 as v", outputs=[output])
+    assert (found.code, found.error["class"], found.error["code"]) == (1, "user", "output_unknown_kind")
+
+
+def test_an_iceberg_table_is_published_and_is_a_view_for_the_next(
+    iceberg_store: IcebergSeaweed,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "work").mkdir()
+    iceberg = IcebergLake(iceberg_store, tmp_path / "work")
+    job = iceberg.job({"t": "overwrite"}, config={"sql": "create table t as select i as x from range(3) r (i)"})
+    (publication,) = run_child("duckdb", job).of("publication")
+    marker = {"app_id": f"{job['run_id']}/t", "app_version": 1}
+    published = {name: value for name, value in publication.items() if name != "type"} | marker
+    version = publish(published, iceberg.connection)["table_version"]
+    sql = "select sum(x)::int as s, (select count(*) from t where x > 0)::int as n from t"
+    read = run_child("duckdb", iceberg.job(inputs={"t": version}, config={"sql": sql}))
+    assert (read.code, read.result["rows"]) == (0, [[3, 2]]), read.messages
 
 
 def test_each_statement_that_returns_rows_has_a_file_of_its_own(lake: Lake) -> None:

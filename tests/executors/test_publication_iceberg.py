@@ -214,7 +214,7 @@ def test_a_writer_paused_between_check_and_commit_looks_again(
 
 def test_many_committers_race_on_one_table_and_each_is_in_once(lake: IcebergLake, pool: ThreadPoolExecutor) -> None:
     publications = [lake.staged(column_x(number)) for number in range(6)]
-    answers = list(pool.map(lambda p: publish(p, lake.connection), [*publications, *publications]))
+    answers = list(pool.map(lambda p: publish(p, lake.connection, patience_seconds=200), [*publications] * 2))
     assert lake.rows() == list(range(6))
     assert sorted(snapshots(lake)) == sorted(a["table_version"] for a in answers if not a["already"])
     assert len({answer["table_version"] for answer in answers}) == 6

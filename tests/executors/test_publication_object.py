@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from executors.runtime import child_data, object_book
 from executors.runtime.commit import NotNowError, publish
 from executors.runtime.commit_object import Committer
 from executors.runtime.failures import TaskError
-from executors.runtime.object_book import Book, book_of, marker_of
+from executors.runtime.object_book import Book, book_of, marker_of, put_book, read_book
 from tests.executors.lake import ObjectLake, end_of, start_commit
 from tests.executors.proxy import Proxy
 from tests.support.seaweed import Seaweed, object_store, own_object_store  # noqa: F401
@@ -49,7 +50,11 @@ def test_a_publication_is_what_the_contract_takes(lake: ObjectLake) -> None:
     assert (publication["rows"], publication["schema"]) == (0, {})
 
 
-@pytest.mark.parametrize("data", [b"bytes", bytearray(b"bytes"), io.BytesIO(b"bytes"), "path", "file"], ids=str)
+@pytest.mark.parametrize(
+    "data",
+    [b"bytes", bytearray(b"bytes"), io.BytesIO(b"bytes"), "path", "file"],
+    ids=["bytes", "bytearray", "BytesIO", "path", "file"],
+)
 def test_bytes_files_and_paths_become_the_object(lake: ObjectLake, data: Any) -> None:
     path = lake.work_dir / "given"
     path.write_bytes(b"bytes")
@@ -65,7 +70,9 @@ def test_bytes_files_and_paths_become_the_object(lake: ObjectLake, data: Any) ->
     assert [path.name for path in lake.work_dir.iterdir()] == ["given"]
 
 
-@pytest.mark.parametrize("data", ["text", io.StringIO("text"), 7, Path("/no/such/file")], ids=str)
+@pytest.mark.parametrize(
+    "data", ["text", io.StringIO("text"), 7, Path("/no/such/file")], ids=["str", "StringIO", "int", "missing"]
+)
 def test_what_are_no_bytes_is_refused(lake: ObjectLake, data: Any) -> None:
     with pytest.raises(TaskError, match="'table'") as refused:
         lake.staged(data, "overwrite")
@@ -76,6 +83,16 @@ def test_a_second_commit_finds_the_version_of_the_first_even_below_newer_ones(la
     publication = lake.staged(b"1", "overwrite")
     publish(publication, lake.connection)
     assert publish(lake.staged(b"2", "overwrite"), lake.connection)["table_version"] == 2
+    assert publish(publication, lake.connection) == {"table_version": 1, "already": True}
+    assert lake.bytes_of() == b"2"
+
+
+def test_a_staged_copy_that_stayed_is_not_published_again(lake: ObjectLake) -> None:
+    job = lake.job({"table": "overwrite"})
+    publication = child_data.stage(job, "table", b"1") | {"app_id": f"{job['run_id']}/table", "app_version": 1}
+    publish(publication, lake.connection)
+    child_data.stage(job, "table", b"1")
+    publish(lake.staged(b"2", "overwrite"), lake.connection)
     assert publish(publication, lake.connection) == {"table_version": 1, "already": True}
     assert lake.bytes_of() == b"2"
 
@@ -190,7 +207,7 @@ def test_many_committers_of_one_object_count_each_publication_once(
 ) -> None:
     """The same bytes have the same ETag: the condition on the object alone would let several win."""
     publications = [lake.staged(b"same" if same else str(n).encode(), "overwrite") for n in range(8)]
-    answers = list(pool.map(lambda p: publish(p, lake.connection), [*publications, *publications]))
+    answers = list(pool.map(lambda p: publish(p, lake.connection, patience_seconds=200), [*publications] * 2))
     assert sorted(a["table_version"] for a in answers) == sorted([*range(1, 9), *range(1, 9)])
     assert sorted(a["table_version"] for a in answers if not a["already"]) == list(range(1, 9))
     found = book(lake)
@@ -239,8 +256,10 @@ def test_64_markers_are_kept_and_what_was_pushed_out_is_not_committed_again(
     monkeypatch.setattr(object_book, "KEPT_FOR", timedelta(0))
     publication = lake.staged(b"1", "overwrite") | recorded(datetime.now(UTC))
     publish(publication, lake.connection)
+    others = read_book(lake.store.client(), lake.uri())
     for n in range(63):
-        publish(lake.staged(str(n).encode(), "overwrite"), lake.connection)
+        others = others.with_commit(f"run/{n}", 1, others.current, datetime.now(UTC))
+    put_book(lake.store.client(), lake.uri(), replace(others, written=True))
     assert publish(publication, lake.connection) == {"table_version": 1, "already": True}
     publish(lake.staged(b"the 65th", "overwrite"), lake.connection)
     assert len(book(lake)["markers"]) == 64

@@ -17,7 +17,9 @@ import pytest
 
 from executors.runtime import sandbox
 from executors.runtime.caps import Caps
-from executors.runtime.forks import ForkServer, can_fork, server_environment, start_server
+from executors.runtime.forks import ForkServer, ForkSpawner, can_fork, server_environment, start_server
+from executors.runtime.journal import Journal
+from executors.runtime.kinds import load_kind
 from executors.runtime.process import MARKER, Spawner
 from executors.runtime.supervise import ChildEnd, Supervision
 from tests.executors.children import MODULE, Bench
@@ -226,6 +228,35 @@ def test_a_server_with_a_second_thread_forks_nothing_and_the_run_has_a_process_o
     assert "-P" in bench.result(task)["value"]
     assert bench.actions == ["forks.fell_back"]
     assert "2 threads" in bench.told.getvalue()
+
+
+def test_a_server_that_rests_comes_with_a_run_and_goes_when_none_has_come_for_long(bench: Bench) -> None:
+    bench.forks.end()
+    bench.forks = ForkSpawner(MODULE, Journal(bench.told), preloaded=("colorsys",), rest_seconds=1.0)
+    assert not servers()
+    task = "import sys\ndef main():\n    return 'colorsys' in sys.modules\n"
+    assert bench.result(task) == {"value": True}
+    (first,) = servers()
+    wait_for("the server to end", lambda: not psutil.pid_exists(first.pid))
+    assert bench.result(task) == {"value": True}
+    (second,) = servers()
+    assert second != first
+    assert bench.actions == []
+
+
+@pytest.mark.parametrize("kind", ["python", "dbt", "notebook"])
+def test_what_a_kind_has_loaded_before_a_fork_starts_no_thread(kind: str) -> None:
+    known = load_kind(kind)
+    assert known.forked
+    server = start_server("", known.child_module, server_environment(os.environ, ""), known.preloaded)
+    try:
+        life, theirs = socket.socketpair()
+        with life, theirs, Path(os.devnull).open("r+b") as null:
+            warden = server.fork([theirs.fileno(), *[null.fileno()] * 4])  # CannotForkError when there are threads
+            assert psutil.Process(server.process.pid).num_threads() == 1
+        warden.wait(20)
+    finally:
+        server.end()
 
 
 def test_children_draw_different_random_numbers(bench: Bench) -> None:

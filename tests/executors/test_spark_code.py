@@ -14,13 +14,13 @@ import pyarrow as pa
 import pytest
 
 from control_room.local import spark_config
-from tests.executors.room import Executor, Room, wait_for
+from tests.executors.room import Executor, Room, ledger, wait_for
 from tests.executors.sql import artifacts, done, result, submit_sql
 from tests.executors.test_spark_sql import LONG as SQL_LONG
 from tests.executors.test_spark_sql import SPARK, busy, fresh, serve
 from tests.support.spark import Spark
 
-pytestmark = [pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.timeout(900)]
 Json = dict[str, Any]
 ONCE: Json = {"kind": "spark", "retry": {"max_attempts": 1}}
 LONG = """
@@ -43,6 +43,10 @@ def mine(executor: Executor) -> list[psutil.Process]:
     """Java processes of this executor."""
     found = psutil.Process(executor.pid).children(recursive=True)
     return [process for process in found if "java" in process.name()]
+
+
+def over(room: Room, run_id: str) -> bool:
+    return room.run(run_id)["state"] not in ("queued", "running")
 
 
 def test_a_function_gets_spark_and_params_and_its_result_is_the_run_s(control_room: Room, spark: Spark) -> None:
@@ -119,28 +123,30 @@ def test_out_of_memory_in_a_driver_of_one_run_is_its_own_matter(control_room: Ro
     begun, go = control_room.open / "begun", control_room.open / "go"
     calm = f"""
 import pathlib, time
+from pyspark.sql.functions import udf
 
 def main(spark):
-    first = spark.range(10).count()
+    first = sum(row[0] for row in spark.range(10).select(udf(lambda n: 1, "long")("id")).collect())
     pathlib.Path("{begun}").touch()
     while not pathlib.Path("{go}").exists():
         time.sleep(0.1)
     return first + spark.range(20).count()
 """
     other = control_room.submit({"task.py": calm}, config={"mode": "isolated"}, **ONCE)
-    wait_for("the other run to be at work in its driver", begun.exists, 200)
-    config = {"mode": "isolated", "plan": False}
+    wait_for("the other run to be at work in its driver", lambda: begun.exists() or over(control_room, other), 400)
+    assert begun.exists(), control_room.run(other)["error"]
+    config = {"mode": "isolated"}
     greedy = done(control_room, GREEDY, None, config, caps={"memory_bytes": 700 * 2**20}, **ONCE)
     go.touch()
     assert (greedy["error"]["class"], greedy["error"]["code"]) == ("resources", "out_of_memory"), greedy["error"]
     assert "caps.memory_bytes" in greedy["error"]["message"]
-    assert control_room.ended(other, 120)["result"] == {"value": 30}
+    assert control_room.ended(other, 400)["result"] == {"value": 30}
 
 
 @pytest.mark.slow
 def test_several_drivers_and_delta_rs_on_one_delta_table_lose_no_commit(control_room: Room, spark: Spark) -> None:
     drivers(control_room, spark, slots="3")
-    name, appends, others = fresh(), 8, 40
+    name, appends, others = fresh(), 5, 25
     keys = {"aws_access_key_id": spark.store.access_key, "aws_secret_access_key": spark.store.secret_key}
     options = {**keys, "aws_endpoint_url": spark.store.endpoint, "aws_region": "us-east-1", "aws_allow_http": "true",
                "aws_conditional_put": "etag"}  # fmt: skip
@@ -158,7 +164,7 @@ def main(spark, driver):
     for number in range(others):
         row = pa.table({"n": pa.array([number], pa.int64())})
         deltalake.write_deltalake(uri, row, mode="append", storage_options=options)
-    assert [control_room.ended(run, 400)["state"] for run in runs] == ["succeeded"] * 3
+    assert [control_room.ended(run, 800)["state"] for run in runs] == ["succeeded"] * 3
     table = deltalake.DeltaTable(uri, storage_options=options)
     assert table.to_pyarrow_table().num_rows == 1 + others + 3 * appends
     assert table.version() == others + 3 * appends
@@ -213,4 +219,7 @@ def test_isolated_sql_is_cancelled_and_capped_with_its_driver(control_room: Room
     wait_for("the driver to end", lambda: not mine(executor), 10)
     run = done(control_room, "select id from range(1000000)", None, config, caps={"rows_out": 1000}, **ONCE)
     assert (run["error"]["class"], run["error"]["code"]) == ("resources", "cap_exceeded"), run
+    entry = ledger(control_room, run)
+    assert (entry["cap"], entry["limit"]) == ("rows_out", 1000), entry
+    assert entry["observed"] > 1000
     wait_for("the driver to end", lambda: not mine(executor), 10)

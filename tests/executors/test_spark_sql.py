@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 import signal
 import time
@@ -15,7 +16,7 @@ from tests.executors.room import Executor, Room, wait_for
 from tests.executors.sql import artifacts, done, parquet, queries, result, submit_sql
 from tests.support.spark import Spark
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 Json = dict[str, Any]
 SPARK: Json = {"kind": "spark"}
 LONG = "select sum(id % 7) from range(0, 1000000000000, 1, 4)"
@@ -49,7 +50,7 @@ def failed(room: Room, sql: str, **more: Any) -> Json:
 def test_statements_return_rows_a_preview_and_parquet_and_say_where_they_ran(control_room: Room, spark: Spark) -> None:
     serve(control_room, spark)
     script = "create temp view v as select id, id * 2 as d from range(2500);\nselect * from v order by id"
-    run = done(control_room, script, **SPARK)
+    run = done(control_room, script, None, {"plan": True}, **SPARK)
     assert run["state"] == "succeeded", run["error"]
     found = run["result"]
     assert (found["mode"], found["row_count"], len(found["rows"]), found["truncated"]) == ("connect", 2500, 1000, True)
@@ -70,8 +71,9 @@ def test_params_are_bound_by_name_and_in_order_with_their_declared_types(control
     [row] = parquet(control_room, run["run_id"]).to_pylist()
     expected = {"day": date(2013, 1, 2), "price": Decimal("1.50"), "has": True, "big": 2**40, "text": ":no"}
     assert row == expected
-    told = result(control_room, "select ? - ? as d", {"a": 5, "b": 3}, {"parameters": ["a", "b"]}, **SPARK)
-    assert told["rows"] == [[2]]
+    told = done(control_room, "select ? - ? as d", {"a": 5, "b": 3}, {"parameters": ["a", "b"]}, **SPARK)
+    assert told["result"]["rows"] == [[2]], told["error"]
+    assert set(artifacts(control_room, told["run_id"])) == {"result.parquet"}, "nobody asked for the plan"
 
 
 def test_a_view_of_one_run_is_not_there_for_the_next(control_room: Room, spark: Spark) -> None:
@@ -90,7 +92,7 @@ def test_tables_written_are_artifacts_with_delta_version_or_iceberg_snapshot(con
 insert into {delta} select id from range(4);
 create namespace if not exists iceberg.main;
 create table {iceberg} using iceberg as select id from range(5)"""
-    run = done(control_room, script, **SPARK)
+    run = done(control_room, script, None, {"plan": True}, **SPARK)
     assert run["state"] == "succeeded", run["error"]
     told = [statement["table"] for statement in run["result"]["statements"]]
     assert [(each["format"], each["version"]) for each in told[:2]] == [("delta", 0), ("delta", 1)]
@@ -157,6 +159,22 @@ def test_a_server_that_dies_in_mid_run_ends_it_with_a_class_and_the_executor_goe
     assert failed(control_room, "select 1")["code"] == "spark_unreachable"
     own_spark.start()
     assert result(control_room, "select 1 as a", **SPARK)["rows"] == [[1]]
+
+
+def test_a_session_that_is_collected_waits_for_nothing_of_another() -> None:
+    """The collector may do so on a thread that the other one waits for."""
+    pytest.importorskip("pyspark", reason="pyspark is not installed (extra spark)")
+    from pyspark.sql.connect.client.core import DefaultChannelBuilder
+    from pyspark.sql.connect.client.reattach import ExecutePlanResponseReattachableIterator as Answers
+
+    from executors.spark.session import OwnSession
+
+    session = OwnSession(connection=DefaultChannelBuilder("sc://localhost:1"))  # asks no server yet
+    releases = Answers._get_or_create_release_thread_pool()
+    del session
+    gc.collect()
+    assert Answers._release_thread_pool_instance is releases
+    releases.shutdown()
 
 
 def test_when_the_executor_is_killed_nothing_goes_on_at_spark(control_room: Room, own_spark: Spark) -> None:

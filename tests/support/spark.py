@@ -8,13 +8,16 @@ Tests that ask for it are skipped, with the command that helps, where Spark is n
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +27,7 @@ from control_room.local import spark_config
 from tests.support.seaweed import IcebergSeaweed, free_ports, running_lake
 from tests.support.trino import _die_with_us, running_server
 
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 HEAP = 1024 * 2**20
 CORES = 2
 
@@ -126,6 +129,71 @@ def installed_java() -> Path:
     if (found := findings.judge(distribution, findings.look(distribution)).java) is None:
         pytest.skip("no Java that Spark takes; control-room engines doctor says how to get one")
     return Path(found.home)
+
+
+@dataclass
+class Standalone:
+    """A standalone master with one worker, on loopback. ``rest``: of submissions in deploy mode cluster."""
+
+    java: Path
+    home: Path
+    ports: list[int] = field(default_factory=lambda: free_ports(4))
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"spark://127.0.0.1:{self.ports[0]}"
+
+    def start(self) -> None:
+        """Start both, and wait until the master has the worker."""
+        port, page, _, worker = map(str, self.ports)
+        self._run("org.apache.spark.deploy.master.Master", "--host", "127.0.0.1", "--port", port, "--webui-port", page)
+        options = ["--host", "127.0.0.1", "--webui-port", worker, "--cores", "2", "--memory", "2g"]
+        options += ["--work-dir", str(self.home / "work")]
+        self._run("org.apache.spark.deploy.worker.Worker", *options, self.url)
+        end = time.monotonic() + START_SECONDS
+        while not self._ready():
+            if time.monotonic() > end or any(each.poll() is not None for each in self.processes):
+                raise RuntimeError(f"the standalone master did not start:\n{self.told()[-3000:]}")
+            time.sleep(0.2)
+
+    def _run(self, name: str, *options: str) -> None:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPS_", "SPARK_"))}
+        home = stack_spark._package()
+        rest = f"-Dspark.master.rest.enabled=true -Dspark.master.rest.port={self.ports[2]}"
+        kept |= {"JAVA_HOME": str(self.java), "SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1"}
+        kept |= {"SPARK_MASTER_OPTS": rest}
+        with (self.home / "log").open("ab") as log:
+            command = [str(home / "bin" / "spark-class"), name, *options]
+            process = subprocess.Popen(
+                command, env=kept, cwd=self.home, stdout=log, stderr=log, preexec_fn=_die_with_us
+            )
+        self.processes.append(process)
+
+    def _ready(self) -> bool:
+        try:
+            return any(worker["state"] == "ALIVE" for worker in self.state()["workers"])
+        except (OSError, ValueError):
+            return False
+
+    def state(self) -> dict[str, Any]:
+        """What the master tells of itself: ``workers``, ``activeapps``, ``completedapps``, ``activedrivers``."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[1]}/json/", timeout=10) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+    def told(self) -> str:
+        return (self.home / "log").read_text(errors="replace")
+
+    def kill(self) -> None:
+        for process in reversed(self.processes):
+            process.terminate()
+            process.wait(timeout=60)
+        self.processes = []
+
+
+def running_standalone(java: Path) -> Iterator[Standalone]:
+    yield from running_server("control-room-standalone-", lambda home: Standalone(java, home))
 
 
 @pytest.fixture(scope="session")

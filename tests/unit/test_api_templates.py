@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,8 +11,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from control_room.api.output_spec import is_inside
 from control_room.api.params import check_params, render
-from control_room.api.template_spec import is_inside, template_issues, template_schema
+from control_room.api.template_spec import template_issues, template_schema
 
 SHA = "a" * 64
 PYTHON: dict[str, Any] = {
@@ -26,6 +28,8 @@ PYTHON: dict[str, Any] = {
     "inputs": [{"name": "source", "kind": "table"}],
     "outputs": [{"name": "flights", "format": "delta", "mode": "append", "path": "{params.prefix}/flights"}],
 }
+ICEBERG = {"name": "flights", "format": "iceberg", "mode": "append", "path": "gold/flights"}
+MODEL = {"name": "model", "format": "object", "mode": "create", "path": "models/delay.onnx"}
 SINK: dict[str, Any] = {
     "name": "sink",
     "kind": "python",
@@ -109,6 +113,19 @@ def test_the_demo_templates_are_valid() -> None:
         (("lease_seconds",), 9, "/lease_seconds", "9 is less than the minimum of 10"),
         (("lease_seconds",), 3601, "/lease_seconds", "3601 is greater than the maximum of 3600"),
         (("outputs", 0, "mode"), "merge", "/outputs/0/mode", "'merge' is not one of"),
+        (("outputs", 0, "mode"), "create", "/outputs/0/mode", "not for format 'delta', only append and overwrite"),
+        (("outputs", 0, "format"), "object", "/outputs/0/mode", "not for format 'object', only overwrite and create"),
+        (("outputs", 0, "format"), "csv", "/outputs/0/format", "'csv' is not one of"),
+        (("outputs", 0), ICEBERG | {"mode": "create"}, "/outputs/0/mode", "not for format 'iceberg'"),
+        (("outputs", 0), ICEBERG | {"path": "delay"}, "/outputs/0/path", "is not namespace/table"),
+        (("outputs", 0), ICEBERG | {"path": "a/b/c"}, "/outputs/0/path", "is not namespace/table"),
+        (("outputs", 0), ICEBERG | {"path": "Gold/delay"}, "/outputs/0/path", "is not namespace/table"),
+        (("outputs", 0), ICEBERG | {"path": f"gold/{'d' * 64}"}, "/outputs/0/path", "at most 63"),
+        (("outputs", 0), ICEBERG | {"path": "gold/delay\n"}, "/outputs/0/path", "is not namespace/table"),
+        (("outputs", 0), ICEBERG | {"path": "ws_a__gold/delay"}, "/outputs/0/path", "reserved for workspaces"),
+        (("outputs", 0), ICEBERG | {"path": "gold/{params.prefx}"}, "/outputs/0/path", "did you mean 'prefix'"),
+        (("outputs", 0), MODEL | {"path": "models/"}, "/outputs/0/path", "plain names"),
+        (("outputs", 0), MODEL | {"path": "_ws/a/model"}, "/outputs/0/path", "reserved"),
         (("params_schema",), {"type": "objekt"}, "/params_schema/type", "objekt"),
         (("params_schema",), {"properties": 3}, "/params_schema/properties", "not of type 'object'"),
         (("params_schema",), {"type": "array"}, "/params_schema/type", "must be 'object'"),
@@ -179,6 +196,30 @@ def test_a_table_that_an_engine_writes_can_be_read_by_its_full_name(
 @pytest.mark.parametrize("path", ["flights", "a/b.c/_d=e-1", "{params.prefix}/{params.rows}", "x{params.prefix}..y"])
 def test_plain_output_paths_are_taken(path: str) -> None:
     assert issues(changed(PYTHON, "outputs", 0, "path", to=path)) == {}
+
+
+@pytest.mark.parametrize("path", ["gold/flights", "{params.prefix}/f_{params.rows}", "g1_/x"])
+def test_iceberg_tables_and_objects_are_outputs_too(path: str) -> None:
+    assert issues(changed(PYTHON, "outputs", to=[ICEBERG | {"path": path}, MODEL])) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "output", "says"),
+    [
+        ("table", MODEL, "'first.flights' is of kind object, the input is declared as table"),
+        ("object", ICEBERG, "'first.flights' is of kind table, the input is declared as object"),
+        ("table", ICEBERG, ""),
+        ("object", MODEL, ""),
+        ("artifact", MODEL, ""),
+    ],
+)
+def test_a_task_reads_an_object_as_an_object_and_a_table_as_a_table(kind: str, output: Any, says: str) -> None:
+    known = {
+        "load": SOURCE | {"outputs": [output | {"name": "flights"}]},
+        "sink": SINK | {"inputs": [{"name": "flights", "kind": kind}]},
+    }
+    found = [issue.message for issue in template_issues(PIPELINE, known, known)]
+    assert found == ([says] if says else [])
 
 
 @pytest.mark.parametrize("path", [".", "a/b.ipynb", "ingest:main", "a..b/c", "x/./y"])
@@ -309,3 +350,22 @@ def test_a_command_needs_no_entrypoint_and_no_bundle() -> None:
 def test_what_is_wrong_with_a_command_is_named(change: dict[str, Any], path: str, words: str) -> None:
     found = issues({**COMMAND, **change})
     assert words in found[path], found
+
+
+def test_the_outputs_and_inputs_of_the_page_on_publishing_are_good() -> None:
+    page = (Path(__file__).parents[2] / "spec/docs/how-to/publish-tables-and-objects.md").read_text("utf-8")
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    assert [list(block) for block in blocks] == [["outputs", "connections"], ["inputs"]]
+    for block in blocks:
+        assert issues({k: v for k, v in PYTHON.items() if k not in ("inputs", "outputs")} | block) == {}
+
+
+@pytest.mark.parametrize("kind", ["dbt", "trino"])
+def test_a_kind_that_knows_tables_alone_has_no_objects(kind: str) -> None:
+    entrypoint = "." if kind == "dbt" else "x.sql"
+    spec = {"name": "t", "kind": kind, "entrypoint": entrypoint, "bundle": PYTHON["bundle"]}
+    spec |= {"inputs": [{"name": "i", "kind": "object"}, {"name": "t", "kind": "table"}], "outputs": [ICEBERG, MODEL]}
+    assert issues(spec) == {
+        "/inputs/0/kind": f"is not for kind {kind!r}, which reads tables",
+        "/outputs/1/format": f"is not for kind {kind!r}, which publishes tables",
+    }

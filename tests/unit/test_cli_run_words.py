@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from control_room.commands.runs import metrics_text, progress_text
+from control_room.commands.runs import metrics_text, place_text, progress_text
 
 
 def test_progress_is_a_percentage_and_a_message_as_far_as_they_are_told() -> None:
@@ -17,3 +17,11 @@ def test_metrics_are_those_of_the_newest_attempt_by_name() -> None:
     assert metrics_text(attempts) == "loss=0.125, rows=42"
     assert metrics_text([{"metrics": None}]) == ""
     assert metrics_text([]) == ""
+
+
+def test_a_publication_lies_at_its_address_and_where_its_files_are() -> None:
+    table = {"uri": "iceberg://lakehouse/gold/t", "location": "s3://warehouse/gold/t"}
+    assert place_text(table) == "iceberg://lakehouse/gold/t (s3://warehouse/gold/t)"
+    assert place_text({"uri": "s3://lakehouse/t", "location": None}) == "s3://lakehouse/t"
+    assert place_text({"uri": "s3://lakehouse/t", "location": "s3://lakehouse/t"}) == "s3://lakehouse/t"
+    assert place_text({"uri": "s3://lakehouse/t"}) == "s3://lakehouse/t"

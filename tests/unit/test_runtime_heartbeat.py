@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from executors.runtime.text import Redactor
 REQUEST: TypeAdapter[Any] = TypeAdapter(models.HeartbeatRequest)
 PLAIN = Redactor()
 ODD = "a\x00b\ud800s3cr3t"
+LEASE_SECONDS = 6.0
 RUN_IDS = [f"0197a3c4-7000-7000-8000-00000000000{index}" for index in range(3)]
 
 
@@ -43,7 +45,7 @@ class FakeAttempt:
 
     @property
     def claimed(self) -> Any:
-        return SimpleNamespace(run_id=UUID(self.run_id), lease_seconds=6.0, on_lapse="stop")
+        return SimpleNamespace(run_id=UUID(self.run_id), lease_seconds=LEASE_SECONDS, on_lapse="stop")
 
     def state(self) -> models.HeartbeatRun:
         return models.HeartbeatRun(run_id=UUID(self.run_id), epoch=self.epoch, usage=self.usage)
@@ -98,6 +100,28 @@ def test_a_run_whose_usage_is_refused_renews_its_lease_and_those_of_the_others(o
     Heartbeats(client, cast(Any, office), Journal(plain=True), lambda: now).beat()
     assert [attempt.renewed_at for attempt in office.active] == [now] * 3
     assert not any(attempt.stopped for attempt in office.active)
+
+
+def test_a_run_that_was_taken_asks_for_no_beat_of_its_own_but_for_one_within_a_third_of_its_lease() -> None:
+    office, told = FakeOffice([]), threading.Semaphore(0)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        told.release()
+        return renews(request)
+
+    client = ExecutorClient("http://127.0.0.1:1", "token", transport=httpx.MockTransport(answer))
+    heartbeats = Heartbeats(client, cast(Any, office), Journal(plain=True), time.monotonic)
+    begun = time.monotonic()
+    heartbeats.start(600)
+    try:
+        office.active = [FakeAttempt(RUN_IDS[0], {})]
+        heartbeats.recount()
+        assert told.acquire(timeout=30)
+        assert time.monotonic() - begun >= LEASE_SECONDS / 3 - 0.1
+        heartbeats.kick()
+        assert told.acquire(timeout=LEASE_SECONDS / 6)
+    finally:
+        heartbeats.end()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, "x", [], {}], ids=repr)

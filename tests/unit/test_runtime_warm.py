@@ -114,13 +114,13 @@ def test_a_process_reads_no_hidden_file(tmp_path: Path) -> None:
         assert json.dumps(end.result) == '{"read": "PermissionError"}'
 
 
-def alone(what: str, folder: Path, stop: Stop | None = None) -> ChildEnd:
+def alone(what: str, folder: Path, stop: Stop | None = None, *, clean: bool = True) -> ChildEnd:
     """The same body in a process of one run's own; stopped once it has begun."""
     job = {"run_id": "r", "epoch": 1, "params": {"do": what}, "work_dir": str(folder)}
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     book = LogBook(folder / "spool", 65536, 10_000_000, Redactor())
     child = Spawner()(ChildSpec("tests.unit.alone_worker", job, folder, environment))
-    supervision = Supervision(child, book, Caps(), lambda message: supervision.stop(stop) if stop else None)
+    supervision = Supervision(child, book, Caps(), lambda _: supervision.stop(stop) if stop else None, clean=clean)
     try:
         return supervision.run()
     finally:
@@ -134,8 +134,8 @@ def test_a_run_with_a_process_of_its_own_ends_with_its_result_or_by_an_order(tmp
     assert os.waitstatus_to_exitcode(end.status) == 143  # by itself: a signal that killed it would be -15
 
 
-def test_a_cap_that_such_a_process_passes_ends_it_without_an_entry_in_the_ledger(tmp_path: Path) -> None:
-    end = alone("breach", tmp_path)
-    assert end.breaches == []
-    assert end.error is not None
-    assert (end.error["class"], end.error["code"]) == ("resources", "cap_exceeded")
+def test_a_cap_that_such_a_process_tells_counts_where_no_code_of_the_author_is_in_it(tmp_path: Path) -> None:
+    (breach,) = alone("breach", tmp_path).breaches
+    assert (breach.cap, breach.limit, breach.observed, breach.layer) == ("rows_out", 10, 12, "engine")
+    # Of any other its word is a message like all that its author's code may send: it is passed on, and ends nothing.
+    assert alone("breach", tmp_path, Stop("cancel", "told a cap", 20.0), clean=False).breaches == []

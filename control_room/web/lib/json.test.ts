@@ -1,29 +1,51 @@
-import { describe, expect, it } from "vitest";
-import { parseJson } from "./json";
+import { expect, test } from "vitest";
+import { asDigits, asNumber, parseExact } from "@/lib/json";
 
-describe("parseJson", () => {
-  it("keeps whole numbers that no double holds, as text", () => {
-    expect(
-      parseJson('{"version": 2285274768888503277, "of": [-9223372036854775808, 9007199254740993]}'),
-    ).toEqual({
-      version: "2285274768888503277",
-      of: ["-9223372036854775808", "9007199254740993"],
-    });
-  });
+const SNAPSHOT = "6189302345623451234";
 
-  it("leaves everything else as it is", () => {
-    const value = {
-      safe: Number.MAX_SAFE_INTEGER,
-      small: [0, -1, 1.5, 1e300, Number("0.1234567890123456789")],
-      text: 'version: 2285274768888503277, "quoted \\" [2285274768888503277]',
-      "2285274768888503277": true,
-    };
-    expect(parseJson(JSON.stringify(value))).toEqual(value);
-    expect(parseJson("12345678901234567.25")).toBe(Number("12345678901234567.25"));
-    expect(parseJson("1234567890123456789e3")).toBe(Number("1234567890123456789e3"));
+test("a whole number of 63 bits keeps its digits, wherever it stands", () => {
+  expect(
+    parseExact(`{"table_version": ${SNAPSHOT}, "of": [-${SNAPSHOT},${SNAPSHOT}\n], "last":${SNAPSHOT}}`),
+  ).toEqual({
+    table_version: SNAPSHOT,
+    of: [`-${SNAPSHOT}`, SNAPSHOT],
+    last: SNAPSHOT,
   });
+});
 
-  it("refuses what is no JSON", () => {
-    expect(() => parseJson("{")).toThrow(SyntaxError);
+test("what a double holds stays a number", () => {
+  const text = `{"a": 9007199254740991, "b": ${SNAPSHOT}, "c": 1.2345678901234567, "d": 12345678901234567e3, "e": 3}`;
+  expect(parseExact(text)).toEqual({
+    a: 9007199254740991,
+    b: SNAPSHOT,
+    c: 1.2345678901234567,
+    d: 12345678901234567e3,
+    e: 3,
   });
+});
+
+test("digits inside text are left alone", () => {
+  const value = { say: `"at": ${SNAPSHOT}, \\`, [`"${SNAPSHOT},`]: `:${SNAPSHOT},`, end: "\\" };
+  expect(parseExact(JSON.stringify(value))).toEqual(value);
+  expect(parseExact(`{"v": ${SNAPSHOT}, "w": ${JSON.stringify(value)}}`)).toEqual({ v: SNAPSHOT, w: value });
+});
+
+test("a long text beside a long number is read", () => {
+  const log = 'a \\ "line" '.repeat(300_000);
+  expect(parseExact(`{"log": ${JSON.stringify(log)}, "v": ${SNAPSHOT}}`)).toEqual({ log, v: SNAPSHOT });
+});
+
+test("what is no JSON is refused", () => {
+  expect(() => parseExact(`{"v": ${SNAPSHOT}, }`)).toThrow(SyntaxError);
+});
+
+test("digits are those of a whole number, and a number is still one when it is rounded", () => {
+  expect([asDigits(0), asDigits(SNAPSHOT), asDigits(1.5), asDigits("x"), asDigits(null)]).toEqual([
+    "0",
+    SNAPSHOT,
+    null,
+    null,
+    null,
+  ]);
+  expect([asNumber(SNAPSHOT), asNumber("x"), asNumber(3)]).toEqual([Number(SNAPSHOT), null, 3]);
 });

@@ -4,18 +4,6 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A text, or a number: outside of these JSON has no digits. */
-const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
-const LONG = /^-?\d{16,}$/;
-const MAY_BE_LONG = /\d{16}/;
-
-/** JSON as a value. A whole number beyond what a double holds (the 63 bits of an Iceberg snapshot) becomes its text. */
-export function parseJson(text: string): unknown {
-  const exact = (token: string) =>
-    LONG.test(token) && !Number.isSafeInteger(Number(token)) ? `"${token}"` : token;
-  return JSON.parse(MAY_BE_LONG.test(text) ? text.replace(TOKENS, exact) : text);
-}
-
 export function asObject(value: unknown): JsonObject {
   return isObject(value) ? value : {};
 }
@@ -28,12 +16,36 @@ export function asText(value: unknown): string | null {
   return typeof value === "string" && value !== "" ? value : null;
 }
 
+/** A number; one that parseExact kept as text, rounded. */
 export function asNumber(value: unknown): number | null {
-  return typeof value === "number" && Number.isFinite(value) ? value : null;
+  const number = typeof value === "string" && WHOLE.test(value) ? Number(value) : value;
+  return typeof number === "number" && Number.isFinite(number) ? number : null;
+}
+
+/** The digits of a whole number, such as a table's version: none of them may be rounded away. */
+export function asDigits(value: unknown): string | null {
+  if (typeof value === "number") return Number.isSafeInteger(value) ? String(value) : null;
+  return typeof value === "string" && WHOLE.test(value) ? value : null;
 }
 
 export function isEmpty(value: unknown): boolean {
   if (value === null || value === undefined) return true;
   if (Array.isArray(value)) return value.length === 0;
   return isObject(value) && Object.keys(value).length === 0;
+}
+
+const WHOLE = /^-?\d+$/;
+const LONG_NUMBER = /[:[,]\s*-?\d{16,}\s*[,}\]]/;
+const STRING_OR_LONG_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d{16,}(?![\d.eE])/g;
+
+/**
+ * JSON with its whole numbers exact: those that a double cannot hold, as an Iceberg snapshot id of 63 bits, become text.
+ * Throws a SyntaxError like JSON.parse.
+ */
+export function parseExact(text: string): unknown {
+  if (!LONG_NUMBER.test(text)) return JSON.parse(text);
+  const quoted = text.replace(STRING_OR_LONG_NUMBER, (found) =>
+    found.startsWith('"') || Number.isSafeInteger(Number(found)) ? found : `"${found}"`,
+  );
+  return JSON.parse(quoted);
 }

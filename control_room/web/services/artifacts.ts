@@ -1,9 +1,9 @@
 import { queryOptions } from "@tanstack/react-query";
-import { asNumber, asText, isObject } from "@/lib/json";
+import { asDigits, asText, isObject } from "@/lib/json";
 import { buildUrl, getJson, type Schemas } from "@/services/http";
 
 type ArtifactWire = Schemas["Artifact"];
-export type ArtifactTable = { format: string; uri: string; version: number | null };
+export type ArtifactTable = { format: string; uri: string; version: string | null };
 export type Artifact = Omit<ArtifactWire, "table"> & { table: ArtifactTable | null };
 export type Verification = Schemas["Verification"];
 
@@ -15,7 +15,7 @@ export function toArtifact(wire: ArtifactWire): Artifact {
 
 function toTable(wire: unknown): ArtifactTable | null {
   if (!isObject(wire)) return null;
-  return { format: asText(wire.format) ?? "", uri: asText(wire.uri) ?? "", version: asNumber(wire.version) };
+  return { format: asText(wire.format) ?? "", uri: asText(wire.uri) ?? "", version: asDigits(wire.version) };
 }
 
 export function artifactsQuery(run_id: string) {

@@ -1,4 +1,4 @@
-import { asArray, asText, isObject, parseJson } from "@/lib/json";
+import { asArray, asText, isObject, parseExact } from "@/lib/json";
 import type { components } from "@/types/api";
 
 export type Schemas = components["schemas"];
@@ -102,5 +102,5 @@ async function send<T>(url: string, init: RequestInit): Promise<T> {
   });
   if (!response.ok) throw await readProblem(response);
   if (response.status === 204) return undefined as T;
-  return parseJson(await response.text()) as T;
+  return parseExact(await response.text()) as T;
 }

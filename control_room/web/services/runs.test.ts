@@ -10,8 +10,9 @@ test("inputs keep version 0, which is a version", () => {
     {
       name: "flights",
       kind: "table",
+      format: null,
       uri: "s3://x",
-      version: 0,
+      version: "0",
       artifact_id: null,
       sha256: null,
       from_run_id: null,

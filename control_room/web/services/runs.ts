@@ -1,5 +1,5 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
-import { asArray, asNumber, asObject, asText, isObject, type JsonObject } from "@/lib/json";
+import { asArray, asDigits, asNumber, asObject, asText, isObject, type JsonObject } from "@/lib/json";
 import { isTerminal } from "@/lib/states";
 import { getJson, recheckAfter, type Schemas, sendJson } from "@/services/http";
 
@@ -24,8 +24,10 @@ export type Progress = {
 export type RunInput = {
   name: string;
   kind: string;
+  format: string | null;
   uri: string | null;
-  version: number | null;
+  /** All digits of it: a snapshot id has more than a number holds. */
+  version: string | null;
   artifact_id: string | null;
   sha256: string | null;
   from_run_id: string | null;
@@ -40,7 +42,7 @@ export type Run = Omit<RunWire, "error" | "progress" | "inputs" | "outputs"> & {
   outputs: RunOutput[];
 };
 export type Attempt = Omit<Schemas["Attempt"], "error"> & { error: RunError | null };
-export type Publication = Schemas["Publication"];
+export type Publication = Omit<Schemas["Publication"], "table_version"> & { table_version: string | null };
 export type Dependency = Schemas["Dependency"];
 export type CapEntry = Schemas["CapEntry"];
 export type Why = Schemas["Why"];
@@ -79,9 +81,13 @@ export function toRunDetail(wire: RunDetailWire): RunDetail {
     attempts: wire.attempts.map((attempt) => ({ ...attempt, error: toError(attempt.error) })),
     children: wire.children.map(toRun),
     depends_on: wire.depends_on,
-    publications: wire.publications,
+    publications: wire.publications.map(toPublication),
     cap_ledger: wire.cap_ledger,
   };
+}
+
+export function toPublication(wire: Schemas["Publication"]): Publication {
+  return { ...wire, table_version: asDigits(wire.table_version) };
 }
 
 export function toError(wire: unknown): RunError | null {
@@ -115,8 +121,9 @@ function toInput(item: unknown): RunInput {
   return {
     name: asText(wire.name) ?? "",
     kind: asText(wire.kind) ?? "table",
+    format: asText(wire.format),
     uri: asText(wire.uri),
-    version: asNumber(wire.version),
+    version: asDigits(wire.version),
     artifact_id: asText(wire.artifact_id),
     sha256: asText(wire.sha256),
     from_run_id: asText(wire.from_run_id),

@@ -1,5 +1,5 @@
 import type { QueryClient } from "@tanstack/react-query";
-import { asText, isObject } from "@/lib/json";
+import { asText, isObject, parseExact } from "@/lib/json";
 import { artifactKeys } from "@/services/artifacts";
 import { buildUrl, type Schemas } from "@/services/http";
 import { runEventKeys } from "@/services/run-events";
@@ -21,7 +21,7 @@ const RETRY_MS = [1000, 2000, 5000, 10_000];
 
 export function toStreamEvent(data: string): StreamEvent | null {
   try {
-    const event: unknown = JSON.parse(data);
+    const event = parseExact(data);
     return isObject(event) && asText(event.run_id) ? (event as StreamEvent) : null;
   } catch {
     return null;

@@ -1303,6 +1303,11 @@ export interface components {
             files: number;
             /** Format */
             format: string;
+            /**
+             * Location
+             * @description Where the files of a committed table lie, as its executor said.
+             */
+            location: string | null;
             /** Mode */
             mode: string;
             /** Output */
@@ -1324,7 +1329,10 @@ export interface components {
              * @enum {string}
              */
             state: "recorded" | "committed" | "failed";
-            /** Table Version */
+            /**
+             * Table Version
+             * @description Delta version, Iceberg snapshot id (63 bits), or number of an object's version at its place.
+             */
             table_version: number | null;
             /** Uri */
             uri: string;

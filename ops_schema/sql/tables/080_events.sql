@@ -41,6 +41,17 @@ create table ops.dropped_partitions (
   constraint dropped_partitions_range check (from_run_id < to_run_id)
 );
 
+-- Where chains were cut whose month was dropped and to which an event came afterwards (ops.keep_dropped_head). Of all
+-- other dropped chains the head on the run is that place.
+create table ops.dropped_heads (
+  run_id uuid   not null,
+  seq    bigint not null,
+  hash   bytea  not null,
+  constraint dropped_heads_pkey primary key (run_id),
+  constraint dropped_heads_run_fkey foreign key (run_id) references ops.runs (run_id),
+  constraint dropped_heads_seq check (seq >= 1)
+);
+
 -- Logs, keyed by (run, epoch, stream, seq); "offset" is the byte offset of the chunk in its stream.
 create table ops.run_logs (
   run_id      uuid        not null,

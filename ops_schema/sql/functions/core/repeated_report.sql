@@ -1,6 +1,6 @@
 -- The answer to a report of an attempt that has been reported: what was answered then, with repeated = true, when the
 -- outcome is the same. Raises OPC02 with what is on record when it is another.
--- A body that differs is noted once, of each attempt the first ten.
+-- A body that differs is noted once, of each attempt the first ten; no other event comes to a run that has ended.
 create or replace function ops.repeated_report(p_attempt ops.attempts, p_body jsonb) returns jsonb
 language plpgsql volatile set search_path = ''
 as $$
@@ -16,6 +16,7 @@ begin
     perform ops.emit(p_attempt.run_id, 'report.differs', p_attempt.epoch, ops.executor_actor(p_attempt.executor_id),
       jsonb_build_object('digest_on_record', encode(p_attempt.report_digest, 'hex'),
                          'digest_sent', encode(v_digest, 'hex')));
+    perform ops.keep_dropped_head(p_attempt.run_id);
   end if;
   return coalesce(p_attempt.answer, ops.plain_answer(p_attempt.run_id, p_attempt.epoch, p_attempt.attempt)::jsonb)
          || '{"repeated": true}';

@@ -1,7 +1,7 @@
 -- Whether a run's events are a gapless chain that ends at the run's head, and the columns agree with the hashed text.
 -- Returns {ok, events, broken_at|null, problem|null, dropped_at|null}; events is how many were verified. Where the
--- run's month was dropped (ops.drop_partitions), ok is null, never true: the part that came after is verified, if there
--- is any, and nothing more can be. Raises OPN01.
+-- run's month was dropped (ops.drop_partitions), ok is null, never true: what came after is verified, that it begins
+-- where the chain was cut and ends at the run's head, and nothing more can be. Raises OPN01.
 create or replace function ops.verify_events(p_run_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -21,10 +21,12 @@ begin
   select d.dropped_at into v_at from ops.dropped_partitions d
    where d.parent = 'events' and d.from_run_id <= p_run_id and p_run_id < d.to_run_id;
   if v_at is not null then
-    -- from the first event that is left, or from the head
-    select coalesce(min(e.seq) - 1, v_run.event_seq) into v_gone from ops.events e where e.run_id = p_run_id;
-    v_prev := coalesce((select e.prev_hash from ops.events e where e.run_id = p_run_id and e.seq = v_gone + 1),
-                       v_run.event_head);
+    -- from where it was cut: the head, unless an event came after that
+    select h.seq, h.hash into v_gone, v_prev from ops.dropped_heads h where h.run_id = p_run_id;
+    if not found then
+      v_gone := v_run.event_seq;
+      v_prev := v_run.event_head;
+    end if;
   end if;
   v_seq := v_gone;
   for v_event in select * from ops.events e where e.run_id = p_run_id order by e.seq loop

@@ -49,5 +49,7 @@ create or replace trigger events_default_never_truncated before truncate on ops.
   for each statement execute function ops.refuse_change();
 create or replace trigger dropped_partitions_append_only before update or delete on ops.dropped_partitions
   for each row execute function ops.refuse_change();
+create or replace trigger dropped_heads_append_only before update or delete on ops.dropped_heads
+  for each row execute function ops.refuse_change();
 create or replace trigger cap_ledger_append_only before update or delete on ops.cap_ledger
   for each row execute function ops.refuse_change();

@@ -1,0 +1,60 @@
+"""The store's part for the reactor: what nobody asked for and has to happen."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from psycopg.types.json import Jsonb
+
+from ops_schema._store_calls import Calls
+from ops_schema._store_values import Body, Id, Json
+
+
+class Reacts(Protocol):
+    """What the reactor needs of the database."""
+
+    async def expire_leases(self, limit: int = 100) -> Json: ...
+    async def promote_due(self, limit: int = 1000) -> Json: ...
+    async def pending_publications(self, limit: int = 10) -> list[Json]: ...
+    async def commit_publication_as_reactor(self, run_id: Id, output: str, body: Body) -> Json: ...
+    async def ensure_partitions(self) -> Json: ...
+    async def drop_partitions(self) -> Json: ...
+    async def lead(self, name: str, holder: str, seconds: float) -> bool: ...
+    async def events_since(self, cursor: str | None, limit: int = 500) -> Json: ...
+
+
+class ReactorQueries(Calls):
+    """Those duties, over the calls of a store."""
+
+    async def expire_leases(self, limit: int = 100) -> Json:
+        """Revoke leases past their deadline, at most `limit`."""
+        return await self._json("expire_leases", limit)
+
+    async def promote_due(self, limit: int = 1000) -> Json:
+        """Move runs whose time has come into the ready index, at most `limit`."""
+        return await self._json("promote_due", limit)
+
+    async def pending_publications(self, limit: int = 10) -> list[Json]:
+        """Publications of accepted reports that nobody has committed for a while, at most `limit`."""
+        found: list[Json] = await self._value("pending_publications", limit) or []
+        return found
+
+    async def commit_publication_as_reactor(self, run_id: Id, output: str, body: Body) -> Json:
+        """commitPublication by the reactor, for an executor that died after its report."""
+        return await self._json("commit_publication_as_reactor", run_id, output, Jsonb(body))
+
+    async def ensure_partitions(self) -> Json:
+        """Make the partitions of the coming weeks: {created: [name]}."""
+        return await self._json("ensure_partitions")
+
+    async def drop_partitions(self) -> Json:
+        """Drop the oldest partition that is over its time: {dropped: [name], skipped: [name]}; one a call."""
+        return await self._json("drop_partitions")
+
+    async def lead(self, name: str, holder: str, seconds: float) -> bool:
+        """Take or renew the duty `name` for `seconds`; False while another holds it."""
+        return bool(await self._value("lead", name, holder, seconds))
+
+    async def events_since(self, cursor: str | None, limit: int = 500) -> Json:
+        """{items: [event with cursor], cursor}; a None cursor starts at the present. No event is ever skipped."""
+        return await self._json("events_since", cursor, limit)

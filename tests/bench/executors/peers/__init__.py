@@ -1,0 +1,1 @@
+"""Who else starts a child process for each run. Each in an environment of its own, on the same durable PostgreSQL."""
