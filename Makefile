@@ -20,7 +20,7 @@ ENGINE_TESTS := tests/executors/test_trino_statements.py tests/executors/test_tr
     tests/acceptance/test_stack_trino.py tests/acceptance/test_stack_spark.py
 WITHOUT_ENGINES := $(patsubst %,--ignore=%,$(ENGINE_TESTS) $(LAKEHOUSE_TESTS))
 
-.PHONY: help demo demo-lakehouse up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full test-proving test-engines test-engines-full test-lakehouse test-containers images bench bench-lock lock clean
+.PHONY: help demo demo-lakehouse up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full test-proving test-engines test-engines-full test-lakehouse test-containers test-containers-quick images bench bench-lock lock clean
 
 help: ## show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -119,8 +119,11 @@ test-proving: setup ## what proves the proofs: seeded faults, slow kit cases, ma
 images: ## build every container image and print its size; BASE_IMAGE names another base
 	@infra/docker/build
 
-test-containers: .venv/.dev ## images, compose, faults among containers; needs a Docker Engine
+test-containers: .venv/.dev ## images, compose, engines, faults among containers; needs a Docker Engine
 	$(PYTEST) tests/containers -q $(SLOWEST)
+
+test-containers-quick: .venv/.dev ## what CI takes of it: server, Python and Trino
+	IMAGES="server objectstore python trino" $(PYTEST) tests/containers -m quick -q $(SLOWEST)
 
 # The peers are installed at bench time into .cache: the queue's from locks/bench.lock and tests/bench/queue/peers-npm, those of the executors
 # from tests/bench/executors/peers. Trino is measured where it is installed (control-room engines install trino).

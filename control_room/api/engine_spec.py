@@ -19,6 +19,8 @@ TEXT, TRUTH = (str, "a text"), (bool, "true or false")
 LIST, NUMBER = (list, "a list"), (int | float, "a number")
 OBJECT, WHOLE = (dict, "an object"), (int, "a whole number")
 NUMBERS = (WHOLE, NUMBER)
+# Kinds that know tables alone, so that nobody could run a template of theirs with an object.
+TABLE_KINDS = ("dbt", "trino")
 # Kinds whose entrypoint may be code of the author, too.
 CODE_KINDS = ("spark",)
 # What the config of each SQL kind may hold.
@@ -46,7 +48,7 @@ COMMAND_KEYS: Mapping[str, tuple[Any, str]] = {
 def engine_issues(spec: Spec) -> list[Issue]:
     """All that is wrong with caps and config for the kind."""
     of_kind = _command_issues if spec["kind"] == "command" else _sql_issues if spec["kind"] in SQL_KEYS else None
-    return [*_cap_issues(spec), *(of_kind(spec) if of_kind else ())]
+    return [*_cap_issues(spec), *_object_issues(spec), *(of_kind(spec) if of_kind else ())]
 
 
 def _cap_issues(spec: Spec) -> Iterator[Issue]:
@@ -54,6 +56,19 @@ def _cap_issues(spec: Spec) -> Iterator[Issue]:
         kinds = ENGINE_CAPS.get(cap)
         if kinds and spec["kind"] not in kinds:
             yield Issue(pointer("caps", cap), f"is not enforced for kind {spec['kind']!r}, only for {', '.join(kinds)}")
+
+
+def _object_issues(spec: Spec) -> Iterator[Issue]:
+    if spec["kind"] not in TABLE_KINDS:
+        return
+    for index, port in enumerate(spec.get("inputs", [])):
+        if port["kind"] == "object":
+            yield Issue(pointer("inputs", index, "kind"), f"is not for kind {spec['kind']!r}, which reads tables")
+    for index, port in enumerate(spec.get("outputs", [])):
+        if port["format"] == "object":
+            yield Issue(
+                pointer("outputs", index, "format"), f"is not for kind {spec['kind']!r}, which publishes tables"
+            )
 
 
 def _sql_issues(spec: Spec) -> Iterator[Issue]:

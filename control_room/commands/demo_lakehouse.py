@@ -22,7 +22,7 @@ Json = dict[str, Any]
 ENGINES = ("trino", "spark")
 # Module -> what it is for. The rest comes with the demo.
 MODULES = {"pyspark": "Spark", "trino": "Trino's client", "dbt": "dbt", "pyiceberg": "Iceberg in Python"}
-# Measured with heaps of 1G each: Trino and Spark take 1 GB each, all else of the stack 1.3 GB, a run up to 0.5 GB.
+# Measured with heaps of 1G each: Spark takes 1.3 GB, Trino 1.1, all else of the stack 1.1, a run up to 0.4.
 NEEDED_MEMORY = 4 * 2**30
 TRIES = (("runs logs NUMBER", "what an engine said of a task"),)
 

@@ -77,7 +77,8 @@ def _print_template(found: dict[str, Any]) -> None:
     if rows:
         print_table({"parameter": "left", "type": "left", "default": "left", "description": "left"}, rows)
     for name, task in spec.get("tasks", {}).items():
-        after = ", ".join(task.get("depends_on", []))
+        read = (source.split(".", 1)[0] for source in task.get("inputs", {}).values())
+        after = ", ".join(dict.fromkeys([*task.get("depends_on", []), *read]))
         say(f"  task {name}: {task['template']}" + (f" after {after}" if after else ""))
     for side in ("inputs", "outputs"):
         names = ", ".join(port["name"] for port in spec.get(side, []))

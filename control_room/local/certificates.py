@@ -34,12 +34,14 @@ CLOCK_SLACK = timedelta(days=1)
 
 @dataclass(frozen=True)
 class CertificateFiles:
-    """Three PEM files, mode 0600: the authority's certificate, the one under it, and the latter's key. owner: whose."""
+    """Three PEM files, mode 0600: the authority's certificate, the one under it, and the latter's key. owner: whose;
+    hosts: names that it is for, beside the loopback address."""
 
     authority: Path
     certificate: Path
     key: Path
     owner: str = "object store"
+    hosts: tuple[str, ...] = ()
 
     @property
     def paths(self) -> tuple[Path, Path, Path]:
@@ -66,15 +68,22 @@ def _are_good(files: CertificateFiles, now: datetime) -> bool:
         certificate.verify_directly_issued_by(authority)
     except (OSError, ValueError, TypeError, InvalidSignature):
         return False
+    if not set(files.hosts) <= set(_hosts(certificate)):
+        return False
     lasts = certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc - RENEWED
     return lasts and key.public_key() == certificate.public_key()
+
+
+def _hosts(certificate: x509.Certificate) -> list[str]:
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    return names.value.get_values_for_type(x509.DNSName)
 
 
 def _make(files: CertificateFiles, begin: datetime) -> None:
     signing, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    authority = _authority(files.names, signing, begin)
-    public = [each.public_bytes(Encoding.PEM) for each in (authority, _certificate(files.names, key, signing, begin))]
+    issued = (_authority(files.names, signing, begin), _certificate(files, key, signing, begin))
+    public = [each.public_bytes(Encoding.PEM) for each in issued]
     for path, content in zip(files.paths, [*public, private], strict=True):
         write_private(path, content.decode())
 
@@ -86,12 +95,13 @@ def _authority(names: tuple[str, str], signing: ec.EllipticCurvePrivateKey, begi
 
 
 def _certificate(
-    names: tuple[str, str], key: ec.EllipticCurvePrivateKey, signing: ec.EllipticCurvePrivateKey, begin: datetime
+    files: CertificateFiles, key: ec.EllipticCurvePrivateKey, signing: ec.EllipticCurvePrivateKey, begin: datetime
 ) -> x509.Certificate:
-    """For the loopback address alone, as server and as client."""
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(ports.LOOPBACK))])
+    """For the loopback address and the hosts alone, as server and as client."""
+    loopback = x509.IPAddress(ipaddress.ip_address(ports.LOOPBACK))
+    address = x509.SubjectAlternativeName([loopback, *map(x509.DNSName, files.hosts)])
     uses = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
-    builder = _builder(*names, key, begin).add_extension(address, critical=False)
+    builder = _builder(*files.names, key, begin).add_extension(address, critical=False)
     return builder.add_extension(uses, critical=False).sign(signing, hashes.SHA256())
 
 

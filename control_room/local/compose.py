@@ -2,6 +2,7 @@
 
 secrets: keys, passwords and tokens at random, each into the volume of those alone who need it; nothing is made twice.
 database: schema, the server's login, tokens and buckets, once Postgres and the object store answer.
+trino: wait until its Trino scans, and make the schemas that executors begin in.
 """
 
 from __future__ import annotations
@@ -10,17 +11,16 @@ import asyncio
 import hashlib
 import json
 import os
-import secrets
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 from psycopg.conninfo import make_conninfo
 
 from control_room.errors import ControlRoomError
-from control_room.local import objectstore
+from control_room.local import compose_engines, objectstore
+from control_room.local.compose_volumes import CATALOG_PORT, STORE_PORT, Volumes, catalog_url, endpoint, kept
 from control_room.local.folder import StackFolder, write_private, write_private_json
 from control_room.local.service import NotReady
 from control_room.local.state import StackState
@@ -28,81 +28,47 @@ from ops_schema import migrate
 from ops_schema.errors import MigrationError, StoreError
 
 MISUSE, FAILED = 2, 1
-STORE_PORT = 8333
-# A name that browsers take for this machine and Docker's own name server for the container: presigned URLs hold it.
-STORE_HOST = "objectstore.localhost"
 SERVER_LOGIN = "control_room_server"
 ADMIN_PASSWORD, SERVER_PASSWORD, TOKEN = "postgres.password", "server.password", "token"
 
 
-@dataclass(frozen=True)
-class Volumes:
-    """Where the volumes of secrets are mounted in the container of this program."""
-
-    root: Path = Path("/secrets")
-    store: Path = Path("/store")
-    kinds: tuple[str, ...] = ("python", "notebook", "dbt", "duckdb")
-
-    @property
-    def database(self) -> Path:
-        return self.root / "database"
-
-    @property
-    def server(self) -> Path:
-        return self.root / "server"
-
-    @property
-    def operator(self) -> Path:
-        return self.root / "operator"
-
-    def executor(self, kind: str) -> Path:
-        return self.root / f"executor-{kind}"
-
-
 def make_secrets(volumes: Volumes) -> None:
     """Fill the volumes."""
-    _kept(volumes.database / ADMIN_PASSWORD)
+    kept(volumes.database / ADMIN_PASSWORD)
     # The image of Postgres reads it as its own user; nobody else has this volume but the server's set-up.
     (volumes.database / ADMIN_PASSWORD).chmod(0o644)
-    password = _kept(volumes.server / SERVER_PASSWORD)
+    password = kept(volumes.server / SERVER_PASSWORD)
     write_private(volumes.server / "pgpass", f"*:*:*:{SERVER_LOGIN}:{password}\n")
     store = StackFolder.at(volumes.store)
     store.ensure()
-    objectstore.write_configuration(store, StackState(ports={"s3": STORE_PORT}))
+    state = StackState(ports={"s3": STORE_PORT, "s3_iceberg": CATALOG_PORT}, engines=compose_engines.heaps())
+    objectstore.write_configuration(store, state)
     write_private_json(volumes.server / "s3.json", store.s3_key(objectstore.OWNER_KEY))
-    connections = _connections(store)
+    connections = _connections(store, state)
     write_private_json(volumes.server / "connections.json", connections)
-    _kept(volumes.operator / TOKEN)
+    kept(volumes.operator / TOKEN)
     for kind in volumes.kinds:
-        _kept(volumes.executor(kind) / TOKEN)
+        kept(volumes.executor(kind) / TOKEN)
         write_private_json(volumes.executor(kind) / "connections.json", connections)
+    compose_engines.make_secrets(volumes, store)
 
 
-def _connections(store: StackFolder) -> dict[str, dict[str, object]]:
-    kept: dict[str, dict[str, object]] = json.loads(store.secret(objectstore.CONNECTIONS).read_text())
-    return {name: {**one, "endpoint": endpoint()} for name, one in kept.items()}
-
-
-def endpoint() -> str:
-    """URL of the object store, the same inside and outside of the containers."""
-    return f"http://{STORE_HOST}:{STORE_PORT}"
-
-
-def _kept(path: Path) -> str:
-    """The secret in this file; made at random when it is missing."""
-    if path.exists() and path.stat().st_size:
-        return path.read_text().strip()
-    value = secrets.token_urlsafe(32)
-    write_private(path, value + "\n")
-    return value
+def _connections(store: StackFolder, state: StackState) -> dict[str, dict[str, object]]:
+    """As in the embedded stack, by the names that containers know."""
+    text = json.dumps(objectstore.connections(store, state))
+    names = {objectstore.endpoint(state): endpoint(), objectstore.catalog_url(state): catalog_url()}
+    for loopback, name in names.items():
+        text = text.replace(f'"{loopback}', f'"{name}')
+    found: dict[str, dict[str, object]] = json.loads(text)
+    return found
 
 
 def prepare_database(volumes: Volumes) -> None:
     """Schema, login, tokens, buckets. What is there already stays."""
-    conninfo = make_conninfo("", password=_kept(volumes.database / ADMIN_PASSWORD))
+    conninfo = make_conninfo("", password=kept(volumes.database / ADMIN_PASSWORD))
     migrate.apply(conninfo)
     migrate.set_lakehouse_root(conninfo, objectstore.ROOT)
-    migrate.create_login(conninfo, SERVER_LOGIN, _kept(volumes.server / SERVER_PASSWORD))
+    migrate.create_login(conninfo, SERVER_LOGIN, kept(volumes.server / SERVER_PASSWORD))
     _token(conninfo, volumes.operator / TOKEN, "compose operator", "operator")
     for kind in volumes.kinds:
         _token(conninfo, volumes.executor(kind) / TOKEN, f"compose executor {kind}", "executor")
@@ -110,12 +76,12 @@ def prepare_database(volumes: Volumes) -> None:
 
 
 def _token(conninfo: str, path: Path, name: str, role: str) -> None:
-    migrate.create_token(conninfo, name, role, hashlib.sha256(_kept(path).encode()).digest())
+    migrate.create_token(conninfo, name, role, hashlib.sha256(kept(path).encode()).digest())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """One step; 0, 1 when it failed, 2 when there is no such step."""
-    steps = {"secrets": make_secrets, "database": prepare_database}
+    steps = {"secrets": make_secrets, "database": prepare_database, "trino": compose_engines.await_trino}
     (step,) = (sys.argv[1:] if argv is None else argv) or ("",)
     if step not in steps:
         sys.stderr.write(f"unknown step {step!r}: one of {', '.join(steps)}\n")

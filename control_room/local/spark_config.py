@@ -22,7 +22,8 @@ KEYS_FROM_ENVIRONMENT = "software.amazon.awssdk.auth.credentials.EnvironmentVari
 
 @dataclass(frozen=True)
 class Layout:
-    """What it is made from. jars: their paths; scratch: a folder; heap: bytes; endpoints as URLs; roots as s3://."""
+    """What it is made from. jars: their paths; scratch: a folder; heap: bytes; endpoints as URLs; roots as s3://;
+    bind: the address that it listens on."""
 
     jars: Sequence[Path]
     scratch: Path
@@ -35,6 +36,7 @@ class Layout:
     credential: str
     warehouse: str
     lakehouse: str
+    bind: str = ports.LOOPBACK
 
 
 def properties(layout: Layout) -> str:
@@ -68,7 +70,7 @@ def _server(layout: Layout) -> Mapping[str, str]:
         "spark.jars": ",".join(map(str, layout.jars)),
         "spark.authenticate": "true",  # the ports of its own parts
         "spark.ui.enabled": "false",
-        "spark.connect.grpc.binding.address": ports.LOOPBACK,
+        "spark.connect.grpc.binding.address": layout.bind,
         "spark.connect.grpc.binding.port": str(layout.port),
         # What a client that is gone left at work ends soon: nobody else would end it. That it is gone is noticed when
         # the stream of its answers is to be asked for anew.

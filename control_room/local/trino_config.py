@@ -37,7 +37,8 @@ CAPS = "query_max_((run|execution|planning|cpu)_time|(total_)?memory|memory_per_
 @dataclass(frozen=True)
 class Layout:
     """What the files are made from. etc, data: folders; server: PEM file with key and certificate; heap: bytes;
-    urls: of S3 and of the Iceberg REST catalog; lakehouse, warehouse: s3:// roots."""
+    urls: of S3 and of the Iceberg REST catalog; lakehouse, warehouse: s3:// roots; bind: address to listen on; address:
+    its own, for its parts."""
 
     etc: Path
     data: Path
@@ -52,6 +53,8 @@ class Layout:
     catalog: str
     lakehouse: str
     warehouse: str
+    bind: str = ports.LOOPBACK
+    address: str = ports.LOOPBACK
 
 
 def files(layout: Layout) -> dict[str, str]:
@@ -146,8 +149,8 @@ def _node(layout: Layout) -> dict[str, str]:
         "node.environment": "embedded",
         "node.id": layout.node_id,
         "node.data-dir": str(layout.data),
-        "node.bind-ip": ports.LOOPBACK,
-        "node.internal-address": ports.LOOPBACK,
+        "node.bind-ip": layout.bind,
+        "node.internal-address": layout.address,
     }
 
 
@@ -164,7 +167,7 @@ def _config(layout: Layout) -> dict[str, str]:
         "http-server.authentication.type": "PASSWORD",
         "http-server.log.enabled": "false",
         "internal-communication.shared-secret": SHARED_SECRET,
-        "discovery.uri": f"http://{ports.LOOPBACK}:{layout.internal_port}",
+        "discovery.uri": f"http://{layout.address}:{layout.internal_port}",
         "query.max-memory": per_query,
         "query.max-memory-per-node": per_query,
         "memory.heap-headroom-per-node": f"{int(layout.heap * HEADROOM_SHARE) // 2**20}MB",

@@ -22,6 +22,7 @@ from typing import Any
 
 from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.exceptions import (
+    BadRequestError,
     CommitFailedException,
     CommitStateUnknownException,
     NoSuchNamespaceError,
@@ -75,6 +76,8 @@ class Committer:
             raise
         except TRANSIENT as error:
             raise NotNowError(f"{self._uri}: {reason_of(error)}") from error
+        except BadRequestError as error:
+            raise TaskError("external", "catalog_refused", f"{self._uri}: {reason_of(error)}") from error
         except RESTError as error:
             # What a catalog refuses now (a key, a warehouse) may be put right; nothing was committed.
             raise NotNowError(f"{self._uri}: the catalog refused: {reason_of(error)}") from error

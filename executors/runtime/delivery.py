@@ -193,7 +193,7 @@ class Delivery:
         epoch = parcel.body["epoch"]
         for attempt in range(COMMIT_TRIES):
             try:
-                found = self._commit(publication, self._connections.named(parcel.connections))
+                found = self._commit(publication, self._connections.named(parcel.connections), parcel.folder)
                 told = {name: found[name] for name in ("table_version", "location") if found.get(name) is not None}
                 return models.CommittedPublication(state="committed", epoch=epoch, rows=publication["rows"], **told)
             except CommitFailed as failure:
@@ -206,7 +206,7 @@ class Delivery:
                 raise GivenUp("the executor stops")
         return None
 
-    def _commit(self, publication: Json, connections: Mapping[str, Connection]) -> Json:
+    def _commit(self, publication: Json, connections: Mapping[str, Connection], folder: Path) -> Json:
         try:
             connection = connection_for(publication["uri"], connections)
         except TaskError as error:
@@ -218,7 +218,8 @@ class Delivery:
                 input=job,
                 capture_output=True,
                 timeout=COMMIT_SECONDS,
-                env={name: value for name, value in os.environ.items() if name in ALLOWED_ENVIRONMENT},
+                # An object's bytes go through a file: on the work folder's disk, not in a small or precious /tmp.
+                env={**{k: v for k, v in os.environ.items() if k in ALLOWED_ENVIRONMENT}, "TMPDIR": str(folder)},
                 start_new_session=True,
                 check=False,
             )

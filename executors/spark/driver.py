@@ -35,7 +35,8 @@ DEFAULT_HEAP = 1024 * 2**20
 LEAST_HEAP = 512 * 2**20  # Spark itself refuses less than 450 MiB
 # Of a cap on memory: what the JVM needs beside its heap.
 OVERHEAD_SHARE, LEAST_OVERHEAD = 0.2, 256 * 2**20
-START_SECONDS = 120.0
+# Of a machine that is busy, or a master that has no room yet; the wall cap holds meanwhile.
+START_SECONDS = 300.0
 LOOK_SECONDS = 0.1
 END_SECONDS = 3.0
 DEATH_SECONDS = 5.0

@@ -86,7 +86,7 @@ def connect(target: Target, conf: Mapping[str, str], schema: str | None = None) 
     builder.set(core.ChannelBuilder.PARAM_USER_ID, USER)
     builder.set(core.ChannelBuilder.PARAM_USER_AGENT, USER)
     if target.token:
-        builder.set(core.ChannelBuilder.PARAM_TOKEN, target.token)
+        authorize(builder, target.token)
     session = OwnSession(connection=builder)
     session.client.set_retry_policies([DefaultPolicy(**RETRIES)])
     try:
@@ -97,6 +97,15 @@ def connect(target: Target, conf: Mapping[str, str], schema: str | None = None) 
         session.stop()
         raise
     return session
+
+
+def authorize(builder: Any, token: str) -> None:
+    """Let the client show its token: with TLS, or on this machine. In the clear to another one, as between containers
+    on a network of their own, only where the operator's URL says ``use_ssl=false``: the client never does by itself."""
+    if builder.getDefault(core.ChannelBuilder.PARAM_USE_SSL, "").lower() == "false":
+        builder.set("authorization", f"Bearer {token}")
+    else:
+        builder.set(core.ChannelBuilder.PARAM_TOKEN, token)
 
 
 class Session:

@@ -34,7 +34,11 @@ class SparkSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="OPS_SPARK_", extra="ignore", frozen=True)
 
     remote: str = Field("", description="Spark Connect server, sc://HOST:PORT. Without one, runs get drivers.")
-    token_file: Path | None = Field(None, description="File with the token that the server wants.")
+    token_file: Path | None = Field(
+        None,
+        description="File with the token that the server wants. It is sent with TLS; without, to localhost alone, "
+        "or where the URL says /;use_ssl=false.",
+    )
     master: str = Field(
         DEFAULT_MASTER,
         description="Master of drivers of single runs (mode isolated, submit): local[N], spark://…, yarn, k8s://….",

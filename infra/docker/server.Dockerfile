@@ -5,20 +5,20 @@ ARG BASE=docker.io/library/python:3.11-slim-bookworm
 
 FROM ${BASE} AS web
 COPY locks/node.lock /build/node.lock
-RUN python3 -m venv /opt/node \
- && /opt/node/bin/pip install --disable-pip-version-check --no-cache-dir --quiet --require-hashes -r /build/node.lock
+RUN --mount=type=cache,target=/root/.cache/pip python3 -m venv /opt/node \
+ && /opt/node/bin/pip install --disable-pip-version-check --quiet --require-hashes -r /build/node.lock
 # The certificates of the base image count, so that a base with a company's own authority works.
 ENV PATH=/opt/node/bin:/usr/local/bin:/usr/bin:/bin NEXT_TELEMETRY_DISABLED=1 NODE_USE_SYSTEM_CA=1
 COPY control_room/web/package.json control_room/web/package-lock.json control_room/web/.npmrc /build/control_room/web/
 WORKDIR /build/control_room/web
-RUN npm ci --no-audit --no-fund --loglevel=error
+RUN --mount=type=cache,target=/root/.npm npm ci --no-audit --no-fund --loglevel=error
 COPY control_room/web /build/control_room/web
 RUN npm run --silent dist
 
 FROM ${BASE} AS packages
 COPY locks/server.lock /build/requirements.lock
-RUN python3 -m venv /opt/venv \
- && /opt/venv/bin/pip install --disable-pip-version-check --no-cache-dir --quiet --require-hashes -r /build/requirements.lock
+RUN --mount=type=cache,target=/root/.cache/pip python3 -m venv /opt/venv \
+ && /opt/venv/bin/pip install --disable-pip-version-check --quiet --require-hashes -r /build/requirements.lock
 
 FROM packages AS code
 COPY pyproject.toml README.md LICENSE /build/source/
@@ -40,8 +40,8 @@ RUN /opt/venv/bin/pip uninstall --disable-pip-version-check --quiet --yes setupt
 # What is inside, as CycloneDX, from the environment itself; the tool that lists it stays in this stage.
 FROM ${BASE} AS bill
 COPY locks/sbom.lock /build/sbom.lock
-RUN python3 -m venv /opt/sbom \
- && /opt/sbom/bin/pip install --disable-pip-version-check --no-cache-dir --quiet --require-hashes -r /build/sbom.lock
+RUN --mount=type=cache,target=/root/.cache/pip python3 -m venv /opt/sbom \
+ && /opt/sbom/bin/pip install --disable-pip-version-check --quiet --require-hashes -r /build/sbom.lock
 COPY --from=slim /opt/venv /opt/venv
 RUN /opt/sbom/bin/cyclonedx-py environment --output-reproducible --of JSON -o /build/sbom.cdx.json /opt/venv/bin/python
 
@@ -53,8 +53,10 @@ RUN apt-get update -qq \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log \
  && useradd --uid 10001 --user-group --home-dir /work --no-create-home --shell /usr/sbin/nologin control-room \
  && install -d -o 10001 -g 10001 -m 0700 /work /store /secrets /secrets/server /secrets/operator \
-        /secrets/executor-python /secrets/executor-notebook /secrets/executor-dbt \
- && install -d -o 10001 -g 10001 -m 0755 /secrets/database
+        /secrets/trino-server /secrets/trino-data /secrets/spark-server \
+ && for kind in python notebook dbt duckdb command trino spark; do \
+        install -d -o 10001 -g 10001 -m 0700 "/secrets/executor-${kind}"; done \
+ && install -d -o 10001 -g 10001 -m 0755 /secrets/database /secrets/trino-authority
 COPY --from=slim /opt/venv /opt/venv
 COPY --from=bill /build/sbom.cdx.json /usr/share/sbom/control-room.cdx.json
 COPY --from=code /opt/app /opt/app

@@ -1086,18 +1086,13 @@ end
 $$;
 
 -- functions/core/check_location.sql
--- Guard: where a committed table's files lie, which runs that read it get keys for. An Iceberg table's is said, and
--- none lies in another workspace's place. Raises OPV01.
+-- Guard: an Iceberg table's commit says where its files lie. Raises OPV01.
 create or replace function ops.check_location(p_publication ops.publications, p_location text) returns void
-language plpgsql stable set search_path = ''
+language plpgsql immutable set search_path = ''
 as $$
-declare
-  v_workspace text := (select r.workspace from ops.runs r where r.run_id = p_publication.run_id);
 begin
   if p_publication.format = 'iceberg' and coalesce(p_location, '') !~ '^[a-z][a-z0-9+.-]*://[^/]' then
     perform ops.invalid('/location', 'must say where the Iceberg table''s files lie, as in s3://bucket/place');
-  elsif p_location is not null and not ops.is_table_for(v_workspace, p_location) then
-    perform ops.invalid('/location', format('is no place of workspace %s', v_workspace));
   end if;
 end
 $$;
@@ -1770,18 +1765,18 @@ language sql volatile
 return pg_advisory_xact_lock(hashtextextended('ops.claims', 0));
 
 -- functions/core/commit_output.sql
--- Mutate and emit: a publication is committed; with the last one its run has succeeded. Raises OPV01.
+-- Mutate and emit: a publication is committed; with the last one its run has succeeded.
 create or replace function ops.commit_output(p_publication ops.publications, p_body jsonb, p_actor text) returns void
 language plpgsql volatile set search_path = ''
 as $$
 begin
-  perform ops.check_location(p_publication, p_body ->> 'location');
   update ops.publications set
     state = 'committed', committed_at = ops.now(), table_version = (p_body ->> 'table_version')::bigint,
     location = p_body ->> 'location', rows = coalesce((p_body ->> 'rows')::bigint, rows)
    where run_id = p_publication.run_id and epoch = p_publication.epoch and output = p_publication.output;
   perform ops.emit(p_publication.run_id, 'publication.committed', p_publication.epoch, p_actor, jsonb_build_object(
-    'output', p_publication.output, 'uri', p_publication.uri, 'table_version', (p_body ->> 'table_version')::bigint));
+      'output', p_publication.output, 'uri', p_publication.uri, 'table_version', (p_body ->> 'table_version')::bigint)
+    || case when p_body ->> 'location' is null then '{}' else jsonb_build_object('location', p_body -> 'location') end);
   if not exists (select from ops.publications p
                   where p.run_id = p_publication.run_id and p.epoch = p_publication.epoch and p.state = 'recorded') then
     perform ops.finish_run(p_publication.run_id, 'succeeded', null, p_actor, null,
@@ -2728,6 +2723,18 @@ begin
   end if;
   return v_route;
 end
+$$;
+
+-- functions/core/foreign_location.sql
+-- The error of a commit whose table lies in another workspace's place: runs that read it would get keys for that. Null
+-- when it does not. The run fails by it and is not left publishing, since a repetition would say the same.
+create or replace function ops.foreign_location(p_publication ops.publications, p_location text) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object('class', 'user', 'code', 'location_foreign', 'message',
+           format('the table was committed, but lies at %s, which is no place of workspace %s', p_location, r.workspace))
+    from ops.runs r
+   where r.run_id = p_publication.run_id and p_location is not null and not ops.is_table_for(r.workspace, p_location)
 $$;
 
 -- functions/core/free_slots.sql
@@ -4218,7 +4225,7 @@ $$;
 -- functions/core/publish.sql
 -- Publish: one output of an accepted report has been committed to its table, or cannot be. p_token_id null: the
 -- reactor, which commits for an executor that died.
---   p_body {epoch, state: committed, table_version, rows} or {epoch, state: failed, error}
+--   p_body {epoch, state: committed, table_version, rows, location?} or {epoch, state: failed, error}
 -- Idempotent: the same again gets the same answer. When the last one is committed the run has succeeded; one that fails
 -- fails the run. Returns {run_id, output, state, table_version, run_state}.
 -- Raises OPU01, OPU02, OPN01, OPN05, OPV01, OPC01 (stale epoch), OPC07 (something else is on record).
@@ -4229,6 +4236,7 @@ declare
   v_epoch bigint := ops.body_epoch(p_body);
   v_found ops.publications;
   v_actor text   := 'reactor';
+  v_error jsonb;
 begin
   perform ops.check_publish(p_body);
   if p_token_id is not null then
@@ -4245,7 +4253,13 @@ begin
   if v_found.run_id is null then
     perform ops.no_publication(p_run_id, v_epoch, p_output);
   elsif v_found.state = 'recorded' and p_body ->> 'state' = 'committed' then
-    perform ops.commit_output(v_found, p_body, v_actor);
+    perform ops.check_location(v_found, p_body ->> 'location');
+    v_error := ops.foreign_location(v_found, p_body ->> 'location');
+    if v_error is null then
+      perform ops.commit_output(v_found, p_body, v_actor);
+    else
+      perform ops.fail_output(v_found, v_error, v_actor);
+    end if;
   elsif v_found.state = 'recorded' then
     perform ops.fail_output(v_found, p_body -> 'error', v_actor);
   elsif v_found.state <> p_body ->> 'state' or v_found.table_version <> (p_body ->> 'table_version')::bigint then

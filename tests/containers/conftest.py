@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,7 +12,7 @@ import pytest
 
 from control_room.client import OperatorClient
 from tests.containers import engine
-from tests.containers.engine import Project
+from tests.containers.engine import KINDS, PROFILES, Project
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -40,10 +41,20 @@ def project(images: dict[str, str]) -> Iterator[Project]:
     environment = images | {"PORT": str(port), "S3_PORT": str(free_port()), "PUBLIC_URL": f"http://localhost:{port}"}
     made = Project(f"control-room-test-{port}", environment)
     try:
-        made.up()
+        made.up(*(engine.wanted(KINDS) if "IMAGES" in os.environ else ()))
         yield made
     finally:
         made.down()
+
+
+@pytest.fixture(scope="session")
+def engines(project: Project) -> Project:
+    """The project with the servers and executors of all profiles, beside what `up` alone starts."""
+    if "TRINO_SERVER_IMAGE" not in project.environment:
+        pytest.skip("no Trino to make an image of; fetch it: control-room engines install trino")
+    wanted = engine.wanted(PROFILES)
+    project.profiles(*wanted).up("--no-recreate", "--scale", "demo=0", *wanted)
+    return project
 
 
 @pytest.fixture(scope="session")

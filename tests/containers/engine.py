@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,11 +15,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from control_room.engines import catalogue
+
 ROOT = Path(__file__).parents[2]
 COMPOSE_FILE = ROOT / "infra" / "compose.yaml"
 KINDS = ("python", "notebook", "dbt", "duckdb")
-# Their images are built and judged by themselves: what they work with is no part of the stack of compose.
-ALONE = ("trino",)
+# Of profiles: `up` alone does not start them.
+PROFILES = ("command", "trino", "spark")
+LOG_STORE = "control-room-delta-log.jar"
+PUBLIC_BASE = "docker.io/library/python:3.11-slim-bookworm"
+PULL_SECONDS = 120
 DEBIAN = "bookworm"
 PACKAGES = "ca-certificates,python3,python3-pip,python3-venv"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -62,15 +68,32 @@ def docker(*arguments: str, **options: Any) -> str:
     return output(programs()[0], *arguments, **options)
 
 
+def wanted(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of these kinds whose images are built: all, or what IMAGES names."""
+    chosen = os.environ.get("IMAGES", "").split()
+    return tuple(kind for kind in kinds if not chosen or kind in chosen)
+
+
 @cache
 def base_image() -> str:
-    """The image that ours are built on: BASE_IMAGE, or one made of Debian's packages: no registry is asked."""
+    """What ours are built on: BASE_IMAGE, the public one, or, where that cannot be had, one of Debian's packages."""
     if given := os.environ.get("BASE_IMAGE"):
         return given
     name = f"control-room-base:{DEBIAN}"
-    if not docker("images", "-q", name).strip():
-        _make_base(name)
+    if docker("images", "-q", name).strip():
+        return name
+    if pulled(PUBLIC_BASE):
+        return PUBLIC_BASE
+    _make_base(name)
     return name
+
+
+def pulled(image: str) -> bool:
+    try:
+        docker("pull", "-q", image, seconds=PULL_SECONDS)
+    except (EngineError, subprocess.TimeoutExpired):
+        return False
+    return True
 
 
 def _make_base(name: str) -> None:
@@ -88,13 +111,40 @@ def _make_base(name: str) -> None:
 def build_all(prefix: str = "control-room-test") -> dict[str, str]:
     """Every image of the project, by the variable of compose that names it; prints their sizes."""
     environment = os.environ | {"DOCKER": programs()[0], "BASE_IMAGE": base_image(), "BUILD_OPTIONS": "--network=host"}
-    sys.stdout.write(output("infra/docker/build", prefix, cwd=ROOT, env=environment))
-    postgres = f"{prefix}-postgres"
-    given = (f"--build-arg=BASE={base_image()}", "-f", "tests/containers/postgres.Dockerfile", "-t", postgres)
-    docker("build", "--network=host", *given, str(ROOT), env=os.environ | {"DOCKER_BUILDKIT": "1"})
+    if jars := engine_image("spark"):
+        environment["SPARK_JARS"] = jars
+    sys.stdout.write(output("infra/docker/build", prefix, cwd=ROOT, env=environment, seconds=3600))
     ours = {"SERVER_IMAGE": f"{prefix}-server", "OBJECTSTORE_IMAGE": f"{prefix}-objectstore"}
-    executors = {f"{kind.upper()}_IMAGE": f"{prefix}-executor-{kind}" for kind in (*KINDS, *ALONE)}
-    return {**ours, **executors, "POSTGRES_IMAGE": postgres}
+    kinds = wanted((*KINDS, *PROFILES))
+    executors = {f"{kind.upper()}_IMAGE": f"{prefix}-executor-{kind}" for kind in kinds}
+    stand_ins = {"POSTGRES_IMAGE": stand_in(f"{prefix}-postgres", "postgres")}
+    if trino := engine_image("trino"):
+        stand_ins["TRINO_SERVER_IMAGE"] = stand_in(f"{prefix}-trino-server", "trino", f"ENGINE={trino}")
+    return {**ours, **executors, **stand_ins}
+
+
+def stand_in(name: str, file: str, *values: str) -> str:
+    """Build what stands in for a public image; its name."""
+    given = [f"--build-arg={value}" for value in (f"BASE={base_image()}", *values)]
+    path = f"tests/containers/{file}.Dockerfile"
+    environment = os.environ | {"DOCKER_BUILDKIT": "1"}
+    docker("build", "--network=host", *given, "-f", str(ROOT / path), "-t", name, str(ROOT), env=environment)
+    return name
+
+
+def engine_image(engine: str) -> str:
+    """An image with what `control-room engines install` fetched in /opt/engine; "" where it fetched nothing."""
+    [distribution] = catalogue.chosen([engine])
+    if (home := catalogue.installed_at(distribution)) is None:
+        return ""
+    name = f"control-room-test-engine-{engine}:{distribution.version}"
+    if not docker("images", "-q", name).strip():
+        tar = ["tar", "-c", "--transform", "s,^[.],opt/engine,", "-C", str(home), "."]
+        if engine == "spark":
+            store = Path(catalogue.__file__).parent / "logstore"
+            tar += ["--transform", "s,^control-room-delta,opt/engine/jars/&,", "-C", str(store), LOG_STORE]
+        output("sh", "-c", f"{shlex.join(tar)} | '{programs()[0]}' import - {name}")
+    return name
 
 
 @dataclass
@@ -112,7 +162,11 @@ class Project:
         self("up", "-d", "--no-build", *arguments)
 
     def down(self) -> None:
-        self("down", "-v", "--remove-orphans", "-t", "5")
+        self.profiles(*PROFILES)("down", "-v", "--remove-orphans", "-t", "5")
+
+    def profiles(self, *names: str) -> Project:
+        """This project, seen with profiles."""
+        return Project(self.name, self.environment | {"COMPOSE_PROFILES": ",".join(names)})
 
     def containers(self, service: str, *, gone: bool = False) -> list[str]:
         """Ids of the service's containers that run; with gone those that ended, too."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from control_room.client import OperatorClient
 from tests.containers import engine
-from tests.containers.engine import ALONE, KINDS, Project, docker, inside, inspect, until
+from tests.containers.engine import KINDS, PROFILES, Project, docker, inside, inspect, until, wanted
+from tests.containers.faults import cut_off, ended, holder, scaled
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-ENDED = {"succeeded", "failed", "cancelled", "skipped"}
+IN_CI = ("server", "python", "trino")
 COUNT_ROWS = """
 import json
 from deltalake import DeltaTable
@@ -28,48 +28,17 @@ print(table.to_pyarrow_table().num_rows)
 """
 
 
-def ended(client: OperatorClient, run: dict[str, Any], seconds: float = 240) -> dict[str, Any]:
-    """The run once it has ended, with its attempts."""
-
-    def look() -> dict[str, Any] | None:
-        found = client.run(run["run_id"])
-        return found if found["state"] in ENDED else None
-
-    return until(look, seconds, lambda: f"{client.run(run['run_id'])}\n{client.why(run['run_id'])}")
-
-
-def holder(client: OperatorClient, project: Project, run: dict[str, Any], service: str = "python") -> str:
-    """The container whose executor has the run, once one has it."""
-
-    def look() -> str | None:
-        found = client.run(run["run_id"])
-        at_work = [attempt for attempt in found["attempts"] if not attempt["finished_at"]]
-        hosts = [attempt["executor_name"].partition("@")[2] for attempt in at_work]
-        return next((c for host in hosts for c in project.containers(service) if c.startswith(host)), None)
-
-    return until(look, 60, lambda: str(client.run(run["run_id"])))
-
-
-@contextmanager
-def scaled(project: Project, client: OperatorClient, count: int) -> Iterator[list[str]]:
-    """So many python executors, all registered; one again afterwards."""
-    project.up("--no-recreate", "--scale", f"python={count}", "--scale", "demo=0", "python")
-    try:
-        containers = project.containers("python")
-        assert len(containers) == count
-        hosts = {container[:12] for container in containers}
-        until(lambda: hosts <= {e["name"].partition("@")[2] for e in client.executors() if e["state"] == "active"}, 60)
-        yield containers
-    finally:
-        project.up("--no-recreate", "--scale", "python=1", "--scale", "demo=0", "python")
+def some(kind: str) -> ParameterSet:
+    """A kind as a parameter; marked where CI builds its image."""
+    return pytest.param(kind, marks=[pytest.mark.quick] if kind in IN_CI else [])
 
 
 # What the images are ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("variable", ["SERVER_IMAGE", *(f"{kind.upper()}_IMAGE" for kind in (*KINDS, *ALONE))])
-def test_an_image_is_lean_and_says_what_it_is(images: dict[str, str], variable: str) -> None:
-    name = images[variable]
+@pytest.mark.parametrize("image", [some(image) for image in ("server", *KINDS, *PROFILES)])
+def test_an_image_is_lean_and_says_what_it_is(images: dict[str, str], image: str) -> None:
+    name = images[f"{image.upper()}_IMAGE"]
     (found,) = json.loads(docker("image", "inspect", name))
     config = found["Config"]
     assert config["User"] == "10001:10001"
@@ -94,20 +63,28 @@ ENGINES = {
     "dbt": {"dbt", "duckdb", "trino"},
     "duckdb": {"duckdb"},
     "trino": {"trino"},
+    "command": set(),
+    "spark": {"pyspark"},
 }
 FOREIGN = {"psycopg", "fastapi", "control_room", "ops_schema", "dbt", "duckdb", "papermill", "pyspark", "trino"}
 
 
-@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("kind", [some(kind) for kind in ENGINES])
 def test_an_executor_image_holds_its_own_engine_alone(images: dict[str, str], kind: str) -> None:
     look = f"import importlib.util as u; print(sorted(m for m in {sorted(FOREIGN)} if u.find_spec(m)))"
     found = docker("run", "--rm", "--entrypoint", "python", images[f"{kind.upper()}_IMAGE"], "-c", look)
     assert found.strip() == str(sorted(ENGINES[kind]))
 
 
+@pytest.mark.quick
 def test_the_image_of_the_trino_executor_holds_no_java_and_no_spark(images: dict[str, str]) -> None:
-    look = "find / -xdev ( -name 'java*' -o -name '*.jar' -o -iname '*spark*' ) -not -path '/proc/*'"
-    assert docker("run", "--rm", "--entrypoint", "find", images["TRINO_IMAGE"], *look.split()[1:]).strip() == ""
+    def held(*names: str) -> str:
+        either = [part for name in names for part in ("-o", "-iname", name)][1:]
+        found = ("run", "--rm", "--user", "0", "--entrypoint", "find", images["TRINO_IMAGE"])
+        return docker(*found, "/", "-xdev", "-not", "-path", "/proc/*", "(", *either, ")").strip()
+
+    assert held("java", "javac", "*.jar", "*spark*") == ""
+    assert "/opt/app/executors/trino" in held("trino")  # which says that the look can find something
 
 
 # The stack ----------------------------------------------------------------------------------------------------------
@@ -131,13 +108,14 @@ def test_every_container_gets_well(project: Project) -> None:
         )
 
 
+@pytest.mark.quick
 def test_nothing_leads_from_an_executor_to_the_database(project: Project) -> None:
     passwords = [
         project.secret("secrets-database", "postgres.password"),
         project.secret("secrets-server", "server.password"),
     ]
     reach = "import socket; socket.create_connection(('postgres', 5432), 3)"
-    for kind in KINDS:
+    for kind in wanted(KINDS):
         (container,) = project.containers(kind)
         environment = inside(container, "env")
         assert not [line for line in environment.splitlines() if line.startswith(("PG", "POSTGRES", "DATABASE"))]
@@ -149,8 +127,9 @@ def test_nothing_leads_from_an_executor_to_the_database(project: Project) -> Non
     inside(server, "python", "-c", reach)  # which says that the look above can succeed
 
 
+@pytest.mark.quick
 def test_the_root_of_our_containers_cannot_be_written(project: Project) -> None:
-    for service in ("server", *KINDS):
+    for service in ("server", *wanted(KINDS)):
         (container,) = project.containers(service)
         with pytest.raises(engine.EngineError, match="Read-only file system"):
             inside(container, "touch", "/opt/app/made")
@@ -159,6 +138,7 @@ def test_the_root_of_our_containers_cannot_be_written(project: Project) -> None:
 # What it survives ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.quick
 def test_five_executors_share_the_work_and_a_killed_one_s_run_moves_to_another(
     project: Project, client: OperatorClient
 ) -> None:
@@ -176,6 +156,7 @@ def test_five_executors_share_the_work_and_a_killed_one_s_run_moves_to_another(
         assert len({attempt["executor_name"] for attempt in moved}) == 2
 
 
+@pytest.mark.quick
 def test_a_run_beyond_its_container_s_memory_ends_as_out_of_resources_and_the_executor_goes_on(
     project: Project, client: OperatorClient
 ) -> None:
@@ -218,16 +199,7 @@ def test_a_run_whose_executor_is_cut_off_for_long_moves_and_its_rows_appear_once
         assert client.run(run["run_id"])["state"] == "succeeded"
 
 
-@contextmanager
-def cut_off(project: Project, container: str) -> Iterator[None]:
-    network = f"{project.name}_control"
-    docker("network", "disconnect", network, container)
-    try:
-        yield
-    finally:
-        docker("network", "connect", network, container)
-
-
+@pytest.mark.quick
 def test_sigterm_lets_an_executor_finish_what_it_has(project: Project, client: OperatorClient) -> None:
     run = client.submit("sleep", {"seconds": 8})
     container = holder(client, project, run)

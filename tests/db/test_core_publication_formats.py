@@ -242,7 +242,7 @@ def test_a_version_fits_63_bits(queue: Queue, version: Any) -> None:
     assert error.members["errors"][0]["path"] == "/table_version"
 
 
-@pytest.mark.parametrize("location", [None, "", 5, "gold/delay", "x" * 2049, "s3://lakehouse/_ws/b/t"])
+@pytest.mark.parametrize("location", [None, "", 5, "gold/delay", "x" * 2049])
 def test_an_iceberg_table_says_where_its_files_lie(queue: Queue, location: Any) -> None:
     worker, run = claimed(queue, output())
     worker.report(run, publications=[published(run)])
@@ -250,6 +250,19 @@ def test_an_iceberg_table_says_where_its_files_lie(queue: Queue, location: Any) 
         worker.commit(run, "out", 1, location=location)
     assert error.members["errors"][0]["path"] == "/location"
     assert worker.commit(run, "out", 1, location=LOCATION)["run_state"] == "succeeded"
+    told = "select canonical::jsonb -> 'data' ->> 'location' from ops.events where type = 'publication.committed'"
+    assert queue.ops.value(told) == LOCATION
+
+
+@pytest.mark.parametrize("format", ["delta", "iceberg"])
+def test_a_table_that_lies_in_another_workspaces_place_fails_its_run(queue: Queue, format: str) -> None:
+    worker, run = claimed(queue, output(format))
+    worker.report(run, publications=[published(run)])
+    answer = worker.commit(run, "out", 1, location="s3://lakehouse/_ws/b/t")
+    assert (answer["state"], answer["run_state"]) == ("failed", "failed")
+    found = queue.get(run)
+    assert (found["error"]["code"], found["publications"][0]["location"]) == ("location_foreign", None)
+    assert "no place of workspace default" in found["error"]["message"]
 
 
 @pytest.mark.parametrize(

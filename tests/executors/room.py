@@ -137,7 +137,7 @@ class Room:
         with (self.folder / "server.log").open("ab") as log:
             command = [sys.executable, "-m", "tests.executors.serve", self.database.conninfo]
             self.server = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
-        wait_for("the server to answer", self._answers)
+        wait_for("the server to answer", self._answers, 120)
 
     def _answers(self) -> bool:
         try:

@@ -16,9 +16,10 @@ from contract import models
 from executors.runtime import child_data
 from executors.runtime.commit import publish
 from executors.runtime.delta_storage import s3_client
-from executors.runtime.run_keys import run_connections
+from executors.runtime.run_keys import run_connections, wide_iceberg_policy
 from tests.executors.lake import IcebergLake, ObjectLake, column_x
 from tests.support import scratch
+from tests.support.postgres import Database, pg18  # noqa: F401
 from tests.support.seaweed import IcebergSeaweed, _remove_sockets
 
 ROLE = "arn:aws:iam::role/run"
@@ -134,3 +135,11 @@ def test_a_connection_without_a_role_gives_its_catalog_to_no_run_either() -> Non
     trino = {"kind": "trino", "catalog": "iceberg"}
     found = run_connections(run, {"iceberg": given, "trino": trino})
     assert found == {"iceberg": {"kind": "iceberg", "root": "iceberg://x", "access_key": "a"}, "trino": trino}
+
+
+def test_the_database_names_the_namespaces_of_a_workspace_as_its_keys_do(pg18: Database) -> None:  # noqa: F811
+    with pg18.connect() as connection:
+        row = connection.execute("select ops.workspace_namespace('a-b_c', 'gold')").fetchone()
+    wide = wide_iceberg_policy({"storage_root": "s3://lake"}, "a-b_c", "*")
+    assert row is not None
+    assert f"arn:aws:s3:::lake/{row[0].removesuffix('gold')}*" in wide

@@ -50,7 +50,11 @@ def test_a_publication_is_what_the_contract_takes(lake: ObjectLake) -> None:
     assert (publication["rows"], publication["schema"]) == (0, {})
 
 
-@pytest.mark.parametrize("data", [b"bytes", bytearray(b"bytes"), io.BytesIO(b"bytes"), "path", "file"], ids=str)
+@pytest.mark.parametrize(
+    "data",
+    [b"bytes", bytearray(b"bytes"), io.BytesIO(b"bytes"), "path", "file"],
+    ids=["bytes", "bytearray", "BytesIO", "path", "file"],
+)
 def test_bytes_files_and_paths_become_the_object(lake: ObjectLake, data: Any) -> None:
     path = lake.work_dir / "given"
     path.write_bytes(b"bytes")
@@ -66,7 +70,9 @@ def test_bytes_files_and_paths_become_the_object(lake: ObjectLake, data: Any) ->
     assert [path.name for path in lake.work_dir.iterdir()] == ["given"]
 
 
-@pytest.mark.parametrize("data", ["text", io.StringIO("text"), 7, Path("/no/such/file")], ids=str)
+@pytest.mark.parametrize(
+    "data", ["text", io.StringIO("text"), 7, Path("/no/such/file")], ids=["str", "StringIO", "int", "missing"]
+)
 def test_what_are_no_bytes_is_refused(lake: ObjectLake, data: Any) -> None:
     with pytest.raises(TaskError, match="'table'") as refused:
         lake.staged(data, "overwrite")
@@ -77,6 +83,16 @@ def test_a_second_commit_finds_the_version_of_the_first_even_below_newer_ones(la
     publication = lake.staged(b"1", "overwrite")
     publish(publication, lake.connection)
     assert publish(lake.staged(b"2", "overwrite"), lake.connection)["table_version"] == 2
+    assert publish(publication, lake.connection) == {"table_version": 1, "already": True}
+    assert lake.bytes_of() == b"2"
+
+
+def test_a_staged_copy_that_stayed_is_not_published_again(lake: ObjectLake) -> None:
+    job = lake.job({"table": "overwrite"})
+    publication = child_data.stage(job, "table", b"1") | {"app_id": f"{job['run_id']}/table", "app_version": 1}
+    publish(publication, lake.connection)
+    child_data.stage(job, "table", b"1")
+    publish(lake.staged(b"2", "overwrite"), lake.connection)
     assert publish(publication, lake.connection) == {"table_version": 1, "already": True}
     assert lake.bytes_of() == b"2"
 

@@ -21,7 +21,8 @@ from control_room.local import spark_config
 from tests.executors.room import Executor, Room, pack, wait_for
 from tests.executors.sql import artifacts
 from tests.executors.test_spark_sql import busy
-from tests.support.spark import Spark, Standalone, running_standalone
+from tests.support.spark import Spark, Standalone, installed_jars, installed_java, running_standalone
+from tests.support.trino import IcebergSeaweed
 
 pytestmark = [pytest.mark.timeout(900)]
 Json = dict[str, Any]
@@ -93,18 +94,24 @@ def submit(room: Room, files: dict[str, str] | bytes, submit: Json, config: Json
     return str(room.call("submit_run", room.operator, {"template": name, "params": params})["run_id"])
 
 
-def serve(room: Room, spark: Spark, **settings: str) -> Executor:
+def serve(room: Room, spark: Spark, **more: str) -> Executor:
     """An executor whose applications reach the store of this Spark."""
     written = room.secrets / "driver.properties"
     keys = spark.store.access_key, spark.store.secret_key
     written.write_text(spark_config.driver_properties(spark.layout(), *keys))
-    return room.executor("spark", spark_properties_file=str(written), **settings)
+    return room.executor("spark", spark_properties_file=str(written), **more)
 
 
 def drivers(executor: Executor) -> list[psutil.Process]:
     """Java processes of this executor."""
     found = psutil.Process(executor.pid).children(recursive=True)
     return [process for process in found if "java" in process.name()]
+
+
+@pytest.fixture(scope="module")
+def settings(spark_lake: IcebergSeaweed, tmp_path_factory: pytest.TempPathFactory) -> Spark:
+    """What drivers are made from; no server is started."""
+    return Spark(installed_java(), installed_jars(), tmp_path_factory.mktemp("spark"), spark_lake)
 
 
 @pytest.fixture(scope="session")
@@ -136,8 +143,8 @@ def pack_bytes(files: dict[str, bytes]) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def standalone(spark: Spark) -> Iterator[Standalone]:
-    yield from running_standalone(spark.java)
+def standalone(settings: Spark) -> Iterator[Standalone]:
+    yield from running_standalone(settings.java)
 
 
 PY_JOB: Json = {"file": "job.py", "args": ["{params.rows}", "{outputs}"], "py_files": ["words.zip"]}
@@ -170,17 +177,17 @@ def check_jar(room: Room, jar: bytes, master: str) -> None:
     assert room.artifacts(run["run_id"])["count.txt"] == b"1000"
 
 
-def test_a_python_application_and_a_jar_run_on_a_local_master(control_room: Room, spark: Spark, jar: bytes) -> None:
-    executor = serve(control_room, spark)
+def test_a_python_application_and_a_jar_run_on_a_local_master(control_room: Room, settings: Spark, jar: bytes) -> None:
+    executor = serve(control_room, settings)
     check_python(control_room, "local[2]")
     check_jar(control_room, jar, "local[2]")
     wait_for("the drivers to end", lambda: not drivers(executor), 10)
 
 
 def test_they_run_on_a_standalone_master_and_a_cancelled_one_leaves_it(
-    control_room: Room, spark: Spark, jar: bytes, standalone: Standalone
+    control_room: Room, settings: Spark, jar: bytes, standalone: Standalone
 ) -> None:
-    executor = serve(control_room, spark, spark_master=standalone.url)
+    executor = serve(control_room, settings, spark_master=standalone.url)
     check_python(control_room, standalone.url)
     check_jar(control_room, jar, standalone.url)
     done = {app["name"]: app["state"] for app in standalone.state()["completedapps"]}
@@ -195,8 +202,8 @@ def test_they_run_on_a_standalone_master_and_a_cancelled_one_leaves_it(
     wait_for("the master to let it go", lambda: not standalone.state()["activeapps"], 30)
 
 
-def test_wall_and_memory_caps_end_an_application(control_room: Room, spark: Spark) -> None:
-    executor = serve(control_room, spark)
+def test_wall_and_memory_caps_end_an_application(control_room: Room, settings: Spark) -> None:
+    executor = serve(control_room, settings)
     run = control_room.ended(
         submit(control_room, {"job.py": FOREVER}, {"file": "job.py"}, caps={"wall_seconds": 25}), FINISHED
     )
@@ -219,9 +226,9 @@ def test_wall_and_memory_caps_end_an_application(control_room: Room, spark: Spar
     ],
 )
 def test_a_python_application_that_fails_has_its_class_and_the_line(
-    control_room: Room, spark: Spark, code: str, class_: str, error_code: str, line: int | None
+    control_room: Room, settings: Spark, code: str, class_: str, error_code: str, line: int | None
 ) -> None:
-    serve(control_room, spark)
+    serve(control_room, settings)
     text = f"from pyspark.sql import SparkSession\nspark = SparkSession.builder.getOrCreate()\n{code}\n"
     run = control_room.ended(submit(control_room, {"job.py": text}, {"file": "job.py"}), FINISHED)
     error = run["error"]
@@ -235,9 +242,9 @@ def test_a_python_application_that_fails_has_its_class_and_the_line(
     [("table", "user", "table_or_view_not_found"), ("why not", "user", "illegal_state_exception")],
 )
 def test_a_jar_that_fails_has_its_class_and_the_line_of_its_source(
-    control_room: Room, spark: Spark, jar: bytes, how: str, class_: str, error_code: str
+    control_room: Room, settings: Spark, jar: bytes, how: str, class_: str, error_code: str
 ) -> None:
-    serve(control_room, spark)
+    serve(control_room, settings)
     job = {"file": "count.jar", "class": "demo.Count", "args": ["5", "{outputs}", "{params.how}"]}
     run = control_room.ended(submit(control_room, jar, job, params={"how": how}), FINISHED)
     error = run["error"]
@@ -247,9 +254,9 @@ def test_a_jar_that_fails_has_its_class_and_the_line_of_its_source(
 
 
 def test_memory_that_runs_out_in_the_driver_is_told_and_not_tried_again_by_itself(
-    control_room: Room, spark: Spark, jar: bytes
+    control_room: Room, settings: Spark, jar: bytes
 ) -> None:
-    serve(control_room, spark)
+    serve(control_room, settings)
     job = {"file": "count.jar", "class": "demo.Count", "args": ["5", "{outputs}", "memory"]}
     retry = {"max_attempts": 3, "on": ["resources"], "backoff_seconds": 0.1}
     run_id = submit(control_room, jar, job, retry=retry, caps={"memory_bytes": 900 * 2**20})
@@ -261,23 +268,25 @@ def test_memory_that_runs_out_in_the_driver_is_told_and_not_tried_again_by_itsel
     assert "out_of_memory" in error["message"]
 
 
-def test_what_cannot_start_says_why_and_wrote_nothing(control_room: Room, spark: Spark, jar: bytes) -> None:
-    serve(control_room, spark)
+def test_what_cannot_start_says_why_and_wrote_nothing(control_room: Room, settings: Spark, jar: bytes) -> None:
+    serve(control_room, settings)
     missing = {"file": "count.jar", "class": "demo.NotThere"}
     error = control_room.ended(submit(control_room, jar, missing), FINISHED)["error"]
     assert (error["class"], error["code"]) == ("user", "class_missing"), error
     error = control_room.ended(submit(control_room, jar, {"file": "other.jar"}), FINISHED)["error"]
     assert (error["class"], error["code"]) == ("user", "entrypoint_missing"), error
     control_room.executors[0].stop()
-    serve(control_room, spark, spark_master="spark://127.0.0.1:1")
+    serve(control_room, settings, spark_master="spark://127.0.0.1:1")
     job = {"file": "job.py"}
     error = control_room.ended(submit(control_room, {"job.py": FOREVER}, job), FINISHED)["error"]
     assert (error["class"], error["code"]) == ("external", "master_unreachable"), error
 
 
-def test_no_secret_of_the_store_is_in_log_events_artifacts_or_the_status_page(control_room: Room, spark: Spark) -> None:
+def test_no_secret_of_the_store_is_in_log_events_artifacts_or_the_status_page(
+    control_room: Room, settings: Spark
+) -> None:
     """The application prints all that it knows: its author may read it, the run must not show it."""
-    serve(control_room, spark)
+    serve(control_room, settings)
     code = """
 import pathlib, sys, urllib.request
 from pyspark.sql import SparkSession
@@ -300,4 +309,4 @@ spark.sql("select * from delta.`s3://artifacts/no-such-table`").show()
     told["run"] = json.dumps(run, default=str)
     told["events"] = json.dumps(control_room.call("run_events", control_room.operator, run_id, {}), default=str)
     told["executor"] = control_room.executors[0].log.read_text()
-    assert not [name for name, text in told.items() if spark.store.secret_key in text]
+    assert not [name for name, text in told.items() if settings.store.secret_key in text]

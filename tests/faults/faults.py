@@ -14,6 +14,8 @@ from typing import Any
 
 import psycopg
 
+from tests.faults.swaps import blind_to_commits, falls_together, finds_nothing, without_conditions
+
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ROOT / "ops_schema" / "sql" / "functions"
 MACHINE = "tests/db/test_machine.py::test_any_order_of_verbs_leaves_what_the_model_says[pg18]"
@@ -100,68 +102,6 @@ class Fault:
                     raise ValueError(f"fault {self.name}: {function}.sql no longer holds {edit.old!r}; renew the fault")
                 text = text.replace(edit.old, edit.new)
         return text
-
-
-def blind_to_commits(opens: Callable[[Any], Any]) -> Any:
-    """A committer's table that never knows of an earlier commit."""
-
-    class Blind:
-        def __init__(self, table: Any) -> None:
-            self._table = table
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._table, name)
-
-        def transaction_version(self, app_id: str) -> None:
-            return None
-
-    def opened(committer: Any) -> Any:
-        table = opens(committer)
-        return None if table is None else Blind(table)
-
-    return opened
-
-
-def finds_nothing(_: Any) -> Any:
-    """A look for the marker of a commit that never finds it."""
-    return lambda *given: None
-
-
-def without_conditions(init: Callable[..., None]) -> Any:
-    """A committer whose PUTs replace whatever stands there."""
-
-    class Unconditional:
-        def __init__(self, client: Any) -> None:
-            self._client = client
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._client, name)
-
-        def put_object(self, **given: Any) -> Any:
-            kept = {name: value for name, value in given.items() if name not in ("IfMatch", "IfNoneMatch")}
-            return self._client.put_object(**kept)
-
-    def made(committer: Any, *given: Any) -> None:
-        init(committer, *given)
-        committer._client = Unconditional(committer._client)
-
-    return made
-
-
-def falls_together(_: Any) -> Any:
-    """Lanes that tell every request what went wrong with their statement."""
-
-    async def send(lanes: Any, batch: list[Any]) -> None:
-        try:
-            answers = await lanes._statement([request.sent for request in batch])
-        except Exception as error:
-            for request in batch:
-                request.fail(error)
-        else:
-            for request, found in zip(batch, answers, strict=True):
-                request.answer(found)
-
-    return send
 
 
 EPOCH_OF_LEASE = "l.run_id = p_run_id and l.epoch = v_epoch"
@@ -398,9 +338,7 @@ FAULTS = (
     Fault(
         "publish an object without check",
         "the book is not asked for the marker: an old publication comes back over newer ones",
-        (
-            "tests/executors/test_publication_object.py::test_a_second_commit_finds_the_version_of_the_first_even_below_newer_ones",
-        ),
+        ("tests/executors/test_publication_object.py::test_a_staged_copy_that_stayed_is_not_published_again",),
         swaps=(Swap("executors.runtime.object_book", "Book", "found", finds_nothing),),
     ),
     Fault(

@@ -27,7 +27,7 @@ from control_room.local import spark_config
 from tests.support.seaweed import IcebergSeaweed, free_ports, running_lake
 from tests.support.trino import _die_with_us, running_server
 
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 HEAP = 1024 * 2**20
 CORES = 2
 

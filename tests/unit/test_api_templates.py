@@ -358,3 +358,14 @@ def test_the_outputs_and_inputs_of_the_page_on_publishing_are_good() -> None:
     assert [list(block) for block in blocks] == [["outputs", "connections"], ["inputs"]]
     for block in blocks:
         assert issues({k: v for k, v in PYTHON.items() if k not in ("inputs", "outputs")} | block) == {}
+
+
+@pytest.mark.parametrize("kind", ["dbt", "trino"])
+def test_a_kind_that_knows_tables_alone_has_no_objects(kind: str) -> None:
+    entrypoint = "." if kind == "dbt" else "x.sql"
+    spec = {"name": "t", "kind": kind, "entrypoint": entrypoint, "bundle": PYTHON["bundle"]}
+    spec |= {"inputs": [{"name": "i", "kind": "object"}, {"name": "t", "kind": "table"}], "outputs": [ICEBERG, MODEL]}
+    assert issues(spec) == {
+        "/inputs/0/kind": f"is not for kind {kind!r}, which reads tables",
+        "/outputs/1/format": f"is not for kind {kind!r}, which publishes tables",
+    }

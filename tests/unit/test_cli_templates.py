@@ -11,7 +11,7 @@ import pytest
 
 from control_room.client import OperatorClient
 from control_room.commands.checks import checked
-from control_room.commands.templates import apply_paths
+from control_room.commands.templates import _print_template, apply_paths
 from control_room.errors import MISUSE, ControlRoomError
 
 LOAD = """name: load
@@ -162,3 +162,11 @@ def test_a_refusal_of_the_server_names_the_file_the_kinds_and_what_was_applied_b
     assert refused.value.code == "unknown_kind"
     assert "sink.yaml: kind: 'zzz' is no kind here; known kinds: dbt, python" in refused.value.what
     assert refused.value.what.endswith("applied before it: load v1")
+
+
+def test_a_task_is_shown_to_come_after_those_whose_outputs_it_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    task = {"template": "sink", "depends_on": ["first"], "inputs": {"a": "load.cat.schema.t", "b": "first.x"}}
+    _print_template(
+        {"name": "both", "version": 1, "kind": "pipeline", "description": "", "spec": {"tasks": {"second": task}}}
+    )
+    assert "task second: sink after first, load" in capsys.readouterr().out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -72,3 +73,13 @@ def test_one_that_does_not_last_is_made_anew(files: CertificateFiles, days: int)
     before = contents(files)
     certificates.ensure(files, datetime.now(UTC) + timedelta(days=days))
     assert not set(contents(files)) & set(before)
+
+
+def test_one_for_other_names_is_made_anew(files: CertificateFiles) -> None:
+    before = contents(files)
+    named = replace(files, hosts=("trino-server",))
+    certificates.ensure(named)
+    made = contents(named)
+    assert not set(made) & set(before)
+    certificates.ensure(named)
+    assert contents(named) == made

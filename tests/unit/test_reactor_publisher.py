@@ -55,6 +55,14 @@ def connections(tmp_path: Path) -> Path:
     return path
 
 
+async def test_where_a_table_lies_is_recorded_with_its_commit(connections: Path) -> None:
+    code = """print('{"table_version": 5, "already": false, "location": "s3://warehouse/gold/t"}')"""
+    records = Records([PUBLICATION])
+    await Publisher(records, connections, ManualClock(), process(code)).publish()
+    (settled,) = records.settled
+    assert (settled[2]["table_version"], settled[2]["location"]) == (5, "s3://warehouse/gold/t")
+
+
 async def test_a_publication_is_committed_by_the_process_and_recorded(connections: Path) -> None:
     code = """
 import json, sys

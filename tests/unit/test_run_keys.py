@@ -8,7 +8,7 @@ import pytest
 
 from contract.errors import Unavailable
 from executors.runtime.failures import TaskError
-from executors.runtime.run_keys import assume, policy, wide_policy
+from executors.runtime.run_keys import assume, policy, wide_iceberg_policy, wide_policy
 
 STAGED = "part-r-1-*"
 
@@ -48,6 +48,29 @@ def test_keys_of_the_default_workspace_for_many_tables_open_no_table_of_another(
     *_, last = json.loads(wide_policy("s3://lake/house", "default", [], "*part"))["Statement"]
     assert (last["Effect"], last["Action"]) == ("Deny", ["s3:GetObject", "s3:PutObject"])
     assert last["Resource"] == ["arn:aws:s3:::lake/house/_ws/*", "arn:aws:s3:::lake/house/*/_ws/*"]
+
+
+def test_an_object_input_may_be_read_and_nothing_beside_it() -> None:
+    (reading,) = json.loads(policy([], [], STAGED, ["s3://lake/report.pdf"]))["Statement"]
+    assert (reading["Action"], reading["Resource"]) == (["s3:GetObject"], ["arn:aws:s3:::lake/report.pdf"])
+
+
+ICEBERG = {"root": "iceberg://x", "storage_root": "s3://lake/_ws/_iceberg", "warehouse_root": "s3://warehouse"}
+
+
+def test_keys_for_many_iceberg_tables_stay_in_the_namespaces_of_the_workspace() -> None:
+    reading, writing, *listing = json.loads(wide_iceberg_policy(ICEBERG, "a-b_c", f"*/data/{STAGED}"))["Statement"]
+    names = ["lake/_ws/_iceberg/ws_a_hb_uc__*", "warehouse/ws_a_hb_uc__*"]
+    assert reading["Resource"] == [f"arn:aws:s3:::{name}" for name in names]
+    assert writing["Resource"] == ["arn:aws:s3:::lake/_ws/_iceberg/ws_a_hb_uc__*/data/part-r-1-*"]
+    found = [statement["Condition"]["StringLike"]["s3:prefix"] for statement in listing]
+    assert found == [["_ws/_iceberg/ws_a_hb_uc__*"], ["ws_a_hb_uc__*"]]
+
+
+def test_keys_of_the_default_workspace_for_many_iceberg_tables_open_none_of_another() -> None:
+    *_, last = json.loads(wide_iceberg_policy(ICEBERG, "default", f"*/data/{STAGED}"))["Statement"]
+    assert (last["Effect"], last["Action"]) == ("Deny", ["s3:GetObject", "s3:PutObject"])
+    assert last["Resource"] == ["arn:aws:s3:::lake/_ws/_iceberg/ws_*", "arn:aws:s3:::warehouse/ws_*"]
 
 
 @pytest.mark.parametrize(

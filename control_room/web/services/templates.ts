@@ -1,5 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
-import { asArray, asObject, asText } from "@/lib/json";
+import { asArray, asObject, asText, type JsonObject } from "@/lib/json";
 import { getJson, type Schemas } from "@/services/http";
 
 export type Template = Schemas["TemplateDetail"];
@@ -9,11 +9,14 @@ export type TaskParents = ReadonlyMap<string, string[]>;
 
 export function toTaskParents(template: Template): TaskParents {
   const tasks = Object.entries(asObject(template.spec.tasks));
-  return new Map(
-    tasks.map(([key, task]) => [
-      key,
-      asArray(asObject(task).depends_on).flatMap((parent) => asText(parent) ?? []),
-    ]),
+  return new Map(tasks.map(([key, task]) => [key, parentsOf(asObject(task))]));
+}
+
+/** Those that it depends on, and those whose outputs it reads (`task.output`). */
+function parentsOf(task: JsonObject): string[] {
+  const sources = Object.values(asObject(task.inputs)).map((source) => asText(source)?.split(".")[0]);
+  return [...new Set([...asArray(task.depends_on).map(asText), ...sources])].flatMap(
+    (parent) => parent ?? [],
   );
 }
 

@@ -59,3 +59,23 @@ test("records are a table with every column that occurs", () => {
   const table = within(screen.getByRole("table", { name: "columns" }));
   expect(table.getAllByRole("columnheader").map((cell) => cell.textContent)).toEqual(["name", "nulls"]);
 });
+
+test("a table that a statement wrote is told by its name and version, and an empty list is left out", () => {
+  const table = { name: "cat.sch.t", format: "iceberg", uri: "s3://w/t", version: "2285274768888503277" };
+  render(
+    <Result
+      result={{
+        published: {},
+        statements: [
+          { type: "CREATE", table },
+          { type: "USE", table: null },
+        ],
+      }}
+    />,
+  );
+  const cells = within(screen.getByRole("table", { name: "statements" }));
+  expect(cells.getByText("cat.sch.t")).toBeTruthy();
+  expect(cells.getByText("iceberg, version 2285274768888503277")).toBeTruthy();
+  expect(cells.getByText("–")).toBeTruthy();
+  expect(screen.queryByText("published")).toBeNull();
+});

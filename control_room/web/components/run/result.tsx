@@ -4,7 +4,7 @@ import { Badge, type BadgeVariant } from "@/components/ui/badge";
 import { Disclosure } from "@/components/ui/collapsible";
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
 import { formatCount, formatDuration, formatValue, formatWord } from "@/lib/format";
-import { isObject, type JsonObject } from "@/lib/json";
+import { asText, isEmpty, isObject, type JsonObject } from "@/lib/json";
 import { type ResultNode, resultNodes } from "@/services/runs";
 
 const MOST_ROWS = 500;
@@ -13,7 +13,7 @@ const MOST_ROWS = 500;
 export function Result({ result }: { result: JsonObject }) {
   const nodes = resultNodes(result);
   const rest = Object.entries(result).filter(([key]) => key !== "nodes" || nodes.length === 0);
-  const lists = listsOf(rest);
+  const lists = listsOf(rest.filter(([, value]) => !(isObject(value) && isEmpty(value))));
   const tables = rest.filter(([, value]) => isStructured(value) && !isFlat(value));
   return (
     <div className="divide-y">
@@ -95,7 +95,7 @@ function Records({ title, rows }: { title: string; rows: JsonObject[] }) {
             <TableRow key={index}>
               {columns.map((column) => (
                 <TableCell key={column} className="figures max-w-80 break-words">
-                  {formatValue(row[column])}
+                  <Cell value={row[column]} />
                 </TableCell>
               ))}
             </TableRow>
@@ -108,6 +108,19 @@ function Records({ title, rows }: { title: string; rows: JsonObject[] }) {
         </p>
       )}
     </div>
+  );
+}
+
+/** A value of a record; of a table that a statement wrote its name, and which version. */
+function Cell({ value }: { value: unknown }) {
+  const name = isObject(value) ? asText(value.name) : null;
+  if (!isObject(value) || name === null || !("uri" in value)) return formatValue(value);
+  const version = isEmpty(value.version) ? "" : `, version ${value.version}`;
+  return (
+    <span className="flex flex-col">
+      <span className="font-mono text-xs wrap-anywhere">{name}</span>
+      <span className="text-xs text-muted-foreground">{`${asText(value.format) ?? "table"}${version}`}</span>
+    </span>
   );
 }
 

@@ -1,6 +1,6 @@
 -- Publish: one output of an accepted report has been committed to its table, or cannot be. p_token_id null: the
 -- reactor, which commits for an executor that died.
---   p_body {epoch, state: committed, table_version, rows} or {epoch, state: failed, error}
+--   p_body {epoch, state: committed, table_version, rows, location?} or {epoch, state: failed, error}
 -- Idempotent: the same again gets the same answer. When the last one is committed the run has succeeded; one that fails
 -- fails the run. Returns {run_id, output, state, table_version, run_state}.
 -- Raises OPU01, OPU02, OPN01, OPN05, OPV01, OPC01 (stale epoch), OPC07 (something else is on record).
@@ -11,6 +11,7 @@ declare
   v_epoch bigint := ops.body_epoch(p_body);
   v_found ops.publications;
   v_actor text   := 'reactor';
+  v_error jsonb;
 begin
   perform ops.check_publish(p_body);
   if p_token_id is not null then
@@ -27,7 +28,13 @@ begin
   if v_found.run_id is null then
     perform ops.no_publication(p_run_id, v_epoch, p_output);
   elsif v_found.state = 'recorded' and p_body ->> 'state' = 'committed' then
-    perform ops.commit_output(v_found, p_body, v_actor);
+    perform ops.check_location(v_found, p_body ->> 'location');
+    v_error := ops.foreign_location(v_found, p_body ->> 'location');
+    if v_error is null then
+      perform ops.commit_output(v_found, p_body, v_actor);
+    else
+      perform ops.fail_output(v_found, v_error, v_actor);
+    end if;
   elsif v_found.state = 'recorded' then
     perform ops.fail_output(v_found, p_body -> 'error', v_actor);
   elsif v_found.state <> p_body ->> 'state' or v_found.table_version <> (p_body ->> 'table_version')::bigint then
