@@ -65,7 +65,9 @@ class Prefect:
             return False
 
     def _do(self, *words: str) -> None:
-        self.processes.call(str(self._bin / "python"), str(Path(__file__).with_name("run_prefect.py")), *words)
+        # In a folder of its own: Python finds what lies beside a script first, and this file is called prefect, too.
+        script = Path(__file__).with_name("prefect_flow") / "run_prefect.py"
+        self.processes.call(str(self._bin / "python"), str(script), *words)
 
     def rate(self, count: int, seconds: float = 600.0) -> float:
         """Finished a minute, from the first start to the last end on record."""

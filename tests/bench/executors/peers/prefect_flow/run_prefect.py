@@ -13,7 +13,7 @@ from prefect.exceptions import ObjectAlreadyExists
 
 def deploy() -> None:
     asyncio.run(make_pool())
-    source = str(Path(__file__).parent / "prefect_flow")
+    source = str(Path(__file__).parent)
     trivial = flow.from_source(source=source, entrypoint="trivial_flow.py:trivial")
     trivial.deploy(name="trivial", work_pool_name="bench", print_next_steps=False, ignore_warnings=True)
 
