@@ -49,3 +49,12 @@ test("digits are those of a whole number, and a number is still one when it is r
   ]);
   expect([asNumber(SNAPSHOT), asNumber("x"), asNumber(3)]).toEqual([Number(SNAPSHOT), null, 3]);
 });
+
+test("a fraction of many digits beside a long number is read as it is", () => {
+  const text = `{"v": ${SNAPSHOT}, "seconds": 41.0123456789012345678, "small": [1e-1234567890123456, -0.1234567890123456]}`;
+  expect(parseExact(text)).toEqual({
+    v: SNAPSHOT,
+    seconds: Number("41.0123456789012345678"),
+    small: [0, -0.1234567890123456],
+  });
+});

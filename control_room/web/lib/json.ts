@@ -36,7 +36,8 @@ export function isEmpty(value: unknown): boolean {
 
 const WHOLE = /^-?\d+$/;
 const LONG_NUMBER = /[:[,]\s*-?\d{16,}\s*[,}\]]/;
-const STRING_OR_LONG_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d{16,}(?![\d.eE])/g;
+// Numbers whole, with fraction and exponent: digits after a point are no number by themselves.
+const STRING_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
 /**
  * JSON with its whole numbers exact: those that a double cannot hold, as an Iceberg snapshot id of 63 bits, become text.
@@ -44,8 +45,8 @@ const STRING_OR_LONG_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d{16,}(?![\d.eE])/g;
  */
 export function parseExact(text: string): unknown {
   if (!LONG_NUMBER.test(text)) return JSON.parse(text);
-  const quoted = text.replace(STRING_OR_LONG_NUMBER, (found) =>
-    found.startsWith('"') || Number.isSafeInteger(Number(found)) ? found : `"${found}"`,
+  const quoted = text.replace(STRING_OR_NUMBER, (found) =>
+    WHOLE.test(found) && !Number.isSafeInteger(Number(found)) ? `"${found}"` : found,
   );
   return JSON.parse(quoted);
 }
