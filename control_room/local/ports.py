@@ -29,6 +29,9 @@ NAMES = (
     "spark",
 )
 LOOPBACK = "127.0.0.1"
+LAST = 65535
+# SeaweedFS's own worker looks for the admin's gRPC 10,000 above its port, whatever that is told to be.
+HIGHEST = {"s3_admin": LAST - 10_000}
 
 
 def is_free(port: int) -> bool:
@@ -44,7 +47,7 @@ def is_free(port: int) -> bool:
         return True
 
 
-def choose(count: int, avoid: Collection[int] = ()) -> list[int]:
+def choose(count: int, avoid: Collection[int] = (), highest: int = LAST) -> list[int]:
     """`count` distinct free ports. All probes stay bound until the last is chosen, so none comes twice."""
     probes: list[socket.socket] = []
     chosen: list[int] = []
@@ -54,7 +57,7 @@ def choose(count: int, avoid: Collection[int] = ()) -> list[int]:
             probes.append(probe)
             probe.bind((LOOPBACK, 0))
             port = probe.getsockname()[1]
-            if port not in avoid and not sockets.foreign(port):
+            if port <= highest and port not in avoid and not sockets.foreign(port):
                 chosen.append(port)
     finally:
         for probe in probes:
@@ -73,12 +76,18 @@ def settle(
     ports: dict[str, int] = {}
     notes: list[str] = []
     for name, port in {**remembered, **pinned}.items():
-        if port in in_use_by_us or is_free(port):
+        if port in in_use_by_us or (name in pinned and is_free(port)):
+            ports[name] = port
+        elif port > HIGHEST.get(name, LAST):
+            continue
+        elif is_free(port):
             ports[name] = port
         elif name in pinned:
             raise taken(name, port)
         else:
             notes.append(f"port {port} ({name}) was taken by {holder(port)}; another one was chosen")
+    for name in [name for name in HIGHEST if name not in ports]:
+        (ports[name],) = choose(1, ports.values(), HIGHEST[name])
     missing = [name for name in NAMES if name not in ports]
     ports.update(zip(missing, choose(len(missing), ports.values()), strict=True))
     return ports, notes

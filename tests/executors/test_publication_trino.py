@@ -34,7 +34,7 @@ def test_trino_reads_what_runs_publish_and_runs_read_and_append_to_what_trino_wr
     shared: IcebergLake, trino: Trino
 ) -> None:
     publish(shared.staged(ROWS), shared.connection)
-    table = f"iceberg.{shared.namespace}.table"
+    table = f'iceberg.{shared.namespace}."table"'
     columns = "x, small, cast(at as varchar), cast(price as varchar), tags, point.lat"
     assert trino.rows(f"select {columns} from {table} order by x") == [
         [1, 1, "1970-01-01 00:00:00.000000 UTC", "1.10", ["a"], 1.5],
@@ -50,16 +50,16 @@ def test_trino_reads_what_runs_publish_and_runs_read_and_append_to_what_trino_wr
 
 def test_trino_reads_a_table_whose_columns_an_overwrite_has_changed(shared: IcebergLake, trino: Trino) -> None:
     publish(shared.staged(ROWS), shared.connection)
-    trino.rows(f"insert into iceberg.{shared.namespace}.table (x) values (3)")
+    trino.rows(f'insert into iceberg.{shared.namespace}."table" (x) values (3)')
     new = pa.table({"x": ["text"], "price": ROWS.slice(0, 1).column("price"), "more": [7]})
     publish(shared.staged(new, "overwrite"), shared.connection)
-    found = trino.rows(f"select x, cast(price as varchar), more from iceberg.{shared.namespace}.table")
+    found = trino.rows(f'select x, cast(price as varchar), more from iceberg.{shared.namespace}."table"')
     assert found == [["text", "1.10", 7]]
 
 
 def test_a_table_that_trino_made_is_appended_to_and_read(shared: IcebergLake, trino: Trino) -> None:
     shared.catalog().create_namespace(shared.namespace)
-    table = f"iceberg.{shared.namespace}.table"
+    table = f'iceberg.{shared.namespace}."table"'
     trino.rows(f"create table {table} as select bigint '1' as x, varchar 'a' as y")
     trino.rows(f"alter table {table} rename column y to z")
     version = publish(shared.staged(pa.table({"x": [2], "z": ["b"]})), shared.connection)["table_version"]

@@ -50,3 +50,13 @@ def test_a_pin_wins_over_what_is_remembered() -> None:
     chosen, _ = ports.settle({}, {}, ())
     [other] = ports.choose(1, chosen.values())
     assert ports.settle(chosen, {"server": other}, ())[0]["server"] == other
+
+
+def test_the_store_s_admin_has_a_port_that_its_worker_can_add_ten_thousand_to() -> None:
+    high = next(port for port in range(65535, 55535, -1) if ports.is_free(port))
+    for remembered in ({}, {"s3_admin": high}):
+        chosen, notes = ports.settle(remembered, {}, ())
+        assert chosen["s3_admin"] <= 55535
+        assert notes == []
+    assert ports.settle({"s3_admin": high}, {}, {high})[0]["s3_admin"] == high, "a store at work stays where it is"
+    assert ports.settle({}, {"s3_admin": high}, ())[0]["s3_admin"] == high, "a pin is a pin"
