@@ -14,7 +14,7 @@ PROVING := tests/faults tests/conformance \
     tests/unit/test_bench_queue.py tests/db/test_machine.py tests/db/test_race_pairs.py
 ENGINE_TESTS := tests/executors/test_trino_statements.py tests/executors/test_trino_control.py \
     tests/executors/test_trino_failures.py tests/executors/test_trino_size.py tests/executors/test_dbt_trino.py \
-    tests/executors/test_engine_inputs.py tests/executors/test_spark_sql.py tests/executors/test_spark_code.py \
+    tests/executors/test_publication_trino.py tests/executors/test_engine_inputs.py tests/executors/test_spark_sql.py tests/executors/test_spark_code.py \
     tests/executors/test_spark_submit.py tests/executors/test_spark_memory.py \
     tests/conformance/test_trino_kit.py tests/conformance/test_spark_kit.py \
     tests/acceptance/test_stack_trino.py tests/acceptance/test_stack_spark.py
