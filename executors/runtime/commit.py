@@ -96,9 +96,17 @@ def check_publication(publication: Mapping[str, Any]) -> None:
     files = publication["files"]
     if odd := [file["path"] for file in files if not PLAIN_PATH.match(file["path"])]:
         raise TaskError("internal", "publication_invalid", f"file {odd[0]!r} is no plain path below its place")
+    own = f"part-{publication['app_id'].partition('/')[0]}-{publication['app_version']}-"
+    if form != "delta" and (others := [file["path"] for file in files if not is_own(file["path"], own)]):
+        raise TaskError("internal", "publication_invalid", f"file {others[0]!r} is none that this attempt staged")
     if form == "object" and len(files) != 1:
         raise TaskError("internal", "publication_invalid", f"an object is one file, not {len(files)}")
     check_place(publication["uri"], form)
+
+
+def is_own(path: str, prefix: str) -> bool:
+    """Whether an attempt staged it: a report names its files, and code of a run can write one."""
+    return path.startswith(prefix) and "/" not in path
 
 
 def answer(text: str) -> tuple[int, dict[str, Any]]:

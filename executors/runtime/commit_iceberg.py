@@ -91,7 +91,7 @@ class Committer:
         if table is None:
             self._check_staged()
             transaction: Transaction = self._new_table()
-            return self._commit(transaction, self._producer(transaction, None))
+            return self._confirmed(self._commit(transaction, self._producer(transaction, None)))
         if (found := self._found(table)) is not None:
             return {"table_version": found, "already": True, "location": table.location()}
         check_history(table, self._publication)
@@ -102,6 +102,14 @@ class Committer:
             replace_schema(transaction, self._schema())
         ensure_name_mapping(transaction)
         return self._commit(transaction, self._producer(transaction, table))
+
+    def _confirmed(self, done: Json) -> Json:
+        """A new table, seen to be ours: of two who create one at the same moment SeaweedFS's catalog can tell both that
+        they did, and keeps the later one's."""
+        table = self._load()
+        if table is None or self._found(table) != done["table_version"]:
+            raise NotNowError(f"{self._publication['uri']}: another one created the table at the same moment")
+        return done
 
     # The table ----------------------------------------------------------------------------------------------------
 

@@ -69,13 +69,23 @@ class Committer:
         if found := book.found(self._app_id):
             return self._already(found[1], found[2])
         self._check_not_forgotten(book)
-        self._check_mode()
-        with self._staged() as copy:
+        with self._checked(book) as copy:
             self._before_commit()
             book = self._commit(book)
             self._ours = book.version
             self._written(book, copy)
         return {"table_version": book.version, "already": False}
+
+    def _checked(self, book: Book) -> IO[bytes]:
+        """The staged bytes, once nothing is against this commit. Whoever commits the same publication beside us makes
+        the object stand and the staged bytes go: then what we saw is no reason to fail, and the book tells."""
+        try:
+            self._check_mode()
+            return self._staged()
+        except TaskError as error:
+            if read_book(self._client, self._uri).etag != book.etag:
+                raise NotNowError(f"{self._uri}: another commit came first") from error
+            raise
 
     def _already(self, epoch: int, version: int) -> Json:
         if epoch != self._epoch:
@@ -126,6 +136,10 @@ class Committer:
         if copy is None and abs(datetime.now(UTC) - moment(book.markers[0][3])) < ITS_TURN:
             raise NotNowError(f"{self._uri}: another one is about to write it")
         head = self._head()
+        # Looked at after the object: who comes back to this after others have committed must not put old bytes over
+        # theirs. A commit that comes from now on changes the object, and the condition below with it.
+        if read_book(self._client, self._uri).etag != book.etag:
+            raise NotNowError(f"{self._uri}: another commit came first")
         if not holds(head, book):
             if copy:
                 self._write(book, head, copy)

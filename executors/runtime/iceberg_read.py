@@ -7,6 +7,7 @@ came, went or changed since do not matter.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ def dataset(job: Job, name: str) -> Any:
     import pyarrow.dataset as ds
     import pyarrow.parquet as pq
 
-    path = Path(job["work_dir"]) / FOLDER / f"{name.encode().hex()[:100]}.parquet"
+    path = Path(job["work_dir"]) / FOLDER / f"{hashlib.sha256(name.encode()).hexdigest()}.parquet"
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         part = path.with_name(f"{path.name}.part")

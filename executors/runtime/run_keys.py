@@ -49,7 +49,7 @@ def _narrowed(connection: Connection, run: models.ClaimedRun, connections: Mappi
     inputs = [item for item in run.inputs if item.uri and _is_of(item.uri, connection, connections)]
     outputs = [item for item in run.outputs if _is_of(item.uri, connection, connections)]
     objects = [str(item.uri) for item in inputs if item.kind == "object"]
-    reads = [place for item in inputs if item.kind != "object" for place in _places(item, connection)]
+    reads = [place for item in inputs if item.kind != "object" for place in _places(item, connection, run.workspace)]
     writes = [staging_place(item.uri, str(item.format or "delta"), connection) for item in outputs]
     part = part_name({"run_id": run.run_id, "epoch": run.epoch}, 0).removesuffix("00000") + "*"
     document = policy(reads, writes, part, objects)
@@ -67,8 +67,26 @@ def _narrowed(connection: Connection, run: models.ClaimedRun, connections: Mappi
     }
 
 
-def _places(item: models.RunInput, connection: Connection) -> list[str]:
-    return read_places(str(item.uri), connection) if item.format == ICEBERG else [str(item.uri)]
+def _places(item: models.RunInput, connection: Connection, workspace: str) -> list[str]:
+    """The folders of a table input; of the files that runs published only those of the run's own workspace."""
+    if item.format != ICEBERG:
+        return [str(item.uri)]
+    own, *published = read_places(str(item.uri), connection)
+    namespaces = [place.split("/")[-3] for place in published]
+    space = namespace_prefix(workspace)
+    return [
+        own,
+        *(
+            place
+            for place, namespace in zip(published, namespaces, strict=True)
+            if (namespace.startswith(space) if space else not namespace.startswith("ws_"))
+        ),
+    ]
+
+
+def namespace_prefix(workspace: str) -> str:
+    """By which the Iceberg namespaces of a workspace begin, '' for ``default``: as ops.workspace_namespace."""
+    return "" if workspace == "default" else f"ws_{workspace.replace('_', '_u').replace('-', '_h')}__"
 
 
 def _is_of(uri: str, connection: Connection, connections: Mapping[str, Connection]) -> bool:
@@ -118,7 +136,7 @@ def wide_policy(root: str, workspace: str, tables: list[str], staged: str) -> st
 def wide_iceberg_policy(connection: Connection, workspace: str, staged: str) -> str:
     """The same for Iceberg tables, of which a workspace other than ``default`` has those whose namespaces begin with
     its name (as ops.planned_outputs encodes it)."""
-    own = "" if workspace == "default" else f"ws_{workspace.replace('_', '_u').replace('-', '_h')}__"
+    own = namespace_prefix(workspace)
     storage = split_uri(str(connection["storage_root"]))
     places = dict.fromkeys([storage, *(split_uri(root) for root in roots(connection) if root.startswith("s3://"))])
     statements = [

@@ -45,13 +45,20 @@ def script_file(name: str, path: Path) -> str:
 
 def values(job: Mapping[str, Any]) -> dict[str, Any]:
     """What SQL can name: the run's params, and of each table input its version and address, as ``NAME_version`` and
-    ``NAME_uri`` (a dot or dash of the name becomes an underscore). A param of such a name wins."""
+    ``NAME_uri`` (a dot or dash of the name becomes an underscore). TaskError (user) where two would have one name: a
+    param must not pass for the version that the run is on record with."""
     found: dict[str, Any] = {}
     for item in job.get("inputs") or []:
         if item.get("version") is not None:
             name = NO_WORD.sub("_", str(item["name"]))
+            if f"{name}_version" in found:
+                raise TaskError("user", "parameter_invalid", f"two inputs are {name} in SQL; rename one")
             found |= {f"{name}_version": item["version"], f"{name}_uri": item.get("uri")}
-    return found | dict(job.get("params") or {})
+    params = dict(job.get("params") or {})
+    if both := sorted(found.keys() & params.keys()):
+        text = f"param {both[0]!r} has the name of an input's version or address; rename the param"
+        raise TaskError("user", "parameter_invalid", text)
+    return found | params
 
 
 def flag(key: str, value: Any) -> bool:

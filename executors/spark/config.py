@@ -46,7 +46,8 @@ OPERATOR_S = re.compile(
       | local\.dir | driver\.(?:host|bindAddress)
       | sql\.(?:extensions | queryExecutionListeners | streaming\.streamingQueryListeners | hive\.metastore\.jars.*)
       | .*(?:extraJavaOptions | defaultJavaOptions | extraClassPath | LibraryPath | userClassPathFirst)
-      | .*\.(?:memory | discoveryScript) )""",
+      | memory\.offHeap\..* | executor\.instances | dynamicAllocation\..*
+      | .*\.(?:memory | memoryOverhead(?:Factor)? | discoveryScript) )""",
     re.VERBOSE | re.IGNORECASE,
 )
 # A properties file has one setting a line.

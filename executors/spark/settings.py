@@ -24,7 +24,9 @@ CLUSTER_VARIABLES = ("SPARK_HOME", "SPARK_CONF_DIR", "HADOOP_CONF_DIR", "YARN_CO
 # Of a properties file: a line that goes on with the next one, and a character that is written by others.
 CONTINUED = re.compile(r"(?<!\\)((?:\\\\)*)\\\r?\n[ \t\f]*")
 ESCAPE = re.compile(r"\\(u([0-9a-fA-F]{4})|.)")
-SECRET_NAME = re.compile(r"secret|password|token|credential$|access[._-]?key|private[._-]?key", re.IGNORECASE)
+SECRET_NAME = re.compile(
+    r"secret|password|token|credential$|access[._-]?key|private[._-]?key|account[._-]?key", re.IGNORECASE
+)
 LETTERS = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 

@@ -38,7 +38,7 @@ LOOPBACK = "127.0.0.1"
 SIZE = re.compile(r"\s*(\d+)\s*([kmgt]?)(?:i?b)?\s*", re.IGNORECASE)
 POWERS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 # What the user interface shows as stars; Spark's own words, and the catalogs' one.
-REDACTED = "(?i)secret|password|token|access[.]?key|credential"
+REDACTED = "(?i)secret|password|token|credential|(?:access|private|account)[._-]?key"
 
 
 @dataclass(frozen=True)

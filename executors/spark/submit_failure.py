@@ -56,16 +56,18 @@ class Raised:
     position: dict[str, Any] | None
 
 
-def failure(code: int, stdout: str, stderr: str, bundle: str, heap: int, *, oom: bool) -> TaskError | None:
+def failure(
+    code: int, stdout: str, stderr: str, bundle: str, heap: int, *, oom: bool, started: bool
+) -> TaskError | None:
     """None for success. code: as subprocess has it (negative: a signal); stdout, stderr: their ends (what Python writes
     to stderr Spark passes on to stdout); bundle: its folder; heap: of the driver, in bytes; oom: the system killed
-    something for want of memory."""
+    something for want of memory; started: it was seen at work, so that what it says of its start is past."""
     if code == 0:
         return None
     trace = (stderr or stdout)[-SHOWN_CHARACTERS:] or None
     if code in OUT_OF_MEMORY or (oom and code in KILLED):
         return held("resources", "out_of_memory", memory_text(heap), trace)
-    if found := before(stderr, trace):
+    if not started and (found := before(stderr, trace)):
         return found
     if raised := java(stderr) or python(stdout, bundle) or python(stderr, bundle):
         return of(raised, heap)

@@ -47,7 +47,8 @@ def body(context: Context) -> Any:
         code, ends = run(argv, environment, context.work_dir)
     context._control.send("unsure", value=False)
     stdout, stderr = map(Redactor(secrets_of(target.properties)).text, ends)
-    error = failure(code, stdout, stderr, str(context.bundle_dir), heap, oom=oom_kills() > killed)
+    started = status.application is not None
+    error = failure(code, stdout, stderr, str(context.bundle_dir), heap, oom=oom_kills() > killed, started=started)
     found = conclude(context, outputs, code, error)
     return {**found, "application": status.application} if found == {"exit_code": code} else found
 

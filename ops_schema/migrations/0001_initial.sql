@@ -3049,13 +3049,16 @@ as $$
     when named.uri !~ '^s3://[^/]' or substr(named.uri, 6) ~ '[*?$%#\\]|//|/[.]{1,2}(/|$)' then false
     when starts_with(named.root || '/', named.uri || '/') then false
     when named.uri ~ '/_ws(/|$)' then p_workspace <> 'default' and starts_with(named.uri || '/', named.own || '/')
-    when not starts_with(named.uri, named.root || '/') and named.uri ~ '/ws_[^/]*__'
-      then p_workspace <> 'default' and starts_with(substring(named.uri from '/(ws_[^/]*__)'), named.space)
+    when not starts_with(named.uri, named.root || '/') and named.folder ~ '/ws_[^/]*__'
+      then p_workspace <> 'default' and not exists (
+        select from regexp_split_to_table(named.folder, '/') part
+         where part ~ '^ws_.*__' and not starts_with(part, named.space))
     else p_workspace = 'default' or not starts_with(named.uri, named.root || '/')
   end
   from (select regexp_replace(rtrim(p_uri, '/'), '^s3a?://', 's3://') as uri,
                regexp_replace(ops.workspace_root('default'), '^s3a?://', 's3://') as root,
                regexp_replace(ops.workspace_root(p_workspace), '^s3a?://', 's3://') as own,
+               regexp_replace(rtrim(p_uri, '/'), '/[^/]*$', '') as folder,
                ops.workspace_namespace(p_workspace, '') as space) named
 $$;
 
@@ -5275,7 +5278,7 @@ begin
            end
       into v_found from ops.artifacts a
      where a.run_id = p_parent and a.state = 'visible'
-       and p_output in (a.name, left(a.name, -length('@' || (a.table_ref ->> 'version'))))
+       and a.name in (p_output, p_output || '@' || (a.table_ref ->> 'version'))
      order by a.epoch desc, a.name <> p_output, a.begun_at desc, a.artifact_id desc limit 1;
   end if;
   return '{"format": null, "uri": null, "version": null, "artifact_id": null, "sha256": null, "size": null}'::jsonb

@@ -274,6 +274,8 @@ def test_a_table_that_lies_in_another_workspaces_place_fails_its_run(queue: Queu
         ("a", "s3://warehouse/x/ws_a__gold/t", True),
         ("a", "s3://warehouse/ws_ab__gold/t", False),
         ("a", "s3://warehouse/ws_b__x/ws_a__gold/t", False),
+        ("a", "s3://warehouse/ws_a__x/ws_b__gold/t", False),
+        ("default", "s3://warehouse/gold/ws_x__y", True),
         ("a_b", "s3://warehouse/ws_a_ub__gold/t", True),
         ("a_b", "s3://warehouse/ws_a__ub__gold/t", False),
         ("default", "s3://lakehouse/ws_a__gold/t", True),

@@ -164,3 +164,9 @@ def end_of(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any]]:
     assert err == "", err
     answer: dict[str, Any] = json.loads(out)
     return process.returncode, answer
+
+
+def of_next_epoch(publication: dict[str, Any]) -> dict[str, Any]:
+    """The same publication, as the second epoch would have staged and reported it."""
+    files = [file | {"path": "-2-".join(file["path"].rsplit("-1-", 1))} for file in publication["files"]]
+    return publication | {"app_version": 2, "files": files}

@@ -17,7 +17,7 @@ from pyiceberg.transforms import IdentityTransform
 from executors.runtime import child_data
 from executors.runtime.commit import NotNowError, publish
 from executors.runtime.failures import TaskError
-from tests.executors.lake import IcebergLake, column_x, end_of, start_commit
+from tests.executors.lake import IcebergLake, column_x, end_of, of_next_epoch, start_commit
 from tests.executors.proxy import Proxy
 from tests.support.seaweed import IcebergSeaweed, iceberg_store  # noqa: F401
 
@@ -174,7 +174,7 @@ def test_a_marker_of_another_epoch_is_refused(lake: IcebergLake) -> None:
     publication = lake.staged(column_x(1))
     publish(publication, lake.connection)
     with pytest.raises(TaskError, match="committed under epoch 1, this publication is of epoch 2"):
-        publish(publication | {"app_version": 2}, lake.connection)
+        publish(of_next_epoch(publication), lake.connection)
 
 
 class Gate:

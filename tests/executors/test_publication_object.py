@@ -21,7 +21,7 @@ from executors.runtime.commit import NotNowError, publish
 from executors.runtime.commit_object import Committer
 from executors.runtime.failures import TaskError
 from executors.runtime.object_book import Book, book_of, marker_of, put_book, read_book
-from tests.executors.lake import ObjectLake, end_of, start_commit
+from tests.executors.lake import ObjectLake, end_of, of_next_epoch, start_commit
 from tests.executors.proxy import Proxy
 from tests.support.seaweed import Seaweed, object_store, own_object_store  # noqa: F401
 
@@ -101,7 +101,7 @@ def test_a_marker_of_another_epoch_is_refused(lake: ObjectLake) -> None:
     publication = lake.staged(b"1", "overwrite")
     publish(publication, lake.connection)
     with pytest.raises(TaskError, match="committed under epoch 1, this publication is of epoch 2"):
-        publish(publication | {"app_version": 2}, lake.connection)
+        publish(of_next_epoch(publication), lake.connection)
 
 
 def test_an_object_of_somebody_else_is_replaced_by_overwrite_and_refused_by_create(lake: ObjectLake) -> None:
@@ -184,6 +184,51 @@ def test_one_killed_after_its_commit_has_its_bytes_written_by_whoever_comes_next
     assert lake.bytes_of() == b"3"
     assert publish(second, lake.connection) == {"table_version": 2, "already": True}
     assert lake.bytes_of() == b"3"
+
+
+def test_a_writer_that_stalls_after_its_commit_puts_no_old_bytes_over_later_ones(
+    lake: ObjectLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, later = lake.staged(b"old", "overwrite"), lake.staged(b"new", "overwrite")
+    look = Committer._head
+
+    def stalled(committer: Committer) -> Any:
+        monkeypatch.setattr(Committer, "_head", look)
+        publish(later, lake.connection)
+        return look(committer)
+
+    monkeypatch.setattr(Committer, "_head", stalled)
+    assert publish(late, lake.connection) == {"table_version": 1, "already": False}
+    assert lake.bytes_of() == b"new"
+    assert (book(lake)["version"], book(lake)["written"]) == (2, True)
+
+
+@pytest.mark.parametrize("mode", ["overwrite", "create"])
+def test_one_who_is_overtaken_by_another_committer_of_the_same_publication_finds_it_out(
+    lake: ObjectLake, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    publication = lake.staged(b"1", mode)
+    check = Committer._check_mode
+
+    def overtaken(committer: Committer) -> None:
+        monkeypatch.setattr(Committer, "_check_mode", check)
+        publish(publication, lake.connection)
+        check(committer)
+
+    monkeypatch.setattr(Committer, "_check_mode", overtaken)
+    assert publish(publication, lake.connection) == {"table_version": 1, "already": True}
+    assert lake.bytes_of() == b"1"
+
+
+@pytest.mark.parametrize("name", ["commits.json", "part-another-1-00000", "sub/{own}"])
+def test_a_report_that_names_a_file_of_others_is_refused(lake: ObjectLake, name: str) -> None:
+    """The code of a run can send a report's publications itself; the committer's keys are wider than the run's."""
+    publication = lake.staged(b"1", "overwrite")
+    (file,) = publication["files"]
+    odd = publication | {"files": [file | {"path": name.format(own=file["path"])}]}
+    with pytest.raises(TaskError, match="none that this attempt staged"):
+        publish(odd, lake.connection)
+    assert publish(publication, lake.connection)["already"] is False
 
 
 def test_a_commit_whose_answer_is_lost_is_found_and_not_repeated(lake: ObjectLake) -> None:

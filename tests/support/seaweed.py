@@ -23,8 +23,10 @@ from typing import Any
 
 import boto3
 import pytest
+import tenacity
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from pyiceberg.catalog.rest import RestCatalog
 
 from control_room.local import sockets
 from tests.support import scratch
@@ -156,6 +158,11 @@ class IcebergSeaweed(Seaweed):
             },
         }
 
+    def wait_for_catalog(self) -> None:
+        """The table bucket is there a moment after the store."""
+        retrying = tenacity.Retrying(wait=tenacity.wait_fixed(0.1), stop=tenacity.stop_after_delay(60), reraise=True)
+        retrying(lambda: RestCatalog("tests", **self.connection()["catalog"]).list_namespaces())
+
 
 def free_ports(count: int) -> list[int]:
     """Ports of loopback that were free a moment ago."""
@@ -183,6 +190,7 @@ def running_lake() -> Iterator[IcebergSeaweed]:
     store = IcebergSeaweed(home)
     try:
         store.start()
+        store.wait_for_catalog()
         yield store
     finally:
         store.stop()

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from contract.errors import Unavailable
+from contract.models import RunInput
 from executors.runtime.failures import TaskError
-from executors.runtime.run_keys import assume, policy, wide_iceberg_policy, wide_policy
+from executors.runtime.run_keys import _places, assume, policy, wide_iceberg_policy, wide_policy
 
 STAGED = "part-r-1-*"
 
@@ -100,3 +101,25 @@ def test_a_store_that_does_not_answer_is_asked_again() -> None:
     connection = {"role_arn": "arn:aws:iam::123456789012:role/run", "endpoint": "http://127.0.0.1:9"}
     with pytest.raises(Unavailable):
         assume(connection | {"access_key": "a", "secret_key": "b"}, policy([], [], STAGED), "run-1")
+
+
+@pytest.mark.parametrize(
+    ("workspace", "location", "opened"),
+    [
+        ("default", "gold/t", "gold/t"),
+        ("default", "ws_a__gold/t", None),
+        ("a", "ws_a__gold/t", "ws_a__gold/t"),
+        ("a", "ws_a__x/ws_b__gold/t", None),
+        ("a", "gold/t", None),
+        ("a_b", "ws_a_ub__gold/t", "ws_a_ub__gold/t"),
+    ],
+)
+def test_files_that_runs_published_are_opened_to_their_own_workspace(
+    workspace: str, location: str, opened: str | None
+) -> None:
+    """A location may name any namespace: it comes from a table's metadata, or from a report."""
+    nothing = {"artifact_id": None, "sha256": None, "size": None, "from_run_id": None}
+    uri = f"s3://warehouse/{location}"
+    item = RunInput(name="t", kind="table", format="iceberg", uri=uri, version=1, **nothing)
+    found = _places(item, {"storage_root": "s3://lake/_ws/_iceberg"}, workspace)
+    assert found == [uri, *([f"s3://lake/_ws/_iceberg/{opened}/data"] if opened else [])]

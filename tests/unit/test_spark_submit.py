@@ -54,8 +54,8 @@ Exception in thread "main" org.apache.spark.SparkUserAppException: User applicat
 """
 
 
-def ended(code: int, stderr: str = "", *, stdout: str = "", oom: bool = False) -> TaskError:
-    found = failure(code, stdout, stderr, BUNDLE, GIB, oom=oom)
+def ended(code: int, stderr: str = "", *, stdout: str = "", oom: bool = False, started: bool = False) -> TaskError:
+    found = failure(code, stdout, stderr, BUNDLE, GIB, oom=oom, started=started)
     assert found is not None
     return found
 
@@ -199,7 +199,7 @@ def test_an_exit_code_alone_is_the_author_s_and_success_is_none() -> None:
     assert (ended(7).failure_class, ended(7).code) == ("user", "exit_code")
     assert "-15 (SIGTERM)" in ended(-15).message
     assert ended(-9, oom=True).failure_class == "resources"
-    assert failure(0, TRACEBACK, "", BUNDLE, GIB, oom=False) is None
+    assert failure(0, TRACEBACK, "", BUNDLE, GIB, oom=False, started=True) is None
 
 
 def test_progress_and_usage_are_sums_of_what_the_status_api_tells() -> None:
@@ -264,3 +264,11 @@ def test_a_server_s_end_is_told_as_its_memory_s_only_if_its_note_is_younger_than
 
 def test_a_submit_that_is_none_is_none() -> None:
     assert submit_of(None) is None
+
+
+def test_what_an_application_at_work_says_of_a_master_is_not_why_it_ended() -> None:
+    """One of two masters was down: it registered at the other, wrote, and raised. Tried again, it would write twice."""
+    warning = "WARN StandaloneAppClient$ClientEndpoint: Failed to connect to master a:7077\n"
+    found = ended(1, warning + USER_APP, started=True)
+    assert (found.failure_class, found.code) == ("user", "value_error")
+    assert ended(1, warning).code == "master_unreachable"

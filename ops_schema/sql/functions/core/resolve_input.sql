@@ -26,7 +26,7 @@ begin
            end
       into v_found from ops.artifacts a
      where a.run_id = p_parent and a.state = 'visible'
-       and p_output in (a.name, left(a.name, -length('@' || (a.table_ref ->> 'version'))))
+       and a.name in (p_output, p_output || '@' || (a.table_ref ->> 'version'))
      order by a.epoch desc, a.name <> p_output, a.begun_at desc, a.artifact_id desc limit 1;
   end if;
   return '{"format": null, "uri": null, "version": null, "artifact_id": null, "sha256": null, "size": null}'::jsonb
