@@ -125,7 +125,9 @@ def reader(database: Database, object_store: Seaweed, tmp_path: Path) -> Reader:
 
 
 def write_the_files(reader: Reader) -> None:
-    for name, text in zip(("s3.json", "connections.json"), blocks(PAGE, "json"), strict=True):
+    store, lakehouse, iceberg = blocks(PAGE, "json")
+    assert json.loads(iceberg)["iceberg"]["kind"] == "iceberg"  # tried on a stack's own: test_stack_iceberg_keys.py
+    for name, text in (("s3.json", store), ("connections.json", lakehouse)):
         (reader.folder / name).write_text(reader.own(text))
     (reader.folder / "words").mkdir()
     (reader.folder / "words" / "count.py").write_text(blocks(TASK, "python")[0])
