@@ -5,68 +5,41 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from contract import models
-from contract.client import NO_RETRY, ExecutorClient
 from contract.errors import ContractError
 from executors.runtime import outcome
-from executors.runtime.bundles import BundleStore, check_entrypoint
 from executors.runtime.caps import Breach, Caps
-from executors.runtime.connections import Connection, Connections
-from executors.runtime.delivery import REPORT_FILE, SPOOL_FILE, Delivery, Parcel
-from executors.runtime.earlier import Earlier
-from executors.runtime.environments import Fitted, NoEnvironmentError, as_it_is, pip_settings
+from executors.runtime.connections import Connection
+from executors.runtime.delivery import REPORT_FILE, SPOOL_FILE, Parcel
+from executors.runtime.environments import NoEnvironmentError, pip_settings
 from executors.runtime.failures import DISK_FULL_ERRNOS, TaskError, error_record, with_place
-from executors.runtime.forks import ForkSpawner
-from executors.runtime.journal import Journal
-from executors.runtime.kinds import ExecutorKind
+from executors.runtime.job import job_document
 from executors.runtime.logs import Chunk, LogBook, LogShipper
 from executors.runtime.memory import oom_kills
 from executors.runtime.notes import MISFITS, Notes
 from executors.runtime.policy import GivenUp, Persistence
-from executors.runtime.process import ChildProcess, ChildSpec, Spawner, ancestry, child_environment, kill_orphans
+from executors.runtime.process import ChildProcess, ChildSpec, ancestry, child_environment, kill_orphans
 from executors.runtime.run_keys import run_connections
 from executors.runtime.supervise import SILENT, ChildEnd, Stop, Supervision
 from executors.runtime.text import Redactor, secrets_in, secrets_in_addresses
 from executors.runtime.uploads import Uploads
-from executors.runtime.warm import WarmPool, WarmRun
+from executors.runtime.warm import WarmRun
+from executors.runtime.workshop import Workshop
 
 Json = dict[str, Any]
-LEASE_FIELDS = ("lease_seconds", "lease_deadline", "on_lapse", "rerun", "max_attempts")
 # Of the executor's work folder a child may read these of its own attempt. A home that outlived it would let one run
 # leave what the next one executes or sends (.netrc, .ipython/startup), also of another workspace.
 CHILDS_FOLDERS = ("work", "home", "bundle", "inputs")
 RUNTIME_MESSAGES = ("cancelled",)
 TOLD_MISFITS = 20
 INTERRUPTED = "run.interrupted"  # `control-room down` counts these lines
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """What all attempts of one executor share."""
-
-    client: ExecutorClient
-    kind: ExecutorKind
-    bundles: BundleStore
-    connections: Connections
-    delivery: Delivery
-    spawn: Spawner | ForkSpawner | WarmPool
-    spawn_own: Spawner
-    journal: Journal
-    runs_dir: Path
-    hide: tuple[str, ...]
-    visible: tuple[str, ...]
-    writable: tuple[str, ...]
-    log_chunk_bytes: int
-    fitted: Fitted = as_it_is
-    clock: Callable[[], float] = time.monotonic
 
 
 class Attempt:
@@ -235,7 +208,10 @@ class Attempt:
 
     def _with_logs(self, book: LogBook) -> Json | None:
         uploads = self._uploads()
-        job = self._prepare()
+        job = job_document(
+            self.claimed, self._shop, self._persist, self._folder, self._connections, self._contract_version
+        )
+        self._redactor.add(job.pop("secrets", ()))
         oom_before = oom_kills()
         end = self._supervise(job, book, uploads)
         self._shop.kind.explain(job, end)
@@ -264,48 +240,6 @@ class Attempt:
     def _breached(self, breach: Breach) -> None:
         if self._supervision:
             self._supervision.breach(breach)
-
-    def _prepare(self) -> Json:
-        """Folder, bundle, inputs, connections: the job document."""
-        work = self._folder / "work"
-        work.mkdir()
-        (self._folder / "work" / ".artifacts").mkdir()
-        (self._folder / "home").mkdir()
-        bundle_dir = None
-        if self.claimed.bundle:
-            bundle_dir = self._shop.bundles.unpack(self.claimed.bundle.sha256, self._folder / "bundle", self._persist)
-        if self.claimed.entrypoint:
-            check_entrypoint(self.claimed.entrypoint, bundle_dir)
-        job = self.claimed.model_dump(mode="json", by_alias=True, exclude=set(LEASE_FIELDS))
-        job |= {"work_dir": str(work), "bundle_dir": str(bundle_dir) if bundle_dir else None}
-        job["connections"] = self._connections
-        job["input_files"] = self._inputs()
-        earlier = Earlier(self._shop.client, self._persist, self.claimed, self._folder / "inputs" / "earlier")
-        job["earlier"] = earlier.fetched(self._shop.kind.earlier(job), self._contract_version)
-        self._shop.kind.prepare(job)
-        self._redactor.add(job.pop("secrets", ()))
-        return job
-
-    def _inputs(self) -> dict[str, str]:
-        """Download artifact inputs; name -> local path."""
-        folder = self._folder / "inputs"
-        folder.mkdir()
-        files: dict[str, str] = {}
-        for index, item in enumerate(i for i in self.claimed.inputs if i.kind == "artifact"):
-            if item.artifact_id is None:
-                raise TaskError("internal", "input_unresolved", f"input {item.name!r} names no artifact")
-            target = folder / f"{index}-{Path(item.name).name}"
-            self._fetch_input(str(item.artifact_id), target)
-            files[item.name] = str(target)
-        return files
-
-    def _fetch_input(self, artifact_id: str, target: Path) -> None:
-        client = self._shop.client
-
-        def fetch() -> None:
-            client.download(client.get_artifact(artifact_id, retry=NO_RETRY), target, retry=NO_RETRY)
-
-        self._persist(fetch)
 
     def _supervise(self, job: Json, book: LogBook, uploads: Uploads) -> ChildEnd:
         work = Path(job["work_dir"])

@@ -23,7 +23,6 @@ from contract import models
 from contract.client import NO_RETRY, ExecutorClient
 from contract.errors import ContractError
 from executors.runtime import sandbox
-from executors.runtime.attempt import Workshop
 from executors.runtime.bundles import BundleStore
 from executors.runtime.connections import Connections
 from executors.runtime.delivery import Delivery
@@ -47,6 +46,7 @@ from executors.runtime.settings import (
 )
 from executors.runtime.warm import WarmPool, WarmSpec
 from executors.runtime.worker import Identity, Worker
+from executors.runtime.workshop import Workshop
 
 MISUSE = 2
 MOST_PROCESSES_PER_FOLDER = 1000

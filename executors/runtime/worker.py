@@ -15,12 +15,13 @@ from typing import Any
 from contract import models
 from contract.client import NO_RETRY, SPOKEN, ExecutorClient, Retry
 from contract.errors import Conflict, ContractError, ExecutorGone, Forbidden, NotFound, Unauthenticated
-from executors.runtime.attempt import Attempt, Workshop
+from executors.runtime.attempt import Attempt
 from executors.runtime.delivery import Parcel, left_over
 from executors.runtime.heartbeat import Heartbeats
 from executors.runtime.journal import Journal
 from executors.runtime.policy import GivenUp, Persistence
 from executors.runtime.supervise import Stop
+from executors.runtime.workshop import Workshop
 
 STOP_GRACE_SECONDS = 3.0
 LEAVE_SECONDS = 5.0

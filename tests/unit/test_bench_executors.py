@@ -14,7 +14,7 @@ from tests.bench.executors import idle, projects, rates, report
 from tests.bench.executors.bench import OURS, Bench, Contender, Sizes
 from tests.bench.executors.beside_commands import DBT, PLAIN
 from tests.bench.executors.peers import install, prefect
-from tests.bench.queue.main import PAGE
+from tests.bench.measuring import PAGE
 
 ROOT = Path(__file__).parents[2]
 GOALS = report.goals(1_000_000)

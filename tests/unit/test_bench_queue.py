@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.measuring import PAGE
 from tests.bench.queue import floor, install, report
-from tests.bench.queue.main import PAGE
 from tests.bench.queue.measures import FLOOR, MEASURES, OURS, quantile
 
 ROOT = Path(__file__).parents[2]
