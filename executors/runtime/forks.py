@@ -60,6 +60,7 @@ class ForkedWarden:
 
     pid: int
     fd: int
+    over: Callable[[], None] | None = None  # called once it has ended and was collected
     _ended: bool = False
 
     def send_signal(self, number: int, /) -> None:
@@ -79,15 +80,18 @@ class ForkedWarden:
             os.waitid(os.P_PIDFD, self.fd, os.WEXITED)
         self._ended = True
         os.close(self.fd)
+        if self.over:
+            self.over()
 
 
 @dataclass
 class ForkServer:
-    """A server's process and its desk."""
+    """A server's process and its desk. used: when it last forked, or a run of it ended; at_work: runs that have not."""
 
     process: subprocess.Popen[bytes]
     desk: socket.socket
     used: float = 0.0
+    at_work: int = 0
 
     def fork(self, fds: list[int]) -> ForkedWarden:
         """Have a warden forked that holds these descriptors (LIFE, job, control, stdout, stderr).
@@ -160,8 +164,8 @@ def start_server(prefix: str, module: str, environment: Mapping[str, str], prelo
     return ForkServer(process, ours)
 
 
-def hatch(server: ForkServer, spec: ChildSpec) -> ChildProcess:
-    """A forked child, as executors.runtime.process.spawn starts one."""
+def hatch(server: ForkServer, spec: ChildSpec, over: Callable[[ForkServer], None]) -> ChildProcess:
+    """A forked child, as executors.runtime.process.spawn starts one. over: called with the server when it has ended."""
     (spec.work_dir / ".tmp").mkdir(parents=True, exist_ok=True)
     with ExitStack() as ours, ExitStack() as theirs:
         life, wardens_life = socket.socketpair()
@@ -178,6 +182,8 @@ def hatch(server: ForkServer, spec: ChildSpec) -> ChildProcess:
             warden.wait(WARDEN_SECONDS)
             raise
         ours.pop_all()
+    server.at_work += 1
+    warden.over = lambda: over(server)
     return ChildProcess(warden, life, widened(out_r), widened(err_r), control_r)
 
 
@@ -235,11 +241,18 @@ class ForkSpawner:
 
     def _forked(self, spec: ChildSpec) -> ChildProcess:
         try:
-            return hatch(self._server(spec.prefix), spec)
+            return hatch(self._server(spec.prefix), spec, self._over)
         except LostError as error:  # it ended since it was looked at, and nothing of this run was begun
             self._journal.warn("forks.lost", f"{error}; it is started again")
             self._end(spec.prefix)
-            return hatch(self._server(spec.prefix), spec)
+            return hatch(self._server(spec.prefix), spec, self._over)
+
+    def _over(self, server: ForkServer) -> None:
+        """A run has ended: its server is idle from now on, if no other is at work."""
+        with self._lock:
+            server.at_work -= 1
+            server.used = self._clock()
+            self._sweep_later()
 
     def _server(self, prefix: str) -> ForkServer:
         server = self._servers.get(prefix)
@@ -266,12 +279,13 @@ class ForkSpawner:
     def _used(self, name: str) -> float:
         return self._servers[name].used
 
-    def _patience(self, name: str) -> float | None:
-        """Seconds for which a server waits for a run; None: for ever."""
-        return IDLE_SECONDS if name else self._rest_seconds
+    def _due(self, name: str) -> float | None:
+        """When a server has waited long enough for a run; None: not as long as one is at work, or never."""
+        wait = IDLE_SECONDS if name else self._rest_seconds
+        return None if wait is None or self._servers[name].at_work else self._used(name) + wait
 
     def _sweep_later(self) -> None:
-        ends = [self._used(name) + wait for name in self._servers if (wait := self._patience(name)) is not None]
+        ends = [end for name in self._servers if (end := self._due(name)) is not None]
         if self._sweeper is None and ends:
             self._sweeper = threading.Timer(max(0.0, min(ends) - self._clock()), self._sweep)
             self._sweeper.daemon = True
@@ -282,7 +296,7 @@ class ForkSpawner:
             self._sweeper = None
             now = self._clock()
             for name in list(self._servers):
-                if (wait := self._patience(name)) is not None and self._used(name) + wait <= now:
+                if (end := self._due(name)) is not None and end <= now:
                     self._end(name)
             self._sweep_later()
 

@@ -244,6 +244,16 @@ def test_a_server_that_rests_comes_with_a_run_and_goes_when_none_has_come_for_lo
     assert bench.actions == []
 
 
+def test_a_server_rests_from_the_end_of_its_last_run_not_from_its_start(bench: Bench) -> None:
+    bench.forks.end()
+    bench.forks = ForkSpawner(MODULE, Journal(bench.told), rest_seconds=1.5)
+    assert bench.result("import time\ndef main():\n    time.sleep(3)\n    return 1\n") == {"value": 1}
+    (first,) = servers()
+    assert bench.result("def main():\n    return 2\n") == {"value": 2}
+    assert servers() == [first]
+    wait_for("the server to end", lambda: not psutil.pid_exists(first.pid))
+
+
 @pytest.mark.parametrize("kind", ["python", "dbt", "notebook"])
 def test_what_a_kind_has_loaded_before_a_fork_starts_no_thread(kind: str) -> None:
     known = load_kind(kind)
