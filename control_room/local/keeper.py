@@ -156,10 +156,17 @@ class Keeper:
             seen = await self._probe_once(identity)
             if seen is None or not self._dependencies_ready():
                 silent_since = None
+                await self._renew_if_worn(identity)
             elif silent_since is None:
                 silent_since = time.monotonic()
             elif time.monotonic() - silent_since > self.service.hang_seconds:
                 return seen
+
+    async def _renew_if_worn(self, identity: Identity) -> None:
+        """End it, and keep() starts it anew: at a moment of its own choice, so that it counts as no failure."""
+        if self._restart_reason is None and (why := await asyncio.to_thread(self.service.worn, identity)):
+            self._restart_reason = why
+            identity.send(self.service.stop_signal)
 
     async def _probe(self, identity: Identity) -> None:
         async with asyncio.timeout(PROBE_SECONDS):

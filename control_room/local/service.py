@@ -82,6 +82,10 @@ class Service:
         """Return when the service is ready, raise NotReady when it is not."""
         raise NotImplementedError
 
+    def worn(self, identity: Identity) -> str:
+        """Why a service that answers should be started anew now, "" when it should not. Blocks; asked after probes."""
+        return ""
+
     def port(self, name: str) -> int:
         return self.state.ports[name]
 

@@ -21,6 +21,7 @@ from control_room.local import objectstore, ports, spark_config
 from control_room.local.engines import heap_bytes
 from control_room.local.folder import StackFolder, write_private
 from control_room.local.processes import Identity
+from control_room.local.rest import Rest
 from control_room.local.service import Launch, NotReady, Service, files_fingerprint
 from control_room.local.state import StackState
 
@@ -55,6 +56,7 @@ class Spark(Service):
     probe_interval = 10.0
     _proved: Identity | None = None  # the process that was seen to do a job
     _proof: asyncio.Task[None] | None = None
+    _rest: Rest | None = None
 
     @property
     def memory_cap_bytes(self) -> int:
@@ -97,6 +99,12 @@ class Spark(Service):
         if self._proof is None or self._proof.done():
             self._proof = asyncio.create_task(self._prove(identity), name="proof of spark")
         await asyncio.shield(self._proof)
+
+    def worn(self, identity: Identity) -> str:
+        """When it has done much and has nothing to do: Java keeps what it took, and sessions leave things behind."""
+        if self._rest is None or self._rest.pid != identity.pid:
+            self._rest = Rest(identity.pid, self.port("spark"))
+        return self._rest.worn()
 
     async def _prove(self, identity: Identity) -> None:
         """In a process of its own: its client is large, and does not belong into the supervisor."""

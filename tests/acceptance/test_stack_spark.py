@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from control_room.engines import catalogue, findings, sources
 from control_room.errors import ControlRoomError
 from control_room.local import spark, state
 from control_room.local.folder import StackFolder
+from control_room.local.rest import IDLE_VARIABLE
 from executors.runtime import sandbox
 from tests.support.stack import Stack, kill, wait_until
 
@@ -194,3 +196,21 @@ def test_killed_it_comes_back_and_down_ends_it(stack: Stack) -> None:
     pid = service(stack)["pid"]
     stack.run("down", "--drain", "1")
     assert not psutil.pid_exists(pid)
+
+
+def test_one_that_has_grown_is_started_anew_once_nobody_uses_it(tmp_path: Path) -> None:
+    stack = Stack(tmp_path / ".control-room")
+    ensure_installed(stack)
+    try:
+        stack.run("up", "--with", "spark", "--executors", "python=1", timeout=600, **{IDLE_VARIABLE: "15"})
+        before = service(stack)["pid"]
+        time.sleep(25)  # so that it is known how much it held when it was new
+        assert service(stack)["pid"] == before, "it had not grown"
+        large = "print(session.range(9000000).selectExpr('collect_list(id) l').selectExpr('size(l) n').first().n)"
+        assert do(stack, large) == "9000000"
+        wait_until(lambda: service(stack)["pid"] not in (None, before), seconds=90, what="another Spark", every=0.5)
+        wait_until(lambda: stack.status()["phase"] == "ready", seconds=240, what="the stack to be ready", every=1)
+        assert "no client for" in service(stack)["last_error"]
+        assert do(stack, "print(session.range(10).count())") == "10"
+    finally:
+        stack.run("down", "--drain", "1", check=False)
