@@ -26,6 +26,7 @@ def published_kind(format: str) -> str:
 
 def output_issues(outputs: Sequence[Mapping[str, Any]]) -> Iterator[Issue]:
     """All that is wrong with the outputs of a template that fits the schema; the database says the same at submit."""
+    yield from _same_address(outputs)
     for index, output in enumerate(outputs):
         modes = OBJECT_MODES if output["format"] == "object" else TABLE_MODES
         if output["mode"] not in modes:
@@ -34,6 +35,18 @@ def output_issues(outputs: Sequence[Mapping[str, Any]]) -> Iterator[Issue]:
         wrong = iceberg_path_wrong(output["path"]) if output["format"] == "iceberg" else path_wrong(output["path"])
         if wrong:
             yield Issue(pointer("outputs", index, "path"), f"{output['path']!r} {wrong}")
+
+
+def _same_address(outputs: Sequence[Mapping[str, Any]]) -> Iterator[Issue]:
+    """Delta tables and objects lie in one lakehouse, Iceberg tables in a catalog. Parameters may make more paths equal:
+    that is told at submit."""
+    taken: dict[tuple[bool, str], str] = {}
+    for index, output in enumerate(outputs):
+        address = output["format"] == "iceberg", output["path"]
+        other = taken.setdefault(address, output["name"])
+        if other != output["name"]:
+            message = f"{output['path']!r} is where output {other!r} lies; give each output a path of its own"
+            yield Issue(pointer("outputs", index, "path"), message)
 
 
 def is_inside(path: str) -> bool:

@@ -173,14 +173,18 @@ def _reference_issues(
         return
     parent = known.get(tasks[source]["template"])
     outputs = {port["name"]: port.get("format", "delta") for port in (parent or {}).get("outputs", [])}
-    # An artifact's name is decided by the parent's code, so only tables and objects can be checked ahead.
-    if parent is None or kind == "artifact" or (kind == "table" and _engine_writes(parent, output)):
+    if parent is None or (output not in outputs and _code_decides(parent, kind, output)):
         return
     if output not in outputs:
         yield Issue(path, f"task {source!r} has no output {output!r}{did_you_mean(output, outputs)}")
-    elif kind != published_kind(outputs[output]):
-        message = f"{reference!r} is of kind {published_kind(outputs[output])}, the input is declared as {kind}"
+    elif kind != (published := published_kind(outputs[output])) and (kind, published) != ("artifact", "table"):
+        message = f"{reference!r} is of kind {published}, the input is declared as {kind}"
         yield Issue(path, message)
+
+
+def _code_decides(parent: Mapping[str, Any], kind: str, output: str) -> bool:
+    """Whether nobody knows ahead what there will be: artifacts, and tables that an engine writes."""
+    return kind == "artifact" or (kind == "table" and _engine_writes(parent, output))
 
 
 def _engine_writes(parent: Mapping[str, Any], output: str) -> bool:

@@ -1064,6 +1064,29 @@ begin
 end
 $$;
 
+-- functions/core/check_inputs.sql
+-- Guard: what a new run takes from its parents is of the kind that its template declares (ops.input_wrong), whichever
+-- way it came to them: a submit, a task of a pipeline whose templates have changed since, a rerun by a newer version.
+-- p_task: its key in a pipeline, or null. p_depends: as ops.create_run takes them. Raises OPV05.
+create or replace function ops.check_inputs(p_template ops.templates, p_task text, p_depends jsonb) returns void
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_found record;
+begin
+  select i.key as input, ops.input_wrong(p_template, i.key, r, i.value) as wrong into v_found
+    from jsonb_array_elements(p_depends) d
+    join ops.runs r on r.run_id = (d ->> 'depends_on')::uuid
+   cross join lateral jsonb_each_text(coalesce(d -> 'inputs', '{}')) i
+   where ops.input_wrong(p_template, i.key, r, i.value) is not null
+   order by i.key limit 1;
+  if found then
+    perform ops.dependency_invalid(coalesce('/tasks/' || p_task, '') || '/inputs/' || v_found.input, v_found.wrong,
+                                   'Declare the input of this kind in its template, or name another output.');
+  end if;
+end
+$$;
+
 -- functions/core/check_latest.sql
 -- Guard: the parameters of a rerun by the newest version were checked by that version. p_keep {task key: run_id}: tasks
 -- that are not run again. Raises OPC12 {template, version, keep: [task key]}, which says by what to check them.
@@ -1138,8 +1161,8 @@ end
 $$;
 
 -- functions/core/check_parent_inputs.sql
--- Guard: the inputs {name: output} that a new run takes from one parent, of the kind that its template declares: who
--- reads tables alone never meets an object. p_taken: those of the parents before it. Raises OPV05.
+-- Guard: the inputs {name: output} that a new run takes from one parent, of the kind that its template declares
+-- (ops.input_wrong). p_taken: those of the parents before it. Raises OPV05.
 create or replace function ops.check_parent_inputs(
   p_path text, p_inputs jsonb, p_taken jsonb, p_parent ops.runs, p_template ops.templates)
 returns void
@@ -1148,8 +1171,7 @@ as $$
 declare
   v_declared jsonb := coalesce(nullif(p_template.spec -> 'inputs', 'null'), '[]');
   v_input    record;
-  v_formats  jsonb := (select jsonb_object_agg(o ->> 'name', o -> 'format') from jsonb_array_elements(p_parent.outputs) o);
-  v_object   boolean;
+  v_wrong    text;
 begin
   if jsonb_typeof(p_inputs) <> 'object' then
     perform ops.dependency_invalid(p_path, 'must be an object of input names and output names');
@@ -1168,12 +1190,10 @@ begin
     elsif jsonb_typeof(v_input.value) <> 'string' then
       perform ops.dependency_invalid(p_path || '/' || v_input.key, 'must be the name of an output');
     end if;
-    v_object := v_formats ->> (v_input.value #>> '{}') = 'object';
-    if v_object and v_declared @> jsonb_build_array(jsonb_build_object('name', v_input.key, 'kind', 'table'))
-       or not v_object and v_declared @> jsonb_build_array(jsonb_build_object('name', v_input.key, 'kind', 'object')) then
-      perform ops.dependency_invalid(p_path || '/' || v_input.key, format('output %s of run %s is of kind %s',
-        left(v_input.value #>> '{}', 80), p_parent.number, case when v_object then 'object' else 'table' end),
-        'Declare the input of this kind in the template.');
+    v_wrong := ops.input_wrong(p_template, v_input.key, p_parent, v_input.value #>> '{}');
+    if v_wrong is not null then
+      perform ops.dependency_invalid(p_path || '/' || v_input.key, v_wrong,
+                                     'Declare the input of this kind in the template, or name another output.');
     end if;
   end loop;
 end
@@ -1838,7 +1858,7 @@ end;
 --   p_depends [{depends_on, inputs: {name: output}}]; a run with parents waits for them. They are locked here, so that
 --             none ends unseen before this transaction does; the caller then looks at them with ops.unblock.
 -- The run is ready at once unless it waits for parents, for its time, or is a pipeline. Returns its run_id.
--- Raises OPV01, OPV02, OPX01.
+-- Raises OPV01, OPV02, OPV05, OPX01.
 create or replace function ops.create_run(
   p_template ops.templates, p_body jsonb, p_place jsonb, p_depends jsonb default '[]')
 returns uuid
@@ -1880,6 +1900,7 @@ begin
   if p_depends <> '[]' then
     perform from ops.runs r where r.run_id in (select (d ->> 'depends_on')::uuid from jsonb_array_elements(p_depends) d)
       order by r.run_id for share;
+    perform ops.check_inputs(p_template, p_place ->> 'task_key', p_depends);
   end if;
 
   insert into ops.runs (
@@ -2829,12 +2850,14 @@ end
 $$;
 
 -- functions/core/has_fixed_outputs.sql
--- Whether the outputs of a template are good as they stand, for any parameters. See ops.planned_outputs.
+-- Whether the outputs of a template are good as they stand, for any parameters: each by itself, and no two of them at
+-- one address. See ops.planned_outputs.
 create or replace function ops.has_fixed_outputs(p_outputs jsonb) returns boolean
 language sql stable set search_path = ''
 as $$
   select coalesce(bool_and(ops.output_wrong(coalesce(o ->> 'format', 'delta'), coalesce(o ->> 'mode', 'overwrite'),
                                             o ->> 'path') is null), true)
+         and count(*) = count(distinct (coalesce(o ->> 'format', 'delta') = 'iceberg', o ->> 'path'))
     from jsonb_array_elements(coalesce(nullif(p_outputs, 'null'), '[]')) o
 $$;
 
@@ -2923,6 +2946,31 @@ return jsonb_strip_nulls(jsonb_build_object(
   'queue', coalesce(p_task -> 'queue', p_body -> 'queue'),
   'not_before', p_body -> 'not_before', 'deadline', p_body -> 'deadline', 'labels', p_body -> 'labels',
   'traceparent', p_body -> 'traceparent'));
+
+-- functions/core/input_wrong.sql
+-- What is wrong with an input of a template that comes from the output of a run, null when nothing is known to be. Who
+-- reads tables or artifacts alone never meets an object; an object is what a run declares, so that its name is known
+-- ahead, while the names of artifacts and of tables that engines write are decided by the parent's code.
+create or replace function ops.input_wrong(p_template ops.templates, p_input text, p_parent ops.runs, p_output text)
+returns text
+language sql immutable set search_path = ''
+as $$
+  select case
+    when f.kind <> 'object' and f.format = 'object'
+      then format('output %s of run %s is of kind object, the input is declared as %s', f.output, f.number, f.kind)
+    when f.kind = 'object' and f.format <> 'object'
+      then format('output %s of run %s is of kind table, the input is declared as object', f.output, f.number)
+    when f.kind = 'object' and f.format is null
+      then format('run %s has no output %s; it has: %s', f.number, f.output, coalesce(
+        (select string_agg(o ->> 'name', ', ' order by o ->> 'name') from jsonb_array_elements(p_parent.outputs) o),
+        'none')) end
+    from (select left(p_output, 80) as output, p_parent.number as number,
+                 coalesce((select i ->> 'kind'
+                             from jsonb_array_elements(coalesce(nullif(p_template.spec -> 'inputs', 'null'), '[]')) i
+                            where i ->> 'name' = p_input limit 1), 'table') as kind,
+                 (select o ->> 'format' from jsonb_array_elements(p_parent.outputs) o
+                   where o ->> 'name' = p_output limit 1) as format) f
+$$;
 
 -- functions/core/invalid.sql
 -- Refuse a body: OPV01 with one entry in `errors`. p_path is a JSON pointer.
@@ -4132,7 +4180,8 @@ return coalesce((p_body ->> 'concurrency_limit')::int, (p_spec #>> '{concurrency
 
 -- functions/core/planned_outputs.sql
 -- The outputs of a run, fixed at submit: [{name, format, mode, uri}], uri by ops.output_address. A parameter may be
--- part of the path but cannot lead out of the workspace's place. Raises OPV02.
+-- part of the path but cannot lead out of the workspace's place, nor to where another output of the run lies, whatever
+-- its format: each would take the other's data for its own. Raises OPV02.
 create or replace function ops.planned_outputs(p_workspace text, p_spec jsonb, p_params jsonb) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -4142,6 +4191,8 @@ declare
   v_format  text;
   v_path    text;
   v_wrong   text;
+  v_uri     text;
+  v_other   text;
 begin
   for v_output in select o from jsonb_array_elements(coalesce(p_spec -> 'outputs', '[]')) o loop
     v_format := coalesce(v_output ->> 'format', 'delta');
@@ -4150,8 +4201,14 @@ begin
     if v_wrong is not null then
       perform ops.params_invalid('/outputs/' || (v_output ->> 'name'), v_wrong);
     end if;
+    v_uri := ops.output_address(p_workspace, v_format, v_path);
+    select o ->> 'name' into v_other from jsonb_array_elements(v_outputs) o where o ->> 'uri' = v_uri;
+    if found then
+      perform ops.params_invalid('/outputs/' || (v_output ->> 'name'),
+        format('lies at %s, where output %s lies; give each output a path of its own', v_uri, v_other));
+    end if;
     v_outputs := v_outputs || jsonb_build_object('name', v_output -> 'name', 'format', v_format,
-      'mode', coalesce(v_output ->> 'mode', 'overwrite'), 'uri', ops.output_address(p_workspace, v_format, v_path));
+      'mode', coalesce(v_output ->> 'mode', 'overwrite'), 'uri', v_uri);
   end loop;
   return v_outputs;
 end

@@ -1,9 +1,8 @@
-"""Publications of Iceberg tables and of objects beside Delta tables: addresses, capability, commit, who reads them."""
+"""Publications of Iceberg tables and of objects beside Delta tables: addresses, capability, commit."""
 
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -119,6 +118,20 @@ def test_an_object_lies_where_a_delta_table_may(queue: Queue, format: str) -> No
         queue.template(outputs=[output(format, path=path)])
         with refused("OPV02"):
             queue.submit()
+
+
+@pytest.mark.parametrize("more", [{}, {"concurrency_key": "k"}], ids=["plain", "one by one"])
+@pytest.mark.parametrize("path", ["gold/delay", "gold/{params.name}"], ids=["as it stands", "by a parameter"])
+@pytest.mark.parametrize("format", ["delta", "object"])
+def test_two_outputs_at_one_address_are_refused(queue: Queue, format: str, path: str, more: Json) -> None:
+    queue.template(outputs=[output("delta"), output(format, name="two", path=path)])
+    with refused("OPV02") as error:
+        queue.submit(params={"name": "delay"}, **more)
+    (told,) = error.members["errors"]
+    assert told["path"] == "/outputs/two"
+    assert "s3://lakehouse/gold/delay, where output out lies" in told["message"]
+    queue.template(outputs=[output("delta"), output("iceberg", name="two", path=path)])
+    assert queue.submit(params={"name": "delay"}, **more)["state"] == "queued"
 
 
 @pytest.mark.parametrize(
@@ -287,53 +300,3 @@ def test_a_namespace_of_a_workspace_is_read_by_its_runs_alone(
     with queue.database.connect() as connection:
         row = connection.execute("select ops.is_table_for(%s::text, %s::text)", (workspace, place)).fetchone()
     assert row == (good,)
-
-
-# -- who reads them
-
-
-def read_by(queue: Queue, format: str) -> Json:
-    """The input of the task that reads the output of a task that has published in this format."""
-    queue.template("write", outputs=[output(format)])
-    kind = "object" if format == "object" else "table"
-    queue.template("read", inputs=[{"name": "in", "kind": kind}])
-    tasks = {"write": {"template": "write"}, "read": {"template": "read", "inputs": {"in": "write.out"}}}
-    queue.template("both", kind="pipeline", tasks=tasks)
-    queue.submit("both")
-    worker = Worker(queue, capabilities={"publish": ALL})
-    run = worker.claim_one()
-    worker.report(run, publications=[published(run)])
-    worker.commit(run, "out", 0, location=LOCATION if format == "iceberg" else None)
-    found = worker.claim_one()["inputs"][0]
-    assert UUID(found.pop("from_run_id")) == UUID(run["run_id"])
-    return {key: value for key, value in found.items() if value is not None}
-
-
-@pytest.mark.parametrize(
-    ("format", "found"),
-    [
-        ("delta", {"kind": "table", "uri": "s3://lakehouse/gold/delay"}),
-        ("iceberg", {"kind": "table", "uri": LOCATION}),
-        ("object", {"kind": "object", "uri": "s3://lakehouse/models/delay.onnx", "sha256": "c" * 64, "size": 10}),
-    ],
-)
-def test_what_follows_reads_what_was_published(queue: Queue, format: str, found: Json) -> None:
-    assert read_by(queue, format) == {"name": "in", "format": format, "version": 0} | found
-
-
-def test_an_input_that_is_an_object_goes_to_executors_that_know_objects(queue: Queue) -> None:
-    queue.template(inputs=[{"name": "in", "kind": "object"}])
-    queue.submit()
-    assert Worker(queue, capabilities={"publish": ["delta"]}).claim() == []
-    assert Worker(queue, capabilities={"publish": ["object"]}).claim_one()
-
-
-@pytest.mark.parametrize(("format", "kind"), [("delta", "object"), ("iceberg", "object"), ("object", "table")])
-def test_an_input_is_of_the_kind_that_was_published(queue: Queue, format: str, kind: str) -> None:
-    _, run = claimed(queue, output(format))
-    good = "object" if kind == "table" else "table"
-    queue.template("read", inputs=[{"name": "in", "kind": kind}, {"name": "good", "kind": good}])
-    with refused("OPV05") as error:
-        queue.submit("read", depends_on=[{"run": run["run_id"], "inputs": {"in": "out"}}])
-    assert error.members["errors"][0]["path"].endswith("/inputs/in")
-    assert queue.submit("read", depends_on=[{"run": run["run_id"], "inputs": {"good": "out"}}])

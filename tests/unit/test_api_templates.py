@@ -30,6 +30,7 @@ PYTHON: dict[str, Any] = {
 }
 ICEBERG = {"name": "flights", "format": "iceberg", "mode": "append", "path": "gold/flights"}
 MODEL = {"name": "model", "format": "object", "mode": "create", "path": "models/delay.onnx"}
+OBJECT = MODEL | {"name": "flights"}
 SINK: dict[str, Any] = {
     "name": "sink",
     "kind": "python",
@@ -205,18 +206,39 @@ def test_iceberg_tables_and_objects_are_outputs_too(path: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "format", "taken"),
+    [
+        ("gold/x", "gold/x", "delta", False),
+        ("gold/x", "gold/x", "object", False),
+        ("g/{params.rows}", "g/{params.rows}", "delta", False),
+        ("gold/x", "gold/x", "iceberg", True),
+        ("gold/x", "gold/y", "delta", True),
+    ],
+)
+def test_two_outputs_at_one_address_are_refused(first: str, second: str, format: str, taken: bool) -> None:
+    mode = "overwrite"
+    one = {"name": "one", "format": "delta", "mode": mode, "path": first}
+    two = {"name": "two", "format": format, "mode": mode, "path": second}
+    says = f"{second!r} is where output 'one' lies; give each output a path of its own"
+    assert issues(changed(PYTHON, "outputs", to=[one, two])) == ({} if taken else {"/outputs/1/path": says})
+
+
+@pytest.mark.parametrize(
     ("kind", "output", "says"),
     [
-        ("table", MODEL, "'first.flights' is of kind object, the input is declared as table"),
+        ("table", OBJECT, "'first.flights' is of kind object, the input is declared as table"),
         ("object", ICEBERG, "'first.flights' is of kind table, the input is declared as object"),
         ("table", ICEBERG, ""),
-        ("object", MODEL, ""),
+        ("object", OBJECT, ""),
+        ("artifact", OBJECT, "'first.flights' is of kind object, the input is declared as artifact"),
+        ("artifact", ICEBERG, ""),
         ("artifact", MODEL, ""),
+        ("object", OBJECT | {"name": "fligths"}, "task 'first' has no output 'flights'; did you mean 'fligths'?"),
     ],
 )
 def test_a_task_reads_an_object_as_an_object_and_a_table_as_a_table(kind: str, output: Any, says: str) -> None:
     known = {
-        "load": SOURCE | {"outputs": [output | {"name": "flights"}]},
+        "load": SOURCE | {"outputs": [output]},
         "sink": SINK | {"inputs": [{"name": "flights", "kind": kind}]},
     }
     found = [issue.message for issue in template_issues(PIPELINE, known, known)]

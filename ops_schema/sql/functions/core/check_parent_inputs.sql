@@ -1,5 +1,5 @@
--- Guard: the inputs {name: output} that a new run takes from one parent, of the kind that its template declares: who
--- reads tables alone never meets an object. p_taken: those of the parents before it. Raises OPV05.
+-- Guard: the inputs {name: output} that a new run takes from one parent, of the kind that its template declares
+-- (ops.input_wrong). p_taken: those of the parents before it. Raises OPV05.
 create or replace function ops.check_parent_inputs(
   p_path text, p_inputs jsonb, p_taken jsonb, p_parent ops.runs, p_template ops.templates)
 returns void
@@ -8,8 +8,7 @@ as $$
 declare
   v_declared jsonb := coalesce(nullif(p_template.spec -> 'inputs', 'null'), '[]');
   v_input    record;
-  v_formats  jsonb := (select jsonb_object_agg(o ->> 'name', o -> 'format') from jsonb_array_elements(p_parent.outputs) o);
-  v_object   boolean;
+  v_wrong    text;
 begin
   if jsonb_typeof(p_inputs) <> 'object' then
     perform ops.dependency_invalid(p_path, 'must be an object of input names and output names');
@@ -28,12 +27,10 @@ begin
     elsif jsonb_typeof(v_input.value) <> 'string' then
       perform ops.dependency_invalid(p_path || '/' || v_input.key, 'must be the name of an output');
     end if;
-    v_object := v_formats ->> (v_input.value #>> '{}') = 'object';
-    if v_object and v_declared @> jsonb_build_array(jsonb_build_object('name', v_input.key, 'kind', 'table'))
-       or not v_object and v_declared @> jsonb_build_array(jsonb_build_object('name', v_input.key, 'kind', 'object')) then
-      perform ops.dependency_invalid(p_path || '/' || v_input.key, format('output %s of run %s is of kind %s',
-        left(v_input.value #>> '{}', 80), p_parent.number, case when v_object then 'object' else 'table' end),
-        'Declare the input of this kind in the template.');
+    v_wrong := ops.input_wrong(p_template, v_input.key, p_parent, v_input.value #>> '{}');
+    if v_wrong is not null then
+      perform ops.dependency_invalid(p_path || '/' || v_input.key, v_wrong,
+                                     'Declare the input of this kind in the template, or name another output.');
     end if;
   end loop;
 end

@@ -6,7 +6,7 @@
 --   p_depends [{depends_on, inputs: {name: output}}]; a run with parents waits for them. They are locked here, so that
 --             none ends unseen before this transaction does; the caller then looks at them with ops.unblock.
 -- The run is ready at once unless it waits for parents, for its time, or is a pipeline. Returns its run_id.
--- Raises OPV01, OPV02, OPX01.
+-- Raises OPV01, OPV02, OPV05, OPX01.
 create or replace function ops.create_run(
   p_template ops.templates, p_body jsonb, p_place jsonb, p_depends jsonb default '[]')
 returns uuid
@@ -48,6 +48,7 @@ begin
   if p_depends <> '[]' then
     perform from ops.runs r where r.run_id in (select (d ->> 'depends_on')::uuid from jsonb_array_elements(p_depends) d)
       order by r.run_id for share;
+    perform ops.check_inputs(p_template, p_place ->> 'task_key', p_depends);
   end if;
 
   insert into ops.runs (
