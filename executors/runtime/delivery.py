@@ -181,8 +181,12 @@ class Delivery:
             self._journal.warn("publication.left", "the control room commits it", **ids)
             return
         try:
-            persist(lambda: self._client.commit_publication(parcel.run_id, accepted.output, settled, retry=NO_RETRY))
-            self._journal.info("publication.settled", state=settled.state, **ids)
+            answer = persist(
+                lambda: self._client.commit_publication(parcel.run_id, accepted.output, settled, retry=NO_RETRY)
+            )
+            # What is on record, which a commit that went through may not be: a table in another's place fails its run.
+            tell = self._journal.info if answer.state == settled.state else self._journal.warn
+            tell("publication.settled", state=answer.state, told=settled.state, run_state=answer.run_state, **ids)
         except ContractError as error:
             self._journal.warn("publication.refused", error.detail, code=error.code, **ids)
 

@@ -555,6 +555,7 @@ create table ops.publications (
   table_version bigint,                          -- of an Iceberg table its snapshot id, of an object a count
   location      text,                            -- where the committed table's files lie, when its uri does not say
   error         jsonb,
+  refused       jsonb,                           -- {table_version, location} of a commit that was told and not taken
   recorded_at   timestamptz not null,
   committed_at  timestamptz,
   failed_at     timestamptz,
@@ -568,6 +569,7 @@ create table ops.publications (
     ((state = 'committed') = (committed_at is not null) and (state <> 'committed' or table_version is not null)),
   constraint publications_location check
     (case when state = 'committed' then format <> 'iceberg' or location is not null else location is null end),
+  constraint publications_refused check (refused is null or state = 'failed'),
   constraint publications_failed check ((state = 'failed') = (failed_at is not null))
 );
 create index publications_pending on ops.publications (run_id) where state = 'recorded';
@@ -2576,12 +2578,17 @@ $$;
 
 -- functions/core/fail_output.sql
 -- Mutate and emit: a publication cannot be committed, so its run has failed; those not yet committed are given up too.
-create or replace function ops.fail_output(p_publication ops.publications, p_error jsonb, p_actor text) returns void
+-- p_refused: the body of the commit, where one was told and not taken.
+create or replace function ops.fail_output(
+  p_publication ops.publications, p_error jsonb, p_actor text, p_refused jsonb default null)
+returns void
 language plpgsql volatile set search_path = ''
 as $$
 begin
   update ops.publications p set
     state = 'failed', failed_at = ops.now(),
+    refused = case when p.output = p_publication.output and p_refused is not null then jsonb_build_object(
+                'table_version', (p_refused ->> 'table_version')::bigint, 'location', p_refused -> 'location') end,
     error = case when p.output = p_publication.output then p_error else jsonb_build_object('class', p_error -> 'class',
               'code', 'abandoned', 'message', format('output %s could not be published', p_publication.output)) end
    where p.run_id = p_publication.run_id and p.epoch = p_publication.epoch and p.state = 'recorded';
@@ -3083,6 +3090,23 @@ $$;
 create or replace function ops.is_released(p_outcome text, p_error jsonb) returns boolean
 language sql immutable parallel safe
 return coalesce(p_outcome = 'expired' and p_error ->> 'code' = 'released', false);
+
+-- functions/core/is_settled_so.sql
+-- Whether what is told of a publication that has ended is what it ended by: the same commit, taken or refused, or a
+-- failure where one is on record, since two who try the same find other words for why they cannot.
+create or replace function ops.is_settled_so(p_publication ops.publications, p_body jsonb) returns boolean
+language sql immutable set search_path = ''
+as $$
+  select case
+    when (p_publication).state = 'failed' and p_body ->> 'state' = 'failed' then true
+    when p_body ->> 'state' = 'committed' and told.version is not null
+      then told.version = (p_body ->> 'table_version')::bigint
+           and told.location is not distinct from p_body ->> 'location'
+    else false end
+    from (select coalesce((p_publication).table_version, ((p_publication).refused ->> 'table_version')::bigint)
+                   as version,
+                 coalesce((p_publication).location, (p_publication).refused ->> 'location') as location) told
+$$;
 
 -- functions/core/is_table_for.sql
 -- Whether runs of a workspace may name the table at this URI as one of theirs, to be read by what follows them: not one
@@ -4286,7 +4310,8 @@ $$;
 -- Publish: one output of an accepted report has been committed to its table, or cannot be. p_token_id null: the
 -- reactor, which commits for an executor that died.
 --   p_body {epoch, state: committed, table_version, rows, location?} or {epoch, state: failed, error}
--- Idempotent: the same again gets the same answer. When the last one is committed the run has succeeded; one that fails
+-- Idempotent: the same again gets the same answer, also where a commit was told and refused (ops.foreign_location), as
+-- the reactor and a slow executor both come with it. When the last one is committed the run has succeeded; one that fails
 -- fails the run. Returns {run_id, output, state, table_version, run_state}.
 -- Raises OPU01, OPU02, OPN01, OPN05, OPV01, OPC01 (stale epoch), OPC07 (something else is on record).
 create or replace function ops.publish(p_token_id uuid, p_run_id uuid, p_output text, p_body jsonb) returns jsonb
@@ -4318,11 +4343,11 @@ begin
     if v_error is null then
       perform ops.commit_output(v_found, p_body, v_actor);
     else
-      perform ops.fail_output(v_found, v_error, v_actor);
+      perform ops.fail_output(v_found, v_error, v_actor, p_body);
     end if;
   elsif v_found.state = 'recorded' then
     perform ops.fail_output(v_found, p_body -> 'error', v_actor);
-  elsif v_found.state <> p_body ->> 'state' or v_found.table_version <> (p_body ->> 'table_version')::bigint then
+  elsif not ops.is_settled_so(v_found, p_body) then
     perform ops.fail('OPC07', format('output %s of run %s is on record as %s%s', p_output, p_run_id, v_found.state,
         coalesce(', table version ' || v_found.table_version, '')),
       jsonb_build_object('state', v_found.state, 'table_version', v_found.table_version), 'What is on record stands.');

@@ -194,6 +194,9 @@ def test_a_publication_of_each_format_is_committed_once_and_told_again(queue: Qu
     with refused("OPC07") as conflict:
         worker.commit(run, "out", SNAPSHOT - 1, **location)
     assert conflict.members == {"state": "committed", "table_version": SNAPSHOT}
+    if location:
+        with refused("OPC07"):
+            worker.commit(run, "out", SNAPSHOT, location=f"{LOCATION}/elsewhere")
     (seen,) = queue.get(run)["publications"]
     assert (seen["format"], seen["table_version"], seen["location"]) == (format, SNAPSHOT, location.get("location"))
 
@@ -276,6 +279,14 @@ def test_a_table_that_lies_in_another_workspaces_place_fails_its_run(queue: Queu
     found = queue.get(run)
     assert (found["error"]["code"], found["publications"][0]["location"]) == ("location_foreign", None)
     assert "no place of workspace default" in found["error"]["message"]
+    # told again, by the slow executor or the reactor: the answer on record, and no other word
+    assert worker.commit(run, "out", 1, location="s3://lakehouse/_ws/b/t") == answer
+    body = {"epoch": 1, "state": "committed", "table_version": 1, "rows": 3, "location": "s3://lakehouse/_ws/b/t"}
+    assert queue.ops.call("commit_publication_as_reactor", run["run_id"], "out", body) == answer
+    for version, location in ((2, "s3://lakehouse/_ws/b/t"), (1, LOCATION)):
+        with refused("OPC07") as conflict:
+            worker.commit(run, "out", version, location=location)
+        assert conflict.members == {"state": "failed", "table_version": None}
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ create table ops.publications (
   table_version bigint,                          -- of an Iceberg table its snapshot id, of an object a count
   location      text,                            -- where the committed table's files lie, when its uri does not say
   error         jsonb,
+  refused       jsonb,                           -- {table_version, location} of a commit that was told and not taken
   recorded_at   timestamptz not null,
   committed_at  timestamptz,
   failed_at     timestamptz,
@@ -62,6 +63,7 @@ create table ops.publications (
     ((state = 'committed') = (committed_at is not null) and (state <> 'committed' or table_version is not null)),
   constraint publications_location check
     (case when state = 'committed' then format <> 'iceberg' or location is not null else location is null end),
+  constraint publications_refused check (refused is null or state = 'failed'),
   constraint publications_failed check ((state = 'failed') = (failed_at is not null))
 );
 create index publications_pending on ops.publications (run_id) where state = 'recorded';

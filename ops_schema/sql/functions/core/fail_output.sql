@@ -1,10 +1,15 @@
 -- Mutate and emit: a publication cannot be committed, so its run has failed; those not yet committed are given up too.
-create or replace function ops.fail_output(p_publication ops.publications, p_error jsonb, p_actor text) returns void
+-- p_refused: the body of the commit, where one was told and not taken.
+create or replace function ops.fail_output(
+  p_publication ops.publications, p_error jsonb, p_actor text, p_refused jsonb default null)
+returns void
 language plpgsql volatile set search_path = ''
 as $$
 begin
   update ops.publications p set
     state = 'failed', failed_at = ops.now(),
+    refused = case when p.output = p_publication.output and p_refused is not null then jsonb_build_object(
+                'table_version', (p_refused ->> 'table_version')::bigint, 'location', p_refused -> 'location') end,
     error = case when p.output = p_publication.output then p_error else jsonb_build_object('class', p_error -> 'class',
               'code', 'abandoned', 'message', format('output %s could not be published', p_publication.output)) end
    where p.run_id = p_publication.run_id and p.epoch = p_publication.epoch and p.state = 'recorded';

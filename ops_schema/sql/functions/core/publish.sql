@@ -1,7 +1,8 @@
 -- Publish: one output of an accepted report has been committed to its table, or cannot be. p_token_id null: the
 -- reactor, which commits for an executor that died.
 --   p_body {epoch, state: committed, table_version, rows, location?} or {epoch, state: failed, error}
--- Idempotent: the same again gets the same answer. When the last one is committed the run has succeeded; one that fails
+-- Idempotent: the same again gets the same answer, also where a commit was told and refused (ops.foreign_location), as
+-- the reactor and a slow executor both come with it. When the last one is committed the run has succeeded; one that fails
 -- fails the run. Returns {run_id, output, state, table_version, run_state}.
 -- Raises OPU01, OPU02, OPN01, OPN05, OPV01, OPC01 (stale epoch), OPC07 (something else is on record).
 create or replace function ops.publish(p_token_id uuid, p_run_id uuid, p_output text, p_body jsonb) returns jsonb
@@ -33,11 +34,11 @@ begin
     if v_error is null then
       perform ops.commit_output(v_found, p_body, v_actor);
     else
-      perform ops.fail_output(v_found, v_error, v_actor);
+      perform ops.fail_output(v_found, v_error, v_actor, p_body);
     end if;
   elsif v_found.state = 'recorded' then
     perform ops.fail_output(v_found, p_body -> 'error', v_actor);
-  elsif v_found.state <> p_body ->> 'state' or v_found.table_version <> (p_body ->> 'table_version')::bigint then
+  elsif not ops.is_settled_so(v_found, p_body) then
     perform ops.fail('OPC07', format('output %s of run %s is on record as %s%s', p_output, p_run_id, v_found.state,
         coalesce(', table version ' || v_found.table_version, '')),
       jsonb_build_object('state', v_found.state, 'table_version', v_found.table_version), 'What is on record stands.');
