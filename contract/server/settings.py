@@ -30,6 +30,10 @@ class ServerSettings(BaseSettings):
         None, description="JSON {access_key, secret_key} for the store; left out for the AWS chain."
     )
     connections_file: Path | None = Field(None, description="Connections of the process that publishes tables.")
+    commits_at_once: Annotated[
+        int,
+        Field(ge=1, le=64, description="Publications of dead executors committed side by side; objects pass TMPDIR."),
+    ] = 4
     url_lifetime: timedelta = Field(timedelta(minutes=15), description="Of presigned URLs: 1 second to 15 minutes.")
     claim_poll: timedelta = Field(
         timedelta(seconds=2), description="How often a waiting claim looks for itself although nobody woke it."

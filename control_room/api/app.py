@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ def create_app(
     dashboard = Dashboard(settings.web_dir or BUILT_DASHBOARD)
     submitter = Submitter(door, services.teller.tell, services.ready.wake_in)
     ctx = Context(settings, door, objects, EventHub(door), dashboard, submitter, services.principals)
-    duties = [ctx.hub.run] + ([lambda: react(door, settings.connections_file)] if reactor else [])
+    reacting = partial(react, door, settings.connections_file, commits_at_once=settings.commits_at_once)
+    duties: list[Callable[[], Coroutine[Any, Any, None]]] = [ctx.hub.run, *([reacting] if reactor else [])]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -1,6 +1,7 @@
 """Runs `python -m executors.runtime.commit`: JSON on stdin and stdout, nothing secret in arguments or environment.
 
 Exit 0 with {table_version, already, location}; exit 2 with {error} for good; anything else, a crash too, may pass.
+An object's bytes go through a file below TMPDIR, which has no name there and goes with the process.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 
 COMMAND = (sys.executable, "-m", "executors.runtime.commit")
 TIMEOUT_SECONDS = 300.0
+# An object is read from the store and written to it: the slowest way there that a commit is waited for.
+BYTES_PER_SECOND = 2 * 1024**2
 FOR_GOOD = 2
 # How to find programs, a home and the way out of the network; the store's keys come by stdin.
 _PASSED_ON = (
@@ -38,14 +41,20 @@ def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: environment[name] for name in _PASSED_ON if name in environment}
 
 
+def seconds_for(publication: Mapping[str, Any], timeout: float = TIMEOUT_SECONDS) -> float:
+    """How long a commit may take: `timeout`, and one second more for each 2 MiB that were staged."""
+    return timeout + sum(file.get("size") or 0 for file in publication.get("files") or ()) / BYTES_PER_SECOND
+
+
 class CommitProcess:
-    """command: what to run; timeout: seconds after which it is killed."""
+    """command: what to run; timeout: seconds after which it is killed, beside those for its bytes (seconds_for)."""
 
     def __init__(self, command: Sequence[str] = COMMAND, timeout: float = TIMEOUT_SECONDS) -> None:
         self._command, self._timeout = tuple(command), timeout
 
     async def commit(self, publication: Mapping[str, Any], connection: Mapping[str, Any]) -> dict[str, Any]:
         """{table_version, already}, and of an Iceberg table {location}. Raises CommitError."""
+        seconds = seconds_for(publication, self._timeout)
         process = await asyncio.create_subprocess_exec(
             *self._command,
             stdin=asyncio.subprocess.PIPE,
@@ -56,10 +65,10 @@ class CommitProcess:
         )
         job = json.dumps({"publication": dict(publication), "connection": dict(connection)}).encode()
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(seconds):
                 out, err = await process.communicate(job)
         except TimeoutError:
-            raise CommitError(f"the commit took longer than {self._timeout:.0f} s", code="commit_timeout") from None
+            raise CommitError(f"the commit took longer than {seconds:.0f} s", code="commit_timeout") from None
         finally:
             await _end(process)
         return read_answer(process.returncode or 0, out, err)

@@ -4,7 +4,8 @@ stdin   ``{"publication": {output, uri, format, mode, files, schema, rows, parti
           recorded_at}, "connection": {…}}``  (the contract's Publication with its marker, and a resolved connection)
 stdout  ``{"table_version": int, "already": bool, "location": str}`` with exit 0 (location: of Iceberg tables alone);
         ``{"error": {class, code, message}}`` otherwise:
-        exit 2, for good (asking again gives the same answer), exit 75, for now (ask again later)
+        exit 2, for good (asking again gives the same answer), exit 75, for now (ask again later, also what an
+        operator can mend: a connection that is not complete, a package that is not installed)
 
 Each format has a module with a ``Committer``: Delta marks a commit by a transaction (:mod:`commit_delta`), Iceberg by
 a property of the snapshot (:mod:`commit_iceberg`), an object by the book beside it (:mod:`commit_object`). All of them
@@ -24,9 +25,11 @@ import tenacity
 
 from executors.runtime.commit_parts import PLAIN_PATH, NotNowError, Pause
 from executors.runtime.delta_storage import reason_of
-from executors.runtime.failures import TaskError
+from executors.runtime.failures import TaskError, not_installed
 from executors.runtime.places import check_place
 
+# What whoever keeps this installation and its connections file can mend: no publication is given up for it.
+MENDABLE = frozenset({"format_not_installed", "connection_incomplete"})
 EXIT_DONE, EXIT_FAILED, EXIT_LATER = 0, 2, 75
 PATIENCE_SECONDS = 45.0
 PUBLICATION_FIELDS = ("output", "uri", "mode", "files", "schema", "app_id", "app_version")
@@ -52,8 +55,7 @@ def committer(publication: Mapping[str, Any], connection: Mapping[str, Any], bef
     try:
         module = importlib.import_module(f"executors.runtime.commit_{form}")
     except ModuleNotFoundError as error:
-        text = f"this installation cannot commit {form}: {error}; install it with the extra that has it"
-        raise TaskError("internal", "format_not_installed", text) from error
+        raise not_installed(f"cannot commit {form}", error) from error
     make: Callable[..., Commits] = module.Committer
     return make(publication, connection, before_commit)
 
@@ -115,7 +117,11 @@ def answer(text: str) -> tuple[int, dict[str, Any]]:
         request = json.loads(text)
         return EXIT_DONE, publish(request["publication"], request["connection"])
     except TaskError as error:
-        return EXIT_FAILED, failed(error.failure_class, error.code, error.message)
+        code = EXIT_LATER if error.code in MENDABLE else EXIT_FAILED
+        return code, failed(error.failure_class, error.code, error.message)
+    except ModuleNotFoundError as error:
+        missing = not_installed("cannot commit this", error)
+        return EXIT_LATER, failed(missing.failure_class, missing.code, missing.message)
     except NotNowError as error:
         return EXIT_LATER, failed("external", "commit_not_now", str(error))
     except (ValueError, KeyError, TypeError) as error:

@@ -9,10 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import threading
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -24,19 +21,16 @@ from pydantic import TypeAdapter
 from contract import models
 from contract.client import NO_RETRY, ExecutorClient
 from contract.errors import Conflict, ContractError, Invalid
-from executors.runtime.connections import Connection, Connections, connection_for
+from executors.runtime.commit_process import COMMAND, CommitFailed, run_commit
+from executors.runtime.connections import Connections, connection_for
 from executors.runtime.failures import TaskError, error_record
 from executors.runtime.journal import Journal
 from executors.runtime.logs import Chunk, spooled, without_conflict
 from executors.runtime.policy import GivenUp, Persistence
-from executors.runtime.process import ALLOWED_ENVIRONMENT
 
 Json = dict[str, Any]
 Report = models.SucceededReport | models.FailedReport | models.CancelledReport | models.CappedReport
 REPORT: TypeAdapter[Report] = TypeAdapter(models.Report)
-COMMIT_COMMAND = (sys.executable, "-P", "-m", "executors.runtime.commit")
-COMMIT_SECONDS = 300.0
-COMMIT_REFUSED = 2
 COMMIT_TRIES = 5
 COMMITS_AT_ONCE = 4
 COMMIT_PAUSE_SECONDS = 1.0
@@ -74,14 +68,6 @@ class Parcel:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class CommitFailed(Exception):  # noqa: N818 - it says what happened
-    """A publication did not get into its table; ``transient`` says whether another try may help."""
-
-    def __init__(self, error: Json, *, transient: bool) -> None:
-        super().__init__(error["message"])
-        self.error, self.transient = error, transient
-
-
 class Delivery:
     """Sends parcels. Everything it does may be repeated."""
 
@@ -90,7 +76,7 @@ class Delivery:
         client: ExecutorClient,
         connections: Connections,
         journal: Journal,
-        command: tuple[str, ...] = COMMIT_COMMAND,
+        command: tuple[str, ...] = COMMAND,
     ) -> None:
         self._client, self._connections, self._journal, self._command = client, connections, journal, command
 
@@ -197,7 +183,7 @@ class Delivery:
         epoch = parcel.body["epoch"]
         for attempt in range(COMMIT_TRIES):
             try:
-                found = self._commit(publication, self._connections.named(parcel.connections), parcel.folder)
+                found = self._commit(parcel, publication, gone)
                 told = {name: found[name] for name in ("table_version", "location") if found.get(name) is not None}
                 return models.CommittedPublication(state="committed", epoch=epoch, rows=publication["rows"], **told)
             except CommitFailed as failure:
@@ -205,55 +191,22 @@ class Delivery:
                     return models.FailedPublication(
                         state="failed", epoch=epoch, error=models.ErrorInfo(**failure.error)
                     )
-                self._journal.warn("publication.retried", str(failure), run_id=parcel.run_id, tries=attempt + 1)
+                code = failure.error["code"]
+                self._journal.warn(
+                    "publication.retried", str(failure), run_id=parcel.run_id, code=code, tries=attempt + 1
+                )
             if gone.wait(COMMIT_PAUSE_SECONDS * 2**attempt):
                 raise GivenUp("the executor stops")
         return None
 
-    def _commit(self, publication: Json, connections: Mapping[str, Connection], folder: Path) -> Json:
+    def _commit(self, parcel: Parcel, publication: Json, gone: threading.Event) -> Json:
         try:
-            connection = connection_for(publication["uri"], connections)
+            connection = connection_for(publication["uri"], self._connections.named(parcel.connections))
         except TaskError as error:
-            raise CommitFailed(error_record("user", error.code, error.message), transient=False) from None
-        job = json.dumps({"publication": publication, "connection": connection}).encode()
-        try:
-            done = subprocess.run(
-                self._command,
-                input=job,
-                capture_output=True,
-                timeout=COMMIT_SECONDS,
-                # An object's bytes go through a file: on the work folder's disk, not in a small or precious /tmp.
-                env={**{k: v for k, v in os.environ.items() if k in ALLOWED_ENVIRONMENT}, "TMPDIR": str(folder)},
-                start_new_session=True,
-                check=False,
-            )
-        except (subprocess.TimeoutExpired, OSError) as error:
-            text = f"the commit process did not end well: {type(error).__name__}"
-            raise CommitFailed(error_record("external", "commit_failed", text), transient=True) from None
-        return read_commit(done)
-
-
-def read_commit(done: subprocess.CompletedProcess[bytes]) -> Json:
-    """The commit process's answer {table_version, already, location}; CommitFailed with its own error otherwise."""
-    answer = last_object(done.stdout)
-    if done.returncode == 0 and isinstance(answer.get("table_version"), int):
-        return answer
-    if isinstance(error := answer.get("error"), dict):
-        record = error_record(error.get("class", "external"), error.get("code", "commit_failed"), error["message"])
-        raise CommitFailed(record, transient=done.returncode != COMMIT_REFUSED)
-    tail = done.stderr.decode("utf-8", "replace").strip()[-500:] or "it said nothing"
-    text = f"the commit process ended with {done.returncode}: {tail}"
-    raise CommitFailed(error_record("external", "commit_failed", text), transient=True)
-
-
-def last_object(out: bytes) -> Json:
-    """The JSON object on the last line of an output, {} when there is none."""
-    lines = out.decode("utf-8", "replace").strip().splitlines()
-    try:
-        found = json.loads(lines[-1]) if lines else {}
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+            # The run staged its data by that connection: the file has changed since, and may be mended.
+            record = error_record(error.failure_class, error.code, error.message)
+            raise CommitFailed(record, transient=True) from None
+        return run_commit(self._command, publication, connection, parcel.folder, gone)
 
 
 def left_over(runs: Path) -> list[Parcel]:

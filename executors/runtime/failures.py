@@ -60,6 +60,13 @@ class TaskError(Exception):
         self.trace, self.position = trace, position
 
 
+def not_installed(what: str, error: ModuleNotFoundError) -> TaskError:
+    """What this installation cannot do for want of a package: whoever keeps it can mend that, the user cannot."""
+    name = (error.name or "").partition(".")[0] or str(error)
+    text = f"this installation {what}: it lacks the package {name}; install it beside it (pip install {name})"
+    return TaskError("internal", "format_not_installed", text)
+
+
 def error_record(
     failure_class: str, code: str, message: str, trace: str | None = None, position: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:

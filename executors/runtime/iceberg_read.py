@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from executors.runtime.connections import connection_for
 from executors.runtime.delta_storage import is_store_error, reason_of, s3_client, split_uri, store_failed
-from executors.runtime.failures import TaskError
+from executors.runtime.failures import TaskError, not_installed
 from executors.runtime.iceberg_storage import file_io_properties
 from executors.runtime.records import record_of
 
@@ -109,6 +109,8 @@ def told(job: Job, name: str) -> Iterator[None]:
     except TaskError:
         raise
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError):
+            raise not_installed(f"cannot read input {name!r}, an Iceberg table", error) from error
         where = f"input {name!r}: {record_of(job, 'inputs', name).get('uri')} cannot be read"
         if isinstance(error, FileNotFoundError):
             raise TaskError("user", "input_unreadable", f"{where}: {reason_of(error)}") from error

@@ -4311,8 +4311,8 @@ $$;
 -- reactor, which commits for an executor that died.
 --   p_body {epoch, state: committed, table_version, rows, location?} or {epoch, state: failed, error}
 -- Idempotent: the same again gets the same answer, also where a commit was told and refused (ops.foreign_location), as
--- the reactor and a slow executor both come with it. When the last one is committed the run has succeeded; one that fails
--- fails the run. Returns {run_id, output, state, table_version, run_state}.
+-- the reactor and a slow executor both come with it. When the last one is committed the run has succeeded; one that
+-- fails fails the run. Returns {run_id, output, state, table_version, run_state}.
 -- Raises OPU01, OPU02, OPN01, OPN05, OPV01, OPC01 (stale epoch), OPC07 (something else is on record).
 create or replace function ops.publish(p_token_id uuid, p_run_id uuid, p_output text, p_body jsonb) returns jsonb
 language plpgsql volatile set search_path = ''

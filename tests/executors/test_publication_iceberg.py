@@ -318,6 +318,13 @@ def test_a_catalog_that_is_away_asks_to_come_back_later(lake: IcebergLake) -> No
 
 def test_a_connection_without_a_catalog_is_said_so(lake: IcebergLake) -> None:
     connection: dict[str, Any] = {k: v for k, v in lake.connection.items() if k != "catalog"}
+    publication = lake.staged(column_x(1))
     with pytest.raises(TaskError, match="no catalog") as refused:
-        publish(lake.staged(column_x(1)), connection)
+        publish(publication, connection)
     assert refused.value.code == "connection_incomplete"
+    # whoever keeps the connections file mends it: the publication is not given up for that
+    for lacks in ("catalog", "storage_root"):
+        code, answer = end_of(start_commit(publication, {k: v for k, v in lake.connection.items() if k != lacks}))
+        assert (code, answer["error"]["code"]) == (75, "connection_incomplete")
+    code, answer = end_of(start_commit(publication, lake.connection))
+    assert (code, answer["already"]) == (0, False)

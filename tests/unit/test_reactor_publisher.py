@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from control_room.reactor.commit_process import CommitError, CommitProcess, read_answer, scrubbed
+from control_room.reactor.commit_process import CommitError, CommitProcess, read_answer, scrubbed, seconds_for
 from control_room.reactor.connections import ConnectionsError, connection_for, read_connections
 from control_room.reactor.publisher import Publisher, RetryLater
+from executors.runtime.commit_process import seconds_for as executors_seconds_for
 from tests.unit.test_reactor_leader import ManualClock
 
 RUN = "0197a3c4-7000-7000-8000-000000000042"
@@ -41,7 +42,7 @@ class Records:
     async def commit_publication_as_reactor(self, run_id: str, output: str, body: dict[str, Any]) -> dict[str, Any]:
         self.settled.append((run_id, output, body))
         self.pending = [item for item in self.pending if (item["run_id"], item["output"]) != (run_id, output)]
-        return {}
+        return {"state": body["state"]}
 
 
 def process(code: str, timeout: float = 30) -> CommitProcess:
@@ -120,6 +121,109 @@ print('{"table_version": 0}')
     records = Records([PUBLICATION | {"output": "bad"}, PUBLICATION | {"output": "good"}])
     await Publisher(records, connections, ManualClock(), process(code)).publish()
     assert [output for _, output, _ in records.settled] == ["good"]
+
+
+MENDABLE = ["format_not_installed", "connection_incomplete"]
+
+
+@pytest.mark.parametrize("code", MENDABLE)
+async def test_what_an_operator_can_mend_is_tried_again_and_told(
+    connections: Path, caplog: pytest.LogCaptureFixture, code: str
+) -> None:
+    """The commit process itself: its own tests show that it ends so."""
+    told = {"class": "internal", "code": code, "message": "install pyiceberg"}
+    records, clock = Records([PUBLICATION]), ManualClock()
+    answer = f"import json,sys; print(json.dumps({{'error': {told!r}}})); sys.exit(75)"
+    publisher = Publisher(records, connections, clock, process(answer))
+    await publisher.publish()
+    assert (records.settled, publisher._later.held(clock.now)) == ([], 1)
+    assert "next try in 1 s: install pyiceberg" in caplog.text
+    clock.now += 1
+    mended = Publisher(records, connections, clock, process("print('{\"table_version\": 0}')"))
+    await mended.publish()
+    assert [body["state"] for _, _, body in records.settled] == ["committed"]
+
+
+WAITS_FOR_OTHERS = """
+import json, pathlib, sys, time
+output = json.load(sys.stdin)["publication"]["output"]
+folder = pathlib.Path(sys.argv[1])
+(folder / output).touch()
+until = time.monotonic() + 60
+while output == "slow" and not (folder / "late").exists() and time.monotonic() < until:
+    time.sleep(0.01)
+found = output != "slow" or (folder / "late").exists()
+print(json.dumps({"table_version": int(found)}))
+"""
+
+
+class Growing(Records):
+    """One more publication comes once the first quick one is settled."""
+
+    async def commit_publication_as_reactor(self, run_id: str, output: str, body: dict[str, Any]) -> dict[str, Any]:
+        if output == "quick":
+            self.pending.append(PUBLICATION | {"output": "late"})
+        return await super().commit_publication_as_reactor(run_id, output, body)
+
+
+async def test_a_slow_commit_holds_up_no_other_and_none_that_comes_later(connections: Path, tmp_path: Path) -> None:
+    (tmp_path / "done").mkdir()
+    records = Growing([PUBLICATION | {"output": "slow"}, PUBLICATION | {"output": "quick"}])
+    command = CommitProcess((sys.executable, "-c", WAITS_FOR_OTHERS, str(tmp_path / "done")), 90)
+    await Publisher(records, connections, ManualClock(), command, at_once=2).publish()
+    assert [(output, body["table_version"]) for _, output, body in records.settled] == [
+        ("quick", 1),
+        ("late", 1),
+        ("slow", 1),
+    ]
+
+
+COUNTS_ITSELF = """
+import json, os, pathlib, sys, time
+folder = pathlib.Path(sys.argv[1])
+mine = folder / str(os.getpid())
+mine.touch()
+seen = len(list(folder.iterdir()))
+time.sleep(0.2)
+seen = max(seen, len(list(folder.iterdir())))
+mine.unlink()
+print(json.dumps({"table_version": seen}))
+"""
+
+
+async def test_no_more_than_so_many_are_committed_side_by_side(connections: Path, tmp_path: Path) -> None:
+    (tmp_path / "now").mkdir()
+    records = Records([PUBLICATION | {"output": str(n)} for n in range(7)])
+    command = CommitProcess((sys.executable, "-c", COUNTS_ITSELF, str(tmp_path / "now")), 90)
+    await Publisher(records, connections, ManualClock(), command, at_once=2).publish()
+    assert max(body["table_version"] for _, _, body in records.settled) == 2
+    assert len(records.settled) == 7
+
+
+async def test_those_that_wait_for_their_next_try_hide_no_others(connections: Path) -> None:
+    code = """
+import json, sys
+assert json.load(sys.stdin)["publication"]["output"] == "good"
+print('{"table_version": 0}')
+"""
+    bad = [PUBLICATION | {"output": f"bad{n}"} for n in range(3)]
+    records = Records([*bad, PUBLICATION | {"output": "good"}])
+    publisher = Publisher(records, connections, ManualClock(), process(code), at_once=4)
+    for each in bad:
+        publisher._later.failed((RUN, each["output"]), 1000.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("control_room.reactor.publisher.BATCH", 1)
+        await publisher.publish()
+    assert [output for _, output, _ in records.settled] == ["good"]
+
+
+async def test_a_commit_is_given_time_for_its_bytes() -> None:
+    large = PUBLICATION | {"files": [{"size": 5 * 1024**3}]}
+    assert seconds_for(PUBLICATION) == executors_seconds_for(PUBLICATION) == 300
+    assert seconds_for(large) == executors_seconds_for(large) == 300 + 2560
+    slow = process("import time; time.sleep(1); print('{\"table_version\": 3}')", timeout=0.5)
+    file = {"size": 120 * 1024**2}
+    assert (await slow.commit(PUBLICATION | {"files": [file]}, CONNECTION))["table_version"] == 3
 
 
 async def test_a_commit_that_hangs_is_killed() -> None:

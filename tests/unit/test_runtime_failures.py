@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from executors.runtime import child_data
 from executors.runtime.failures import TaskError, classify, describe
 
 
@@ -85,3 +87,15 @@ def test_texts_are_bounded_and_fit_the_store() -> None:
     assert len(record["message"]) <= 4000
     assert len(record["trace"]) < 25_000
     assert "\x00" not in record["message"] + record["trace"]
+
+
+@pytest.mark.parametrize("read", [child_data.read_table, child_data.read_batches, child_data.dataset])
+def test_an_input_whose_library_is_not_installed_is_the_operators_and_not_the_users(
+    read: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ["pyiceberg", *(name for name in sys.modules if name.startswith("pyiceberg."))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    record = {"name": "delay", "kind": "table", "format": "iceberg", "uri": "s3://warehouse/gold/delay", "version": 1}
+    with pytest.raises(TaskError, match=r"cannot read input 'delay'.*pip install pyiceberg") as failed:
+        read({"inputs": [record], "connections": {}, "work_dir": str(tmp_path)}, "delay")
+    assert (failed.value.failure_class, failed.value.code) == ("internal", "format_not_installed")
