@@ -6,7 +6,9 @@
    commit. Then write the bytes, in the place of the object that is seen, and note in the book that they are.
 3. Not now (NotNowError), because another commit came between or the answer was lost: start again at 1.
 
-Modes: ``overwrite`` replaces what stands there, whoever put it there. ``create`` wants nothing there.
+Modes: ``overwrite`` replaces what stands there, whoever put it there. ``create`` wants nothing there: its bytes are
+written on condition that there is still nothing (``If-None-Match: *``), whoever writes them. Where somebody else's
+object came between the commit and its bytes, it stays, and the commit is taken out of the book again.
 
 The bytes are written on condition that the object's ETag is the one seen before. Only a writer of bytes that stalls
 there, until another has finished its commit and a further one has brought back the very bytes of before, can put older
@@ -28,13 +30,14 @@ from typing import IO, Any
 from executors.runtime.commit_parts import NotNowError, Pause, forgotten_since, outcome_unknown, seen_head
 from executors.runtime.delta_storage import is_missing, is_store_error, s3_client, s3_code, split_uri, store_failed
 from executors.runtime.failures import TaskError
-from executors.runtime.object_book import Book, moment, put_book, read_book
+from executors.runtime.object_book import Book, marker_of, moment, put_book, read_book
 from executors.runtime.places import staging_place
 
 CONFLICTS = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
 CHUNK = 1024 * 1024
 # So long whoever committed is left to write its bytes; then it may be dead.
 ITS_TURN = timedelta(seconds=2)
+CREATE = "create"
 Json = dict[str, Any]
 
 
@@ -102,17 +105,20 @@ class Committer:
             raise outcome_unknown(self._uri, f"commits up to {book.dropped} are not on record any more")
 
     def _check_mode(self) -> None:
-        head = self._head() if self._publication["mode"] == "create" else None
+        head = self._head() if self._publication["mode"] == CREATE else None
         if head is not None:
-            run = head.get("Metadata", {}).get("ops-run")
-            who = f"run {run} put it there" if run else "it is not of the control room"
-            message = f"{self._uri} exists ({who}) and the output's mode is create; choose another path, or overwrite"
-            raise TaskError("user", "object_exists", message)
+            raise self._exists(head)
+
+    def _exists(self, head: Mapping[str, Any]) -> TaskError:
+        run = head.get("Metadata", {}).get("ops-run")
+        who = f"run {run} put it there" if run else "it is not of the control room"
+        message = f"{self._uri} exists ({who}) and the output's mode is create; choose another path, or overwrite"
+        return TaskError("user", "object_exists", message)
 
     def _commit(self, book: Book) -> Book:
         file = self._publication["files"][0]
         current = {"part": file["path"], "size": file["size"], "sha256": file["sha256"]}
-        current |= {"run": self._app_id.partition("/")[0], "epoch": self._epoch}
+        current |= {"run": self._app_id.partition("/")[0], "epoch": self._epoch, "mode": self._publication["mode"]}
         return put_book(
             self._client, self._uri, book.with_commit(self._app_id, self._epoch, current, datetime.now(UTC))
         )
@@ -141,12 +147,21 @@ class Committer:
         if read_book(self._client, self._uri).etag != book.etag:
             raise NotNowError(f"{self._uri}: another commit came first")
         if not holds(head, book):
+            if head and book.current.get("mode") == CREATE:
+                return self._taken_back(book, head)
             if copy:
                 self._write(book, head, copy)
             else:
                 self._write_staged(book, head)
         done = put_book(self._client, self._uri, replace(book, written=True))
         self._forget(book.current["part"])
+        return done
+
+    def _taken_back(self, book: Book, head: Mapping[str, Any]) -> Book:
+        """The book without a commit that was to create the object and finds another one there, which stays."""
+        done = put_book(self._client, self._uri, book.without_last())
+        if book.markers[0][0] == marker_of(self._app_id):
+            raise self._exists(head)
         return done
 
     def _write_staged(self, book: Book, head: Mapping[str, Any] | None) -> None:

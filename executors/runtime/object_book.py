@@ -4,7 +4,7 @@ A JSON object ``<uri>.staged/commits.json``::
 
     {"version": 3, "written": true, "markers": [["<16 hex digits>", epoch, version, "<time>"], …newest first],
      "dropped": "<time>" | null,
-     "current": {"part", "size", "sha256", "run", "epoch"}}
+     "current": {"part", "size", "sha256", "run", "epoch", "mode"}}
 
 Writing the book, on condition that it is still the one that was read, is the commit. The object itself cannot be that:
 its ETag is a digest of its bytes, so that a condition on it also holds when others came between and the same bytes are
@@ -63,6 +63,10 @@ class Book:
         gone = [marker[3] for marker, stays in zip(every, young, strict=True) if not stays]
         dropped = max([*gone, *([self.dropped] if self.dropped else [])], key=moment, default=None)
         return replace(self, version=version, written=False, markers=kept, dropped=dropped, current=current)
+
+    def without_last(self) -> Book:
+        """The book after its last commit was taken back: the number stays used, so that no two books are equal."""
+        return replace(self, written=True, markers=self.markers[1:], current={})
 
     def text(self) -> bytes:
         told = {name: getattr(self, name) for name in ("version", "written", "markers", "dropped", "current")}
