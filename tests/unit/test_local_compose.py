@@ -151,6 +151,12 @@ def test_our_services_are_hardened() -> None:
         assert one["mem_limit"]
 
 
+def test_objects_of_gigabytes_pass_the_server_on_a_disk_and_not_in_its_memory() -> None:
+    server = services()["server"]
+    assert server["environment"]["TMPDIR"] in server["volumes"]
+    assert not any(place.startswith(server["environment"]["TMPDIR"]) for place in server["tmpfs"])
+
+
 def test_engines_start_by_their_profiles_alone_and_after_their_servers_are_well() -> None:
     found = services()
     profiles = {name: one["profiles"] for name, one in found.items() if "profiles" in one}
