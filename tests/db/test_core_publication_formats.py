@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.support.core import USER, Queue, Worker, publication, refused
@@ -279,13 +280,21 @@ def test_a_table_that_lies_in_another_workspaces_place_fails_its_run(queue: Queu
     found = queue.get(run)
     assert (found["error"]["code"], found["publications"][0]["location"]) == ("location_foreign", None)
     assert "no place of workspace default" in found["error"]["message"]
-    # told again, by the slow executor or the reactor: the answer on record, and no other word
-    assert worker.commit(run, "out", 1, location="s3://lakehouse/_ws/b/t") == answer
-    body = {"epoch": 1, "state": "committed", "table_version": 1, "rows": 3, "location": "s3://lakehouse/_ws/b/t"}
-    assert queue.ops.call("commit_publication_as_reactor", run["run_id"], "out", body) == answer
-    for version, location in ((2, "s3://lakehouse/_ws/b/t"), (1, LOCATION)):
+
+
+def test_a_commit_that_was_refused_is_told_again_with_the_answer_on_record(queue: Queue) -> None:
+    worker, run = claimed(queue, output())
+    worker.report(run, publications=[published(run)])
+    told = {"epoch": 1, "state": "committed", "table_version": 1, "rows": 3, "location": "s3://lakehouse/_ws/b/t"}
+    answer = queue.ops.call("commit_publication_as_reactor", run["run_id"], "out", told)
+    assert answer["state"] == "failed"
+    try:  # the executor was only slow
+        assert queue.ops.call("commit_publication", worker.token, run["run_id"], "out", told) == answer
+    except psycopg.Error as error:
+        pytest.fail(f"the same word again is refused: {error}")
+    for other in ({"table_version": 2}, {"location": LOCATION}):
         with refused("OPC07") as conflict:
-            worker.commit(run, "out", version, location=location)
+            queue.ops.call("commit_publication", worker.token, run["run_id"], "out", told | other)
         assert conflict.members == {"state": "failed", "table_version": None}
 
 

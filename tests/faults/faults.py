@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from tests.faults.swaps import blind_to_commits, falls_together, finds_nothing, without_conditions
+from tests.faults.swaps import blind_to_commits, falls_together, finds_nothing, forgets_the_mode, without_conditions
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ROOT / "ops_schema" / "sql" / "functions"
@@ -349,6 +349,37 @@ FAULTS = (
             "tests/executors/test_publication_object.py::test_a_writer_paused_between_check_and_commit_looks_again",
         ),
         swaps=(Swap("executors.runtime.commit_object", "Committer", "__init__", without_conditions),),
+    ),
+    Fault(
+        "create an object over another",
+        "whoever writes the bytes of a commit replaces what came to the place meanwhile",
+        (
+            "tests/executors/test_publication_create.py::test_an_object_that_comes_between_check_and_commit_stays",
+            "tests/executors/test_publication_create.py"
+            "::test_whoever_finishes_for_a_dead_creator_does_not_overwrite_either",
+        ),
+        swaps=(Swap("executors.runtime.object_book", "Book", "with_commit", forgets_the_mode),),
+    ),
+    Fault(
+        "an object for whoever reads artifacts",
+        "an executor that does not know objects gets one as its input",
+        ("tests/db/test_core_publication_inputs.py",),
+        (Edit("input_wrong", "f.kind <> 'object' and f.format = 'object'", "false"),),
+    ),
+    Fault(
+        "a refused commit forgotten",
+        "a slow executor that tells the commit which the reactor told is refused",
+        (
+            "tests/db/test_core_publication_formats.py"
+            "::test_a_commit_that_was_refused_is_told_again_with_the_answer_on_record",
+        ),
+        (
+            Edit(
+                "publish",
+                "ops.fail_output(v_found, v_error, v_actor, p_body)",
+                "ops.fail_output(v_found, v_error, v_actor)",
+            ),
+        ),
     ),
     Fault(
         "one bad request fails its batch",

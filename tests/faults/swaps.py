@@ -52,6 +52,15 @@ def without_conditions(init: Callable[..., None]) -> Any:
     return made
 
 
+def forgets_the_mode(with_commit: Callable[..., Any]) -> Any:
+    """A book that does not know that its object was to be created, and nothing replaced."""
+
+    def committed(book: Any, app_id: str, epoch: int, current: dict[str, Any], now: Any) -> Any:
+        return with_commit(book, app_id, epoch, {**current, "mode": None}, now)
+
+    return committed
+
+
 def falls_together(_: Any) -> Any:
     """Lanes that tell every request what went wrong with their statement."""
 
