@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from executors.runtime.failures import TaskError, describe
+from executors.runtime.media import guess_media_type
 from executors.runtime.result import as_result
 from executors.runtime.text import clean_json
 from executors.runtime.turns import Turns, take_over_output
@@ -227,14 +228,6 @@ class Context:
         self._cancelled.set()
         if not self._polls and not repeated:
             raise Cancelled(f"signal {signum}")
-
-
-def guess_media_type(name: str) -> str:
-    """Media type by the name's suffix; octet-stream when unknown."""
-    import mimetypes  # reads system files at first use: only when an artifact is made
-
-    known = {".ipynb": "application/x-ipynb+json", ".parquet": "application/vnd.apache.parquet", ".log": "text/plain"}
-    return known.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
 def read_job(fd: int = JOB_FD) -> dict[str, Any]:

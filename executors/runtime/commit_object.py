@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import mimetypes
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -30,6 +29,7 @@ from typing import IO, Any
 from executors.runtime.commit_parts import NotNowError, Pause, forgotten_since, outcome_unknown, seen_head
 from executors.runtime.delta_storage import is_missing, is_store_error, s3_client, s3_code, split_uri, store_failed
 from executors.runtime.failures import TaskError
+from executors.runtime.media import guess_media_type
 from executors.runtime.object_book import Book, marker_of, moment, put_book, read_book
 from executors.runtime.places import staging_place
 
@@ -187,7 +187,7 @@ class Committer:
             **({"IfMatch": head["ETag"]} if head else {"IfNoneMatch": "*"}),
             Body=copy,
             ContentLength=current["size"],
-            ContentType=mimetypes.guess_type(self._object["Key"])[0] or "application/octet-stream",
+            ContentType=guess_media_type(self._object["Key"]),
             ChecksumSHA256=base64.b64encode(bytes.fromhex(current["sha256"])).decode(),
             Metadata={
                 "sha256": current["sha256"],

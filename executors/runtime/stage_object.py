@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import mimetypes
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO
 from executors.runtime.connections import connection_for
 from executors.runtime.delta_storage import s3_client
 from executors.runtime.failures import TaskError
+from executors.runtime.media import guess_media_type
 from executors.runtime.places import check_place, part_name, staging_place
 from executors.runtime.put_once import put_once
 from executors.runtime.records import record_of
@@ -43,7 +43,7 @@ def stage(job: Job, output: str, data: Any) -> dict[str, Any]:
             text = f"output {output!r}: {file['size']:,} bytes; an object has at most {MOST_BYTES:,}"
             raise TaskError("user", "object_too_large", text)
         place = staging_place(record["uri"], "object", connection)
-        put_once(s3_client(connection), place, path, file, media_type(record["uri"]))
+        put_once(s3_client(connection), place, path, file, guess_media_type(record["uri"]))
     return {
         "output": output,
         "format": "object",
@@ -78,8 +78,3 @@ def described(path: Path, name: str) -> dict[str, Any]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"path": name, "size": path.stat().st_size, "sha256": digest, "rows": 0, "stats": None}
-
-
-def media_type(uri: str) -> str:
-    """By the last part of its name; octet-stream when unknown."""
-    return mimetypes.guess_type(uri.rpartition("/")[2])[0] or "application/octet-stream"

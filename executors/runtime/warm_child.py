@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from executors.runtime import sandbox
-from executors.runtime.child import Context, ControlPipe, guess_media_type, read_job, run_body, run_child_with
+from executors.runtime.child import Context, ControlPipe, read_job, run_body, run_child_with
+from executors.runtime.media import guess_media_type
 from executors.runtime.result import as_result
 from executors.runtime.turns import Turns
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,9 @@ def control_room(pg18: Database, object_store: Seaweed, tmp_path: Path) -> Itera
     """A control room of the test's own; its executors and server end with the test."""
     with room(pg18, object_store, tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as executor:
+        yield executor

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,29 +14,13 @@ import pytest
 from executors.runtime.commit import NotNowError, publish
 from executors.runtime.failures import TaskError
 from tests.executors.lake import Lake, column_x, end_of, start_commit
+from tests.executors.races import overtaken
 from tests.support.seaweed import Seaweed, object_store, own_object_store  # noqa: F401
 
 
 @pytest.fixture
 def lake(object_store: Seaweed, tmp_path: Path) -> Lake:  # noqa: F811
     return Lake(object_store, tmp_path)
-
-
-class Gate:
-    """Holds a writer between its check and its commit until it is opened; later passes go through."""
-
-    def __init__(self) -> None:
-        self.reached, self.opened = threading.Event(), threading.Event()
-
-    def __call__(self) -> None:
-        self.reached.set()
-        assert self.opened.wait(60)
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(8) as executor:
-        yield executor
 
 
 def test_a_missing_table_is_created_with_the_data_and_the_marker_in_version_0(lake: Lake) -> None:
@@ -164,12 +147,7 @@ def test_a_writer_paused_between_check_and_commit_looks_again(
         publish(lake.staged(column_x(0)), lake.connection)
     slow = lake.staged(column_x(1), mode)
     fast = slow if same else lake.staged(column_x(2), "append")
-    gate = Gate()
-    waiting = pool.submit(publish, slow, lake.connection, before_commit=gate)
-    assert gate.reached.wait(60)
-    first = publish(fast, lake.connection)
-    gate.opened.set()
-    second = waiting.result(60)
+    first, second = overtaken(pool, lake.connection, slow, fast)
     if same:
         assert second == {"table_version": first["table_version"], "already": True}
         assert lake.rows() == [0, 1] if exists and mode == "append" else [1]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,18 +17,13 @@ from executors.runtime.commit import NotNowError, publish
 from executors.runtime.failures import TaskError
 from tests.executors.lake import IcebergLake, column_x, end_of, of_next_epoch, start_commit
 from tests.executors.proxy import Proxy
+from tests.executors.races import overtaken
 from tests.support.seaweed import IcebergSeaweed, iceberg_store  # noqa: F401
 
 
 @pytest.fixture
 def lake(iceberg_store: IcebergSeaweed, tmp_path: Path) -> IcebergLake:  # noqa: F811
     return IcebergLake(iceberg_store, tmp_path)
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(8) as executor:
-        yield executor
 
 
 def snapshots(lake: IcebergLake) -> list[int]:
@@ -177,17 +170,6 @@ def test_a_marker_of_another_epoch_is_refused(lake: IcebergLake) -> None:
         publish(of_next_epoch(publication), lake.connection)
 
 
-class Gate:
-    """Holds a writer between its check and its commit until it is opened; later passes go through."""
-
-    def __init__(self) -> None:
-        self.reached, self.opened = threading.Event(), threading.Event()
-
-    def __call__(self) -> None:
-        self.reached.set()
-        assert self.opened.wait(60)
-
-
 @pytest.mark.parametrize("mode", ["append", "overwrite"])
 @pytest.mark.parametrize("exists", [True, False], ids=["table exists", "table is missing"])
 @pytest.mark.parametrize("same", [True, False], ids=["same marker", "other marker"])
@@ -198,12 +180,7 @@ def test_a_writer_paused_between_check_and_commit_looks_again(
         publish(lake.staged(column_x(0)), lake.connection)
     slow = lake.staged(column_x(1), mode)
     fast = slow if same else lake.staged(column_x(2), "append")
-    gate = Gate()
-    waiting = pool.submit(publish, slow, lake.connection, before_commit=gate)
-    assert gate.reached.wait(60)
-    first = publish(fast, lake.connection)
-    gate.opened.set()
-    second = waiting.result(60)
+    first, second = overtaken(pool, lake.connection, slow, fast)
     if same:
         assert second == first | {"already": True}
         assert lake.rows() == ([0, 1] if exists and mode == "append" else [1])

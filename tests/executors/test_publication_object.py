@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -29,12 +28,6 @@ from tests.support.seaweed import Seaweed, object_store, own_object_store  # noq
 @pytest.fixture
 def lake(object_store: Seaweed, tmp_path: Path) -> ObjectLake:  # noqa: F811
     return ObjectLake(object_store, tmp_path)
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(8) as executor:
-        yield executor
 
 
 def book(lake: ObjectLake, name: str = "table") -> dict[str, Any]:
