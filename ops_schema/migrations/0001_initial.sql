@@ -1150,6 +1150,29 @@ begin
 end
 $$;
 
+-- functions/core/check_not_retried.sql
+-- Guard: a run is retried by one run at a time: two would write the same outputs side by side. Call it with the run's
+-- row locked. Raises OPC05 {state, run_id, number} of a retry of it, or of one of those, that has not ended.
+create or replace function ops.check_not_retried(p_run ops.runs) returns void
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_open record;
+begin
+  with recursive later as (
+    select r.run_id, r.number, r.state from ops.runs r where r.retry_of = p_run.run_id
+    union all
+    select r.run_id, r.number, r.state from later l join ops.runs r on r.retry_of = l.run_id)
+  select l.run_id, l.number, l.state into v_open from later l where not ops.is_terminal(l.state) order by l.number limit 1;
+  if found then
+    perform ops.fail('OPC05', format('run %s is being retried, by run %s, which is %s', p_run.number, v_open.number,
+                                     v_open.state),
+      jsonb_build_object('state', p_run.state, 'run_id', v_open.run_id, 'number', v_open.number),
+      format('Wait for run %s, or cancel it; a run beside it is a new submit.', v_open.number));
+  end if;
+end
+$$;
+
 -- functions/core/check_param.sql
 -- Guard: a referenced parameter has a value. Raises OPV02.
 create or replace function ops.check_param(p_params jsonb, p_name text, p_path text) returns void
@@ -5498,8 +5521,8 @@ return least(coalesce((p_retry ->> 'backoff_max_seconds')::numeric, 300),
 --   p_body {idempotency_key?, failed_only?, template?, checked?}; failed_only false: of a pipeline that did not
 --          succeed, too, all tasks anew; template 'latest': the newest version (see ops.rerun), 'same' or none: the
 --          one it had; checked: what that version makes of the parameters
--- Returns the Run. Raises OPU01, OPU02, OPN01, OPC03, OPC05 (it has not ended, or is a task of a pipeline run that
--- waits), OPC12 (see ops.rerun), OPV01, OPV02.
+-- Returns the Run. Raises OPU01, OPU02, OPN01, OPC03, OPC05 (it has not ended, is a task of a pipeline run that waits,
+-- or is being retried), OPC12 (see ops.rerun), OPV01, OPV02.
 create or replace function ops.retry_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
 as $$
@@ -5540,6 +5563,7 @@ begin
                      'Retry a run that has ended; cancel this one first.');
   end if;
   perform ops.check_not_held(v_run);
+  perform ops.check_not_retried(v_run);
   v_found := ops.rerun(v_run, p_body ->> 'idempotency_key', jsonb_build_object(
     'workspace', v_run.workspace, 'submitted_by', v_token.name, 'retry_of', v_run_id,
     'digest', encode(v_digest, 'hex')), coalesce((p_body ->> 'failed_only')::boolean, true), v_latest,

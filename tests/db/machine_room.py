@@ -94,14 +94,16 @@ class MachineRoom(RuleBasedStateMachine):
         """Add the runs that a submit or a retry has made to the model, parents first."""
         rows = self.ops.admin.execute(
             "select run_id::text, template_name, priority, not_before, deadline, condition, pipeline_run_id::text,"
-            " dedupe_key,"
+            " dedupe_key, retry_of::text,"
             " array(select depends_on::text from ops.run_dependencies d where d.run_id = r.run_id order by 1)"
             " from ops.runs r where run_id <> all (%s::uuid[]) order by ready_seq nulls first, run_id",
             [list(self.model.runs)],
         ).fetchall()
-        for run_id, template, priority, not_before, deadline, condition, pipeline, dedupe, parents in rows:
+        for run_id, template, priority, not_before, deadline, condition, pipeline, dedupe, retry_of, parents in rows:
             times = [None if t is None else (t - self.base).total_seconds() for t in (not_before, deadline)]
-            self.model.add(Run(run_id, template, priority, *times, tuple(parents), condition, pipeline, dedupe))
+            self.model.add(
+                Run(run_id, template, priority, *times, tuple(parents), condition, pipeline, dedupe, retry_of)
+            )
         self.model.settle()
 
     # What holds after each step -------------------------------------------------------------------------------

@@ -146,3 +146,27 @@ def test_after_an_outage_of_its_own_the_sweeper_gives_each_lease_its_length(queu
     assert queue.sweep() == []
     assert queue.expire(50) == []
     assert queue.expire(12) == [{"run_id": run["run_id"], "epoch": 1, "decision": "retry"}]
+
+
+def test_a_run_is_retried_by_one_run_at_a_time(queue: Queue) -> None:
+    queue.template(retry={"max_attempts": 1})
+    first = queue.submit()
+    worker = Worker(queue)
+    worker.report(worker.claim_one(), "failed")
+    second = queue.retry(first)
+    problem = refused("OPC05", queue.retry, first)
+    assert f"is being retried, by run {second['number']}, which is queued" in str(problem)
+    worker.report(worker.claim_one(), "failed")
+    third = queue.retry(second)
+    assert f"by run {third['number']}" in str(refused("OPC05", queue.retry, first)), "it retries the same work"
+    queue.cancel(third)
+    assert queue.retry(first)["state"] == "queued"
+
+
+def test_the_same_request_again_finds_the_retry_that_it_made(queue: Queue) -> None:
+    queue.template(retry={"max_attempts": 1})
+    first = queue.submit()
+    worker = Worker(queue)
+    worker.report(worker.claim_one(), "failed")
+    second = queue.retry(first, idempotency_key="again")
+    assert queue.retry(first, idempotency_key="again")["run_id"] == second["run_id"]

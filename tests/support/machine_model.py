@@ -58,6 +58,11 @@ class Model:
         """Whether it is a task of a pipeline that waits for other runs."""
         return run.pipeline is not None and self.runs[run.pipeline].reason == "waiting_on_dependency"
 
+    def retried(self, run: Run) -> bool:
+        """Whether a retry of it, or of one of those, has not ended."""
+        later = [r for r in self.runs.values() if r.retry_of == run.run_id]
+        return any(not r.ended or self.retried(r) for r in later)
+
     def tasks(self, pipeline: Run) -> list[Run]:
         return [run for _, run in sorted(self.runs.items()) if run.pipeline == pipeline.run_id]
 

@@ -51,6 +51,7 @@ class Run:
     condition: str = "all_success"
     pipeline: str | None = None
     dedupe: str | None = None
+    retry_of: str | None = None
     state: str = "new"
     reason: str | None = None
     place: int | None = None

@@ -6,8 +6,8 @@
 --   p_body {idempotency_key?, failed_only?, template?, checked?}; failed_only false: of a pipeline that did not
 --          succeed, too, all tasks anew; template 'latest': the newest version (see ops.rerun), 'same' or none: the
 --          one it had; checked: what that version makes of the parameters
--- Returns the Run. Raises OPU01, OPU02, OPN01, OPC03, OPC05 (it has not ended, or is a task of a pipeline run that
--- waits), OPC12 (see ops.rerun), OPV01, OPV02.
+-- Returns the Run. Raises OPU01, OPU02, OPN01, OPC03, OPC05 (it has not ended, is a task of a pipeline run that waits,
+-- or is being retried), OPC12 (see ops.rerun), OPV01, OPV02.
 create or replace function ops.retry_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
 as $$
@@ -48,6 +48,7 @@ begin
                      'Retry a run that has ended; cancel this one first.');
   end if;
   perform ops.check_not_held(v_run);
+  perform ops.check_not_retried(v_run);
   v_found := ops.rerun(v_run, p_body ->> 'idempotency_key', jsonb_build_object(
     'workspace', v_run.workspace, 'submitted_by', v_token.name, 'retry_of', v_run_id,
     'digest', encode(v_digest, 'hex')), coalesce((p_body ->> 'failed_only')::boolean, true), v_latest,
