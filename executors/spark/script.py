@@ -18,7 +18,7 @@ from executors.runtime.child import Context, TaskError, run_child
 from executors.spark.config import ISOLATED, SparkConfig, parse_config
 from executors.spark.driver import driver
 from executors.spark.failure import classified, shown, told_by
-from executors.spark.inputs import show
+from executors.spark.inputs import missed, show
 from executors.spark.run import PROGRESS_SECONDS, conf_of, tag_of, unopened
 from executors.spark.session import FAILURES, connect, quiet
 from executors.spark.settings import Target, target_of
@@ -42,12 +42,14 @@ def body(context: Context) -> Any:
             own = stack.enter_context(driver(context, config, target))
             target, died = own.target, own.died
         spark = stack.enter_context(session(context, config, target))
-        show(spark.sql, context.job)
+        unread = show(spark.sql, context.job.get("inputs") or [])
+        for error in unread.values():
+            context.log(f"{error.message}; the run goes on without it")
         context._control.send("unsure", value=True)  # from here on nobody knows what it wrote
         try:
             return execute(context, {"spark": spark})
         except FAILURES as error:
-            raise failure(error, target, died) from error
+            raise missed(told_by(error), unread) or failure(error, target, died) from error
 
 
 @contextmanager
