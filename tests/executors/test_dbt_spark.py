@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from executors.spark.session import connect
 from executors.spark.settings import Target
 from tests.executors.child_harness import run_child, start_child
 from tests.executors.test_dbt_commands import Plant, statuses
@@ -22,7 +21,14 @@ from tests.support.trino import fresh
 
 pytest.importorskip("dbt.adapters.spark", reason="dbt-spark is not installed (extra dbt-spark)")
 pytestmark = pytest.mark.timeout(400)
-CATALOGS = ("iceberg", "delta")
+CATALOGS = ("iceberg", pytest.param("delta", marks=pytest.mark.slow))
+
+
+def connected(spark: Spark, conf: dict[str, str] | None = None, schema: str | None = None) -> Any:
+    """A session beside the run's."""
+    from executors.spark.session import connect  # of the extra spark
+
+    return connect(Target("connect", "", spark.remote, spark.token), conf or {}, schema)
 
 
 class Mart(Plant):
@@ -48,7 +54,7 @@ class Mart(Plant):
 
     def rows(self, sql: str) -> list[list[Any]]:
         conf = {"spark.sql.defaultCatalog": self.catalog} if self.catalog else {}
-        session = connect(Target("connect", "", self.spark.remote, self.spark.token), conf, self.schema_name)
+        session = connected(self.spark, conf, self.schema_name)
         try:
             return [list(row) for row in session.sql(sql).collect()]
         finally:
@@ -80,6 +86,7 @@ def test_a_build_makes_and_tests_all_and_tells_rows_and_versions_of_what_it_made
     assert {table["format"] for table in tables.values()} == {catalog}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("catalog", CATALOGS)
 def test_each_command_does_its_own(spark: Spark, tmp_path: Path, catalog: str) -> None:
     mart = Mart(tmp_path, spark, catalog)
@@ -140,7 +147,7 @@ def test_a_cancelled_run_leaves_no_job_at_spark(spark: Spark, tmp_path: Path) ->
     mart.files["models/hourly.sql"] = "select 'a' as meter, count(*) as kwh from range(40000000000) a where rand() > 2"
     child = start_child("dbt", mart.job({"command": "run", "select": "hourly"}))
     child.wait_for("running hourly")
-    looking = connect(Target("connect", "", spark.remote, spark.token), {})
+    looking = connected(spark)
     try:
         child.terminate_group()
         run = child.end(30)
@@ -170,6 +177,7 @@ def test_the_token_is_in_no_file_no_message_and_no_log(spark: Spark, tmp_path: P
     assert_nowhere(spark.token, run, Path(job["work_dir"]))
 
 
+@pytest.mark.slow
 def test_a_spark_that_is_away_or_refuses_the_token_is_an_external_failure(spark: Spark, tmp_path: Path) -> None:
     mart = Mart(tmp_path, spark)
     job = mart.job({"command": "run"})
@@ -181,6 +189,7 @@ def test_a_spark_that_is_away_or_refuses_the_token_is_an_external_failure(spark:
     assert (away.error["class"], away.error["code"]) == ("external", "spark_unreachable"), away.error
 
 
+@pytest.mark.slow
 def test_the_next_attempt_goes_on_in_spark_from_the_results_alone(spark: Spark, tmp_path: Path) -> None:
     mart = Mart(tmp_path, spark)
     late = fresh("late")

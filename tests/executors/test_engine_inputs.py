@@ -79,6 +79,7 @@ def test_spark_sees_a_delta_input_as_a_view_at_its_version_and_an_iceberg_one_by
     assert reading(control_room, made, inputs, sql, "spark")["result"]["rows"] == [[1, 10]]
 
 
+@pytest.mark.slow
 def test_a_delta_input_that_spark_cannot_read_fails_the_runs_that_use_it_alone(
     control_room: Room, spark: Spark
 ) -> None:
