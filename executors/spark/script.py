@@ -6,6 +6,7 @@ among its globals, and ``SparkSession.getActiveSession()`` gives it, too.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -71,6 +72,9 @@ def session(context: Context, config: SparkConfig, target: Target) -> Iterator[A
     found.addTag(tag)
     found.registerProgressHandler(hear)
     SparkSession._set_default_and_active_session(found)
+    # What pyspark's own builder does: without it `pyspark.sql.functions` look for a driver in this process, and a
+    # builder in the code for one to start.
+    os.environ |= {"SPARK_CONNECT_MODE_ENABLED": "1", "SPARK_REMOTE": target.remote}
     try:
         yield found
     finally:

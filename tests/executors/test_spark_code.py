@@ -51,16 +51,17 @@ def over(room: Room, run_id: str) -> bool:
 def test_a_function_gets_spark_and_params_and_its_result_is_the_run_s(control_room: Room, spark: Spark) -> None:
     serve(control_room, spark)
     code = """
-from pyspark.sql import SparkSession
+from pyspark.sql import SparkSession, functions as F
 
 def main(context, spark, rows):
     print("hello from the code")
-    context.log(str(spark is SparkSession.getActiveSession()))
-    return {"sum": spark.range(rows).selectExpr("sum(id)").collect()[0][0]}
+    same = {spark is SparkSession.getActiveSession(), spark is SparkSession.builder.getOrCreate()}
+    found = spark.range(rows).select((F.col("id") + F.udf(lambda: 1, "long")()).alias("n"))
+    return {"sum": found.agg(F.sum("n")).collect()[0][0], "same": sorted(same)}
 """
     run = control_room.ended(control_room.submit({"task.py": code}, params={"rows": 10}, **SPARK), 90)
     assert run["state"] == "succeeded", run["error"]
-    assert run["result"] == {"sum": 45}
+    assert run["result"] == {"sum": 55, "same": [True]}
     assert "hello from the code" in control_room.logged(run["run_id"])
     assert control_room.logged(run["run_id"], "log").splitlines()[0].startswith("mode connect: ")
 
