@@ -105,6 +105,7 @@ def test_code_whose_process_is_killed_leaves_nothing_at_spark_and_is_not_repeate
     wait_for("the operation to be given up", lambda: spark.told().count("OPERATION_CANCELED") > before, 60)
 
 
+@pytest.mark.slow
 def test_an_isolated_run_has_a_driver_of_its_own_that_ends_with_it(control_room: Room, spark: Spark) -> None:
     executor = drivers(control_room, spark)
     table = f"delta.`s3://artifacts/{fresh()}`"
