@@ -125,6 +125,7 @@ def test_values_of_a_seed_arrive_as_they_are(spark: Spark, tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.slow
 def test_a_failed_test_keeps_its_rows_and_a_wrong_name_is_told_in_sparks_words(spark: Spark, tmp_path: Path) -> None:
     mart = Mart(tmp_path, spark)
     mart.files["models/hourly.sql"] = "select cast(null as string) as meter, 1 as kwh from {{ ref('readings') }}"
