@@ -15,7 +15,7 @@ PROVING := tests/faults tests/conformance \
 ENGINE_TESTS := tests/executors/test_trino_statements.py tests/executors/test_trino_control.py \
     tests/executors/test_trino_failures.py tests/executors/test_trino_size.py tests/executors/test_dbt_trino.py \
     tests/executors/test_publication_trino.py tests/executors/test_engine_inputs.py tests/executors/test_spark_sql.py tests/executors/test_spark_code.py \
-    tests/executors/test_spark_submit.py tests/executors/test_spark_memory.py \
+    tests/executors/test_spark_submit.py tests/executors/test_spark_memory.py tests/executors/test_dbt_spark.py \
     tests/conformance/test_trino_kit.py tests/conformance/test_spark_kit.py \
     tests/acceptance/test_stack_trino.py tests/acceptance/test_stack_spark.py
 WITHOUT_ENGINES := $(patsubst %,--ignore=%,$(ENGINE_TESTS) $(LAKEHOUSE_TESTS))
@@ -105,12 +105,12 @@ test-full: setup ## the long suites
 test-lakehouse: .venv/.dev .venv/.lakehouse web ## demo-lakehouse on a stack of its own, twice, and what it left
 	$(PYTEST) $(LAKEHOUSE_TESTS) -q $(SLOWEST) -rs
 
-test-engines: .venv/.dev web ## Trino, installed where it is not there: the executor, dbt on it, the kit's quick cases
-	$(BIN)/control-room engines install trino
+test-engines: .venv/.dev .venv/.lakehouse web ## Trino and Spark, installed where they are not there: the executors, dbt on them, the kit's quick cases
+	$(BIN)/control-room engines install trino spark
 	$(PYTEST) $(ENGINE_TESTS) -m "not slow" -q $(SLOWEST) -rs
 
-test-engines-full: .venv/.dev web ## engines that die, ten million rows, the stack's own Trino and Spark, the kit's slow cases
-	$(BIN)/control-room engines install trino
+test-engines-full: .venv/.dev .venv/.lakehouse web ## engines that die, ten million rows, spark-submit, the stack's own Trino and Spark, the kit's slow cases
+	$(BIN)/control-room engines install trino spark
 	$(PYTEST) $(ENGINE_TESTS) -m slow -q $(SLOWEST) -rs
 
 test-proving: setup ## what proves the proofs: seeded faults, slow kit cases, machine and races on all versions

@@ -189,5 +189,5 @@ def _code_decides(parent: Mapping[str, Any], kind: str, output: str) -> bool:
 
 def _engine_writes(parent: Mapping[str, Any], output: str) -> bool:
     """Whether it may be a table that the parent's statements write at their engine: `catalog.schema.table`."""
-    on_trino = parent.get("kind") == "dbt" and (parent.get("config") or {}).get("adapter") == "trino"
-    return "." in output and (parent.get("kind") in _TABLE_WRITERS or on_trino)
+    on_engine = parent.get("kind") == "dbt" and (parent.get("config") or {}).get("adapter") in _TABLE_WRITERS
+    return "." in output and (parent.get("kind") in _TABLE_WRITERS or on_engine)

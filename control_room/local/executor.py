@@ -54,11 +54,16 @@ class Executor(Service):
         return Launch(argv, env, self.folder.work(self.name), self.folder.log(self.name), written)
 
     def _engine(self) -> dict[str, str]:
-        """Where the engine of this kind is, for kinds that have one; dbt's projects may be on Trino."""
-        told = dict.fromkeys((trino.ENGINE, "dbt"), trino.executor_environment) | {
-            spark.ENGINE: spark.executor_environment
+        """Where the engine of this kind is, for kinds that have one; dbt's projects may be on Trino, or on Spark."""
+        told = {
+            trino.ENGINE: (trino.executor_environment,),
+            spark.ENGINE: (spark.executor_environment,),
+            "dbt": (trino.executor_environment, spark.client_environment),
         }
-        return told[self.kind](self.folder, self.state) if self.kind in told else {}
+        found: dict[str, str] = {}
+        for environment in told.get(self.kind, ()):
+            found |= environment(self.folder, self.state)
+        return found
 
     async def probe(self, identity: Identity) -> None:
         """The server knows this very process as a live executor."""

@@ -151,6 +151,12 @@ def executor_environment(folder: StackFolder, state: StackState) -> dict[str, st
     }
 
 
+def client_environment(folder: StackFolder, state: StackState) -> dict[str, str]:
+    """Of that, what an executor needs that starts no driver: the server, and the token for it."""
+    told = executor_environment(folder, state)
+    return {name: value for name, value in told.items() if name in ("OPS_SPARK_REMOTE", "OPS_SPARK_TOKEN_FILE")}
+
+
 def write_configuration(folder: StackFolder, state: StackState) -> None:
     folder.spark.mkdir(exist_ok=True, mode=0o700)
     key = folder.s3_key(objectstore.ENGINES_KEY)

@@ -68,8 +68,11 @@ def body(context: Context) -> Json:
     quiet_environment(context.work_dir)
     warehouse = warehouse_of(context, project)
     project.write_profile(warehouse.profile())
-    with interrupted_by_sigterm(context, warehouse):
-        return DbtRun(context, project, warehouse).execute()
+    try:
+        with interrupted_by_sigterm(context, warehouse):
+            return DbtRun(context, project, warehouse).execute()
+    finally:
+        warehouse.release()
 
 
 def warehouse_of(context: Context, project: Project) -> Warehouse:
@@ -79,6 +82,10 @@ def warehouse_of(context: Context, project: Project) -> Warehouse:
         from executors.dbt.trino_warehouse import TrinoWarehouse, chosen_target
 
         return TrinoWarehouse(context, project, chosen_target(config, context.connections))
+    if config.adapter == "spark":
+        from executors.dbt.spark_warehouse import SparkWarehouse
+
+        return SparkWarehouse(context, project)
     from executors.dbt.delta_plugin import Session
     from executors.dbt.duckdb_warehouse import DuckDbWarehouse
 

@@ -13,9 +13,9 @@
       state: last_success         # only what is modified since the template's last success, and what depends on it
       defer: false                # beside state: what is not built here is read where that run built it
       docs: true                  # the project's documentation as one page, index.html; false: faster, without
-      adapter: duckdb             # duckdb: a file of the run; trino: the tables are Trino's, and outputs are none
-      connection: warehouse       # trino: a declared connection of kind trino; the executor's own when left out
-      catalog: iceberg            # trino: where models go; the connection's when left out
+      adapter: duckdb             # duckdb: a file of the run; trino, spark: the tables are theirs, and outputs are none
+      connection: warehouse       # trino, spark: a declared connection of this kind; the executor's own when left out
+      catalog: iceberg            # trino, spark: where models go; the connection's, or Spark's own, when left out
       schema: marts
       publish: {output: model}    # each declared output's model, seed or snapshot, by name
       sources:                    # how inputs come in; all of it optional
@@ -39,8 +39,9 @@ COMMANDS = ("build", "run", "test", "seed", "snapshot", "compile", FRESHNESS, DO
 # What dbt itself can take up again.
 RESUMABLE = frozenset({"build", "run", "test", "seed", "snapshot", "compile"})
 TAKES_STATE = frozenset({"build", "run", "test", "seed", "snapshot", "compile"})
-ADAPTERS = ("duckdb", "trino")
-OWN_TRINO = "trino"
+ADAPTERS = ("duckdb", "trino", "spark")
+# Adapters to which the tables belong; the executor's own connection has the name of its kind.
+ENGINES = ("trino", "spark")
 PLACES = ("connection", "catalog", "schema")
 FLAGS = frozenset({"full_refresh", "docs", "resume", "defer"})
 KEYS = (
@@ -75,7 +76,7 @@ class DbtConfig:
     defer: bool = False
     state: str | None = None
     adapter: str = "duckdb"
-    connection: str = OWN_TRINO
+    connection: str = ""
     catalog: str | None = None
     schema: str | None = None
     publish: Mapping[str, str] = field(default_factory=dict)
@@ -102,7 +103,7 @@ def parse_config(job: Mapping[str, Any]) -> DbtConfig:
         publish={output: str(model) for output, model in mapping("publish", raw.get("publish")).items()},
         sources={name: source(name, value) for name, value in mapping("sources", raw.get("sources")).items()},
         adapter=one_of("adapter", raw.get("adapter", "duckdb"), ADAPTERS),
-        connection=place("connection", raw.get("connection")) or OWN_TRINO,
+        connection=place("connection", raw.get("connection")) or str(raw.get("adapter", "duckdb")),
         catalog=place("catalog", raw.get("catalog")),
         schema=place("schema", raw.get("schema")),
         full_refresh=flag("full_refresh", raw.get("full_refresh", False)),
@@ -119,9 +120,10 @@ def parse_config(job: Mapping[str, Any]) -> DbtConfig:
 
 def check_adapter(config: DbtConfig, raw: Mapping[str, Any], outputs: Sequence[Any]) -> None:
     """Each adapter takes its own keys only."""
-    if config.adapter == "trino" and outputs:
-        raise invalid("adapter", "is trino, which writes its tables itself: take the outputs out of the template")
-    foreign = ("publish", "sources") if config.adapter == "trino" else PLACES
+    if config.adapter in ENGINES and outputs:
+        text = f"is {config.adapter}, which writes its tables itself: take the outputs out of the template"
+        raise invalid("adapter", text)
+    foreign = ("publish", "sources") if config.adapter in ENGINES else PLACES
     if given := [key for key in foreign if raw.get(key)]:
         raise invalid(given[0], f"is not for adapter {config.adapter}")
 

@@ -63,6 +63,9 @@ class DuckDbWarehouse:
     def interrupt(self) -> None:
         self._session.interrupt()
 
+    def release(self) -> None:
+        """The file ends with the run's folder."""
+
     def close(self) -> None:
         """While dbt's connection is open no other one with other settings may be."""
         environment = DuckDBConnectionManager._ENV

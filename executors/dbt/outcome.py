@@ -14,7 +14,7 @@ from executors.runtime.failures import TaskError, classify
 FAILED = frozenset({"error", "fail", "runtime error", "partial success"})
 TESTS = frozenset({"test", "unit_test"})
 COUNTED = ("model", "seed", "snapshot")
-LOST = frozenset({"trino_unreachable"})
+LOST = frozenset({"trino_unreachable", "connection_lost"})
 MESSAGE_LIMIT = 1000
 SHOWN_FAILURES = 5
 FILE_IN_TEXT = re.compile(r"([\w./-]+\.(?:sql|yml|yaml|csv|py|md))\b")

@@ -96,6 +96,9 @@ class TrinoWarehouse:
     def close(self) -> None:
         """dbt's connections are requests of their own: nothing stays open."""
 
+    def release(self) -> None:
+        """Nothing is held."""
+
     def count_rows(self, nodes: Iterable[Any]) -> dict[str, int]:
         """dbt tells the rows of a table that it made."""
         return {}

@@ -44,6 +44,9 @@ class Warehouse(Protocol):
     def close(self) -> None:
         """Let go of dbt's connections."""
 
+    def release(self) -> None:
+        """The run is over: let go of the engine."""
+
     def count_rows(self, nodes: Iterable[Any]) -> dict[str, int]:
         """unique_id -> rows, for nodes that are tables, where dbt does not tell."""
 

@@ -55,6 +55,11 @@ def groups(reader: Reader, preview: Preview) -> Iterator[list[pa.RecordBatch]]:
         yield held
 
 
+def rows_of(found: pa.RecordBatch | pa.Table) -> Iterator[tuple[Any, ...]]:
+    """Row by row, by place: several columns of a query may have one name, of which Arrow's own rows keep the last."""
+    return zip(*(column.to_pylist() for column in found.columns), strict=True)
+
+
 class Preview:
     """The schema and the first rows, as far as a run's result has room."""
 
@@ -68,8 +73,8 @@ class Preview:
         left = PREVIEW_ROWS - len(self._rows)
         if left <= 0 or self._bytes > PREVIEW_BYTES:
             return
-        for row in batch.slice(0, left).to_pylist():
-            shown = [shown_value(value) for value in row.values()]
+        for row in rows_of(batch.slice(0, left)):
+            shown = [shown_value(value) for value in row]
             self._bytes += len(json.dumps(shown).encode())
             if self._bytes > PREVIEW_BYTES:
                 return

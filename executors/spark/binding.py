@@ -28,6 +28,7 @@ from executors.runtime.sql_script import Token
 ARRAY = re.compile(r"array\s*<(.+)>", re.IGNORECASE | re.DOTALL)
 DECIMAL = re.compile(r"decimal(?:\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?", re.IGNORECASE)
 WHOLE = {"tinyint": 8, "byte": 8, "smallint": 16, "short": 16, "int": 32, "integer": 32, "bigint": 64, "long": 64}
+VERSION = re.compile(r"\bversion\s+as\s+of\s+\Z", re.IGNORECASE)
 PLAIN_TEXT = re.compile(r"[^'\\\x00-\x1f]*")
 LONGEST_DECIMAL = 38
 
@@ -65,7 +66,8 @@ def bind(tokens: Sequence[Token], params: Mapping[str, Any], types: Mapping[str,
     for token in tokens:
         if token.kind in ("named", "mark"):
             name = token.text[1:] if token.kind == "named" else next(bare)
-            value = expression(name, params, types, typed, literal)
+            takes = (lambda given, _: version(given), version) if VERSION.search(sql) else (typed, literal)
+            value = expression(name, params, types, *takes)
             values.append((len(sql), len(value), len(token.text)))
             sql += value
         else:
@@ -88,6 +90,15 @@ def literal(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"map({listed(part for pair in value.items() for part in map(literal, pair))})"
     return f"array({listed(map(literal, value))})"
+
+
+def version(value: Any) -> str:
+    """A table's version or snapshot, or a branch's or tag's name: Spark's grammar has no expression in its place."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return str(value)
+    if isinstance(value, str) and PLAIN_TEXT.fullmatch(value):
+        return f"'{value}'"
+    return refuse("give a version: a whole number, or a name without quotes and backslashes")
 
 
 def number(value: int) -> str:

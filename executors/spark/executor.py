@@ -16,14 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from executors.python.entrypoint import parse_entrypoint
 from executors.runtime.bundles import check_entrypoint
 from executors.runtime.kinds import ExecutorKind
-from executors.runtime.settings import SettingsError
 from executors.spark.config import CONNECT, ISOLATED, OWN_CONNECTION, SUBMIT, config_of, is_code, is_submit
-from executors.spark.settings import SparkSettings, secrets_of, target_of
+from executors.spark.settings import secrets_of, settings_found, target_of
 from executors.spark.shared_memory import SharedMemory
 
 # Raises ImportError without it: this process itself never loads it, the others do.
@@ -73,10 +70,11 @@ def prepare(job: dict[str, Any], memory: SharedMemory = NO_NOTE) -> None:
 
 def needed(connections: Mapping[str, Any], name: str, mode: str) -> dict[str, Any]:
     """A run, and its author's code, gets no more than its mode takes: the driver's settings have keys in them, the
-    token is of the warm server."""
+    token is of the warm server. Of a run that names a Spark of its own the executor's is no matter: it gets neither."""
     spare = "properties" if mode == CONNECT else "token"
     kept = {key: value for key, value in connections[name].items() if key != spare}
-    return {**connections, name: kept}
+    others = {other: one for other, one in connections.items() if other not in (OWN_CONNECTION, name)}
+    return {**others, name: kept}
 
 
 def own_module(job: Mapping[str, Any]) -> str | None:
@@ -90,11 +88,7 @@ def own_module(job: Mapping[str, Any]) -> str | None:
 
 def configured() -> ExecutorKind:
     """The kind with the Spark that the environment names; SettingsError for one that cannot work."""
-    try:
-        settings = SparkSettings().checked()
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SettingsError(f"OPS_SPARK_{str(first['loc'][0]).upper()}: {first['msg']}") from None
+    settings = settings_found()
 
     def known() -> dict[str, Any]:
         modes = [CONNECT, ISOLATED, SUBMIT] if settings.remote else [ISOLATED, SUBMIT]

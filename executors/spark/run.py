@@ -29,7 +29,7 @@ from executors.spark import tables
 from executors.spark.binding import Bound, bind
 from executors.spark.config import SparkConfig
 from executors.spark.failure import Scene, failure_of
-from executors.spark.inputs import show
+from executors.spark.inputs import named, show
 from executors.spark.session import FAILURES, Batches, Interrupted, Query, Session, first_line, unreachable
 from executors.spark.settings import Target
 from executors.spark.statements import Statement
@@ -73,7 +73,7 @@ class Run:
         self._context.log(f"mode {self._target.mode}: {self._target.why}")
         try:
             with opened(self._context, self._config, self._target) as session:
-                show(session.ask, self._context.job)
+                self._show_inputs(session)
                 session.hear(self._hear)
                 for number in range(1, len(self._config.statements) + 1):
                     self._number = number
@@ -87,6 +87,12 @@ class Run:
             self._context.usage(**self._tally.usage())
             self._keep()
         return self._result()
+
+    def _show_inputs(self, session: Session) -> None:
+        """Those that the script names; before its first statement, which may write."""
+        inputs = named(self._context.job.get("inputs") or [], self._config.statements, self._context.params)
+        if unread := show(session.ask, inputs):
+            raise next(iter(unread.values()))
 
     def _result(self) -> Json:
         found: Json = clean_json({"mode": self._target.mode, "statements": self._records, **self._last})

@@ -6,6 +6,7 @@ among its globals, and ``SparkSession.getActiveSession()`` gives it, too.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -18,7 +19,7 @@ from executors.runtime.child import Context, TaskError, run_child
 from executors.spark.config import ISOLATED, SparkConfig, parse_config
 from executors.spark.driver import driver
 from executors.spark.failure import classified, shown, told_by
-from executors.spark.inputs import show
+from executors.spark.inputs import missed, show
 from executors.spark.run import PROGRESS_SECONDS, conf_of, tag_of, unopened
 from executors.spark.session import FAILURES, connect, quiet
 from executors.spark.settings import Target, target_of
@@ -42,12 +43,14 @@ def body(context: Context) -> Any:
             own = stack.enter_context(driver(context, config, target))
             target, died = own.target, own.died
         spark = stack.enter_context(session(context, config, target))
-        show(spark.sql, context.job)
+        unread = show(spark.sql, context.job.get("inputs") or [])
+        for error in unread.values():
+            context.log(f"{error.message}; the run goes on without it")
         context._control.send("unsure", value=True)  # from here on nobody knows what it wrote
         try:
             return execute(context, {"spark": spark})
         except FAILURES as error:
-            raise failure(error, target, died) from error
+            raise missed(told_by(error), unread) or failure(error, target, died) from error
 
 
 @contextmanager
@@ -69,6 +72,9 @@ def session(context: Context, config: SparkConfig, target: Target) -> Iterator[A
     found.addTag(tag)
     found.registerProgressHandler(hear)
     SparkSession._set_default_and_active_session(found)
+    # What pyspark's own builder does: without it `pyspark.sql.functions` look for a driver in this process, and a
+    # builder in the code for one to start.
+    os.environ |= {"SPARK_CONNECT_MODE_ENABLED": "1", "SPARK_REMOTE": target.remote}
     try:
         yield found
     finally:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from executors.runtime.failures import TaskError
@@ -78,6 +78,15 @@ class SparkSettings(BaseSettings):
         if "token=" in self.remote:
             raise SettingsError("OPS_SPARK_REMOTE holds a token; put it into a file and set OPS_SPARK_TOKEN_FILE")
         return self
+
+
+def settings_found() -> SparkSettings:
+    """The settings of the environment; SettingsError when they cannot work."""
+    try:
+        return SparkSettings().checked()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(f"OPS_SPARK_{str(first['loc'][0]).upper()}: {first['msg']}") from None
 
 
 def read_text(path: Path, setting: str) -> str:

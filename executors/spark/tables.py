@@ -6,14 +6,16 @@ run's own. The same settings make Delta do a statement once: repeated under the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 Ask = Callable[[str], list[dict[str, Any]]]
 PROPERTY = "control-room.statement"
 HISTORY_ROWS = 50
-DELTA = "delta"
+DELTA, ICEBERG = "delta", "iceberg"
+DETAILS = "# Detailed Table Information"
 
 
 @dataclass(frozen=True)
@@ -49,16 +51,25 @@ def marks(mark: str) -> Mapping[str, str]:
 def written(name: str, mark: str, ask: Ask) -> Written:
     """What the statement with this mark made of the table. ``ask`` gives the rows of a query, none when it fails.
     name: as in the statement, quoted as there."""
-    detail = ask(f"DESCRIBE DETAIL {name}")
-    if detail and detail[0].get("format") == DELTA:
-        return delta(name, str(detail[0].get("location") or ""), mark, ask)
+    # Not DESCRIBE DETAIL, which counts the table's files: a second and more of a Delta table.
+    told = details(ask(f"DESCRIBE TABLE EXTENDED {name}"))
+    format_, uri = told.get("Provider"), told.get("Location")
+    if format_ == DELTA:
+        return delta(name, str(uri or ""), mark, ask)
+    if format_ != ICEBERG:
+        return Written(name)
     query = f"SELECT snapshot_id, summary FROM {name}.snapshots WHERE summary['{PROPERTY}'] = '{mark}'"  # noqa: S608
     found = ask(f"{query} ORDER BY committed_at DESC LIMIT 1")
     if not found:
         return Written(name)
-    summary = dict(found[0]["summary"] or {})
-    rows = int(summary.get("added-records") or 0)
-    return Written(name, "iceberg", location(name, ask), int(found[0]["snapshot_id"]), rows)
+    rows = int(dict(found[0]["summary"] or {}).get("added-records") or 0)
+    return Written(name, ICEBERG, uri, int(found[0]["snapshot_id"]), rows)
+
+
+def details(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """What is told of a table after its columns, which may have any name."""
+    own = itertools.dropwhile(lambda row: row.get("col_name") != DETAILS, rows)
+    return {str(row.get("col_name")): str(row.get("data_type")) for row in own}
 
 
 def delta(name: str, uri: str, mark: str, ask: Ask) -> Written:
@@ -68,10 +79,3 @@ def delta(name: str, uri: str, mark: str, ask: Ask) -> Written:
             rows = int(figures.get("numOutputRows") or figures.get("numTargetRowsInserted") or 0)
             return Written(name, DELTA, uri, int(row["version"]), rows)
     return Written(name, DELTA, uri)
-
-
-def location(name: str, ask: Ask) -> str | None:
-    for row in ask(f"DESCRIBE TABLE EXTENDED {name}"):
-        if row.get("col_name") == "Location":
-            return str(row.get("data_type"))
-    return None

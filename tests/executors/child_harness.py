@@ -43,7 +43,9 @@ class ChildRun:
 
     @property
     def artifacts(self) -> dict[str, bytes]:
-        return {message["name"]: Path(message["path"]).read_bytes() for message in self.of("artifact")}
+        return {
+            message["name"]: Path(message["path"]).read_bytes() for message in self.of("artifact") if "path" in message
+        }
 
 
 @dataclass

@@ -51,7 +51,8 @@ def test_a_config_with_everything_is_read_and_params_win_over_vars() -> None:
         ({"publish": {"totals": "m", "other": "m"}}, "config.publish.other is not declared"),
         ({"publish": {"totals": "m"}, "sources": {"ghost": {}}}, "config.sources.ghost is not declared"),
         ({"publish": {"totals": "m"}, "sources": {"orders": {"materialize": "x"}}}, "it takes one of table, view"),
-        ({"adapter": "spark"}, "it takes one of duckdb, trino"),
+        ({"adapter": "hive"}, "it takes one of duckdb, trino, spark"),
+        ({"adapter": "spark"}, "take the outputs out of the template"),
         ({"adapter": "trino"}, "take the outputs out of the template"),
         ({"publish": {"totals": "m"}, "schema": "marts"}, "config.schema is not for adapter duckdb"),
         ({"publish": {"totals": "m"}, "docs": "no"}, "config.docs must be true or false"),
@@ -94,6 +95,38 @@ def test_a_project_on_duckdb_gets_no_credentials_of_a_trino(tmp_path: Path) -> N
     job = {"bundle_dir": str(tmp_path), "entrypoint": ".", "config": {}, "connections": connections}
     EXECUTOR.prepare(job)
     assert job["connections"] == {"lake": {"kind": "s3"}}
+
+
+def test_a_project_gets_the_one_engine_that_it_is_on_and_no_keys_of_spark_s_drivers(tmp_path: Path) -> None:
+    pytest.importorskip("dbt.adapters.spark", reason="dbt-spark is not installed (extra dbt-spark)")
+    (tmp_path / "dbt_project.yml").touch()
+    spark = {"kind": "spark", "remote": "sc://x", "token": "t", "properties": {"spark.hadoop.fs.s3a.secret.key": "k"}}
+    connections = {"spark": spark, "other": spark, "trino": {"kind": "trino", "password": "p"}, "lake": {"kind": "s3"}}
+    job = {"bundle_dir": str(tmp_path), "entrypoint": ".", "connections": connections}
+    job["config"] = {"adapter": "spark", "schema": "marts"}
+    EXECUTOR.prepare(job)
+    kept = {"kind": "spark", "remote": "sc://x", "token": "t"}
+    assert job["connections"] == {"spark": kept, "lake": {"kind": "s3"}}
+
+
+@pytest.mark.parametrize(
+    ("config", "connections", "code", "words"),
+    [
+        ({}, {"spark": {"kind": "spark", "remote": "sc://x"}}, "config_invalid", "config.schema is missing"),
+        ({"schema": "marts"}, {}, "spark_undefined", "knows no Spark 'spark'"),
+        ({"schema": "marts"}, {"spark": {"kind": "spark", "remote": ""}}, "spark_undefined", "no Spark Connect server"),
+    ],
+)
+def test_a_project_on_spark_needs_a_schema_and_a_connect_server(
+    tmp_path: Path, config: dict[str, Any], connections: dict[str, Any], code: str, words: str
+) -> None:
+    pytest.importorskip("dbt.adapters.spark", reason="dbt-spark is not installed (extra dbt-spark)")
+    (tmp_path / "dbt_project.yml").touch()
+    job = {"bundle_dir": str(tmp_path), "entrypoint": ".", "connections": connections}
+    job["config"] = {"adapter": "spark", **config}
+    with pytest.raises(TaskError, match=words) as refused:
+        EXECUTOR.prepare(job)
+    assert refused.value.code == code
 
 
 def test_a_project_on_trino_needs_a_trino_that_the_executor_knows(tmp_path: Path) -> None:

@@ -79,6 +79,37 @@ def test_spark_sees_a_delta_input_as_a_view_at_its_version_and_an_iceberg_one_by
     assert reading(control_room, made, inputs, sql, "spark")["result"]["rows"] == [[1, 10]]
 
 
+@pytest.mark.slow
+def test_a_delta_input_that_spark_cannot_read_fails_the_runs_that_use_it_alone(
+    control_room: Room, spark: Spark
+) -> None:
+    control_room.executor("spark", spark_remote=spark.remote, spark_token_file=str(spark.token_file))
+    name = fresh("d")
+    made = done(control_room, f"create table delta.`s3://artifacts/{name}` using delta as select 1 as n", kind="spark")
+    assert made["state"] == "succeeded", made["error"]
+    client = spark.store.client()
+    for found in client.list_objects_v2(Bucket="artifacts", Prefix=f"{name}/")["Contents"]:
+        client.delete_object(Bucket="artifacts", Key=found["Key"])
+    inputs = {"gone": f"delta.s3/artifacts/{name}"}
+    assert reading(control_room, made, inputs, "select 2 as n -- and gone", "spark")["result"]["rows"] == [[2]]
+
+    def code(text: str) -> Json:
+        bound = {"depends_on": [{"run": made["run_id"], "inputs": inputs}], "retry": {"max_attempts": 1}}
+        spec = {"kind": "spark", "inputs": [{"name": "gone", "kind": "table"}], **bound}
+        return control_room.ended(control_room.submit({"job.py": text}, "job.py", **spec), 180)
+
+    assert code("result = {'n': spark.range(3).count()}")["result"] == {"n": 3}
+    failed = code("spark.table('gone').count()")
+    assert failed["state"] == "failed"
+    assert "input 'gone' cannot be read" in failed["error"]["message"], failed["error"]
+    template: Json = {"name": fresh("reads"), "kind": "spark", "config": {"sql": "select * from gone"}}
+    template |= {"inputs": [{"name": "gone", "kind": "table"}], "retry": {"max_attempts": 1}}
+    control_room.call("put_template", control_room.operator, template["name"], template)
+    body = {"template": template["name"], "params": {}, "depends_on": [{"run": made["run_id"], "inputs": inputs}]}
+    failed = control_room.ended(control_room.call("submit_run", control_room.operator, body)["run_id"], 180)
+    assert "input 'gone' cannot be read" in failed["error"]["message"], failed
+
+
 def test_dbt_tells_the_version_of_each_table_that_its_models_made_and_knows_that_of_an_input(
     trino: Trino, tmp_path: Path
 ) -> None:

@@ -51,16 +51,17 @@ def over(room: Room, run_id: str) -> bool:
 def test_a_function_gets_spark_and_params_and_its_result_is_the_run_s(control_room: Room, spark: Spark) -> None:
     serve(control_room, spark)
     code = """
-from pyspark.sql import SparkSession
+from pyspark.sql import SparkSession, functions as F
 
 def main(context, spark, rows):
     print("hello from the code")
-    context.log(str(spark is SparkSession.getActiveSession()))
-    return {"sum": spark.range(rows).selectExpr("sum(id)").collect()[0][0]}
+    same = {spark is SparkSession.getActiveSession(), spark is SparkSession.builder.getOrCreate()}
+    found = spark.range(rows).select((F.col("id") + F.udf(lambda: 1, "long")()).alias("n"))
+    return {"sum": found.agg(F.sum("n")).collect()[0][0], "same": sorted(same)}
 """
     run = control_room.ended(control_room.submit({"task.py": code}, params={"rows": 10}, **SPARK), 90)
     assert run["state"] == "succeeded", run["error"]
-    assert run["result"] == {"sum": 45}
+    assert run["result"] == {"sum": 55, "same": [True]}
     assert "hello from the code" in control_room.logged(run["run_id"])
     assert control_room.logged(run["run_id"], "log").splitlines()[0].startswith("mode connect: ")
 
@@ -86,6 +87,7 @@ def test_code_that_is_cancelled_ends_at_spark(control_room: Room, spark: Spark) 
     assert result(control_room, "select count(*) as n from range(10)", **SPARK)["rows"] == [[10]]
 
 
+@pytest.mark.slow
 def test_code_whose_process_is_killed_leaves_nothing_at_spark_and_is_not_repeated(
     control_room: Room, spark: Spark
 ) -> None:
@@ -103,6 +105,7 @@ def test_code_whose_process_is_killed_leaves_nothing_at_spark_and_is_not_repeate
     wait_for("the operation to be given up", lambda: spark.told().count("OPERATION_CANCELED") > before, 60)
 
 
+@pytest.mark.slow
 def test_an_isolated_run_has_a_driver_of_its_own_that_ends_with_it(control_room: Room, spark: Spark) -> None:
     executor = drivers(control_room, spark)
     table = f"delta.`s3://artifacts/{fresh()}`"
@@ -117,6 +120,7 @@ def test_an_isolated_run_has_a_driver_of_its_own_that_ends_with_it(control_room:
     wait_for("the driver to end", lambda: not mine(executor), 10)
 
 
+@pytest.mark.slow
 def test_out_of_memory_in_a_driver_of_one_run_is_its_own_matter(control_room: Room, spark: Spark) -> None:
     drivers(control_room, spark, slots="2")
     begun, go = control_room.open / "begun", control_room.open / "go"
@@ -169,6 +173,7 @@ def main(spark, driver):
     assert table.version() == others + 3 * appends
 
 
+@pytest.mark.slow
 def test_a_driver_that_cannot_start_is_told(control_room: Room, spark: Spark, tmp_path: Path) -> None:
     bad = tmp_path / "bad.properties"
     bad.write_text("spark.jars=/no/such.jar\nspark.sql.extensions=no.Such\nspark.driver.extraClassPath=/no\n")
@@ -177,6 +182,7 @@ def test_a_driver_that_cannot_start_is_told(control_room: Room, spark: Spark, tm
     assert (error["class"], error["code"]) == ("external", "driver_not_started"), error
 
 
+@pytest.mark.slow
 def test_sql_that_runs_a_program_in_its_own_driver_reaches_no_other_run_no_secret_and_leaves_nothing(
     control_room: Room, spark: Spark, tmp_path: Path
 ) -> None:
@@ -208,6 +214,7 @@ def test_sql_that_runs_a_program_in_its_own_driver_reaches_no_other_run_no_secre
     assert not psutil.pid_exists(int(daemon[1]))
 
 
+@pytest.mark.slow
 def test_isolated_sql_is_cancelled_and_capped_with_its_driver(control_room: Room, spark: Spark) -> None:
     executor = drivers(control_room, spark)
     config = {"mode": "isolated"}

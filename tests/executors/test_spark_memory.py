@@ -13,7 +13,7 @@ from tests.executors.test_spark_code import GREEDY
 from tests.executors.test_spark_sql import SPARK, busy, fresh
 from tests.support.spark import Spark
 
-pytestmark = [pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 Json = dict[str, Any]
 RETRY: Json = {"backoff_seconds": 0.1, "backoff_max_seconds": 0.2, "max_attempts": 2}
 # At work for so long, whatever else the machine does.

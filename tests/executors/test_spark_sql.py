@@ -147,6 +147,7 @@ def test_the_wall_cap_and_the_rows_cap_end_the_statement(control_room: Room, spa
     assert run["error"]["code"] == "cap_exceeded", run
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_in_mid_run_ends_it_with_a_class_and_the_executor_goes_on(
     control_room: Room, own_spark: Spark
 ) -> None:
@@ -177,6 +178,7 @@ def test_a_session_that_is_collected_waits_for_nothing_of_another() -> None:
     releases.shutdown()
 
 
+@pytest.mark.slow
 def test_when_the_executor_is_killed_nothing_goes_on_at_spark(control_room: Room, own_spark: Spark) -> None:
     executor = serve(control_room, own_spark)
     run_id = submit_sql(control_room, LONG, **SPARK)

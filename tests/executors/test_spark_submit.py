@@ -24,7 +24,7 @@ from tests.executors.test_spark_sql import busy
 from tests.support.spark import Spark, Standalone, installed_jars, installed_java, java_below, running_standalone
 from tests.support.trino import IcebergSeaweed
 
-pytestmark = [pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 Json = dict[str, Any]
 ONCE: Json = {"kind": "spark", "entrypoint": None, "retry": {"max_attempts": 1}}
 FINISHED = 400.0

@@ -181,6 +181,7 @@ def test_a_wrong_pipeline_names_the_place(path: tuple[Any, ...], to: Any, at: st
         ("spark", {}, "iceberg.sales.orders", True),
         ("trino", {}, "iceberg.sales.orders", True),
         ("dbt", {"adapter": "trino"}, "iceberg.sales.orders", True),
+        ("dbt", {"adapter": "spark"}, "iceberg.sales.orders", True),
         ("dbt", {}, "iceberg.sales.orders", False),
         ("python", {}, "iceberg.sales.orders", False),
         ("trino", {}, "fligts", False),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from contract.server.strict_json import parse
+from executors.runtime.arrow_result import store
 from executors.runtime.failures import TaskError
 from executors.runtime.result import RESULT_LIMIT_LEVELS, arrived_result, as_result
 
@@ -50,3 +54,11 @@ def test_a_result_written_past_the_library_that_cannot_be_stored_is_a_users_mist
 def test_what_passes_is_strict_json() -> None:
     value = {"rows": 3, "names": ["ä", "𝄞"], "deep": nested(RESULT_LIMIT_LEVELS - 2)}
     assert parse(json.dumps(arrived_result(value)).encode()) == value
+
+
+def test_columns_of_one_name_are_each_in_the_preview_and_in_the_file(tmp_path: Path) -> None:
+    columns = [pa.array([1, 2]), pa.array(["a", None])]
+    batch = pa.RecordBatch.from_arrays(columns, names=["n", "n"])
+    found = store(pa.RecordBatchReader.from_batches(batch.schema, [batch]), tmp_path / "r.parquet")
+    assert (found["rows"], found["row_count"]) == ([[1, "a"], [2, None]], 2)
+    assert pyarrow.parquet.ParquetFile(tmp_path / "r.parquet").read().column_names == ["n", "n"]

@@ -88,6 +88,14 @@ def test_a_statement_that_writes_one_table_twice_gets_no_mark_under_which_the_se
     assert tables.marks("m")["spark.databricks.delta.write.txnAppId"] == "m"
 
 
+def test_the_place_of_a_table_is_not_taken_from_a_column_of_that_name() -> None:
+    columns = [{"col_name": "Location", "data_type": "string"}, {"col_name": "Provider", "data_type": "int"}]
+    told = [{"col_name": "Location", "data_type": "s3://x"}, {"col_name": "Provider", "data_type": "delta"}]
+    found = tables.details([*columns, {"col_name": tables.DETAILS, "data_type": ""}, *told])
+    assert (found["Location"], found["Provider"]) == ("s3://x", "delta")
+    assert tables.details(columns) == {}
+
+
 def bound(sql: str, params: dict[str, Any], types: dict[str, str] | None = None, order: tuple[str, ...] = ()) -> Bound:
     return bind(split(sql)[0].part.tokens, params, types or {}, order)
 
@@ -363,6 +371,55 @@ def test_a_run_is_given_what_its_mode_takes_and_sql_on_an_own_driver_an_own_proc
     prepare(job)
     assert {"token", "properties"} & set(job["connections"]["spark"]) == {kept}
     assert own_module(job) == (f"executors.spark.{own}" if own else None)
+
+
+@pytest.mark.parametrize("mode", ["connect", "isolated"])
+def test_a_run_that_names_another_spark_is_given_nothing_of_the_executor_s_own(mode: str) -> None:
+    pytest.importorskip("pyspark", reason=NO_CLIENT)
+    from executors.spark.executor import prepare
+
+    known = {"kind": "spark", "remote": "sc://x", "token": "t", "properties": {"spark.hadoop.fs.s3a.secret.key": "k"}}
+    connections = {"spark": known, "cluster": {**known, "token": "u"}, "lake": {"kind": "s3"}}
+    job: dict[str, Any] = {"config": {"sql": "select 1", "mode": mode, "connection": "cluster"}}
+    job |= {"connections": connections}
+    prepare(job)
+    assert set(job["connections"]) == {"cluster", "lake"}
+
+
+def test_a_version_is_bound_as_the_literal_that_alone_stands_there() -> None:
+    [statement] = split("select :v from t version as of :v join u for VERSION\n AS OF ?")
+    tokens = statement.part.tokens
+    bound = bind(tokens, {"v": 2**62, "w": "main"}, {"v": "bigint"}, ["w"]).sql
+    assert bound == f"select CAST({2**62} AS bigint) from t version as of {2**62} join u for VERSION\n AS OF 'main'"
+    for wrong in (True, 1.5, -1, "it's", None):
+        with pytest.raises(TaskError, match="give a version"):
+            bind(tokens, {"v": wrong, "w": 1}, {}, ["w"])
+
+
+def test_a_table_that_spark_did_not_find_is_told_to_be_an_unreadable_input_when_it_is_one() -> None:
+    pytest.importorskip("pyspark", reason=NO_CLIENT)
+    from executors.spark.inputs import missed
+
+    unread = {"gone": TaskError("user", "delta_missing", "input 'gone' cannot be read")}
+    told = Told("The table or view `gone` cannot be found.", "", "TABLE_OR_VIEW_NOT_FOUND", "42P01")
+    assert missed(told, unread) is unread["gone"]
+    assert missed(Told("The table or view `other` cannot be found.", "", "TABLE_OR_VIEW_NOT_FOUND"), unread) is None
+    assert missed(Told("`gone` is no column.", "", "UNRESOLVED_COLUMN"), unread) is None
+
+
+def test_views_are_of_the_inputs_that_a_script_names_outside_of_its_comments() -> None:
+    pytest.importorskip("pyspark", reason=NO_CLIENT)
+    from executors.spark.inputs import named
+
+    def found(sql: str, **params: Any) -> list[str]:
+        names = ("orders", "line_items", "Ümlaut x")
+        return [item["name"] for item in named([{"name": name} for name in names], split(sql), params)]
+
+    assert found("select * from ORDERS -- and line_items") == ["orders"]
+    assert found("select `ümlaut x`.a, orders_2, :line_items_version from b.`Ümlaut x`") == ["Ümlaut x"]
+    assert found("/* orders */ select 1") == []
+    assert found("execute immediate 'select * from line_items'") == ["line_items"]
+    assert found("select * from identifier(:t)", t="orders") == ["orders"]
 
 
 def test_the_kit_s_workload_and_a_run_that_names_no_mode_have_a_process_of_their_own_without_a_server() -> None:
