@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from control_room.client import TERMINAL, OperatorClient, tasks_of
 from control_room.commands.context import console, interactive, say
 from control_room.commands.failures import error_line
+from control_room.commands.waits import Waits
 from control_room.commands.words import coloured, duration_of, printable, seconds_text
 
 if TYPE_CHECKING:
@@ -65,13 +66,14 @@ def _live(client: OperatorClient, ref: str) -> Json:
     from rich.live import Live
 
     run: Json = {}
+    waits = Waits(client)
     with Live(console=console(), refresh_per_second=4, transient=True) as live:
         for run in polled(client, ref):
-            live.update(_tasks_table(run))
+            live.update(_tasks_table(run, waits))
     return run
 
 
-def _tasks_table(run: Mapping[str, Any]) -> Table:
+def _tasks_table(run: Mapping[str, Any], waits: Waits) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -79,7 +81,7 @@ def _tasks_table(run: Mapping[str, Any]) -> Table:
     for task in tasks_of(run):
         elapsed = seconds_text(duration_of(task))
         state = coloured(task["state"])
-        table.add_row(str(task["number"]), _name(task), state, elapsed, printable(_doing(task)))
+        table.add_row(str(task["number"]), _name(task), state, elapsed, printable(_doing(task, waits)))
     return table
 
 
@@ -87,9 +89,10 @@ def _plain(client: OperatorClient, ref: str, quiet: bool) -> Json:
     """A line whenever a task's state or message has changed."""
     run: Json = {}
     told: dict[int, tuple[str, str]] = {}
+    waits = Waits(client)
     for run in polled(client, ref):
         for task in tasks_of(run):
-            news = (task["state"], _doing(task))
+            news = (task["state"], _doing(task, waits))
             if told.get(task["number"]) != news:
                 told[task["number"]] = news
                 say(_line(task, *news), quiet=quiet)
@@ -107,7 +110,9 @@ def _name(task: Json) -> str:
     return str(task["task_key"] or task["template_name"])
 
 
-def _doing(task: Json) -> str:
+def _doing(task: Json, waits: Waits) -> str:
+    if text := waits.of(task):
+        return text
     if task["state"] == "running":
         progress = task["progress"] or {}
         fraction = progress.get("fraction")

@@ -39,7 +39,7 @@ def _lines(newest: Mapping[tuple[str, str], int], old: Json, runs: list[Json], l
         if there > used:
             options = " --latest --all-tasks" if run["kind"] == "pipeline" else " --latest"
             kept = ", as it keeps the tasks that succeeded" if latest else ""
-            again = "" if latest else "submit anew, or "
+            again = "cancel it, then " if latest else "submit anew, or cancel it, then "
             yield (
                 f"run {run['number']} uses {name} v{used}{kept}; v{there} is the newest: "
                 f"{again}`{program()} runs retry {old['number']}{options}`"

@@ -12,6 +12,7 @@ import typer
 
 from control_room.commands.context import AsJson, connect, print_json, print_table, program, say
 from control_room.commands.failures import error_line, error_text, trace_end
+from control_room.commands.waits import advice, held_up
 from control_room.commands.words import (
     coloured,
     count_text,
@@ -30,6 +31,7 @@ app = typer.Typer(no_args_is_help=True, help="Look at runs, and steer them.")
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Number or run_id.")]
 Json = dict[str, Any]
 MOST_RESULT = 400  # characters
+WAITING = ("waiting", "queued")
 
 
 @app.command()
@@ -66,10 +68,11 @@ def show(
     """One run: its tasks, attempts, publications and error."""
     with connect(context) as client:
         found = client.run(run)
+        waits = held_up(client, found) if found["state"] == "queued" and not as_json else ""
     if as_json:
         print_json(found)
     else:
-        _print_run(found, trace)
+        _print_run(found, trace, waits)
 
 
 @app.command()
@@ -152,6 +155,8 @@ def why(context: typer.Context, run: Run, as_json: AsJson = False) -> None:
     say(f"run {run} {standing(found['state'])}")
     for reason in found["reasons"]:
         say(indent(printable(f"{local_times(reason['message'])} ({reason['code']})"), "    ")[2:])
+        if todo := advice(reason, run):
+            say(f"    next: {printable(todo)}")
 
 
 def print_runs(runs: list[Json]) -> None:
@@ -212,7 +217,8 @@ def _result(run: Json) -> str:
     return text if len(text) <= MOST_RESULT else text[:MOST_RESULT] + rest
 
 
-def _print_run(run: Json, whole_trace: bool = False) -> None:
+def _print_run(run: Json, whole_trace: bool = False, waits: str = "") -> None:
+    """waits: why nobody takes it, where somebody has to do something."""
     name = f"{run['template_name']} v{run['template_version']}"
     say(f"run {run['number']}  {name}  {_state_text(run)}  {seconds_text(duration_of(run))}")
     facts = {
@@ -222,6 +228,7 @@ def _print_run(run: Json, whole_trace: bool = False) -> None:
         "retried as": ", ".join(f"run {number}" for number in run["retried_as"]),
         "submitted": f"{time_text(run['submitted_at'])} by {run['submitted_by']}",
         "params": ", ".join(f"{k}={value_text(v)}" for k, v in run["params"].items()),
+        "waits": waits or (run["state"] in WAITING and f"`{program()} runs why {run['number']}` tells for what"),
         "progress": progress_text(run["progress"]) if run["state"] == "running" else None,
         "metrics": metrics_text(run["attempts"]),
         "cancel": run["cancel_reason"],

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from control_room.client import TERMINAL, OperatorClient
 from control_room.commands.context import AsJson, connect, print_json, say
 from control_room.commands.runs import _answer, _ending, goes_on
+from control_room.commands.words import printable
 from control_room.errors import FAILED, MISUSE, OK, REFUSED, ControlRoomError
 
 Json = dict[str, Any]
@@ -106,6 +108,38 @@ def parents(after: Sequence[str], inputs: dict[str, str]) -> list[Json]:
     return list(found.values())
 
 
+def check_inputs(template: str, spec: Json, depends_on: Sequence[Json]) -> None:
+    """Raises for inputs that the template does not have, and for those that nobody gives: in the words of --input."""
+    ports = [port["name"] for port in spec.get("inputs") or ()]
+    given = [name for parent in depends_on for name in parent["inputs"]]
+    unknown, missing = [n for n in given if n not in ports], [n for n in ports if n not in given]
+    if unknown:
+        raise ControlRoomError(
+            f"template {template} has no input {unknown[0]!r}",
+            next_step=f"its inputs: {', '.join(ports)}" if ports else "it reads none; leave --input out",
+            exit_code=MISUSE,
+        )
+    if missing:
+        raise ControlRoomError(
+            f"template {template} reads {', '.join(missing)}, and no run gives that",
+            next_step=f"name the run that made it, --after RUN --input {missing[0]}=OUTPUT, or submit a pipeline",
+            exit_code=MISUSE,
+        )
+
+
+def _told(client: OperatorClient, run: Json, template: str, as_json: bool) -> None:
+    """What a submit that is not followed says; one that ended at once, and badly, has failed."""
+    from control_room.commands.waits import held_up
+
+    ended = run["state"] in TERMINAL and run["state"] != "succeeded"
+    found = client.run(str(run["number"])) if ended else run
+    _answer(found, as_json, _ending(found) if ended else f"run {run['number']} ({template}) is {run['state']}")
+    if ended:
+        raise typer.Exit(FAILED)
+    if not as_json and run["state"] == "queued" and (text := held_up(client, run)):
+        say(f"  {printable(text)}")
+
+
 def _check_alone(*others: Any) -> None:
     if any(others):
         raise ControlRoomError(
@@ -140,10 +174,12 @@ def _submit_one(
     from control_room.commands.follow import follow_run
 
     with connect(context, patience=90.0 if follow else 0.0) as client:
-        schema = client.template(template)["spec"].get("params_schema", {})
-        run = client.submit(template, given.collect(words, file, schema), **options)
+        spec = client.template(template)["spec"]
+        if options["template_version"] is None:
+            check_inputs(template, spec, options["depends_on"] or [])
+        run = client.submit(template, given.collect(words, file, spec.get("params_schema", {})), **options)
         if not follow:
-            _answer(run, as_json, f"run {run['number']} ({template}) is {run['state']}")
+            _told(client, run, template, as_json)
             return
         say(f"run {run['number']} ({template})", quiet=as_json)
         with goes_on(run):

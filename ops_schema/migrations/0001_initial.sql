@@ -2102,8 +2102,8 @@ begin
            case when bool_or(c.state = 'failed') then 'failed'
                 when bool_or(c.state = 'cancelled') then 'cancelled' else 'succeeded' end as outcome,
            jsonb_object_agg(c.task_key, c.state) as tasks,
-           (array_agg(c.error || jsonb_build_object('task_key', c.task_key) order by c.finished_at, c.run_id)
-             filter (where c.state = 'failed'))[1] as error
+           jsonb_agg(c.error || jsonb_build_object('task_key', c.task_key) order by c.finished_at, c.run_id)
+             filter (where c.state = 'failed') as errors
       from ops.runs p join ops.runs c on c.pipeline_run_id = p.run_id
      where p.run_id = any (p_run_ids) and not ops.is_terminal(p.state)
      group by p.run_id order by p.run_id
@@ -2113,7 +2113,7 @@ begin
       perform ops.emit(v_run.run_id, 'run.started', null, p_actor);
     end if;
     if v_run.done then
-      perform ops.finish_run(v_run.run_id, v_run.outcome, null, p_actor, ops.pipeline_error(v_run.outcome, v_run.error),
+      perform ops.finish_run(v_run.run_id, v_run.outcome, null, p_actor, ops.pipeline_error(v_run.outcome, v_run.errors),
                              jsonb_build_object('tasks', v_run.tasks));
       v_ended := v_ended || v_run.run_id;
     end if;
@@ -3331,6 +3331,21 @@ begin
 end
 $$;
 
+-- functions/core/left_outputs.sql
+-- The names of what a run left for others to read, publications and visible artifacts, as text of a message: ten at most.
+create or replace function ops.left_outputs(p_run_id uuid) returns text
+language sql stable set search_path = ''
+as $$
+  with known as (
+    select p.output as name from ops.publications p where p.run_id = p_run_id and p.state = 'committed'
+    union
+    select a.name from ops.artifacts a where a.run_id = p_run_id and a.state = 'visible')
+  select case when count(*) = 0 then 'nothing'
+              else string_agg(k.name, ', ' order by k.name) filter (where k.place <= 10)
+                   || case when count(*) > 10 then format(' and %s more', count(*) - 10) else '' end end
+    from (select n.name, row_number() over (order by n.name) as place from known n) k
+$$;
+
 -- functions/core/list_dead_letters.sql
 -- Dead letters (see the view), newest first. p_filters: workspace, template, kind, queue, error_class, state_reason,
 -- finished_after, finished_before, limit, cursor.
@@ -3552,13 +3567,15 @@ return case when jsonb_typeof(p_body -> 'metrics') = 'object' and length(p_body 
             then p_body -> 'metrics' end;
 
 -- functions/core/missing_input_error.sql
--- The error of a run whose parent succeeded without leaving what this run reads. p_missing: [{name, output, task_key}].
+-- The error of a run whose parent succeeded without leaving what this run reads. p_missing as of
+-- ops.resolve_inputs.
 create or replace function ops.missing_input_error(p_missing jsonb) returns jsonb
 language sql stable parallel safe
 return (
   select jsonb_build_object('class', 'user', 'code', 'input_missing', 'message',
-           string_agg(format('input %s: %s published no output %s', m ->> 'name',
-                             coalesce('task ' || (m ->> 'task_key'), 'the parent run'), m ->> 'output'), '; '))
+           string_agg(format('input %s: %s published no output %s; it left %s', m ->> 'name',
+                             coalesce('task ' || (m ->> 'task_key'), 'run ' || (m ->> 'number')), m ->> 'output',
+                             m ->> 'left'), '; '))
     from jsonb_array_elements(p_missing) m);
 
 -- functions/core/move_floor.sql
@@ -4092,12 +4109,16 @@ as $$
 $$;
 
 -- functions/core/pipeline_error.sql
--- A failed pipeline's error, from that of its first failed child ({class, code, message, task_key}); null otherwise.
-create or replace function ops.pipeline_error(p_outcome text, p_child jsonb) returns jsonb
+-- A failed pipeline's error, from those of its failed children [{class, code, message, task_key}], the first to fail
+-- first: that one's class and message, and the names of the others. Null otherwise.
+create or replace function ops.pipeline_error(p_outcome text, p_children jsonb) returns jsonb
 language sql stable parallel safe
 return case when p_outcome = 'failed' then
-  jsonb_build_object('class', p_child -> 'class', 'code', 'task_failed', 'task_key', p_child -> 'task_key',
-                     'message', format('task %s failed: %s', p_child ->> 'task_key', p_child ->> 'message'))
+  jsonb_build_object('class', p_children #> '{0,class}', 'code', 'task_failed',
+    'task_key', p_children #> '{0,task_key}',
+    'message', format('task %s failed: %s', p_children #>> '{0,task_key}', p_children #>> '{0,message}')
+      || coalesce((select '; failed as well: ' || string_agg(c ->> 'task_key', ', ' order by c ->> 'task_key')
+                     from jsonb_array_elements(p_children - 0) c), ''))
 end;
 
 -- functions/core/plain_answer.sql
@@ -5392,13 +5413,14 @@ end
 $$;
 
 -- functions/core/resolve_inputs.sql
--- All inputs of a run whose condition holds. Returns {inputs: [..], missing: [{"name", "output", "task_key"}]}: missing
--- is what a succeeded parent should have left and did not; a parent that did not succeed is left out.
+-- All inputs of a run whose condition holds. Returns {inputs: [..], missing: [{"name", "output", "task_key", "number",
+-- "left"}]}: missing is what a succeeded parent should have left and did not, with what it left instead; a parent that
+-- did not succeed is left out.
 create or replace function ops.resolve_inputs(p_run_id uuid) returns jsonb
 language sql stable
 return (
   with wanted as (
-    select i.key as name, i.value as output, p.task_key, p.state,
+    select i.key as name, i.value as output, p.run_id, p.number, p.task_key, p.state,
            ops.resolve_input(i.key, d.depends_on, i.value) as found
       from ops.run_dependencies d
       join ops.runs p on p.run_id = d.depends_on
@@ -5406,8 +5428,10 @@ return (
      where d.run_id = p_run_id)
   select jsonb_build_object(
     'inputs', coalesce(jsonb_agg(w.found order by w.name) filter (where w.found is not null), '[]'),
-    'missing', coalesce(jsonb_agg(jsonb_build_object('name', w.name, 'output', w.output, 'task_key', w.task_key)
-                          order by w.name) filter (where w.found is null and w.state = 'succeeded'), '[]'))
+    'missing', coalesce(jsonb_agg(jsonb_build_object(
+        'name', w.name, 'output', w.output, 'task_key', w.task_key, 'number', w.number,
+        'left', ops.left_outputs(w.run_id))
+      order by w.name) filter (where w.found is null and w.state = 'succeeded'), '[]'))
     from wanted w);
 
 -- functions/core/resolve_run.sql

@@ -123,7 +123,9 @@ def test_a_retry_of_a_pipeline_may_ask_for_all_of_its_tasks(queue: Queue) -> Non
     worker = Worker(queue)
     worker.report(worker.claim_one())
     worker.report(worker.claim_one(), "failed", error=USER)
-    assert queue.states(queue.retry(whole, failed_only=True)) == {"b": "queued"}
+    repaired = queue.retry(whole, failed_only=True)
+    assert queue.states(repaired) == {"b": "queued"}
+    queue.cancel(repaired)
     assert queue.states(queue.retry(whole, failed_only=False)) == {"a": "queued", "b": "waiting"}
     with refused("OPV01"):
         queue.retry(whole, failed_only="no")

@@ -152,7 +152,7 @@ def test_a_parent_that_left_no_such_output_fails_its_reader_with_the_names(queue
     assert queue.states(whole) == {"a": "succeeded", "b": "failed", "c": "skipped"}
     error = queue.child(whole, "b")["error"]
     assert (error["class"], error["code"]) == ("user", "input_missing")
-    assert error["message"] == "input raw: task a published no output flights"
+    assert error["message"] == "input raw: task a published no output flights; it left nothing"
     assert queue.state(whole) == "failed"
 
 
@@ -238,6 +238,7 @@ def test_a_retry_takes_the_newest_version_when_asked(queue: Queue) -> None:
     queue.template("once", retry={"max_attempts": 1}, caps={"memory_bytes": 200, "wall_seconds": 90})
     same = queue.retry(first)
     assert (same["template_version"], same["caps"]) == (1, {"memory_bytes": 100, "wall_seconds": 30})
+    queue.cancel(same)
     with refused("OPC12") as unchecked:
         queue.retry(first, template="latest", checked={"template_version": 1, "params": {}})
     assert unchecked.members == {"template": "once", "version": 2, "keep": []}
@@ -269,6 +270,7 @@ def test_a_repaired_pipeline_takes_the_newest_version_of_the_tasks_that_it_runs(
     repaired = queue.retry(first, template="latest", checked={"template_version": 1, **newest})
     assert (repaired["template_version"], queue.states(repaired)) == (1, {"b": "queued"})
     assert queue.child(repaired, "b")["template_version"] == 2
+    queue.cancel(repaired)
     whole = queue.retry(first, template="latest", failed_only=False, checked={"template_version": 2, **newest})
     assert (whole["template_version"], set(queue.states(whole))) == (2, {"a", "b", "c"})
 
@@ -355,3 +357,17 @@ def test_a_run_that_missed_its_unblocking_is_found_by_the_reactor(queue: Queue) 
     assert queue.promote()["unblocked"] is True
     assert queue.states(whole)["b"] == "queued"
     assert queue.promote()["unblocked"] is False
+
+
+def test_the_error_of_a_pipeline_names_every_task_that_failed(queue: Queue) -> None:
+    pipeline(queue, a=task("plain"), b=task("plain"), c=task("plain"))
+    whole = queue.submit("flow")
+    worker = Worker(queue)
+    claimed = {run["task_key"]: run for run in worker.claim(3)}
+    for key in "cab":
+        queue.forward(1)
+        worker.report(claimed[key], "failed")
+    error = queue.get(whole)["error"]
+    assert error["task_key"] == "c"
+    assert error["message"].startswith("task c failed: ")
+    assert error["message"].endswith("; failed as well: a, b")

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from control_room.errors import MISUSE, OK
+from control_room.errors import MISUSE, OK, REFUSED
 from tests.contract.operator.conftest import API, Server, Worker
 from tests.contract.operator.test_steering import fail
 from tests.contract.operator.test_submit_command import command, lines
@@ -52,10 +52,14 @@ async def test_a_retry_says_that_a_newer_version_is_there_and_takes_it_when_aske
     told = await runs(server, tmp_path, "retry", "1")
     assert "run 2 tries run 1 again; it is queued" in told
     assert "newest" not in told
+    code, _, err = await command(server, tmp_path, "retry", "1", verb=("runs",))
+    assert (code, "run 1 is being retried, by run 2, which is queued" in err) == (REFUSED, True), err
+    await runs(server, tmp_path, "cancel", "2")
     await server.template(description="mended")
     told = await runs(server, tmp_path, "retry", "1")
-    assert "run 3 uses job v1; v2 is the newest: submit anew, or `" in told
+    assert "run 3 uses job v1; v2 is the newest: submit anew, or cancel it, then `" in told
     assert "runs retry 1 --latest`" in told
+    await runs(server, tmp_path, "cancel", "3")
     told = await runs(server, tmp_path, "retry", "1", "--latest")
     assert "run 4 tries run 1 again; it is queued" in told
     assert "newest" not in told

@@ -10,8 +10,8 @@ from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any
 
-from control_room.errors import MISUSE, OK, REFUSED
-from tests.contract.operator.conftest import OPERATOR, Server
+from control_room.errors import FAILED, MISUSE, OK, REFUSED
+from tests.contract.operator.conftest import OPERATOR, Server, Worker, until
 
 TYPED = {"type": "object", "properties": {"n": {"type": "integer"}}}
 
@@ -90,3 +90,69 @@ async def test_what_makes_no_sense_is_said_before_anything_is_submitted(server: 
         code, _, err = await command(server, tmp_path, *words)
         assert (code, said in err) == (MISUSE, True), (words, err)
     assert server.ops.value("select count(*) from ops.runs") == 0
+
+
+async def test_a_run_that_nobody_takes_says_so_and_what_to_do(server: Server, tmp_path: Path) -> None:
+    await server.template("sql", kind="spark")
+    code, out, err = await command(server, tmp_path, "sql")
+    assert code == OK
+    assert "no spark executor is alive; start one: `" in out + err
+    assert "up --with spark`" in out + err
+    _, out, err = await command(server, tmp_path, "show", "1", verb=("runs",))
+    assert "no spark executor is alive" in out + err
+    _, out, err = await command(server, tmp_path, "why", "1", verb=("runs",))
+    assert "next: start one" in out + err
+
+
+async def test_a_submit_into_a_paused_queue_says_who_paused_it_and_how_to_resume(
+    server: Server, tmp_path: Path
+) -> None:
+    await server.template()
+    await Worker.start(server)
+    await command(server, tmp_path, "pause", "default", "--reason", "month's end", verb=("queues",))
+    code, out, err = await command(server, tmp_path, "job")
+    assert code == OK
+    assert "month's end" in out + err
+    assert "queues resume default` ends the pause" in out + err
+
+
+async def test_who_follows_a_run_that_nobody_takes_reads_why(server: Server, tmp_path: Path) -> None:
+    await server.template()
+
+    async def followed() -> tuple[int, str, str]:
+        return await command(server, tmp_path, "job", "--follow")
+
+    following = asyncio.create_task(followed())
+    await until(lambda: server.ops.value("select count(*) from ops.runs") == 1)
+    await asyncio.sleep(5)  # so long nobody is there
+    worker = await Worker.start(server)
+    await worker.claim()
+    await worker.succeed()
+    code, out, err = await following
+    assert code == OK, err
+    assert "queued — no python executor is alive; start one: `" in out + err
+
+
+async def test_inputs_are_checked_in_the_words_of_the_command(server: Server, tmp_path: Path) -> None:
+    await server.template("first")
+    await server.template(inputs=[{"name": "customers", "kind": "table"}])
+    await server.submit("first")
+    for words, said in (
+        (("--after", "1", "--input", "kunden=customers"), "template job has no input 'kunden'"),
+        (("--after", "1"), "template job reads customers, and no run gives that"),
+    ):
+        code, _, err = await command(server, tmp_path, "job", *words)
+        assert (code, said in err, "depends_on" in err) == (MISUSE, True, False), (words, err)
+
+
+async def test_a_run_that_ends_at_its_submit_is_no_success(server: Server, tmp_path: Path) -> None:
+    await server.template("first")
+    await server.template(inputs=[{"name": "customers", "kind": "artifact"}])
+    await server.submit("first")
+    worker = await Worker.start(server)
+    await worker.claim()
+    await worker.artifact("customers", b"1")
+    await worker.succeed()
+    code, out, err = await command(server, tmp_path, "job", "--after", "1", "--input", "customers=customer")
+    assert code == FAILED, out
+    assert "input customers: run 1 published no output customer; it left customers" in out + err

@@ -15,8 +15,8 @@ begin
            case when bool_or(c.state = 'failed') then 'failed'
                 when bool_or(c.state = 'cancelled') then 'cancelled' else 'succeeded' end as outcome,
            jsonb_object_agg(c.task_key, c.state) as tasks,
-           (array_agg(c.error || jsonb_build_object('task_key', c.task_key) order by c.finished_at, c.run_id)
-             filter (where c.state = 'failed'))[1] as error
+           jsonb_agg(c.error || jsonb_build_object('task_key', c.task_key) order by c.finished_at, c.run_id)
+             filter (where c.state = 'failed') as errors
       from ops.runs p join ops.runs c on c.pipeline_run_id = p.run_id
      where p.run_id = any (p_run_ids) and not ops.is_terminal(p.state)
      group by p.run_id order by p.run_id
@@ -26,7 +26,7 @@ begin
       perform ops.emit(v_run.run_id, 'run.started', null, p_actor);
     end if;
     if v_run.done then
-      perform ops.finish_run(v_run.run_id, v_run.outcome, null, p_actor, ops.pipeline_error(v_run.outcome, v_run.error),
+      perform ops.finish_run(v_run.run_id, v_run.outcome, null, p_actor, ops.pipeline_error(v_run.outcome, v_run.errors),
                              jsonb_build_object('tasks', v_run.tasks));
       v_ended := v_ended || v_run.run_id;
     end if;
