@@ -3332,7 +3332,7 @@ end
 $$;
 
 -- functions/core/left_outputs.sql
--- The names of what a run left for others to read, publications and visible artifacts, as text of a message: ten at most.
+-- The names of what a run left for others to read, publications and visible artifacts, as text: ten at most.
 create or replace function ops.left_outputs(p_run_id uuid) returns text
 language sql stable set search_path = ''
 as $$

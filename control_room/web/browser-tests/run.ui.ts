@@ -185,7 +185,9 @@ describe("a run that waits", () => {
     await page.getByText("wrong month").first().waitFor();
 
     await page.getByRole("button", { name: "Retry" }).click();
-    await page.getByRole("dialog").getByRole("button", { name: "Make a new run" }).click();
+    const again = page.getByRole("dialog");
+    await again.getByLabel("With the newest version of the template").check();
+    await again.getByRole("button", { name: "Make a new run" }).click();
     await page.waitForURL((url) => url.searchParams.get("id") !== String(made.number));
     await page.getByRole("link", { name: `#${made.number} nycflights-ingest` }).waitFor();
     const fresh = new URL(page.url()).searchParams.get("id");

@@ -211,9 +211,18 @@ export async function cancelRun(run_id: string, reason: string, force: boolean):
   return toRun(await sendJson<RunWire>("POST", `/runs/${run_id}/cancel`, body));
 }
 
+/** newest: of the newest version of the template, else of the run's own; allTasks: also what had succeeded in a pipeline. */
+export type RetryChoice = { newest: boolean; allTasks: boolean };
+
 /** The same key again gives the same new run: a second click, or an answer that got lost, makes no second one. */
-export async function retryRun(run_id: string, idempotency_key: string): Promise<Run> {
-  return toRun(await sendJson<RunWire>("POST", `/runs/${run_id}/retry`, { idempotency_key }));
+export async function retryRun(run_id: string, key: string, choice: RetryChoice): Promise<Run> {
+  const body = {
+    // Another choice is another request, and needs a key of its own.
+    idempotency_key: `${key}${choice.newest ? "-newest" : ""}${choice.allTasks ? "-all" : ""}`,
+    template: choice.newest ? "latest" : "same",
+    failed_only: !choice.allTasks,
+  };
+  return toRun(await sendJson<RunWire>("POST", `/runs/${run_id}/retry`, body));
 }
 
 /** One row of `result.nodes`, as the dbt executor reports models and tests. */

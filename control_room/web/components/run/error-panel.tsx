@@ -9,7 +9,7 @@ import { isObject } from "@/lib/json";
 import type { RunError } from "@/services/runs";
 
 const CLASSES: Record<string, string> = {
-  user: "The code or the parameters are at fault; the same run would fail again.",
+  user: "The code or the parameters are at fault; the same run would fail again. Mend the template, then retry with its newest version.",
   external: "A system outside was at fault; trying again later may help.",
   internal: "The control room or the executor was at fault.",
   resources: "The run met a ceiling of memory, time or space.",

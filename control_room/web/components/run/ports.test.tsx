@@ -67,7 +67,7 @@ test("an output tells its format, all digits of its version, and where its files
     />,
   );
   expect(rows("Outputs")).toEqual([
-    `delaycommittediceberg${SNAPSHOT}16overwriteiceberg://lakehouse/gold/delays3://warehouse/gold/delay`,
+    `delaycommittediceberg${SNAPSHOT}16overwriteiceberg://lakehouse/gold/delayits filess3://warehouse/gold/delay`,
     "modelcommittedobject2–overwrites3://lakehouse/models/delay.onnx",
   ]);
 });

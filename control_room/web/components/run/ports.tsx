@@ -53,7 +53,7 @@ export function Outputs({ run }: { run: RunDetail }) {
               <TableCell className="text-right">–</TableCell>
               <TableCell className="text-right">–</TableCell>
               <TableCell className="text-muted-foreground max-md:hidden">{output.mode}</TableCell>
-              <TableCell className="max-sm:hidden">
+              <TableCell className="min-w-56 max-sm:hidden">
                 <Uri uri={output.uri} />
               </TableCell>
             </TableRow>
@@ -83,10 +83,13 @@ function PublicationRow({ publication, task }: { publication: Publication; task:
         {publication.format === "object" ? "–" : formatCount(publication.rows)}
       </TableCell>
       <TableCell className="text-muted-foreground max-md:hidden">{publication.mode}</TableCell>
-      <TableCell className="max-sm:hidden">
+      <TableCell className="min-w-56 max-sm:hidden">
         <Uri uri={publication.uri} />
         {publication.location && publication.location !== publication.uri && (
-          <Uri uri={publication.location} />
+          <>
+            <p className="pt-1 text-xs text-muted-foreground">its files</p>
+            <Uri uri={publication.location} />
+          </>
         )}
       </TableCell>
     </TableRow>
@@ -114,7 +117,7 @@ export function Inputs({ inputs }: { inputs: RunInput[] }) {
               <TableCell className="text-muted-foreground">{inputKind(input)}</TableCell>
               <TableCell className="figures text-right">{input.version ?? "–"}</TableCell>
               <TableCell>{input.from_run_id ? <RunRef run_id={input.from_run_id} /> : "–"}</TableCell>
-              <TableCell className="max-sm:hidden">
+              <TableCell className="min-w-56 max-sm:hidden">
                 <Uri uri={input.uri ?? input.sha256 ?? ""} />
               </TableCell>
             </TableRow>

@@ -79,3 +79,16 @@ test("a table that a statement wrote is told by its name and version, and an emp
   expect(cells.getByText("–")).toBeTruthy();
   expect(screen.queryByText("published")).toBeNull();
 });
+
+test("the rows of a query are a table by its columns, two of one name among them", () => {
+  const columns = [
+    { name: "day", type: "date" },
+    { name: "n", type: "bigint" },
+    { name: "n", type: "bigint" },
+  ];
+  render(<Result result={{ columns, rows: [["2026-10-26", 25, null]], row_count: 1, truncated: false }} />);
+  const table = within(screen.getByRole("table", { name: "Rows" }));
+  expect(table.getAllByRole("columnheader").map((cell) => cell.textContent)).toEqual(["day", "n", "n"]);
+  expect(table.getAllByRole("cell").map((cell) => cell.textContent)).toEqual(["2026-10-26", "25", "–"]);
+  expect(screen.queryByRole("table", { name: "columns" })).toBeNull();
+});

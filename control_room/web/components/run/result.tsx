@@ -12,7 +12,9 @@ const MOST_ROWS = 500;
 /** A result as people read it: figures as lists, records as tables, dbt's nodes as theirs; the JSON is below. */
 export function Result({ result }: { result: JsonObject }) {
   const nodes = resultNodes(result);
-  const rest = Object.entries(result).filter(([key]) => key !== "nodes" || nodes.length === 0);
+  const rows = queryRows(result);
+  const shown = [...(nodes.length > 0 ? ["nodes"] : []), ...(rows ? ["columns", "rows"] : [])];
+  const rest = Object.entries(result).filter(([key]) => !shown.includes(key));
   const lists = listsOf(rest.filter(([, value]) => !(isObject(value) && isEmpty(value))));
   const tables = rest.filter(([, value]) => isStructured(value) && !isFlat(value));
   return (
@@ -24,6 +26,7 @@ export function Result({ result }: { result: JsonObject }) {
           ))}
         </div>
       )}
+      {rows && <QueryTable rows={rows} />}
       {tables.map(([key, value]) => (
         <Structured key={key} name={key} value={value} />
       ))}
@@ -31,6 +34,53 @@ export function Result({ result }: { result: JsonObject }) {
       <Disclosure summary="As JSON" className="px-4 py-2.5">
         <JsonView value={result} label="result" className="mt-2" />
       </Disclosure>
+    </div>
+  );
+}
+
+type QueryRows = { names: string[]; types: string[]; rows: unknown[][] };
+
+/** The first rows of a query, as the SQL executors tell them: columns with name and type, and a list for each row. */
+export function queryRows({ columns, rows }: JsonObject): QueryRows | null {
+  if (!isRecords(columns) || !Array.isArray(rows) || !rows.every(Array.isArray)) return null;
+  if (!columns.every((column) => typeof column.name === "string")) return null;
+  return {
+    names: columns.map((column) => String(column.name)),
+    types: columns.map((column) => asText(column.type) ?? ""),
+    rows,
+  };
+}
+
+function QueryTable({ rows: { names, types, rows } }: { rows: QueryRows }) {
+  const more = rows.length > MOST_ROWS ? `, the first ${MOST_ROWS} of ${formatCount(rows.length)}` : "";
+  return (
+    <div className="py-2">
+      <h3 className="px-4 pb-1 text-xs font-medium text-muted-foreground">{`Rows${more}`}</h3>
+      <Table label="Rows">
+        <TableHeader>
+          <TableRow>
+            {names.map((name, index) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: a query may give two columns one name
+              <TableHead key={index} title={types[index]}>
+                {name}
+              </TableHead>
+            ))}
+          </TableRow>
+        </TableHeader>
+        <TableBody>
+          {rows.slice(0, MOST_ROWS).map((row, index) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: rows have no identity of their own and never move
+            <TableRow key={index}>
+              {names.map((_, column) => (
+                // biome-ignore lint/suspicious/noArrayIndexKey: as their heads
+                <TableCell key={column} className="figures max-w-80 break-words">
+                  {asText(row[column]) ?? formatValue(row[column])}
+                </TableCell>
+              ))}
+            </TableRow>
+          ))}
+        </TableBody>
+      </Table>
     </div>
   );
 }
