@@ -1,8 +1,6 @@
-"""What a notebook sees of its run.
+"""What a notebook sees of its run: ``control_room``, which is there before the first cell.
 
 ::
-
-    from executors.notebook import kernel as control_room
 
     flights = control_room.read_table("flights")    # pyarrow Table at the pinned version
     delays = control_room.read_pandas("flights", columns=["dep_delay"])
@@ -10,7 +8,8 @@
     control_room.artifact("model.bin", Path("model.bin"), kind="model")
     control_room.params, control_room.inputs(), control_room.outputs()
 
-Outside a run (while a notebook is being written) every call says so with ControlRoomError.
+In an editor, outside of a run, the name comes by ``from executors.notebook import kernel as control_room``; there every
+call raises ControlRoomError, which says so.
 """
 
 from __future__ import annotations
@@ -118,7 +117,7 @@ def artifact(name: str, data: Path | bytes | str, kind: str = "file", media_type
 
 
 def metric(name: str, value: float) -> None:
-    """Record a number in the run's usage."""
+    """Note a number to watch, shown while the run works; the last one of each name stays, of 50 names at most."""
     _send("metric", {"name": name, "value": float(value)})
 
 
