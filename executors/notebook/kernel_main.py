@@ -25,7 +25,7 @@ def main() -> None:
     job = json.loads(path.read_text("utf-8"))
     path.unlink()
     kernel.begin(job)
-    # In a cell `import control_room` is this module as well: the product's package of that name is nothing to a notebook.
+    # In a cell `import control_room` is that too: the product's package of this name is nothing to a notebook.
     sys.modules[NAME] = kernel
     from ipykernel.kernelapp import IPKernelApp
 

@@ -6,7 +6,9 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import pytest
 
 from tests.conftest import DemoRun
@@ -19,6 +21,28 @@ EXPANDED_ONLY = {"make test", "make demo-lakehouse"}
 def blocks(page: str, language: str) -> list[str]:
     text = (ROOT / page).read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def write_files(page: str, folder: Path) -> int:
+    """Write each block of the page that stands below the name of its file, in a line that ends with the name and a
+    colon; ``Cells of`` a notebook become one. Returns how many there are."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = re.findall(r"`([\w./-]+\.\w+)`[^`\n]*:\n\n```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    for name, block in found:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(as_notebook(block) if path.suffix == ".ipynb" else block)
+    return len(found)
+
+
+def as_notebook(block: str) -> str:
+    """A notebook of the cells that begin with ``# %%``, with their tags."""
+    cells = []
+    for cell in re.split(r"^# %%", block, flags=re.MULTILINE)[1:]:
+        head, _, source = cell.partition("\n")
+        tags = re.findall(r'"(\w+)"', head)
+        cells.append(nbformat.v4.new_code_cell(source.strip(), metadata={"tags": tags}))
+    return str(nbformat.writes(nbformat.v4.new_notebook(cells=cells)))
 
 
 def commands(page: str) -> list[str]:
@@ -69,6 +93,33 @@ def test_the_tasks_of_the_how_to_can_be_written_applied_and_run_as_the_page_says
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}\n{demo.stack.tails()}"
     pipeline = next(run for run in demo.stack.json("runs", "ls")["items"] if run["template_name"] == "word-report")
     assert demo.stack.runs(str(pipeline["number"]))["longest"]["result"] == {"longest": "rose"}
+
+
+def passes(page: str, demo: DemoRun, folder: Path, files: int) -> dict[str, Any]:
+    """Write the page's files, apply and submit as it says; the tasks of the pipeline that came of it."""
+    assert write_files(page, folder) == files
+    lines = [line for line in commands(page) if line.startswith("control-room ")][:2]
+    for line in lines:
+        done = shell(line, demo, folder)
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}\n{demo.stack.tails()}"
+    [newest, *_] = [run for run in demo.stack.json("runs", "ls")["items"] if run["template_name"] == "meters"]
+    return demo.stack.runs(str(newest["number"]))
+
+
+def test_the_notebook_of_the_how_to_runs_as_the_page_says(demo: DemoRun, tmp_path: Path) -> None:
+    page = "spec/docs/how-to/run-a-notebook.md"
+    report = passes(page, demo, tmp_path, files=4)["report"]
+    assert report["result"]["published"] == {"totals": 1}
+    names = {item["name"] for item in demo.stack.json("artifacts", "ls", str(report["number"]))["items"]}
+    assert {"report.ipynb", "report.html", "totals.csv"} <= names
+    done = shell(f"control-room artifacts get {report['number']}/totals.csv", demo, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "totals.csv").read_text().split() == ["meter,kwh", "b,4.0"]
+
+
+def test_the_dbt_project_of_the_how_to_runs_on_duckdb_as_the_page_says(demo: DemoRun, tmp_path: Path) -> None:
+    totals = passes("spec/docs/how-to/run-dbt.md", demo, tmp_path, files=10)["totals"]
+    assert totals["result"]["published"] == {"totals": 2}
 
 
 def test_a_published_table_can_be_read_as_the_how_to_says(demo: DemoRun, tmp_path: Path) -> None:

@@ -191,8 +191,8 @@ def test_a_cancelled_notebook_is_kept_with_the_interrupted_cell_marked_and_what_
 def test_no_secret_of_a_connection_stands_in_the_notebook_or_its_page(desk: Desk, fails: bool) -> None:
     secret = "pa&ss'wo\"rd<1>"
     job = desk.job(
-        "import IPython.display as d\nfrom executors.notebook import kernel\n"
-        "found = kernel._job['connections']['warehouse']['password']\nprint(found, repr(found))",
+        "import IPython.display as d\nfound = control_room.connections()['warehouse']['password']\n"
+        "print(found, repr(found))",
         "d.display(d.JSON({'password': found}))\nfound",
         "import pandas\npandas.DataFrame({'x': [found]})",
         f"raise ValueError('no entry with ' + found + {secret!r})" if fails else f"said = {secret!r}",
