@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from tests.conftest import DemoRun
-from tests.support.stack import ROOT
+from tests.support.stack import ROOT, Stack
 
 # What cannot be run from inside itself: these are expanded, not executed, which shows that the target exists.
 EXPANDED_ONLY = {"make test", "make demo-lakehouse"}
@@ -49,11 +49,11 @@ def commands(page: str) -> list[str]:
     return [line for block in blocks(page, "sh") for line in block.splitlines() if line and not line.startswith("#")]
 
 
-def shell(line: str, demo: DemoRun, folder: Path) -> subprocess.CompletedProcess[str]:
+def shell(line: str, stack: Stack, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["sh", "-c", line],
         cwd=folder,
-        env=demo.stack.environment,
+        env=stack.environment,
         capture_output=True,
         text=True,
         timeout=300,
@@ -69,7 +69,7 @@ def test_every_command_of_the_page_succeeds_in_its_order(page: str, demo: DemoRu
     assert len(lines) >= 6
     for line in lines:
         actual = line.replace("make ", "make -n ", 1) if line in EXPANDED_ONLY else line.replace("FILE.csv", str(own))
-        done = shell(actual, demo, ROOT)
+        done = shell(actual, demo.stack, ROOT)
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}\n{demo.stack.tails()}"
         assert "Traceback" not in done.stdout + done.stderr
 
@@ -89,7 +89,7 @@ def test_the_tasks_of_the_how_to_can_be_written_applied_and_run_as_the_page_says
     for name, text in zip(("words.yaml", "longest.yaml", "pipeline.yaml"), templates, strict=True):
         (tmp_path / name).write_text(text)
     for line in commands(page):
-        done = shell(line, demo, tmp_path)
+        done = shell(line, demo.stack, tmp_path)
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}\n{demo.stack.tails()}"
     pipeline = next(run for run in demo.stack.json("runs", "ls")["items"] if run["template_name"] == "word-report")
     assert demo.stack.runs(str(pipeline["number"]))["longest"]["result"] == {"longest": "rose"}
@@ -98,12 +98,18 @@ def test_the_tasks_of_the_how_to_can_be_written_applied_and_run_as_the_page_says
 def passes(page: str, demo: DemoRun, folder: Path, files: int) -> dict[str, Any]:
     """Write the page's files, apply and submit as it says; the tasks of the pipeline that came of it."""
     assert write_files(page, folder) == files
-    lines = [line for line in commands(page) if line.startswith("control-room ")][:2]
-    for line in lines:
-        done = shell(line, demo, folder)
-        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}\n{demo.stack.tails()}"
-    [newest, *_] = [run for run in demo.stack.json("runs", "ls")["items"] if run["template_name"] == "meters"]
-    return demo.stack.runs(str(newest["number"]))
+    return demo.stack.runs(str(submitted(page, demo.stack, folder, "meters")["number"]))
+
+
+def submitted(page: str, stack: Stack, folder: Path, template: str) -> dict[str, Any]:
+    """Apply and submit by the page's own commands, which name the template: the run that came of it."""
+    lines = [line for line in commands(page) if line.startswith("control-room ")]
+    [submit] = [line for line in lines if line == f"control-room submit {template} --follow"]
+    for line in (lines[lines.index(submit) - 1], submit):
+        done = shell(line, stack, folder)
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}\n{stack.tails()}"
+    [newest, *_] = [run for run in stack.json("runs", "ls")["items"] if run["template_name"] == template]
+    return dict(stack.json("runs", "show", str(newest["number"])))
 
 
 def test_the_notebook_of_the_how_to_runs_as_the_page_says(demo: DemoRun, tmp_path: Path) -> None:
@@ -112,7 +118,7 @@ def test_the_notebook_of_the_how_to_runs_as_the_page_says(demo: DemoRun, tmp_pat
     assert report["result"]["published"] == {"totals": 1}
     names = {item["name"] for item in demo.stack.json("artifacts", "ls", str(report["number"]))["items"]}
     assert {"report.ipynb", "report.html", "totals.csv"} <= names
-    done = shell(f"control-room artifacts get {report['number']}/totals.csv", demo, tmp_path)
+    done = shell(f"control-room artifacts get {report['number']}/totals.csv", demo.stack, tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "totals.csv").read_text().split() == ["meter,kwh", "b,4.0"]
 
@@ -125,7 +131,7 @@ def test_the_dbt_project_of_the_how_to_runs_on_duckdb_as_the_page_says(demo: Dem
 def test_a_published_table_can_be_read_as_the_how_to_says(demo: DemoRun, tmp_path: Path) -> None:
     script = tmp_path / "read.py"
     script.write_text("\n".join(blocks("spec/docs/how-to/read-a-table.md", "python")))
-    done = shell(f"python {script}", demo, ROOT)
+    done = shell(f"python {script}", demo.stack, ROOT)
     assert done.returncode == 0, done.stderr
     assert "224" in done.stdout
     assert "EWR" in done.stdout
