@@ -137,13 +137,19 @@ def test_a_published_table_can_be_read_as_the_how_to_says(demo: DemoRun, tmp_pat
     assert "EWR" in done.stdout
 
 
-def test_every_link_between_our_pages_leads_to_a_page() -> None:
+def anchors(page: Path) -> set[str]:
+    """What links to the page's headings say behind the ``#``."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_link_between_our_pages_leads_to_a_page_and_its_heading() -> None:
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "spec").rglob("*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        for target, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8")):
             if not target.startswith(("http:", "https:")):
-                assert (page.parent / target).exists(), (
-                    f"{page.relative_to(ROOT)} links to {target}, which is not there"
-                )
+                found = page.parent / target if target else page
+                assert found.exists(), f"{page.relative_to(ROOT)} links to {target}, which is not there"
+                assert not anchor or anchor in anchors(found), f"{page.relative_to(ROOT)}: {target}#{anchor}"
 
 
 def test_every_make_target_that_a_page_names_exists() -> None:
