@@ -20,7 +20,7 @@ ENGINE_TESTS := tests/executors/test_trino_statements.py tests/executors/test_tr
     tests/acceptance/test_stack_trino.py tests/acceptance/test_stack_spark.py
 WITHOUT_ENGINES := $(patsubst %,--ignore=%,$(ENGINE_TESTS) $(LAKEHOUSE_TESTS))
 
-.PHONY: help demo demo-lakehouse up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full test-proving test-engines test-engines-full test-lakehouse test-containers test-containers-quick images bench bench-lock lock clean
+.PHONY: help demo demo-lakehouse engines up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full test-proving test-engines test-engines-full test-lakehouse test-containers test-containers-quick images bench bench-lock lock clean
 
 help: ## show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,9 @@ demo: .venv/.demo web ## set everything up, start the stack, run the pipeline on
 
 demo-lakehouse: .venv/.lakehouse web ## the same on real engines: Trino and Spark installed, started, one pipeline over both
 	@$(BIN)/control-room demo-lakehouse
+
+engines: .venv/.lakehouse web ## Trino and Spark at hand, with their packages, for control-room up --with trino,spark
+	@$(BIN)/control-room engines install
 
 up: .venv/.demo web ## start the embedded stack
 	@$(BIN)/control-room up

@@ -31,6 +31,7 @@ def executor(
     kind: Annotated[str, typer.Argument(help="python, dbt, notebook, …")],
 ) -> None:
     """Become an executor of this kind. OPS_URL and OPS_TOKEN_FILE say for whom; without them, for the running stack."""
+    _refuse_slip(kind)
     environment = dict(os.environ)
     if "OPS_URL" not in environment:
         environment |= _stack_executor(context, kind)
@@ -138,24 +139,32 @@ def login(
         webbrowser.open(code["url"])
 
 
+def _refuse_slip(kind: str) -> None:
+    """A kind that there is not; the module of an executor of one's own has a dot in its name."""
+    from control_room.local.engines import KINDS
+    from control_room.local.executor import unknown_kind
+
+    if "." not in kind and kind not in KINDS:
+        raise unknown_kind(kind)
+
+
 def _stack_executor(context: typer.Context, kind: str) -> dict[str, str]:
     from control_room.local import stack
     from control_room.local.objectstore import CONNECTIONS
-    from control_room.local.server import executor_token, url_of
+    from control_room.local.server import token_for, url_of
 
     folder = settings_of(context).folder
     state = stack.running_state(folder)
-    token = folder.secret(executor_token(kind))
-    if state is None or not token.exists():
+    if state is None:
         raise ControlRoomError(
-            f"OPS_URL is not set, and no stack with a {kind} executor runs here",
+            "OPS_URL is not set, and no stack runs here",
             where=str(folder.root),
             next_step="set OPS_URL and OPS_TOKEN_FILE, or run `control-room up`",
-            exit_code=MISUSE if state else UNAVAILABLE,
+            exit_code=UNAVAILABLE,
         )
     return {
         "OPS_URL": url_of(state),
-        "OPS_TOKEN_FILE": str(token),
+        "OPS_TOKEN_FILE": str(token_for(folder, state, kind)),
         "OPS_CONNECTIONS_FILE": str(folder.secret(CONNECTIONS)),
         "OPS_WORK_DIR": str(folder.work(f"extra-{kind}-{os.getpid()}")),
         "OPS_HIDE": os.pathsep.join(map(str, folder.private)),

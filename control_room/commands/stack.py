@@ -19,17 +19,28 @@ if TYPE_CHECKING:
 
 Executors = Annotated[
     str | None,
-    typer.Option("--executors", help="Kinds and slots, for instance python=2,dbt=1. Remembered for the next start."),
+    typer.Option(
+        "--executors",
+        help="Kinds and slots, for instance python=2,dbt=1: all that the stack shall have. Remembered for the next "
+        "start; at first python=2,dbt=1,notebook=1,duckdb=1, as far as they are installed. An engine brings its own, "
+        "command needs OPS_COMMAND_ALLOW.",
+    ),
 ]
 Engines = Annotated[
     str | None,
     typer.Option(
         "--with",
         metavar="ENGINES",
-        help="Engines to run beside, with their heap: trino,spark or trino=2G; or none. Remembered for the next start.",
+        help="Engines to run beside, with their heap, 1G unless told otherwise: trino,spark or trino=2G; or none. "
+        "Remembered for the next start; none at first.",
     ),
 ]
-Port = Annotated[int | None, typer.Option(min=1, max=65535, show_default="chosen once and remembered")]
+PORT = "on the loopback interface; a free one is chosen at first. Remembered for the next start."
+Port = Annotated[
+    int | None, typer.Option(min=1, max=65535, show_default=False, help=f"Of the dashboard and the API, {PORT}")
+]
+PostgresPort = Annotated[int | None, typer.Option(min=1, max=65535, show_default=False, help=f"Of PostgreSQL, {PORT}")]
+S3Port = Annotated[int | None, typer.Option(min=1, max=65535, show_default=False, help=f"Of the object store, {PORT}")]
 
 
 def up(
@@ -37,8 +48,8 @@ def up(
     executors: Executors = None,
     engines: Engines = None,
     port: Port = None,
-    postgres_port: Port = None,
-    s3_port: Port = None,
+    postgres_port: PostgresPort = None,
+    s3_port: S3Port = None,
     foreground: Annotated[bool, typer.Option(help="Stay in this process; for containers.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -25,6 +25,7 @@ KINDS = {
     "duckdb": "duckdb",
     "trino": "trino",
     "spark": "pyspark",
+    "command": "executors",
 }
 
 

@@ -8,7 +8,7 @@ import sys
 import httpx
 
 from control_room.errors import MISUSE, ControlRoomError
-from control_room.local import engines, objectstore, spark, trino
+from control_room.local import command, engines, objectstore, spark, trino
 from control_room.local.folder import StackFolder
 from control_room.local.processes import Identity
 from control_room.local.server import OPERATOR_TOKEN, executor_token, url_of
@@ -59,6 +59,7 @@ class Executor(Service):
             trino.ENGINE: (trino.executor_environment,),
             spark.ENGINE: (spark.executor_environment,),
             "dbt": (trino.executor_environment, spark.client_environment),
+            command.KIND: (command.executor_environment,),
         }
         found: dict[str, str] = {}
         for environment in told.get(self.kind, ()):
@@ -98,15 +99,20 @@ def installed(kind: str) -> bool:
     return engines.has_executor(kind)
 
 
+def unknown_kind(kind: str) -> ControlRoomError:
+    """What to say of a kind that there is not, with the one that may have been meant."""
+    from control_room.api.names import near
+
+    meant = "".join(f"; did you mean {name!r}?" for name in near(kind, engines.KINDS, limit=1))
+    known = f"known kinds: {', '.join(engines.KINDS)}"
+    return ControlRoomError(f"unknown executor kind {kind!r}{meant}", next_step=known, exit_code=MISUSE)
+
+
 def check_wanted(wanted: dict[str, int]) -> dict[str, int]:
     """The executors asked for, refused by name when one is unknown, not installed, or has no slots."""
     for kind, slots in wanted.items():
         if kind not in engines.KINDS:
-            raise ControlRoomError(
-                f"unknown executor kind {kind!r}",
-                next_step=f"known kinds: {', '.join(engines.KINDS)}",
-                exit_code=MISUSE,
-            )
+            raise unknown_kind(kind)
         if not installed(kind):
             raise ControlRoomError(
                 f"the {kind} executor is not installed (package {engines.KINDS[kind]} is missing)",

@@ -103,6 +103,19 @@ def executor_token(kind: str) -> str:
     return f"executor-{kind}.token"
 
 
+def token_for(folder: StackFolder, state: StackState, kind: str) -> Path:
+    """The file with the token of a kind's executors, made when a running stack has none of that kind yet."""
+    try:
+        _ensure_token(folder, postgres.admin_conninfo(folder, state), executor_token(kind), "executor")
+    except (StoreError, psycopg.Error) as error:
+        raise ControlRoomError(
+            f"no token for a {kind} executor could be made: {error}",
+            next_step="see `control-room status`: the stack's database must be ready",
+            exit_code=UNAVAILABLE,
+        ) from error
+    return folder.secret(executor_token(kind))
+
+
 def _ensure_database(folder: StackFolder, state: StackState) -> None:
     with psycopg.connect(postgres.admin_conninfo(folder, state, "postgres"), autocommit=True) as connection:
         found = connection.execute("select 1 from pg_database where datname = %s", (postgres.DATABASE,)).fetchone()
@@ -115,18 +128,22 @@ def _ensure_tokens(folder: StackFolder, state: StackState, conninfo: str) -> Non
     kinds = engines.executors_of(state)
     wanted = {OPERATOR_TOKEN: "operator", **{executor_token(kind): "executor" for kind in kinds}}
     for file_name, role in wanted.items():
-        name = f"embedded {file_name.removesuffix('.token')}"
-        on_file = folder.secret(file_name).exists()
-        digest = hashlib.sha256(folder.random_secret(file_name).encode()).digest()
-        if not on_file:
-            migrate.revoke_token(conninfo, name)
-        elif _is_foreign(conninfo, name, digest):
-            raise ControlRoomError(
-                f"{file_name} does not hold the token that this stack made; somebody or something changed it",
-                where=str(folder.secret(file_name)),
-                next_step="remove that file and start again: a new token is made, and the old one is revoked",
-            )
-        migrate.create_token(conninfo, name, role, digest)
+        _ensure_token(folder, conninfo, file_name, role)
+
+
+def _ensure_token(folder: StackFolder, conninfo: str, file_name: str, role: str) -> None:
+    name = f"embedded {file_name.removesuffix('.token')}"
+    on_file = folder.secret(file_name).exists()
+    digest = hashlib.sha256(folder.random_secret(file_name).encode()).digest()
+    if not on_file:
+        migrate.revoke_token(conninfo, name)
+    elif _is_foreign(conninfo, name, digest):
+        raise ControlRoomError(
+            f"{file_name} does not hold the token that this stack made; somebody or something changed it",
+            where=str(folder.secret(file_name)),
+            next_step="remove that file and start again: a new token is made, and the old one is revoked",
+        )
+    migrate.create_token(conninfo, name, role, digest)
 
 
 def _is_foreign(conninfo: str, name: str, digest: bytes) -> bool:

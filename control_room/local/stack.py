@@ -16,7 +16,7 @@ from typing import IO, Any
 import psutil
 
 from control_room.errors import FAILED, INTERRUPTED, REFUSED, ControlRoomError, interruptible
-from control_room.local import interrupted, processes, shutdown, sockets
+from control_room.local import command, interrupted, processes, shutdown, sockets
 from control_room.local import state as states
 from control_room.local.folder import StackFolder
 from control_room.local.lock import FolderLock
@@ -233,7 +233,7 @@ def _refuse_other_options(state: StackState, options: Options, folder: StackFold
     executors_differ = options.executors and dict(options.executors) != state.executors
     ports_differ = any(state.ports.get(name) != port for name, port in options.pinned.items())
     engines_differ = options.engines is not None and dict(options.engines) != state.engines
-    if executors_differ or ports_differ or engines_differ:
+    if executors_differ or ports_differ or engines_differ or command.differs(state, os.environ):
         raise ControlRoomError(
             "the stack is up with other options",
             where=str(folder.root),

@@ -62,6 +62,7 @@ class StackState:
     pinned: dict[str, int] = field(default_factory=dict)
     executors: dict[str, int] = field(default_factory=dict)
     engines: dict[str, str] = field(default_factory=dict)  # engine -> heap, for instance 1G
+    command: dict[str, str] = field(default_factory=dict)  # OPS_COMMAND_ variables of the command executor
     urls: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     services: dict[str, ServiceRecord] = field(default_factory=dict)

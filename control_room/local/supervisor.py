@@ -13,7 +13,18 @@ from importlib.metadata import PackageNotFoundError, version
 
 from contract.tasks import end
 from control_room.errors import ControlRoomError
-from control_room.local import engines, objectstore, ports, postgres, processes, shutdown, sockets, spark, trino
+from control_room.local import (
+    command,
+    engines,
+    objectstore,
+    ports,
+    postgres,
+    processes,
+    shutdown,
+    sockets,
+    spark,
+    trino,
+)
 from control_room.local import state as states
 from control_room.local.executor import Executor, available_executors, check_wanted
 from control_room.local.folder import StackFolder
@@ -112,6 +123,7 @@ class Supervisor:
     def _settle_executors(self) -> None:
         wanted = dict(self.options.executors) or self.state.executors or available_executors()
         self.state.executors = check_wanted(dict(wanted))
+        self.state.command = command.settle(self.state.executors, os.environ, self.state.command)
 
     def _settle_ports(self) -> None:
         held = self._ports_of_living_services()

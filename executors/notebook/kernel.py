@@ -1,16 +1,15 @@
-"""What a notebook sees of its run.
+"""What a notebook sees of its run: ``control_room``, which is there before the first cell.
 
 ::
-
-    from executors.notebook import kernel as control_room
 
     flights = control_room.read_table("flights")    # pyarrow Table at the pinned version
     delays = control_room.read_pandas("flights", columns=["dep_delay"])
     control_room.publish("summary", frame)          # a declared output; committed when the run succeeds
     control_room.artifact("model.bin", Path("model.bin"), kind="model")
-    control_room.params, control_room.inputs(), control_room.outputs()
+    control_room.params, control_room.inputs(), control_room.outputs(), control_room.connections()
 
-Outside a run (while a notebook is being written) every call says so with ControlRoomError.
+In an editor, outside of a run, the name comes by ``from executors.notebook import kernel as control_room``; there every
+call raises ControlRoomError, which says so.
 """
 
 from __future__ import annotations
@@ -36,6 +35,7 @@ MESSAGES = ".kernel-messages.jsonl"
 __all__ = [
     "ControlRoomError",
     "artifact",
+    "connections",
     "input_file",
     "inputs",
     "metric",
@@ -64,6 +64,12 @@ def inputs() -> list[str]:
 def outputs() -> list[str]:
     """Names of the run's declared outputs."""
     return [item["name"] for item in _the_job().get("outputs") or []]
+
+
+def connections() -> dict[str, dict[str, Any]]:
+    """The connections that the template declares, by name, with their secrets; what keeps the run's page clean of them
+    does not reach what a cell sends elsewhere."""
+    return {name: dict(found) for name, found in (_the_job().get("connections") or {}).items()}
 
 
 def read_table(name: str, columns: Sequence[str] | None = None) -> pyarrow.Table:
@@ -118,7 +124,7 @@ def artifact(name: str, data: Path | bytes | str, kind: str = "file", media_type
 
 
 def metric(name: str, value: float) -> None:
-    """Record a number in the run's usage."""
+    """Note a number to watch, shown while the run works; the last one of each name stays, of 50 names at most."""
     _send("metric", {"name": name, "value": float(value)})
 
 

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ from contract.versions import VERSIONS, Version
 from control_room.cli import app
 from control_room.errors import CODES, EXIT_CODES
 from executors.command.settings import CommandSettings
+from executors.notebook import kernel
 from executors.python.settings import PythonSettings
 from executors.runtime.settings import ExecutorSettings
 from executors.spark.settings import SparkSettings
@@ -61,8 +64,14 @@ def commands() -> str:
         parts.append(
             f"\n## {' '.join(words)}\n\n`{' '.join([*words, *arguments])}`\n\n{(command.help or '').strip()}\n\n"
         )
-        parts.append(options(command))
+        parts.append(arguments_of(command) + options(command))
     return "".join(parts)
+
+
+def arguments_of(command: Any) -> str:
+    found = [p for p in command.params if p.param_type_name == "argument" and getattr(p, "help", "")]
+    rows = [f"| `<{p.name}>` | {cell(p.help)} |\n" for p in found]
+    return "| argument | |\n|---|---|\n" + "".join(rows) + "\n" if rows else ""
 
 
 def options(command: Any) -> str:
@@ -153,6 +162,36 @@ def contract() -> str:
     return "".join(parts) + VERSIONS_TEXT + "".join(version_row(version) for version in VERSIONS)
 
 
+NOTEBOOKS = """# What a notebook sees of its run
+
+`control_room` is there before the first cell ([how to run a notebook](../how-to/run-a-notebook.md)).
+
+`control_room.params` is a dict of the run's parameters. A call that cannot be answered raises
+`control_room.ControlRoomError`, with the failure class and code that the run gets when the cell does not catch it:
+`user/input_unknown: …`.
+"""
+
+
+def notebooks() -> str:
+    functions = [getattr(kernel, name) for name in kernel.__all__ if inspect.isfunction(getattr(kernel, name))]
+    return NOTEBOOKS + "".join(
+        f"\n## {found.__name__}\n\n```python\n{signature(found)}\n```\n\n{prose(found)}\n" for found in functions
+    )
+
+
+def signature(found: Any) -> str:
+    """As it is written in the code."""
+    told = inspect.signature(found)
+    defaults = {name: "" if p.default is p.empty else f" = {p.default!r}" for name, p in told.parameters.items()}
+    parts = [f"{name}: {p.annotation}{defaults[name]}" for name, p in told.parameters.items()]
+    return f"control_room.{found.__name__}({', '.join(parts)}) -> {told.return_annotation}"
+
+
+def prose(found: Any) -> str:
+    """A docstring as Markdown, wrapped as it is in the code."""
+    return re.sub(r":func:`(\w+)`", r"[`\1`](#\1)", inspect.getdoc(found) or "").replace("``", "`")
+
+
 def templates() -> str:
     schema = json.loads(
         (ROOT / "control_room" / "api" / "schemas" / "template.schema.json").read_text(encoding="utf-8")
@@ -217,6 +256,7 @@ PAGES_BY_NAME = {
     "settings.md": settings,
     "errors.md": errors,
     "contract.md": contract,
+    "notebooks.md": notebooks,
 }
 
 

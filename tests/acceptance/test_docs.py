@@ -6,11 +6,13 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import pytest
 
 from tests.conftest import DemoRun
-from tests.support.stack import ROOT
+from tests.support.stack import ROOT, Stack
 
 # What cannot be run from inside itself: these are expanded, not executed, which shows that the target exists.
 EXPANDED_ONLY = {"make test", "make demo-lakehouse"}
@@ -21,15 +23,37 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
+def write_files(page: str, folder: Path) -> int:
+    """Write each block of the page that stands below the name of its file, in a line that ends with the name and a
+    colon; ``Cells of`` a notebook become one. Returns how many there are."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = re.findall(r"`([\w./-]+\.\w+)`[^`\n]*:\n\n```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    for name, block in found:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(as_notebook(block) if path.suffix == ".ipynb" else block)
+    return len(found)
+
+
+def as_notebook(block: str) -> str:
+    """A notebook of the cells that begin with ``# %%``, with their tags."""
+    cells = []
+    for cell in re.split(r"^# %%", block, flags=re.MULTILINE)[1:]:
+        head, _, source = cell.partition("\n")
+        tags = re.findall(r'"(\w+)"', head)
+        cells.append(nbformat.v4.new_code_cell(source.strip(), metadata={"tags": tags}))
+    return str(nbformat.writes(nbformat.v4.new_notebook(cells=cells)))
+
+
 def commands(page: str) -> list[str]:
     return [line for block in blocks(page, "sh") for line in block.splitlines() if line and not line.startswith("#")]
 
 
-def shell(line: str, demo: DemoRun, folder: Path) -> subprocess.CompletedProcess[str]:
+def shell(line: str, stack: Stack, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["sh", "-c", line],
         cwd=folder,
-        env=demo.stack.environment,
+        env=stack.environment,
         capture_output=True,
         text=True,
         timeout=300,
@@ -45,7 +69,7 @@ def test_every_command_of_the_page_succeeds_in_its_order(page: str, demo: DemoRu
     assert len(lines) >= 6
     for line in lines:
         actual = line.replace("make ", "make -n ", 1) if line in EXPANDED_ONLY else line.replace("FILE.csv", str(own))
-        done = shell(actual, demo, ROOT)
+        done = shell(actual, demo.stack, ROOT)
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}\n{demo.stack.tails()}"
         assert "Traceback" not in done.stdout + done.stderr
 
@@ -65,28 +89,67 @@ def test_the_tasks_of_the_how_to_can_be_written_applied_and_run_as_the_page_says
     for name, text in zip(("words.yaml", "longest.yaml", "pipeline.yaml"), templates, strict=True):
         (tmp_path / name).write_text(text)
     for line in commands(page):
-        done = shell(line, demo, tmp_path)
+        done = shell(line, demo.stack, tmp_path)
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}\n{demo.stack.tails()}"
     pipeline = next(run for run in demo.stack.json("runs", "ls")["items"] if run["template_name"] == "word-report")
     assert demo.stack.runs(str(pipeline["number"]))["longest"]["result"] == {"longest": "rose"}
 
 
+def passes(page: str, demo: DemoRun, folder: Path, files: int) -> dict[str, Any]:
+    """Write the page's files, apply and submit as it says; the tasks of the pipeline that came of it."""
+    assert write_files(page, folder) == files
+    return demo.stack.runs(str(submitted(page, demo.stack, folder, "meters")["number"]))
+
+
+def submitted(page: str, stack: Stack, folder: Path, template: str) -> dict[str, Any]:
+    """Apply and submit by the page's own commands, which name the template: the run that came of it."""
+    lines = [line for line in commands(page) if line.startswith("control-room ")]
+    [submit] = [line for line in lines if line == f"control-room submit {template} --follow"]
+    for line in (lines[lines.index(submit) - 1], submit):
+        done = shell(line, stack, folder)
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}\n{stack.tails()}"
+    [newest, *_] = [run for run in stack.json("runs", "ls")["items"] if run["template_name"] == template]
+    return dict(stack.json("runs", "show", str(newest["number"])))
+
+
+def test_the_notebook_of_the_how_to_runs_as_the_page_says(demo: DemoRun, tmp_path: Path) -> None:
+    page = "spec/docs/how-to/run-a-notebook.md"
+    report = passes(page, demo, tmp_path, files=4)["report"]
+    assert report["result"]["published"] == {"totals": 1}
+    names = {item["name"] for item in demo.stack.json("artifacts", "ls", str(report["number"]))["items"]}
+    assert {"report.ipynb", "report.html", "totals.csv"} <= names
+    done = shell(f"control-room artifacts get {report['number']}/totals.csv", demo.stack, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "totals.csv").read_text().split() == ["meter,kwh", "b,4.0"]
+
+
+def test_the_dbt_project_of_the_how_to_runs_on_duckdb_as_the_page_says(demo: DemoRun, tmp_path: Path) -> None:
+    totals = passes("spec/docs/how-to/run-dbt.md", demo, tmp_path, files=10)["totals"]
+    assert totals["result"]["published"] == {"totals": 2}
+
+
 def test_a_published_table_can_be_read_as_the_how_to_says(demo: DemoRun, tmp_path: Path) -> None:
     script = tmp_path / "read.py"
     script.write_text("\n".join(blocks("spec/docs/how-to/read-a-table.md", "python")))
-    done = shell(f"python {script}", demo, ROOT)
+    done = shell(f"python {script}", demo.stack, ROOT)
     assert done.returncode == 0, done.stderr
     assert "224" in done.stdout
     assert "EWR" in done.stdout
 
 
-def test_every_link_between_our_pages_leads_to_a_page() -> None:
+def anchors(page: Path) -> set[str]:
+    """What links to the page's headings say behind the ``#``."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_link_between_our_pages_leads_to_a_page_and_its_heading() -> None:
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "spec").rglob("*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        for target, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8")):
             if not target.startswith(("http:", "https:")):
-                assert (page.parent / target).exists(), (
-                    f"{page.relative_to(ROOT)} links to {target}, which is not there"
-                )
+                found = page.parent / target if target else page
+                assert found.exists(), f"{page.relative_to(ROOT)} links to {target}, which is not there"
+                assert not anchor or anchor in anchors(found), f"{page.relative_to(ROOT)}: {target}#{anchor}"
 
 
 def test_every_make_target_that_a_page_names_exists() -> None:

@@ -22,6 +22,7 @@ from control_room.local import spark, state
 from control_room.local.folder import StackFolder
 from control_room.local.rest import IDLE_VARIABLE
 from executors.runtime import sandbox
+from tests.acceptance.test_docs import submitted, write_files
 from tests.support.stack import Stack, kill, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -50,6 +51,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
     finally:
         stack.run("down", "--drain", "1", check=False)
+
+
+def test_the_statements_of_the_how_to_run_as_it_says(stack: Stack, tmp_path: Path) -> None:
+    page = "spec/docs/how-to/run-spark.md"
+    assert write_files(page, tmp_path) == 1
+    assert submitted(page, stack, tmp_path, "numbers")["result"]["rows"] == [[10]]
 
 
 def ensure_installed(stack: Stack) -> None:

@@ -21,6 +21,7 @@ from control_room.local.folder import StackFolder
 from control_room.local.service import NotReady
 from control_room.local.trino_config import EXECUTOR, OPERATOR
 from executors.runtime import sandbox
+from tests.acceptance.test_docs import submitted, write_files
 from tests.support.stack import Stack, kill, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -42,7 +43,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack(tmp_path_factory.mktemp("trino") / ".control-room")
     ensure_installed(stack)
     try:
-        stack.run("up", "--with", "trino", "--executors", "python=1", timeout=600)
+        stack.run("up", "--with", "trino", "--executors", "python=1,dbt=1", timeout=600)
         yield stack
     finally:
         stack.run("down", "--drain", "1", check=False)
@@ -113,6 +114,22 @@ def test_an_iceberg_table_goes_both_ways_between_trino_and_pyiceberg(stack: Stac
     assert read.num_rows == NATIONS
     table.append(pa.table({"nationkey": [99], "name": ["NOWHERE"]}, schema=read.schema))
     assert ask(stack, "select count(*), max(nationkey) from iceberg.main.nations") == [[NATIONS + 1, 99]]
+
+
+def test_the_statements_of_the_how_to_run_as_it_says(stack: Stack, tmp_path: Path) -> None:
+    page = "spec/docs/how-to/run-sql-on-trino.md"
+    assert write_files(page, tmp_path) == 1
+    run = submitted(page, stack, tmp_path, "nations")
+    assert run["result"]["rows"] == [[NATIONS]]
+
+
+def test_the_dbt_project_of_the_how_to_runs_on_trino_as_it_says(stack: Stack, tmp_path: Path) -> None:
+    page = "spec/docs/how-to/run-dbt.md"
+    write_files(page, tmp_path)
+    run = submitted(page, stack, tmp_path, "orders-by-status")
+    [model] = run["result"]["nodes"]
+    assert model["status"] == "success"
+    assert ask(stack, "select sum(orders) from iceberg.main.orders_by_status") == [[15_000]]
 
 
 def test_a_delta_table_goes_both_ways_between_trino_and_the_executors_key(stack: Stack) -> None:

@@ -191,8 +191,8 @@ def test_a_cancelled_notebook_is_kept_with_the_interrupted_cell_marked_and_what_
 def test_no_secret_of_a_connection_stands_in_the_notebook_or_its_page(desk: Desk, fails: bool) -> None:
     secret = "pa&ss'wo\"rd<1>"
     job = desk.job(
-        "import IPython.display as d\nfrom executors.notebook import kernel\n"
-        "found = kernel._job['connections']['warehouse']['password']\nprint(found, repr(found))",
+        "import IPython.display as d\nfound = control_room.connections()['warehouse']['password']\n"
+        "print(found, repr(found))",
         "d.display(d.JSON({'password': found}))\nfound",
         "import pandas\npandas.DataFrame({'x': [found]})",
         f"raise ValueError('no entry with ' + found + {secret!r})" if fails else f"said = {secret!r}",
@@ -275,6 +275,22 @@ def test_a_job_without_a_notebook_is_refused_before_a_process_starts(
     with pytest.raises(TaskError) as refused:
         EXECUTOR.prepare(job)
     assert (refused.value.failure_class, refused.value.code) == ("user", code)
+
+
+def test_the_run_has_its_name_in_every_notebook_and_an_import_of_it_gives_the_same(desk: Desk) -> None:
+    run = desk.run(
+        "given = control_room\nprint(control_room.inputs(), control_room.params)",
+        "import control_room\nprint('same', control_room is given)",
+        "from control_room import publish, read_pandas\npublish('doubled', read_pandas('table') * 2)",
+        outputs={"doubled": "overwrite"},
+        factor=10,
+    )
+    assert run.code == 0, run.error
+    notebook = nbformat.reads(run.artifacts["work.ipynb"].decode(), as_version=4)
+    assert output_texts(notebook) == ["['table'] {'factor': 10}\n", "same True\n"]
+    # What comes before the first cell is no cell: the page counts from 1.
+    assert [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"] == [1, 2, 3, 4, 5]
+    assert run.result["published"] == {"doubled": 2}
 
 
 def test_outside_a_run_the_helper_says_so() -> None:

@@ -60,11 +60,11 @@ class Stack:
     def json(self, *words: str, timeout: float = 300) -> Any:
         return json.loads(self.run(*words, "--json", timeout=timeout).stdout)
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start one command and leave it running."""
+    def start(self, *words: str, **variables: str) -> subprocess.Popen[str]:
+        """Start one command and leave it running. variables: of its environment, beside the usual ones."""
         return subprocess.Popen(
             [str(BIN / "control-room"), *words],
-            env=self.environment,
+            env=self.environment | variables,
             cwd=self.data_dir.parent,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
