@@ -24,7 +24,7 @@ from executors.runtime.failures import TaskError
 from executors.runtime.sql_config import invalid
 from executors.trino import tables
 from executors.trino.engine import CANCEL_SECONDS, Bound, Query, Session, web_session
-from executors.trino.failure import CLASSES, OTHERWISE
+from executors.trino.failure import CLASSES, NO_VIEWS, OTHERWISE, STARTING, VIEWS_UNSUPPORTED
 from executors.trino.result import shown_value
 from executors.trino.run import FAILURES, who
 from executors.trino.settings import Target, target_of
@@ -34,7 +34,13 @@ from executors.trino.watch import session_properties
 PASSWORD = "DBT_ENV_SECRET_TRINO_PASSWORD"  # noqa: S105 - the name of a variable
 ENDED = frozenset({"FINISHED", "FAILED"})
 IN_MESSAGE = re.compile(r"type=(\w+), name=(\w+)")
-AWAY = ("failed to establish a new connection", "max retries exceeded", "connection refused", "connection aborted")
+AWAY = (
+    "failed to establish a new connection",
+    "max retries exceeded",
+    "connection refused",
+    "connection aborted",
+    STARTING,
+)
 # Where one is set, requests, which dbt-trino uses, takes it in place of the target's own.
 OTHER_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -135,6 +141,8 @@ class TrinoWarehouse:
 
     def failure_of(self, message: str) -> tuple[str, str] | None:
         """Trino's own word for it, else what kept dbt from reaching it."""
+        if NO_VIEWS.search(message):
+            return "user", VIEWS_UNSUPPORTED
         if found := IN_MESSAGE.search(message):
             kind, name = found.groups()
             return OTHERWISE.get(name) or CLASSES.get(kind, "internal"), name.lower()

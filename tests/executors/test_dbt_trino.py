@@ -155,3 +155,12 @@ def test_the_next_attempt_goes_on_in_trino_from_the_results_alone(mart: Mart, tr
     assert second.code == 0, second.messages[-1]
     assert second.result["start"]["how"] == "resumed"
     assert set(second.artifacts).isdisjoint({"warehouse.duckdb"})
+
+
+def test_a_view_where_the_catalog_has_none_is_the_users_to_mend_and_says_how(mart: Mart, trino: Trino) -> None:
+    trino.rows(f"create schema iceberg.{mart.schema_name}")
+    mart.files["dbt_project.yml"] = "name: plant\nversion: '1.0'\nprofile: anything\n"
+    mart.files["models/hourly.sql"] = "select 1 as meter, 2 as kwh"
+    run = mart.run("run", select="hourly", catalog="iceberg")
+    assert (run.error["class"], run.error["code"]) == ("user", "views_unsupported"), run.error
+    assert "+materialized: table" in run.error["message"]
