@@ -140,10 +140,13 @@ class Run:
         try:
             found = self._database.extract_statements(script)
         except duckdb.Error as error:
-            raise failure_of(error, Scene(1, 1, script, script, file=self._config.file)) from None
+            raise failure_of(
+                error, Scene(1, 1, script, script, file=self._config.file, inputs=tuple(self._context.inputs))
+            ) from None
         if not found:
             raise TaskError("user", "sql_missing", "the script holds no statement; write at least one")
-        return list(zip(scenes(script, [each.query for each in found], self._config.file), found, strict=True))
+        places = scenes(script, [each.query for each in found], self._config.file, tuple(self._context.inputs))
+        return list(zip(places, found, strict=True))
 
     def _one(self, scene: Scene, statement: Any) -> None:
         self._context.progress(
@@ -220,12 +223,12 @@ class Run:
         return int(written[0])
 
 
-def scenes(script: str, queries: list[str], file: str | None) -> Iterator[Scene]:
+def scenes(script: str, queries: list[str], file: str | None, inputs: tuple[str, ...] = ()) -> Iterator[Scene]:
     """Each statement with where it begins in the script."""
     at = 0
     for number, query in enumerate(queries, 1):
         at = max(at, script.find(query, at))
-        yield Scene(number, len(queries), query, script, at, file)
+        yield Scene(number, len(queries), query, script, at, file, inputs)
         at += len(query)
 
 
