@@ -84,6 +84,8 @@ def settings(context: Context, config: DuckdbConfig) -> Json:
         # No network beyond what the template names: nothing is fetched because a query mentions it.
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
+        # Nor are variables of this program, of whatever name, tables.
+        "python_enable_replacements": "false",
     }
     if config.threads:
         found["threads"] = config.threads

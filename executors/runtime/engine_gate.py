@@ -62,12 +62,19 @@ class EngineGate:
             if not self._doubted:  # another thread asked meanwhile
                 return True
             doubts = self._doubts  # what is heard while it is asked is newer than the answer
-            if reason := self._trouble():
+            if reason := self._asked():
                 self._away(reason)
                 return False
             self._settled = doubts
             self._back()
             return True
+
+    def _asked(self) -> str | None:
+        try:
+            return self._trouble()
+        except Exception as error:  # a defect of the kind must not stop the executor: its runs tell
+            self._journal.error("engine.defect", f"{type(error).__name__}: {error}")
+            return None
 
     def _away(self, reason: str) -> None:
         if self._away_since is None:
