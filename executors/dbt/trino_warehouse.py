@@ -34,13 +34,7 @@ from executors.trino.watch import session_properties
 PASSWORD = "DBT_ENV_SECRET_TRINO_PASSWORD"  # noqa: S105 - the name of a variable
 ENDED = frozenset({"FINISHED", "FAILED"})
 IN_MESSAGE = re.compile(r"type=(\w+), name=(\w+)")
-AWAY = (
-    "failed to establish a new connection",
-    "max retries exceeded",
-    "connection refused",
-    "connection aborted",
-    STARTING,
-)
+AWAY = ("failed to establish a new connection", "max retries exceeded", "connection refused", "connection aborted")
 # Where one is set, requests, which dbt-trino uses, takes it in place of the target's own.
 OTHER_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -146,6 +140,8 @@ class TrinoWarehouse:
         if found := IN_MESSAGE.search(message):
             kind, name = found.groups()
             return OTHERWISE.get(name) or CLASSES.get(kind, "internal"), name.lower()
+        if STARTING in message:  # refused: unlike one that went away, it has done nothing
+            return "external", "trino_unavailable"
         lower = message.lower()
         if any(words in lower for words in AWAY):
             return "external", "trino_unreachable"

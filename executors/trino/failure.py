@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from requests.exceptions import RequestException
 from trino.exceptions import HttpError, TrinoQueryError
 
 from executors.runtime import sql_failure
 from executors.runtime.failures import TaskError
 from executors.trino.config import TrinoConfig, position
 from executors.trino.engine import Unsent
+from executors.trino.wire import plain
 
 CLASSES = {
     "USER_ERROR": "user",
@@ -86,7 +88,8 @@ def failure_of(error: Exception, scene: Scene) -> TaskError:
     elif isinstance(error, HttpError):
         found = of_answer(str(error), scene)
     else:
-        found = lost(f"the connection to Trino at {scene.url} broke: {error}", scene)
+        told = plain(error) if isinstance(error, RequestException) else str(error)
+        found = lost(f"the connection to Trino at {scene.url} broke: {told}", scene)
     return sql_failure.held(found, scene.wrote)
 
 

@@ -113,7 +113,9 @@ def test_an_answer_that_does_not_come_leaves_open_what_was_done(
     monkeypatch.setattr(engine, "REQUEST_SECONDS", (5.0, 0.5))
     with serving(secured(files, talk)) as port, pytest.raises(requests.exceptions.RequestException) as lost:
         post(f"https://127.0.0.1:{port}", files.authority)
-    assert failure_of(lost.value, SCENE).code == "outcome_unknown"
+    found = failure_of(lost.value, SCENE)
+    assert found.code == "outcome_unknown"
+    assert "Pool(" not in found.message
 
 
 def test_a_certificate_that_is_not_trusted_has_sent_nothing_and_is_named(
@@ -145,6 +147,15 @@ def test_a_trino_that_starts_is_told_in_a_sentence() -> None:
 )
 def test_what_an_answer_holds_is_told_without_bytes_stacks_and_pages(text: str, said: str) -> None:
     assert shown(text) == said
+
+
+def test_a_trino_that_was_ended_in_the_middle_is_told_without_the_clients_objects() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(requests.exceptions.ConnectionError) as error:
+        engine.web_session(Target(f"http://127.0.0.1:{port}", "tester")).get(f"http://127.0.0.1:{port}/v1/page")
+    found = failure_of(error.value, SCENE)
+    assert " broke: Failed to establish a new connection: [Errno 111] Connection refused; " in found.message
 
 
 def settings(url: str, ca_file: Path | None = None) -> TrinoSettings:
