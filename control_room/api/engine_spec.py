@@ -39,6 +39,7 @@ SQL_KEYS: Mapping[str, Mapping[str, tuple[type, str]]] = {
         "parameters": (list, "a list of names of parameters"),
     },
 }
+NO_ENTRYPOINT = Issue("", "'entrypoint' is missing")
 COMMAND_KEYS: Mapping[str, tuple[Any, str]] = {
     **{"argv": LIST, "env": OBJECT, "exit_codes": LIST, "cpus": NUMBER},
     **dict.fromkeys(("stdin", "image"), TEXT),
@@ -93,6 +94,22 @@ def _key_issues(config: Mapping[str, Any], keys: Mapping[str, tuple[Any, str]]) 
             yield Issue(pointer("config", key), f"is unknown{did_you_mean(key, keys)}")
         elif not isinstance(value, keys[key][0]) or value == "" or (isinstance(value, bool) and keys[key] in NUMBERS):
             yield Issue(pointer("config", key), f"must be {keys[key][1]}")
+
+
+def unknown_config(spec: Spec) -> list[Issue]:
+    """The keys that a config of SQL does not know, of a document that may be malformed: one of them may be why what is
+    required is missing."""
+    kind, config = spec.get("kind"), spec.get("config")
+    keys = SQL_KEYS.get(kind, {}) if isinstance(kind, str) else {}
+    strange = {key: value for key, value in config.items() if key not in keys} if isinstance(config, Mapping) else {}
+    return list(_key_issues(strange, keys)) if keys else []
+
+
+def told_for(spec: Spec, issue: Issue) -> Issue:
+    """What the schema says is missing, with what an author of SQL may give in its place."""
+    if issue != NO_ENTRYPOINT or str(spec.get("kind")) not in SQL_KEYS:
+        return issue
+    return Issue(pointer("config", "sql"), "is missing: give the SQL there, or a bundle and an 'entrypoint' in it")
 
 
 def _command_issues(spec: Spec) -> Iterator[Issue]:

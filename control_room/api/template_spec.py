@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from importlib.resources import files
 from typing import Any
 
-from control_room.api.engine_spec import engine_issues
+from control_room.api.engine_spec import engine_issues, told_for, unknown_config
 from control_room.api.json_schema import Budget, Issue, number_issues, pointer, schema_issues, validation_issues
 from control_room.api.names import did_you_mean
 from control_room.api.output_spec import is_inside, output_issues, published_kind
@@ -41,7 +41,7 @@ def template_issues(spec: Spec, known: Mapping[str, Spec], names: Iterable[str] 
     """All that is wrong with `spec`. known: specs of the templates its tasks name; names: for near names."""
     formal = validation_issues(template_schema(), spec, budget=Budget(_STEPS))
     if formal:
-        return formal
+        return [*(told_for(spec, issue) for issue in formal), *unknown_config(spec)]
     unusable = _params_schema_issues(spec)
     issues = [*unusable, *_number_issues(spec), *_entrypoint_issues(spec), *_port_issues(spec)]
     if unusable:

@@ -77,7 +77,9 @@ def _members(folder: Path) -> Iterator[Path]:
         if SKIPPED_NAMES.intersection(parts) or path.suffix in SKIPPED_SUFFIXES:
             continue
         if not path.resolve().is_relative_to(root):
-            raise _refused(path, "this link leads out of the bundle", "copy the file into the bundle")
+            name = path.relative_to(folder).as_posix()
+            what = f"{name} leads out of the bundle: it is a link to {path.resolve()}, or lies below one"
+            raise _refused(path, what, f"copy what is meant to {name}, in the place of the link")
         if path.is_file():
             yield path
 

@@ -22,6 +22,8 @@ def error_text(error: Mapping[str, Any] | None) -> str:
     cell = (error.get("position") or {}).get("cell")
     if cell is not None:
         message = message.removeprefix(f"cell {cell}: ")  # the place says so already
+    if line := line_text(error.get("position")):
+        message = message.replace(f"line {line}: ", "", 1)  # as Trino's begin
     return printable(f"{error.get('class')}/{error.get('code')}{f' at {place}' if place else ''}: {message}")
 
 
@@ -31,16 +33,24 @@ def error_line(error: Mapping[str, Any] | None) -> str:
 
 
 def position_text(position: Mapping[str, Any] | None) -> str:
-    """file.py:12[:4], book.ipynb cell 3 or models/m.sql (model m)."""
+    """file.py:12[:4], line 12[:4] of SQL that is in the template, book.ipynb cell 3 or models/m.sql (model m)."""
     found = position or {}
     text = str(found.get("file") or "")
-    if found.get("line"):
-        text += f":{found['line']}" + (f":{found['column']}" if found.get("column") else "")
+    if line := line_text(found):
+        text += f":{line}" if text else f"line {line}"
     if found.get("cell") is not None:
         text += f" cell {found['cell']}"
     if found.get("node"):
         text += f" ({_node(str(found['node']))})"
     return text.strip()
+
+
+def line_text(position: Mapping[str, Any] | None) -> str:
+    """12 or 12:4; '' without a line."""
+    found = position or {}
+    if not found.get("line"):
+        return ""
+    return str(found["line"]) + (f":{found['column']}" if found.get("column") else "")
 
 
 def trace_end(trace: str | None) -> str:

@@ -14,10 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
 
 from executors.dbt.config import SourceConfig
 from executors.dbt.relation import Relation, quoted
+from executors.duckdb.failure import verdict
+from executors.runtime.failures import TaskError
 
 MODULE = "executors.dbt.delta_plugin"
 
@@ -44,7 +47,7 @@ class Session:
                 for relation in self.relations:
                     self._load(connection, relation)
             except Exception as error:
-                self.failure = self.failure or error
+                self.failure = self.failure or failure_of(error)
                 raise
 
     def _load(self, connection: Any, relation: Relation) -> None:
@@ -68,7 +71,8 @@ class Session:
         if not self.kept or options.materialize == "view":
             return False
         sql = "select count(*) from information_schema.tables where table_schema = ? and table_name = ?"
-        return bool(connection.execute(sql, [relation.schema, relation.table]).fetchone()[0])
+        # All rows: as long as a result is not read to its end, the connection registers nothing.
+        return bool(connection.execute(sql, [relation.schema, relation.table]).fetchall()[0][0])
 
     def register_views(self, connection: Any) -> None:
         """Arrow objects are known per connection, so each one is told of those that views read."""
@@ -88,6 +92,18 @@ class Session:
         for cursor in cursors:
             with suppress(Exception):  # closed by now
                 cursor.interrupt()
+
+
+def failure_of(error: Exception) -> Exception:
+    """The error of a run whose inputs did not come in. What DuckDB says of our own statements is no fault of the
+    user's, but for a column that ``config.sources`` names."""
+    if not isinstance(error, duckdb.Error) or isinstance(error, duckdb.BinderException):
+        return error
+    text = str(error).strip()
+    failure_class, code = verdict(error, text)
+    if failure_class == "user":
+        failure_class, code = "internal", "input_not_read"
+    return TaskError(failure_class, code, f"an input could not be brought into DuckDB: {text}", trace=text)
 
 
 class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb ships no types

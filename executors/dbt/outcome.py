@@ -18,6 +18,11 @@ LOST = frozenset({"trino_unreachable", "connection_lost"})
 MESSAGE_LIMIT = 1000
 SHOWN_FAILURES = 5
 FILE_IN_TEXT = re.compile(r"([\w./-]+\.(?:sql|yml|yaml|csv|py|md))\b")
+# By code: what to do about it, which the engine's words do not say.
+HINTS = {
+    "views_unsupported": "this catalog has no views, which is what dbt makes of a model that says nothing: "
+    "materialize as table (models: +materialized: table in dbt_project.yml)"
+}
 EngineWords = Callable[[str], tuple[str, str] | None]
 LINE_IN_TEXT = re.compile(r"\bline (\d+)", re.IGNORECASE)
 RESOURCE_WORDS = {
@@ -114,10 +119,11 @@ def failure_of_nodes(nodes: list[dict[str, Any]], engine: EngineWords = no_words
     failure_class, code = in_flight(first, engine(f"{first['message']}")) or class_of(
         f"{first['message']}", code_of(first)
     )
+    hint = f"; {HINTS[code]}" if code in HINTS else ""
     return TaskError(
         failure_class,
         code,
-        f"{len(failed)} of {len(nodes)} dbt nodes failed, so nothing is published: {shown}{more}",
+        f"{len(failed)} of {len(nodes)} dbt nodes failed, so nothing is published: {shown}{more}{hint}",
         trace="\n\n".join(f"{node['unique_id']} ({node['file']})\n{node['message']}" for node in failed),
         position={"file": first["file"], "node": first["unique_id"]},
     )

@@ -24,7 +24,7 @@ from executors.runtime.failures import TaskError
 from executors.runtime.sql_config import invalid
 from executors.trino import tables
 from executors.trino.engine import CANCEL_SECONDS, Bound, Query, Session, web_session
-from executors.trino.failure import CLASSES, OTHERWISE
+from executors.trino.failure import CLASSES, NO_VIEWS, OTHERWISE, STARTING, VIEWS_UNSUPPORTED
 from executors.trino.result import shown_value
 from executors.trino.run import FAILURES, who
 from executors.trino.settings import Target, target_of
@@ -135,9 +135,13 @@ class TrinoWarehouse:
 
     def failure_of(self, message: str) -> tuple[str, str] | None:
         """Trino's own word for it, else what kept dbt from reaching it."""
+        if NO_VIEWS.search(message):
+            return "user", VIEWS_UNSUPPORTED
         if found := IN_MESSAGE.search(message):
             kind, name = found.groups()
             return OTHERWISE.get(name) or CLASSES.get(kind, "internal"), name.lower()
+        if STARTING in message:  # refused: unlike one that went away, it has done nothing
+            return "external", "trino_unavailable"
         lower = message.lower()
         if any(words in lower for words in AWAY):
             return "external", "trino_unreachable"

@@ -84,6 +84,8 @@ def settings(context: Context, config: DuckdbConfig) -> Json:
         # No network beyond what the template names: nothing is fetched because a query mentions it.
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
+        # Nor are variables of this program, of whatever name, tables.
+        "python_enable_replacements": "false",
     }
     if config.threads:
         found["threads"] = config.threads
@@ -140,10 +142,13 @@ class Run:
         try:
             found = self._database.extract_statements(script)
         except duckdb.Error as error:
-            raise failure_of(error, Scene(1, 1, script, script, file=self._config.file)) from None
+            raise failure_of(
+                error, Scene(1, 1, script, script, file=self._config.file, inputs=tuple(self._context.inputs))
+            ) from None
         if not found:
             raise TaskError("user", "sql_missing", "the script holds no statement; write at least one")
-        return list(zip(scenes(script, [each.query for each in found], self._config.file), found, strict=True))
+        places = scenes(script, [each.query for each in found], self._config.file, tuple(self._context.inputs))
+        return list(zip(places, found, strict=True))
 
     def _one(self, scene: Scene, statement: Any) -> None:
         self._context.progress(
@@ -220,12 +225,12 @@ class Run:
         return int(written[0])
 
 
-def scenes(script: str, queries: list[str], file: str | None) -> Iterator[Scene]:
+def scenes(script: str, queries: list[str], file: str | None, inputs: tuple[str, ...] = ()) -> Iterator[Scene]:
     """Each statement with where it begins in the script."""
     at = 0
     for number, query in enumerate(queries, 1):
         at = max(at, script.find(query, at))
-        yield Scene(number, len(queries), query, script, at, file)
+        yield Scene(number, len(queries), query, script, at, file, inputs)
         at += len(query)
 
 

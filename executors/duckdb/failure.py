@@ -18,6 +18,11 @@ CLASSES = {
     "InternalException": ("internal", "duckdb_defect"),
     "FatalException": ("internal", "duckdb_defect"),
 }
+# A table that is not there, and DuckDB's guess at what was meant, which may be a view of its own catalog.
+NO_TABLE = re.compile(
+    r"Table with name .* does not exist(?P<guess>.*?(?:Did you mean \"(?P<near>[^\"]*)\".*)?)\Z", re.DOTALL
+)
+SYSTEM = re.compile(r"pg_|duckdb_|sqlite_|pragma_|information_schema")
 FULL = ("no space left", "max_temp_directory_size")
 HINTS = {
     "out_of_memory": "give the run more memory (caps.memory_bytes), or let it hold less at once",
@@ -28,7 +33,7 @@ HINTS = {
 @dataclass(frozen=True)
 class Scene:
     """Where it happened: statement number (from 1) of how many, its text, and the script with where in it that begins
-    (from 0)."""
+    (from 0); the run's inputs, by the names that SQL has for them."""
 
     number: int
     of: int
@@ -36,6 +41,7 @@ class Scene:
     script: str
     at: int = 0
     file: str | None = None
+    inputs: tuple[str, ...] = ()
 
     def position(self, offset: int | None = None) -> dict[str, Any]:
         """{statement, line, column} of an offset in the script, else of the statement; and the file of the bundle."""
@@ -53,7 +59,16 @@ def failure_of(error: Exception, scene: Scene) -> TaskError:
     head = f"statement {scene.number} of {scene.of}: " if scene.of > 1 else ""
     told = LINE.split(text)[0].strip() if LINE.search(text) else text
     hint = f"; {HINTS[code]}" if code in HINTS else ""
+    if missing := NO_TABLE.search(told):
+        told, hint = f"{told[: missing.start('guess')].rstrip(' !.')}", f"; {others(missing, scene)}"
     return TaskError(failure_class, code, f"{head}{told}{hint}", trace=text, position=place(text, scene))
+
+
+def others(missing: re.Match[str], scene: Scene) -> str:
+    """What is there in the place of a table that is not: inputs, and what DuckDB guesses beside its own catalog."""
+    guess = missing.group("near")
+    meant = f"did you mean {guess}? " if guess and not SYSTEM.match(guess) else ""
+    return f"{meant}the run's inputs are: {', '.join(scene.inputs) or 'none'}"
 
 
 def verdict(error: Exception, text: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from executors.runtime import outcome
 from executors.runtime.caps import Breach, Caps
 from executors.runtime.connections import Connection
 from executors.runtime.delivery import REPORT_FILE, SPOOL_FILE, Parcel
+from executors.runtime.engine_gate import TAKEN_SECONDS
 from executors.runtime.environments import NoEnvironmentError, pip_settings
 from executors.runtime.failures import DISK_FULL_ERRNOS, TaskError, error_record, with_place
 from executors.runtime.job import job_document
@@ -115,8 +116,10 @@ class Attempt:
         """Everything, to the accepted report. Raises nothing."""
         self._journal.info("run.started", attempt=self.claimed.attempt, template=self.claimed.template_name)
         try:
+            self._shop.gate.wait(lambda: self._stop is not None, TAKEN_SECONDS)
             body = self._execute()
             if body is not None:
+                self._shop.gate.hear(body)
                 self._deliver(body)
             elif self._stop and self._stop.kind == "shutdown":
                 self._give_back()

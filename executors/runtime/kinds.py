@@ -14,6 +14,7 @@ from typing import Any
 
 import executors
 from executors.runtime.earlier import Want
+from executors.runtime.engine_gate import no_engine
 from executors.runtime.environments import EnvironmentPolicy
 from executors.runtime.settings import SettingsError
 from executors.runtime.supervise import ChildEnd
@@ -80,6 +81,10 @@ class ExecutorKind:
     what they left. 0: the child is killed with them. ``release(job)`` ends what a run may have left outside the
     child's tree; called once the tree is gone, however it went. ``recover(attempts)`` does the same for attempts of an
     executor that was killed, before this one claims; each is named ``<run id>-<epoch>``.
+
+    ``engine_trouble()`` says in a sentence what keeps the kind's own engine from work (it starts, nobody answers), None
+    when nothing does; within a few seconds, and raising nothing. While it says something no run is taken. Only for what
+    passes by itself: a run that is never taken could not tell its author of a wrong password.
     """
 
     kind: str
@@ -102,6 +107,7 @@ class ExecutorKind:
     keep_seconds: float = 0.0
     release: Callable[[Mapping[str, Any]], None] = nothing_to_release
     recover: Callable[[Sequence[str]], None] = nothing_to_recover
+    engine_trouble: Callable[[], str | None] = no_engine
 
 
 def known_kinds() -> list[str]:

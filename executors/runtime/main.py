@@ -26,6 +26,7 @@ from executors.runtime import sandbox
 from executors.runtime.bundles import BundleStore
 from executors.runtime.connections import Connections
 from executors.runtime.delivery import Delivery
+from executors.runtime.engine_gate import EngineGate
 from executors.runtime.environments import EnvironmentPolicy, Environments, Fitted, as_it_is
 from executors.runtime.forks import ForkSpawner, make_spawner
 from executors.runtime.health import NoteBook
@@ -143,6 +144,7 @@ def make_worker(
             visible=(sys.prefix, sys.base_prefix, str(Path(__file__).parents[2])),
             writable=tuple(paths_of(settings.writable)),
             log_chunk_bytes=registration.log_chunk_bytes,
+            gate=EngineGate(kind.engine_trouble, journal),
             fitted=fitted,
         )
 

@@ -257,6 +257,9 @@ class Worker:
     def _claim_all(self, shop: Workshop, once: bool) -> None:
         try:
             while (free := self._wait_for_slot()) > 0:
+                shop.gate.wait(lambda: self.draining)
+                if self.draining:
+                    return
                 runs = self._claim(free)
                 for run in runs:
                     self._begin(run, shop)

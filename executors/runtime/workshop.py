@@ -11,6 +11,7 @@ from contract.client import ExecutorClient
 from executors.runtime.bundles import BundleStore
 from executors.runtime.connections import Connections
 from executors.runtime.delivery import Delivery
+from executors.runtime.engine_gate import EngineGate
 from executors.runtime.environments import Fitted, as_it_is
 from executors.runtime.forks import ForkSpawner
 from executors.runtime.journal import Journal
@@ -36,5 +37,6 @@ class Workshop:
     visible: tuple[str, ...]
     writable: tuple[str, ...]
     log_chunk_bytes: int
+    gate: EngineGate
     fitted: Fitted = as_it_is
     clock: Callable[[], float] = time.monotonic

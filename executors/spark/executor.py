@@ -18,8 +18,10 @@ from typing import Any
 
 from executors.python.entrypoint import parse_entrypoint
 from executors.runtime.bundles import check_entrypoint
+from executors.runtime.engine_gate import no_engine
 from executors.runtime.kinds import ExecutorKind
 from executors.spark.config import CONNECT, ISOLATED, OWN_CONNECTION, SUBMIT, config_of, is_code, is_submit
+from executors.spark.ready import trouble_of
 from executors.spark.settings import secrets_of, settings_found, target_of
 from executors.spark.shared_memory import SharedMemory
 
@@ -105,6 +107,7 @@ def configured() -> ExecutorKind:
         secret_files=settings.secret_files(),
         prepare=partial(prepare, memory=memory),
         explain=memory.explain,
+        engine_trouble=partial(trouble_of, settings.remote) if settings.remote else no_engine,
     )
 
 

@@ -14,13 +14,13 @@ from typing import Any
 from urllib.parse import quote_plus, urlsplit
 
 import requests
-import requests.adapters
 from trino.auth import BasicAuthentication
 from trino.client import ClientSession, TrinoRequest, TrinoStatus
 from trino.exceptions import Error as TrinoError
 from trino.exceptions import HttpError
 
 from executors.trino.settings import Target
+from executors.trino.wire import Adapter, never_connected, plain
 
 # A page request is answered when there is something new, or after so long: how old progress and the caps' sums may be.
 PAGE_WAIT = "200ms"
@@ -191,7 +191,7 @@ class Session:
         except requests.exceptions.RequestException as error:
             if never_connected(error):
                 query.sent = False
-                raise Unsent(str(error)) from error
+                raise Unsent(plain(error)) from error
             raise
         except HttpError:
             query.sent = False  # refused before it was a query
@@ -246,7 +246,7 @@ class Session:
                 return
 
 
-_ADAPTERS: dict[Target, requests.adapters.HTTPAdapter] = {}
+_ADAPTERS: dict[Target, Adapter] = {}
 
 
 def web_session(target: Target) -> requests.Session:
@@ -254,7 +254,7 @@ def web_session(target: Target) -> requests.Session:
     run's properties and prepared statements in them."""
     if target not in _ADAPTERS:
         _ADAPTERS.clear()  # a rotated password, another Trino: the old connections are of no use
-        _ADAPTERS[target] = requests.adapters.HTTPAdapter(pool_maxsize=4)
+        _ADAPTERS[target] = Adapter(pool_maxsize=4)
     found = requests.Session()
     found.mount(f"{urlsplit(target.url).scheme}://", _ADAPTERS[target])
     if urlsplit(target.url).hostname in ("127.0.0.1", "localhost", "::1"):
@@ -263,11 +263,3 @@ def web_session(target: Target) -> requests.Session:
     if target.ca_file:
         found.verify = target.ca_file
     return found
-
-
-def never_connected(error: requests.exceptions.RequestException) -> bool:
-    """Whether the connection could not even be opened, so that nothing was sent."""
-    if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError):
-        return True
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return type(reason).__name__ in ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "SSLError")

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import importlib.metadata
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from executors.runtime.kinds import ExecutorKind
 from executors.trino.config import DRILL, OWN_CONNECTION, parse_config
+from executors.trino.ready import trouble_of
 from executors.trino.settings import settings_found, target_of
 
 # Raises ImportError without the client: this process itself never loads it, the warm ones do.
@@ -63,7 +65,8 @@ def configured() -> ExecutorKind:
         found = {"catalog": settings.catalog, "schema": settings.schema_name}
         return {**capabilities(), **{name: value for name, value in found.items() if value}}
 
-    return replace(EXECUTOR, connections=connections, capabilities=known)
+    found = replace(EXECUTOR, connections=connections, capabilities=known)
+    return replace(found, engine_trouble=partial(trouble_of, settings)) if settings.url else found
 
 
 EXECUTOR = ExecutorKind(

@@ -7,17 +7,20 @@ happened) and ``partly_written`` (an earlier statement wrote): the last two are 
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from requests.exceptions import RequestException
 from trino.exceptions import HttpError, TrinoQueryError
 
 from executors.runtime import sql_failure
 from executors.runtime.failures import TaskError
 from executors.trino.config import TrinoConfig, position
 from executors.trino.engine import Unsent
+from executors.trino.wire import plain
 
 CLASSES = {
     "USER_ERROR": "user",
@@ -39,7 +42,14 @@ BAD_HEADER = re.compile(r"Invalid X-Trino-Prepared-Statement header: line (\d+):
 STATUS = re.compile(r"error (\d{3})")
 SIZE = re.compile(r"limit of ([\d.]+)\s*([kKMGTP]?)B", re.IGNORECASE)
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
+# A catalog over REST has none where its server has no such endpoint: Trino takes that for a defect of its own.
+NO_VIEWS = re.compile(r"does not support endpoint: POST \S*/views|does not support creating views")
+VIEWS_UNSUPPORTED = "views_unsupported"
 LONGEST_CHAIN = 10
+LONGEST_SHOWN = 300
+MARKUP = re.compile(r"<(style|head).*?</\1>|<[^>]*>", re.DOTALL)
+# What it says between opening its port and knowing how to log anybody in.
+STARTING = "authenticators were not loaded"
 REFUSED = (401, 403)
 LINE = re.compile(r"\Aline \d+:\d+: ")
 GONE = (404, 410)
@@ -78,7 +88,8 @@ def failure_of(error: Exception, scene: Scene) -> TaskError:
     elif isinstance(error, HttpError):
         found = of_answer(str(error), scene)
     else:
-        found = lost(f"the connection to Trino at {scene.url} broke: {error}", scene)
+        told = plain(error) if isinstance(error, RequestException) else str(error)
+        found = lost(f"the connection to Trino at {scene.url} broke: {told}", scene)
     return sql_failure.held(found, scene.wrote)
 
 
@@ -92,6 +103,9 @@ def of_query(error: TrinoQueryError, scene: Scene) -> TaskError:
     if error.query_id:
         place = {**place, "query_id": error.query_id}
     class_ = OTHERWISE.get(name) or CLASSES.get(kind, "internal")
+    if NO_VIEWS.search(error.message):
+        what = f"{scene.head}this catalog has no views: create a table ({error.message})"
+        return TaskError("user", VIEWS_UNSUPPORTED, what, position=place)
     causes = causes_of(error.failure_info)
     if class_ != "user" and len(causes) > 1:
         text = f"{text} ({causes[-1]})"
@@ -126,9 +140,24 @@ def of_answer(text: str, scene: Scene) -> TaskError:
         return TaskError("external", "credentials_refused", f"{what}; check its user and password file")
     if status in GONE:
         return lost(f"Trino at {scene.url} no longer knows the query: it was started anew", scene)
+    if not scene.sent and STARTING in text:
+        what = f"{scene.head}Trino at {scene.url} is still starting; it takes statements in a moment"
+        return TaskError("external", "trino_unreachable", what, position=position(scene.config, scene.number))
     if not scene.sent:
-        return TaskError("external", "trino_unavailable", f"Trino at {scene.url} takes no statement now: {text[:300]}")
-    return lost(f"Trino at {scene.url} answered {text[:300]}", scene)
+        return TaskError("external", "trino_unavailable", f"Trino at {scene.url} takes no statement now: {shown(text)}")
+    return lost(f"Trino at {scene.url} answered {shown(text)}", scene)
+
+
+def shown(text: str) -> str:
+    """``error 500: b'java.lang.…: no\\n\\tat com…'``, as the client has it, for people: no bytes, no stack, no page."""
+    head, _, quoted = text.partition(": ")
+    try:
+        body = ast.literal_eval(quoted) if quoted[:2] in ("b'", 'b"') else quoted
+    except (ValueError, SyntaxError):
+        body = quoted
+    said = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+    lines = MARKUP.sub("", said).strip().splitlines()
+    return f"{head}: {lines[0].strip()}"[:LONGEST_SHOWN] if lines else head
 
 
 def lost(what: str, scene: Scene) -> TaskError:

@@ -46,7 +46,8 @@ class Shop:
     """A small project in a bundle, and the job that runs it."""
 
     def __init__(self, lake: Lake, folder: Path) -> None:
-        self.lake, self.bundle, self.schema = lake, folder / "bundle", json.loads(json.dumps(SCHEMA))
+        self.lake, self.folder, self.bundle = lake, folder, folder / "bundle"
+        self.schema = json.loads(json.dumps(SCHEMA))
         lake.work_dir = folder / "work"
         lake.work_dir.mkdir()
         self.files = {"dbt_project.yml": PROJECT, "models/clean.sql": CLEAN, "models/totals.sql": TOTALS}
@@ -293,3 +294,12 @@ def test_a_store_that_is_down_is_an_external_failure(own_object_store: Seaweed, 
     assert (run.error["class"], run.error["code"]) == ("external", "store_failed"), run.error
     assert "orders" in run.error["message"]
     assert_no_secret(shop, run)
+
+
+def test_what_duckdb_says_of_our_own_statements_is_no_fault_of_the_users() -> None:
+    ours = delta_plugin.failure_of(duckdb.InvalidInputException("an unfinished result"))
+    assert (ours.failure_class, ours.code) == ("internal", "input_not_read")  # type: ignore[attr-defined]
+    full = delta_plugin.failure_of(duckdb.OutOfMemoryException("could not allocate"))
+    assert full.failure_class == "resources"  # type: ignore[attr-defined]
+    column = duckdb.BinderException('Referenced column "kwh" not found')
+    assert delta_plugin.failure_of(column) is column

@@ -11,7 +11,9 @@ import pytest
 from executors.dbt.checkpoint import wanted
 from executors.runtime.earlier import MARK
 from tests.executors.child_harness import ChildRun
+from tests.executors.test_dbt_child import CLEAN, Shop, nodes_by_name, shop  # noqa: F401
 from tests.executors.test_dbt_commands import Plant, statuses
+from tests.support.seaweed import object_store, own_object_store  # noqa: F401
 
 # Fails until the file is there, as a model does whose warehouse is away for a while.
 LATE = "select meter, kwh from read_csv('{path}')"
@@ -145,3 +147,27 @@ def test_only_what_changed_since_the_last_success_runs_and_what_depends_on_it(pl
     assert set(statuses(second)) == {"daily", "unique_daily_meter", "meters"}
     assert second.result["start"]["how"] == "modified"
     assert "what is modified since run 41 succeeded" in second.output
+
+
+@pytest.mark.parametrize("tables", [["orders"], ["orders", "returns"]])
+def test_inputs_that_the_first_project_did_not_name_are_read_by_the_mended_one(
+    shop: Shop,  # noqa: F811
+    tables: list[str],
+) -> None:
+    shop.config["docs"] = False
+    shop.files["models/clean.sql"] = CLEAN.replace("'inputs'", "'lake'")
+    (source,) = shop.schema["sources"]
+    source |= {"name": "lake", "tables": [{"name": name} for name in tables]}
+    inputs = [shop.job()["inputs"][0] | {"name": name} for name in tables]
+    first = shop.run(bundle={"sha256": "a", "size": 1}, inputs=inputs)
+    assert nodes_by_name(first)["clean"]["status"] == "error"
+    assert "warehouse.duckdb" in first.artifacts
+    source["name"] = "inputs"
+    shop.files["models/clean.sql"] = CLEAN
+    earlier = {"attempts": left_by(first, shop.folder)}
+    shop.lake.work_dir = shop.folder / "again"
+    shop.lake.work_dir.mkdir()
+    second = shop.run(bundle={"sha256": "b", "size": 2}, inputs=inputs, earlier=earlier)
+    assert second.code == 0, (second.messages[-1], second.output)
+    assert "with another project" in second.result["start"]["why"]
+    assert second.result["published"] == {"totals": 2}

@@ -126,6 +126,16 @@ def test_a_trino_that_is_away_is_an_external_failure(tmp_path: Path) -> None:
     assert (run.code, run.error["class"], run.error["code"]) == (1, "external", "trino_unreachable"), run.error
 
 
+def test_a_trino_that_starts_has_refused_and_one_that_went_away_may_have_done_it(mart: Mart) -> None:
+    job = mart.job({"command": "run"})
+    context = Context(job, SimpleNamespace())  # type: ignore[arg-type]  # nothing is told
+    target = Target(mart.url, "tester", catalog="memory", schema="main")
+    warehouse = TrinoWarehouse(context, Project(mart.folder, mart.folder, parse_config(job)), target)
+    starts = "Database Error\n  error 500: b'java.lang.IllegalStateException: authenticators were not loaded\\n\\tat x'"
+    assert warehouse.failure_of(starts) == ("external", "trino_unavailable")
+    assert warehouse.failure_of("('Connection aborted.', …)") == ("external", "trino_unreachable")
+
+
 def test_the_password_is_in_no_file_no_message_and_no_log(tmp_path: Path) -> None:
     mart = Mart(tmp_path, "https://127.0.0.1:9")
     mart.files["models/daily.sql"] = "select '{{ target.user }} {{ target.password }}' as who"
@@ -155,3 +165,12 @@ def test_the_next_attempt_goes_on_in_trino_from_the_results_alone(mart: Mart, tr
     assert second.code == 0, second.messages[-1]
     assert second.result["start"]["how"] == "resumed"
     assert set(second.artifacts).isdisjoint({"warehouse.duckdb"})
+
+
+def test_a_view_where_the_catalog_has_none_is_the_users_to_mend_and_says_how(mart: Mart, trino: Trino) -> None:
+    trino.rows(f"create schema iceberg.{mart.schema_name}")
+    mart.files["dbt_project.yml"] = "name: plant\nversion: '1.0'\nprofile: anything\n"
+    mart.files["models/hourly.sql"] = "select 1 as meter, 2 as kwh"
+    run = mart.run("run", select="hourly", catalog="iceberg")
+    assert (run.error["class"], run.error["code"]) == ("user", "views_unsupported"), run.error
+    assert "+materialized: table" in run.error["message"]

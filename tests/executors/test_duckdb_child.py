@@ -166,6 +166,12 @@ def test_wrong_sql_is_the_users_and_says_where(
     assert (found.error["class"], found.error["code"], found.error["position"]) == ("user", code, position)
 
 
+def test_a_missing_table_is_told_with_the_inputs_that_are_there(lake: Lake) -> None:
+    publish(lake.staged(pa.table({"kwh": [1]}), "overwrite", "readings"), lake.connection)
+    job = lake.job(inputs={"readings": 0}, config={"sql": "select 1; select * from settings"})
+    assert run_child("duckdb", job).error["message"].endswith("does not exist; the run's inputs are: readings")
+
+
 def test_a_script_of_the_bundle_is_named_in_the_position(lake: Lake, tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"
     bundle.mkdir()

@@ -81,12 +81,18 @@ def test_a_failed_run_keeps_its_queries_and_the_plan_of_what_parses(control_room
 
 
 def test_an_unreachable_trino_is_external_and_tried_again(control_room: Room, trino: Trino) -> None:
-    executor = serve_trino(control_room, trino, trino_url=f"http://127.0.0.1:{free_ports(1)[0]}")
-    run = done(control_room, "insert into memory.default.t values 1")
+    connection = {"kind": "trino", "url": f"http://127.0.0.1:{free_ports(1)[0]}", "user": "tester"}
+    (control_room.secrets / "connections.json").write_text(json.dumps({"gone": connection}))
+    executor = serve_trino(control_room, trino)
+    insert = "insert into memory.default.t values 1"
+    run = done(control_room, insert, config={"connection": "gone"}, connections=["gone"])
     assert (run["state"], run["attempt"]) == ("failed", 3)
     assert (run["error"]["class"], run["error"]["code"]) == ("external", "trino_unreachable")
-    assert "OPS_TRINO_URL" in run["error"]["message"]
+    assert "Connection refused" in run["error"]["message"]
     assert executor.process.poll() is None
+    # The executor's own Trino is there: it goes on with that.
+    assert result(control_room, "select 1")["rows"] == [[1]]
+    assert not executor.said("engine.away")
 
 
 def test_refused_credentials_are_external_and_say_what_to_check(control_room: Room, trino: Trino) -> None:
@@ -116,8 +122,25 @@ def test_a_trino_that_dies_ends_a_read_that_can_be_repeated_and_a_write_that_wai
     assert waiting["state_reason"] == "rerun_unsafe"
     assert waiting["attempts"][-1]["error"]["code"] == "outcome_unknown"
     assert executor.process.poll() is None
+    later = submit_sql(control_room, "select 1")
+    wait_for("Trino to be missed", lambda: executor.said("engine.away"))
     own_trino.start()
-    assert result(control_room, "select 1")["rows"] == [[1]]
+    run = control_room.ended(later, 60)
+    assert (run["state"], run["attempt"], run["result"]["rows"]) == ("succeeded", 1, [[1]]), run["error"]
+    assert len(executor.said("engine.answers")) == 1
+
+
+@pytest.mark.slow
+def test_a_run_that_is_queued_before_trino_is_up_costs_no_attempt(control_room: Room, own_trino: Trino) -> None:
+    """As after an ordinary start of everything at one moment: the executor is there first."""
+    own_trino.kill()
+    executor = serve_trino(control_room, own_trino, slots="2")
+    table = f"memory.default.{fresh()}"
+    runs = [submit_sql(control_room, sql) for sql in (f"create table {table} as select 1 as a", "select 2", "select 3")]
+    wait_for("Trino to be missed", lambda: executor.said("engine.away"))
+    own_trino.start()
+    found = [control_room.ended(run, 90) for run in runs]
+    assert [(run["state"], run["attempt"]) for run in found] == [("succeeded", 1)] * 3, found
 
 
 def test_after_a_statement_that_wrote_a_failure_is_not_repeated_unasked(control_room: Room, trino: Trino) -> None:

@@ -319,7 +319,7 @@ def test_an_sql_template_needs_no_entrypoint_and_may_cap_its_engine() -> None:
 @pytest.mark.parametrize(
     ("change", "path", "words"),
     [
-        ({"config": {}}, "", "'entrypoint' is missing"),
+        ({"config": {}}, "/config/sql", "a bundle and an 'entrypoint'"),
         ({"kind": "python"}, "", "'entrypoint' is missing"),
         ({"entrypoint": "report.sql"}, "/config/sql", "beside an entrypoint"),
         ({"config": {}, "entrypoint": "report.py"}, "/entrypoint", "no .sql file"),
@@ -335,6 +335,15 @@ def test_what_is_wrong_with_an_sql_template_is_named(change: dict[str, Any], pat
     (issue,) = template_issues({**SQL, **change}, {})
     assert issue.path == path
     assert words in issue.message
+
+
+def test_a_misspelt_key_of_an_sql_template_is_named_beside_what_is_missing_for_it() -> None:
+    missing, strange = template_issues({"name": "r", "kind": "duckdb", "config": {"sqll": "select 1"}}, {})
+    assert (missing.path, strange.path) == ("/config/sql", "/config/sqll")
+    assert "is missing" in missing.message
+    assert strange.message == "is unknown; did you mean 'sql'?"
+    for odd in ({"kind": ["trino"]}, {"config": "select 1"}, {"config": [1]}):
+        assert template_issues({**SQL, **odd, "entrypoint": 5}, {})
 
 
 def test_a_cap_that_no_executor_of_the_kind_enforces_is_refused() -> None:

@@ -29,6 +29,7 @@ caused by OSError: no
     [
         ({"file": "load.py", "line": 12, "function": "main"}, "load.py:12"),
         ({"file": "load.py", "line": 12, "column": 4}, "load.py:12:4"),
+        ({"statement": 1, "line": 2, "column": 15}, "line 2:15"),
         ({"file": "report.ipynb", "cell": 0}, "report.ipynb cell 0"),
         ({"file": "models/m.sql", "node": "model.shop.orders"}, "models/m.sql (model orders)"),
         ({"file": "models/s.yml", "node": "test.shop.not_null_id.4f1c"}, "models/s.yml (test not_null_id)"),
@@ -61,6 +62,11 @@ def test_an_error_says_class_code_place_and_message() -> None:
 def test_the_cell_of_a_notebook_is_named_once() -> None:
     found = error(message="cell 3: ValueError: no", position={"file": "n.ipynb", "cell": 3})
     assert error_text(found) == "user/value_error at n.ipynb cell 3: ValueError: no"
+
+
+def test_the_place_in_the_sql_of_a_template_is_named_once() -> None:
+    found = error(message="statement 2 of 3: line 4:8: no table", position={"statement": 2, "line": 4, "column": 8})
+    assert error_text(found) == "user/value_error at line 4:8: statement 2 of 3: no table"
 
 
 def test_in_a_table_an_error_has_one_line() -> None:

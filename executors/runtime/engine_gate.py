@@ -1,0 +1,88 @@
+"""Between an executor and its runs while the engine behind it is away: none is begun that could only fail.
+
+A kind says what is wrong with its engine (``ExecutorKind.engine_trouble``). It is asked until the engine has answered
+once, and again after an attempt that failed for an external reason; never on the way of runs that succeed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from executors.runtime.journal import Journal
+
+PAUSE_SECONDS = 1.0
+# A run that was given to this executor just before its engine went away waits so long for it. Then it is tried, and
+# another executor may have it if it fails.
+TAKEN_SECONDS = 120.0
+NEXT = "no run is taken until it answers; look whether it runs"
+
+
+def no_engine() -> str | None:
+    """Most kinds need no engine but their own process."""
+    return None
+
+
+class EngineGate:
+    """``wait`` before a claim and before a run; ``hear`` of each report. All may be called from any thread."""
+
+    def __init__(
+        self,
+        trouble: Callable[[], str | None],
+        journal: Journal,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """trouble: what keeps the engine from work, None when it answers; it takes a few seconds at most."""
+        self._trouble, self._journal, self._clock, self._sleep = trouble, journal, clock, sleep
+        self._asking = threading.Lock()
+        # How often there was cause to doubt the engine, and up to which of these it has answered since.
+        self._doubts, self._settled = int(trouble is not no_engine), 0
+        self._away_since: float | None = None
+
+    def hear(self, report: Mapping[str, Any]) -> None:
+        """Of an attempt's report, before it is sent: the run may come back with the answer."""
+        if (report.get("error") or {}).get("class") == "external" and self._trouble is not no_engine:
+            self._doubts += 1
+
+    @property
+    def _doubted(self) -> bool:
+        return self._doubts > self._settled
+
+    def wait(self, ended: Callable[[], bool], seconds: float = float("inf")) -> None:
+        """Until the engine answers, nobody waits any more, or the seconds are over."""
+        until = self._clock() + seconds
+        while self._doubted and not ended() and not self._answers() and self._clock() < until:
+            self._sleep(PAUSE_SECONDS)
+
+    def _answers(self) -> bool:
+        with self._asking:
+            if not self._doubted:  # another thread asked meanwhile
+                return True
+            doubts = self._doubts  # what is heard while it is asked is newer than the answer
+            if reason := self._asked():
+                self._away(reason)
+                return False
+            self._settled = doubts
+            self._back()
+            return True
+
+    def _asked(self) -> str | None:
+        try:
+            return self._trouble()
+        except Exception as error:  # a defect of the kind must not stop the executor: its runs tell
+            self._journal.error("engine.defect", f"{type(error).__name__}: {error}")
+            return None
+
+    def _away(self, reason: str) -> None:
+        if self._away_since is None:
+            self._away_since = self._clock()
+            self._journal.warn("engine.away", f"{reason}; {NEXT}")
+
+    def _back(self) -> None:
+        if self._away_since is not None:
+            seconds = round(self._clock() - self._away_since, 1)
+            self._away_since = None
+            self._journal.info("engine.answers", "runs are taken again", seconds=seconds)
