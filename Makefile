@@ -117,7 +117,7 @@ test-engines-full: .venv/.dev .venv/.lakehouse web ## engines that die, ten mill
 	$(PYTEST) $(ENGINE_TESTS) -m slow -q $(SLOWEST) -rs
 
 test-proving: setup ## what proves the proofs: seeded faults, slow kit cases, machine and races on all versions
-	$(PYTEST) $(PROVING) -m slow -q
+	$(PYTEST) $(PROVING) -m slow -q $(SLOWEST) -rs
 
 images: ## build every container image and print its size; BASE_IMAGE names another base
 	@infra/docker/build

@@ -31,7 +31,7 @@ export function Outputs({ run }: { run: RunDetail }) {
             <TableHead>Format</TableHead>
             <TableHead className="text-right">Version</TableHead>
             <TableHead className="text-right">Rows</TableHead>
-            <TableHead className="max-md:hidden">Mode</TableHead>
+            <TableHead className="max-2xl:hidden">Mode</TableHead>
             <TableHead className="max-sm:hidden">Where</TableHead>
           </TableRow>
         </TableHeader>
@@ -52,7 +52,7 @@ export function Outputs({ run }: { run: RunDetail }) {
               <TableCell className="text-muted-foreground">{output.format}</TableCell>
               <TableCell className="text-right">–</TableCell>
               <TableCell className="text-right">–</TableCell>
-              <TableCell className="text-muted-foreground max-md:hidden">{output.mode}</TableCell>
+              <TableCell className="text-muted-foreground max-2xl:hidden">{output.mode}</TableCell>
               <TableCell className="min-w-56 max-sm:hidden">
                 <Uri uri={output.uri} />
               </TableCell>
@@ -82,7 +82,7 @@ function PublicationRow({ publication, task }: { publication: Publication; task:
       <TableCell className="figures text-right">
         {publication.format === "object" ? "–" : formatCount(publication.rows)}
       </TableCell>
-      <TableCell className="text-muted-foreground max-md:hidden">{publication.mode}</TableCell>
+      <TableCell className="text-muted-foreground max-2xl:hidden">{publication.mode}</TableCell>
       <TableCell className="min-w-56 max-sm:hidden">
         <Uri uri={publication.uri} />
         {publication.location && publication.location !== publication.uri && (
