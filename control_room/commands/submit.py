@@ -5,15 +5,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from control_room.client import TERMINAL, OperatorClient
 from control_room.commands.context import AsJson, connect, print_json, say
 from control_room.commands.runs import _answer, _ending, goes_on
 from control_room.commands.words import printable
 from control_room.errors import FAILED, MISUSE, OK, REFUSED, ControlRoomError
+
+if TYPE_CHECKING:
+    from control_room.client import OperatorClient
 
 Json = dict[str, Any]
 Words = list[str] | None
@@ -129,6 +131,7 @@ def check_inputs(template: str, spec: Json, depends_on: Sequence[Json]) -> None:
 
 def _told(client: OperatorClient, run: Json, template: str, as_json: bool) -> None:
     """What a submit that is not followed says; one that ended at once, and badly, has failed."""
+    from control_room.client import TERMINAL
     from control_room.commands.waits import held_up
 
     ended = run["state"] in TERMINAL and run["state"] != "succeeded"

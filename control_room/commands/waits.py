@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from control_room.client import OperatorClient
 from control_room.commands.context import program
+
+if TYPE_CHECKING:
+    from control_room.client import OperatorClient
 
 # For so long a run that is queued is nothing to speak of; and so often is asked again.
 PATIENCE_SECONDS = 3.0
