@@ -103,7 +103,7 @@ class QueueMachine(MachineRoom):
         known = self.model.keys.get(key or "")
         if known is None and run.reason == "rerun_unsafe":
             self.model.queue(run)
-        elif known is None and (not run.ended or self.model.held(run) or self.model.retried(run)):
+        elif known is None and (not run.ended or self.model.too_early(run) or self.model.retried(run)):
             self.refused("OPC05", "retry_run", self.operator, run.run_id, {"idempotency_key": key})
             return
         self.keyed(key, ("retry", run.run_id), "retry_run", self.operator, run.run_id, {"idempotency_key": key})

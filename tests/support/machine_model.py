@@ -58,6 +58,11 @@ class Model:
         """Whether it is a task of a pipeline that waits for other runs."""
         return run.pipeline is not None and self.runs[run.pipeline].reason == "waiting_on_dependency"
 
+    def too_early(self, run: Run) -> bool:
+        """Whether its pipeline waits for other runs, or was cancelled or skipped before they had ended."""
+        pipeline = self.runs.get(run.pipeline or "")
+        return self.held(run) or any(not self.runs[parent].ended for parent in (pipeline.parents if pipeline else ()))
+
     def retried(self, run: Run) -> bool:
         """Whether a retry of it, or of one of those, has not ended."""
         later = [r for r in self.runs.values() if r.retry_of == run.run_id]
