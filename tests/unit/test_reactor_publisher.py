@@ -171,11 +171,10 @@ async def test_a_slow_commit_holds_up_no_other_and_none_that_comes_later(connect
     records = Growing([PUBLICATION | {"output": "slow"}, PUBLICATION | {"output": "quick"}])
     command = CommitProcess((sys.executable, "-c", WAITS_FOR_OTHERS, str(tmp_path / "done")), 90)
     await Publisher(records, connections, ManualClock(), command, at_once=2).publish()
-    assert [(output, body["table_version"]) for _, output, body in records.settled] == [
-        ("quick", 1),
-        ("late", 1),
-        ("slow", 1),
-    ]
+    first, *others = [(output, body["table_version"]) for _, output, body in records.settled]
+    assert first == ("quick", 1)
+    # The slow one ends once the late one has begun, which is what its version says: either may be settled first then.
+    assert sorted(others) == [("late", 1), ("slow", 1)]
 
 
 COUNTS_ITSELF = """
