@@ -403,7 +403,7 @@ def test_the_template_of_the_how_to_runs_as_the_page_says(control_room: Room) ->
     template = {name: value for name, value in yaml.safe_load(text).items() if name != "name"}
     assert template.pop("bundle") == "words"  # a folder, which `templates apply` uploads: the files below
     assert template_issues({"name": "x", **template}, {}) == []
-    (allow,) = re.findall(r"OPS_COMMAND_ALLOW=(\S+) control-room", page)
+    (allow,) = set(re.findall(r"OPS_COMMAND_ALLOW=(\S+) control-room", page))
     start(control_room, allow)
     files = {"words.txt": "a\nb\nc\n"}
     run_id = control_room.submit(files, None, params={"count": 2}, **template)  # type: ignore[arg-type]
