@@ -287,6 +287,12 @@ class HeartbeatRequest(BaseModel):
         frozen=True,
     )
     state: Literal['active', 'draining']
+    trouble: Annotated[str | None, Field(max_length=1024)] = None
+    """
+    Since 1.1. What keeps this executor from taking runs, such as an engine that does not answer, for people to
+    read; null or absent: nothing does. It holds until the next heartbeat, and no run is kept from an executor that claims.
+
+    """
     runs: Annotated[list[HeartbeatRun], Field(max_length=1000)]
 
 

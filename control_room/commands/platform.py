@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,7 +65,7 @@ def executors_ls(
             e["number"],
             e["name"],
             e["kind"],
-            coloured(e["state"]),
+            coloured(e["state"]) + (", in trouble" if _in_trouble(e) else ""),
             f"{_busy(e['running'])}/{e['slots']}",
             e["pid"],
             e["host"],
@@ -73,6 +74,12 @@ def executors_ls(
         for e in items
     ]
     print_table({**columns, "host": "left", "last seen": "left"}, rows)
+    for e in filter(_in_trouble, items):
+        say(f"executor {e['number']} ({e['name']}) takes no run: {e['trouble']}")
+
+
+def _in_trouble(executor: Mapping[str, Any]) -> bool:
+    return bool(executor["trouble"]) and executor["state"] == "active"
 
 
 Executor = Annotated[str, typer.Argument(metavar="EXECUTOR", help="Number or executor_id; see `executors ls`.")]

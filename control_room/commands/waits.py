@@ -33,6 +33,7 @@ def advice(reason: Mapping[str, Any], number: int | str) -> str:
         "no_executor_with_capability": "start an executor that has it, or ask for less in the template",
         "executor_paused": f"`{program()} executors resume NAME` ends the pause",
         "executor_draining": "start another executor of this kind",
+        "executor_in_trouble": "its runs start when that is over",
     }
     return ways.get(code, "")
 

@@ -40,7 +40,11 @@ class EngineGate:
         self._asking = threading.Lock()
         # How often there was cause to doubt the engine, and up to which of these it has answered since.
         self._doubts, self._settled = int(trouble is not no_engine), 0
-        self._away_since: float | None = None
+        self._away_since = 0.0
+        # What keeps the engine from work, as it last said while somebody waited for it; None: nothing that is known.
+        self.away: str | None = None
+        # Told when that becomes something or nothing.
+        self.turned: Callable[[], None] = lambda: None
 
     def hear(self, report: Mapping[str, Any]) -> None:
         """Of an attempt's report, before it is sent: the run may come back with the answer."""
@@ -63,7 +67,7 @@ class EngineGate:
                 return True
             doubts = self._doubts  # what is heard while it is asked is newer than the answer
             if reason := self._asked():
-                self._away(reason)
+                self._missed(reason)
                 return False
             self._settled = doubts
             self._back()
@@ -76,13 +80,16 @@ class EngineGate:
             self._journal.error("engine.defect", f"{type(error).__name__}: {error}")
             return None
 
-    def _away(self, reason: str) -> None:
-        if self._away_since is None:
+    def _missed(self, reason: str) -> None:
+        first, self.away = self.away is None, reason
+        if first:
             self._away_since = self._clock()
             self._journal.warn("engine.away", f"{reason}; {NEXT}")
+            self.turned()
 
     def _back(self) -> None:
-        if self._away_since is not None:
+        if self.away is not None:
+            self.away = None
             seconds = round(self._clock() - self._away_since, 1)
-            self._away_since = None
             self._journal.info("engine.answers", "runs are taken again", seconds=seconds)
+            self.turned()

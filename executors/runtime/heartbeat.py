@@ -49,6 +49,9 @@ class Office(Protocol):
     @property
     def draining(self) -> bool: ...
 
+    @property
+    def trouble(self) -> str | None: ...
+
     def attempts(self) -> Sequence[Beating]: ...
 
     def retire(self, reason: str) -> None: ...
@@ -135,7 +138,7 @@ class Heartbeats:
     def _ask(self, executor_id: str, attempts: Sequence[Beating]) -> models.HeartbeatResponse:
         """Renew all leases; without what it tells of the work when that is refused: a lease needs no more."""
         try:
-            full = self._request([attempt.state() for attempt in attempts])
+            full = self._request([attempt.state() for attempt in attempts], **self._told())
             answer = self._client.heartbeat(executor_id, full, retry=NO_RETRY)
         except (Invalid, *MISFITS) as error:
             if not self._bare:
@@ -145,8 +148,12 @@ class Heartbeats:
         self._bare = False
         return answer
 
-    def _request(self, states: list[models.HeartbeatRun]) -> models.HeartbeatRequest:
-        return models.HeartbeatRequest(state="draining" if self._office.draining else "active", runs=states)
+    def _told(self) -> dict[str, str]:
+        trouble = self._office.trouble
+        return {} if trouble is None else {"trouble": trouble}
+
+    def _request(self, states: list[models.HeartbeatRun], **told: str) -> models.HeartbeatRequest:
+        return models.HeartbeatRequest(state="draining" if self._office.draining else "active", runs=states, **told)
 
     def _renewed(self, attempts: Sequence[Beating], answer: models.HeartbeatResponse, sent_at: float) -> None:
         if self._failing:

@@ -21,6 +21,7 @@ from executors.runtime.heartbeat import Heartbeats
 from executors.runtime.journal import Journal
 from executors.runtime.policy import GivenUp, Persistence
 from executors.runtime.supervise import Stop
+from executors.runtime.text import Redactor, clean_text, secrets_in_addresses
 from executors.runtime.workshop import Workshop
 
 STOP_GRACE_SECONDS = 3.0
@@ -29,6 +30,8 @@ LEAVE_SECONDS = 5.0
 LEAVING = Retry(seconds=LEAVE_SECONDS, attempts=3, max_seconds=1.0)
 REFUSED_PAUSE_SECONDS = 5.0
 REMEMBERED_RUNS = 2000
+WITHOUT_TROUBLE = "1.0"  # the contract version whose heartbeats have no such member
+TROUBLE_CHARACTERS = 1024
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Worker:
         self._journal, self._clock = journal, clock
         self._instance_id = uuid.uuid4()
         self._registration: models.Registration | None = None
+        self._shop: Workshop | None = None
         self._contract_version = SPOKEN.max
         self._draining = threading.Event()
         self._hurry = threading.Event()
@@ -86,6 +90,14 @@ class Worker:
     @property
     def draining(self) -> bool:
         return self._draining.is_set()
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps it from taking runs, for people; None: nothing, or the server's version lacks a word for it."""
+        away = self._shop.gate.away if self._shop else None
+        if away is None or self._contract_version == WITHOUT_TROUBLE:
+            return None
+        return clean_text(Redactor(secrets_in_addresses(away)).text(away))[:TROUBLE_CHARACTERS]
 
     def attempts(self) -> Sequence[Attempt]:
         with self._changed:
@@ -133,9 +145,10 @@ class Worker:
     def run(self, *, once: bool = False) -> None:
         """Until drained; with ``once`` until one claim's runs are done (or nothing was claimable)."""
         try:
-            shop = self._make_shop(self._register())
+            self._shop = shop = self._make_shop(self._register())
         except GivenUp:
             return
+        shop.gate.turned = self._heartbeats.kick
         self._heartbeats.start(self._registered().heartbeat_seconds)
         left = left_over(shop.runs_dir)
         recovery = self._thread(lambda: self._recover(shop, left), "recovery")

@@ -218,6 +218,7 @@ create table ops.executors (
   state_at         timestamptz,                  -- since when, by whom and why it is paused or drains
   state_by         text,
   state_reason     text,
+  trouble          text,                         -- what keeps it from taking runs, as its last heartbeat said
   registered_at    timestamptz not null,
   last_seen_at     timestamptz not null,
   left_at          timestamptz,
@@ -229,6 +230,7 @@ create table ops.executors (
   constraint executors_slots check (slots >= 1),
   constraint executors_state check (state in ('active', 'paused', 'draining', 'left')),
   constraint executors_state_by check ((state_by is null) = (state_at is null)),
+  constraint executors_trouble check (length(trouble) between 1 and 1024),
   constraint executors_left_at check ((state = 'left') = (left_at is not null))
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
@@ -2893,7 +2895,7 @@ $$;
 
 -- functions/core/heartbeat.sql
 -- Heartbeat: renew the leases named, all of them in one statement, and say a directive for each.
---   p_body {state: active|draining, runs: [{run_id, epoch, progress|null, usage|null, metrics?}]}
+--   p_body {state: active|draining, trouble?, runs: [{run_id, epoch, progress|null, usage|null, metrics?}]}
 -- Returns {directive, heartbeat_seconds, server_time, runs: [{run_id, epoch, directive, lease_deadline|null,
 -- reason|null, grace_seconds|null, caps|null}]} in the order sent. A stale member is told so (superseded,
 -- already_terminal) and never fails the others. Touches leases only, never a run's row, so that it waits for nobody
@@ -2916,7 +2918,8 @@ begin
   end if;
 
   perform ops.renew_leases(p_executor_id, v_runs);
-  update ops.executors set last_seen_at = ops.now() where executor_id = p_executor_id returning * into v_executor;
+  update ops.executors set last_seen_at = ops.now(), trouble = nullif(left(p_body ->> 'trouble', 1024), '')
+   where executor_id = p_executor_id returning * into v_executor;
   if v_executor.state = 'left' then  -- since it was looked at above
     perform ops.own_executor(p_token_id, p_executor_id);
   elsif v_state = 'draining' and v_executor.state <> 'draining' then  -- by itself: nobody's word any more
@@ -7045,20 +7048,26 @@ begin
 end
 $$;
 
--- functions/core/why_executors_steered.sql
--- The reasons of a run that only executors could take that are paused or drain: one for each.
-create or replace function ops.why_executors_steered(p_executors ops.executors[]) returns jsonb
+-- functions/core/why_executors_held.sql
+-- The reasons of a run that only executors could take that are paused, drain, or say that they are in trouble: one for
+-- each.
+create or replace function ops.why_executors_held(p_executors ops.executors[]) returns jsonb
 language sql stable set search_path = ''
 as $$
-  select jsonb_agg(ops.reason(
-           case e.state when 'paused' then 'executor_paused' else 'executor_draining' end,
-           ops.paused_text(format('executor %s (%s) %s', e.number, e.name,
-                             case when e.state = 'paused' then 'was paused' when e.state_by is null then 'drains'
-                                  else 'drains, told so' end),
-                           e.state_by, ops.iso(e.state_at), e.state_reason),
-           jsonb_build_object('executor_id', e.executor_id, 'number', e.number, 'name', e.name, 'state', e.state,
-                              'by', 'operator:' || e.state_by, 'at', ops.iso(e.state_at), 'reason', e.state_reason))
-           order by e.number)
+  select jsonb_agg(case e.state
+           when 'active' then ops.reason('executor_in_trouble',
+             format('executor %s (%s) takes no run: %s', e.number, e.name, e.trouble),
+             jsonb_build_object('executor_id', e.executor_id, 'number', e.number, 'name', e.name,
+                                'trouble', e.trouble))
+           else ops.reason(
+             case e.state when 'paused' then 'executor_paused' else 'executor_draining' end,
+             ops.paused_text(format('executor %s (%s) %s', e.number, e.name,
+                               case when e.state = 'paused' then 'was paused' when e.state_by is null then 'drains'
+                                    else 'drains, told so' end),
+                             e.state_by, ops.iso(e.state_at), e.state_reason),
+             jsonb_build_object('executor_id', e.executor_id, 'number', e.number, 'name', e.name, 'state', e.state,
+                                'by', 'operator:' || e.state_by, 'at', ops.iso(e.state_at), 'reason', e.state_reason))
+           end order by e.number)
     from unnest(p_executors) e
 $$;
 
@@ -7110,9 +7119,9 @@ end
 $$;
 
 -- functions/core/why_no_executor.sql
--- Why no executor takes a run now: [] when one can, else one reason, or one for each paused or draining executor that
--- could: no_executor_alive, no_executor_for_workspace, no_executor_with_capability, executor_paused, executor_draining,
--- all_slots_busy.
+-- Why no executor takes a run now: [] when one can, else one reason, or one for each executor that could and is paused,
+-- drains or is in trouble: no_executor_alive, no_executor_for_workspace, no_executor_with_capability, executor_paused,
+-- executor_draining, executor_in_trouble, all_slots_busy.
 create or replace function ops.why_no_executor(p_run ops.runs) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -7130,7 +7139,8 @@ begin
       format('no %s executor works in workspace %s', p_run.kind, p_run.workspace),
       jsonb_build_object('workspace', p_run.workspace)))
     when cardinality(v_able) = 0 then jsonb_build_array(ops.why_not_able(p_run, v_here))
-    when not exists (select from unnest(v_able) e where e.state = 'active') then ops.why_executors_steered(v_able)
+    when not exists (select from unnest(v_able) e where e.state = 'active' and e.trouble is null)
+      then ops.why_executors_held(v_able)
     else ops.why_slots_busy(p_run, v_able) end;
 end
 $$;
@@ -7365,7 +7375,7 @@ as $$
 $$;
 
 -- functions/core/why_slots_busy.sql
--- Whether all active ones of the executors that could take a run are full: [] or one reason that says how many.
+-- Whether all active ones without trouble of the executors that could take a run are full: [] or one reason that says how many.
 create or replace function ops.why_slots_busy(p_run ops.runs, p_executors ops.executors[]) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -7378,7 +7388,7 @@ begin
   select sum(e.slots), sum(h.held), bool_and(h.held >= e.slots), count(*) into v_slots, v_busy, v_full, v_count
     from unnest(p_executors) e
    cross join lateral (select count(*) as held from ops.leases l where l.executor_id = e.executor_id) h
-   where e.state = 'active';
+   where e.state = 'active' and e.trouble is null;
   if not v_full then
     return '[]';
   end if;
@@ -8379,6 +8389,7 @@ as $$
     'state_at', ops.iso((p_executor).state_at),
     'state_by', (p_executor).state_by,
     'state_reason', (p_executor).state_reason,
+    'trouble', (p_executor).trouble,
     'registered_at', ops.iso((p_executor).registered_at),
     'last_seen_at', ops.iso((p_executor).last_seen_at),
     'left_at', ops.iso((p_executor).left_at),
@@ -9168,7 +9179,7 @@ begin
      p_body ->> 'version', p_body #>> '{contract,min}', p_body #>> '{contract,max}', v_version,
      coalesce(p_body -> 'capabilities', '{}'), coalesce(p_body -> 'labels', '{}'), v_workspaces,
      coalesce((p_body ->> 'slots')::int, 1), p_body ->> 'host', (p_body ->> 'pid')::int, ops.now(), ops.now())
-  on conflict (instance_id) do update set last_seen_at = ops.now() where e.token_id = p_token_id
+  on conflict (instance_id) do update set last_seen_at = ops.now(), trouble = null where e.token_id = p_token_id
   returning * into v_executor;
 
   if v_executor.executor_id is null then

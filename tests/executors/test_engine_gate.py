@@ -66,6 +66,11 @@ def engine(control_room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return found
 
 
+def trouble(room: Room) -> str | None:
+    (executor,) = room.call("list_executors", room.operator)["items"]
+    return executor["trouble"]
+
+
 def test_no_run_is_taken_before_the_engine_has_answered_once(control_room: Room, engine: Engine) -> None:
     executor = engine.serve()
     (line,) = wait_for("the engine to be missed", lambda: executor.said("engine.away"))
@@ -74,10 +79,14 @@ def test_no_run_is_taken_before_the_engine_has_answered_once(control_room: Room,
     before = beats(control_room)
     wait_for("a heartbeat", lambda: beats(control_room) > before, 60)
     assert control_room.run(run_id)["state"] == "queued"
+    held, _ = control_room.call("why_run", control_room.operator, run_id)["reasons"]
+    assert held["code"] == "executor_in_trouble"
+    assert held["message"].endswith("takes no run: the engine does not answer")
     engine.path.touch()
     run = control_room.ended(run_id)
     assert (run["state"], run["attempt"]) == ("succeeded", 1), run["error"]
     assert len(executor.said("engine.away")) == len(executor.said("engine.answers")) == 1
+    wait_for("its trouble to be over", lambda: not trouble(control_room))
 
 
 @pytest.mark.parametrize("slots", ["1", "2"])

@@ -25,7 +25,11 @@ from tests.contract.document import METHODS, document, operations, resolve
 # What an operation of the newest document can answer that its older document did not say: contract/adr/0006.
 ADDED_CODES = {("appendLogs", 409, "log_conflict")}
 # Optional members of requests that came later.
-ADDED_MEMBERS = {"heartbeat": {"metrics"}, "reportAttempt": {"metrics"}, "commitPublication": {"location"}}
+ADDED_MEMBERS = {
+    "heartbeat": {"metrics", "trouble"},
+    "reportAttempt": {"metrics"},
+    "commitPublication": {"location"},
+}
 # Members of answers that an older document does not have: contract/adr/0006.
 ADDED_ANSWERS = {"cpu_seconds", "scanned_bytes", "written_bytes", "rows_out", "recorded_at"}
 # Words that came later, of runs that only executors get whose capabilities name them, and what those send.

@@ -81,6 +81,16 @@ def test_a_wait_ends_with_its_time_and_when_nobody_waits_any_more() -> None:
     assert len(scene.journal()) == 1
 
 
+def test_what_keeps_it_away_is_known_until_it_answers_and_each_turn_is_told() -> None:
+    scene = Scene("it starts", "it still starts", None)
+    told: list[str | None] = []
+    scene.gate.turned = lambda: told.append(scene.gate.away)
+    scene.gate.wait(lambda: False, 1.0)
+    assert (scene.gate.away, told) == ("it still starts", ["it starts"])
+    scene.gate.wait(lambda: False)
+    assert (scene.gate.away, told) == (None, ["it starts", None])
+
+
 def test_a_defect_of_the_question_stops_no_executor() -> None:
     scene = Scene(ValueError("odd"))
     scene.gate.wait(lambda: False)

@@ -61,6 +61,7 @@ class FakeOffice:
     active: list[FakeAttempt]
     executor_id: str = "0197a3c4-7000-7000-8000-0000000000ff"
     draining: bool = False
+    trouble: str | None = None
 
     def attempts(self) -> list[FakeAttempt]:
         return self.active
@@ -100,6 +101,22 @@ def test_a_run_whose_usage_is_refused_renews_its_lease_and_those_of_the_others(o
     Heartbeats(client, cast(Any, office), Journal(plain=True), lambda: now).beat()
     assert [attempt.renewed_at for attempt in office.active] == [now] * 3
     assert not any(attempt.stopped for attempt in office.active)
+
+
+@pytest.mark.parametrize("trouble", [None, "the engine does not answer", "x" * 2000], ids=["none", "some", "too long"])
+def test_trouble_is_told_where_there_is_some_and_never_costs_a_lease(trouble: str | None) -> None:
+    told: list[object] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        told.append(parse(request.content).get("trouble", "nothing said"))
+        return renews(request)
+
+    office = FakeOffice([FakeAttempt(RUN_IDS[0], {})], trouble=trouble)
+    client = ExecutorClient("http://127.0.0.1:1", "token", transport=httpx.MockTransport(answer))
+    Heartbeats(client, cast(Any, office), Journal(plain=True), lambda: 5.0).beat()
+    assert office.active[0].renewed_at == 5.0
+    # a text that does not fit is refused by the model, before anything is sent
+    assert told == ["nothing said" if trouble is None or len(trouble) > 1024 else trouble]
 
 
 def test_a_run_that_was_taken_asks_for_no_beat_of_its_own_but_for_one_within_a_third_of_its_lease() -> None:

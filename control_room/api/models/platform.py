@@ -31,6 +31,9 @@ class Executor(Answer):
     state_at: datetime | None = Field(None, description="Since when an operator has it paused or draining.")
     state_by: str | None = None
     state_reason: str | None = None
+    trouble: str | None = Field(
+        None, description="What keeps it from taking runs, as it says itself: its engine is away."
+    )
     labels: JsonObject
     capabilities: JsonObject
     workspaces: list[str] | None = None

@@ -1124,6 +1124,11 @@ export interface components {
             state_by: string | null;
             /** State Reason */
             state_reason: string | null;
+            /**
+             * Trouble
+             * @description What keeps it from taking runs, as it says itself: its engine is away.
+             */
+            trouble: string | null;
             /** Version */
             version: string;
             /** Workspaces */

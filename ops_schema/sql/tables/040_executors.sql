@@ -20,6 +20,7 @@ create table ops.executors (
   state_at         timestamptz,                  -- since when, by whom and why it is paused or drains
   state_by         text,
   state_reason     text,
+  trouble          text,                         -- what keeps it from taking runs, as its last heartbeat said
   registered_at    timestamptz not null,
   last_seen_at     timestamptz not null,
   left_at          timestamptz,
@@ -31,5 +32,6 @@ create table ops.executors (
   constraint executors_slots check (slots >= 1),
   constraint executors_state check (state in ('active', 'paused', 'draining', 'left')),
   constraint executors_state_by check ((state_by is null) = (state_at is null)),
+  constraint executors_trouble check (length(trouble) between 1 and 1024),
   constraint executors_left_at check ((state = 'left') = (left_at is not null))
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);

@@ -285,6 +285,36 @@ async def test_why_a_run_stands_at_its_position(server: Server) -> None:
     assert found["position_in_queue"]["detail"] == {"position": 3, "queue": "default", "kind": "python"}
 
 
+async def test_why_an_executor_in_trouble_takes_no_run(server: Server) -> None:
+    await server.template()
+    run = await server.submit()
+    client, worker = server.client(EXECUTOR), (await executor(server))["executor_id"]
+    beat = {"state": "active", "trouble": "Trino does not answer", "runs": []}
+    assert (await client.post(f"/executor/v1/executors/{worker}/heartbeat", json=beat)).status_code == 200
+    told = (await reasons(server, run))["executor_in_trouble"]
+    assert told["message"] == "executor 1 (worker-1) takes no run: Trino does not answer"
+    assert told["detail"]["trouble"] == "Trino does not answer"
+    (listed,) = (await server.operator.get(f"{API}/executors")).json()["items"]
+    assert (listed["state"], listed["trouble"]) == ("active", "Trino does not answer")
+    (await client.post(f"/executor/v1/executors/{worker}/heartbeat", json=beat | {"trouble": None})).raise_for_status()
+    assert "executor_in_trouble" not in await reasons(server, run)
+    problem(
+        await client.post(f"/executor/v1/executors/{worker}/heartbeat", json=beat | {"trouble": "x" * 1025}),
+        422,
+        "invalid_request",
+    )
+
+
+async def test_one_in_trouble_is_nobody_where_another_can_take_the_run(server: Server) -> None:
+    await server.template()
+    run = await server.submit()
+    client, worker = server.client(EXECUTOR), (await executor(server))["executor_id"]
+    beat = {"state": "active", "trouble": "Trino does not answer", "runs": []}
+    (await client.post(f"/executor/v1/executors/{worker}/heartbeat", json=beat)).raise_for_status()
+    await executor(server)
+    assert list(await reasons(server, run)) == ["position_in_queue"]
+
+
 async def test_why_all_slots_are_busy(server: Server) -> None:
     await server.template()
     await server.submit()

@@ -81,7 +81,7 @@ function ExecutorsTable({ executors }: { executors: Executor[] }) {
             </TableCell>
             <TableCell className="text-muted-foreground">{executor.kind}</TableCell>
             <TableCell>
-              <Badge variant={STATES[executor.state] ?? "neutral"}>{executor.state}</Badge>
+              <State executor={executor} />
             </TableCell>
             <TableCell>
               <Running executor={executor} />
@@ -103,6 +103,17 @@ function ExecutorsTable({ executors }: { executors: Executor[] }) {
         ))}
       </TableBody>
     </Table>
+  );
+}
+
+/** Its state, and what keeps one that is active from taking runs. */
+function State({ executor }: { executor: Executor }) {
+  const trouble = executor.state === "active" ? executor.trouble : null;
+  return (
+    <>
+      <Badge variant={trouble ? "waiting" : (STATES[executor.state] ?? "neutral")}>{executor.state}</Badge>
+      {trouble && <p className="mt-1 max-w-prose text-xs text-muted-foreground">takes no run: {trouble}</p>}
+    </>
   );
 }
 

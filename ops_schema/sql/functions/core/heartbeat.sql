@@ -1,5 +1,5 @@
 -- Heartbeat: renew the leases named, all of them in one statement, and say a directive for each.
---   p_body {state: active|draining, runs: [{run_id, epoch, progress|null, usage|null, metrics?}]}
+--   p_body {state: active|draining, trouble?, runs: [{run_id, epoch, progress|null, usage|null, metrics?}]}
 -- Returns {directive, heartbeat_seconds, server_time, runs: [{run_id, epoch, directive, lease_deadline|null,
 -- reason|null, grace_seconds|null, caps|null}]} in the order sent. A stale member is told so (superseded,
 -- already_terminal) and never fails the others. Touches leases only, never a run's row, so that it waits for nobody
@@ -22,7 +22,8 @@ begin
   end if;
 
   perform ops.renew_leases(p_executor_id, v_runs);
-  update ops.executors set last_seen_at = ops.now() where executor_id = p_executor_id returning * into v_executor;
+  update ops.executors set last_seen_at = ops.now(), trouble = nullif(left(p_body ->> 'trouble', 1024), '')
+   where executor_id = p_executor_id returning * into v_executor;
   if v_executor.state = 'left' then  -- since it was looked at above
     perform ops.own_executor(p_token_id, p_executor_id);
   elsif v_state = 'draining' and v_executor.state <> 'draining' then  -- by itself: nobody's word any more

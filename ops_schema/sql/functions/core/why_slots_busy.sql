@@ -1,4 +1,4 @@
--- Whether all active ones of the executors that could take a run are full: [] or one reason that says how many.
+-- Whether all active ones without trouble of the executors that could take a run are full: [] or one reason that says how many.
 create or replace function ops.why_slots_busy(p_run ops.runs, p_executors ops.executors[]) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -11,7 +11,7 @@ begin
   select sum(e.slots), sum(h.held), bool_and(h.held >= e.slots), count(*) into v_slots, v_busy, v_full, v_count
     from unnest(p_executors) e
    cross join lateral (select count(*) as held from ops.leases l where l.executor_id = e.executor_id) h
-   where e.state = 'active';
+   where e.state = 'active' and e.trouble is null;
   if not v_full then
     return '[]';
   end if;

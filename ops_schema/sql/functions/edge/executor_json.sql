@@ -22,6 +22,7 @@ as $$
     'state_at', ops.iso((p_executor).state_at),
     'state_by', (p_executor).state_by,
     'state_reason', (p_executor).state_reason,
+    'trouble', (p_executor).trouble,
     'registered_at', ops.iso((p_executor).registered_at),
     'last_seen_at', ops.iso((p_executor).last_seen_at),
     'left_at', ops.iso((p_executor).left_at),

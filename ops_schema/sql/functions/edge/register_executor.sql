@@ -29,7 +29,7 @@ begin
      p_body ->> 'version', p_body #>> '{contract,min}', p_body #>> '{contract,max}', v_version,
      coalesce(p_body -> 'capabilities', '{}'), coalesce(p_body -> 'labels', '{}'), v_workspaces,
      coalesce((p_body ->> 'slots')::int, 1), p_body ->> 'host', (p_body ->> 'pid')::int, ops.now(), ops.now())
-  on conflict (instance_id) do update set last_seen_at = ops.now() where e.token_id = p_token_id
+  on conflict (instance_id) do update set last_seen_at = ops.now(), trouble = null where e.token_id = p_token_id
   returning * into v_executor;
 
   if v_executor.executor_id is null then
