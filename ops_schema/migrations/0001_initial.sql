@@ -344,6 +344,9 @@ create index runs_due on ops.runs (not_before) where state = 'waiting' and not_b
     and state_reason in ('not_before', 'retry_backoff') and not paused;
 -- Waiting rows that somebody looks at again: the sweeper's re-check of dependencies.
 create index runs_blocked on ops.runs (run_id) where state = 'waiting' and state_reason = 'waiting_on_dependency';
+-- Waiting rows that a budget holds: the reactor looks whether there is room.
+create index runs_held_by_budget on ops.runs (workspace, template_name, priority desc, run_id)
+  where state = 'waiting' and state_reason = 'budget_exhausted';
 -- Runs that the sweeper ends: a deadline that passed, a cancellation that nobody obeyed.
 create index runs_deadline on ops.runs (deadline)
   where deadline is not null and state in ('waiting', 'queued', 'running');
@@ -424,8 +427,16 @@ create type ops.member_claim as (
   ordinal int, executor_id uuid, request_id uuid, body_digest bytea, max_runs int, queues text[],  -- noqa: LT01
   filter bytea, repeated jsonb, same_as int);
 
--- A run that was picked for a member; epoch and pipeline are null until it is started.
-create type ops.member_start as (ordinal int, executor_id uuid, run_id uuid, epoch bigint, pipeline_run_id uuid);
+-- What one attempt takes of one budget's period: reserved at its claim, used as its end shows.
+create type ops.budget_line as (budget_id bigint, period_start timestamptz, reserved numeric, used numeric);
+
+-- A lease that ended with something reserved.
+create type ops.ended_lease as (run_id uuid, epoch bigint, usage jsonb, reserved ops.budget_line[]);
+
+-- A run that was picked for a member; epoch and pipeline are null until it is started, reserved where no budget applies.
+create type ops.member_start as (
+  ordinal int, executor_id uuid, run_id uuid, epoch bigint, pipeline_run_id uuid,  -- noqa: LT01
+  reserved ops.budget_line[]);
 
 -- Where so many new runs stand ready.
 create type ops.ready_place as (queue text, kind text, priority int, runs bigint);
@@ -487,6 +498,7 @@ create table ops.leases (
   progress        jsonb,
   usage           jsonb,
   metrics         jsonb,
+  reserved        ops.budget_line[],             -- of budgets; null: none applies to the run
   constraint leases_pkey primary key (run_id),
   constraint leases_epoch check (epoch >= 1)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,
@@ -681,7 +693,7 @@ create table ops.cap_ledger (
   action       text        not null,
   at           timestamptz not null,
   constraint cap_ledger_pkey primary key (entry_id),
-  constraint cap_ledger_attempt_fkey foreign key (run_id, epoch) references ops.attempts (run_id, epoch),
+  constraint cap_ledger_run_fkey foreign key (run_id) references ops.runs (run_id),
   constraint cap_ledger_layer check (layer in ('admission', 'engine', 'watchdog', 'control_room', 'settlement'))
 );
 create index cap_ledger_run on ops.cap_ledger (run_id);
@@ -703,6 +715,105 @@ create table ops.routing_rules (
   constraint routing_rules_error_class check (error_class in ('user', 'external', 'internal', 'resources')),
   -- finish: no retry. escalate: no retry, and run.escalated is said. wait: a person decides.
   constraint routing_rules_decision check (decision in ('finish', 'escalate', 'wait'))
+);
+
+-- tables/095_budgets.sql
+-- Prices per unit of usage, by kind of executor ("*": any): {kind: {unit: price}}. A version is never changed; the one
+-- that was in force when an attempt ended says what it cost.
+create table ops.price_lists (
+  version    int         generated always as identity,
+  valid_from timestamptz not null,
+  currency   text        not null,
+  prices     jsonb       not null,
+  created_by text        not null,
+  constraint price_lists_pkey primary key (version),
+  constraint price_lists_prices check (jsonb_typeof(prices) = 'object')
+);
+
+-- Budgets: how much of one unit the runs of a scope may use together in a period. Claims reserve, ends settle.
+create table ops.budgets (
+  budget_id     bigint      generated always as identity,
+  scope         text        not null,
+  workspace     text,
+  template_name text,
+  unit          text        not null,            -- see ops.budget_units
+  period        text        not null,
+  timezone      text        not null default 'UTC',  -- in which days and months begin
+  "limit"       numeric     not null,
+  policy        text        not null default 'queue',
+  thresholds    int[]       not null default '{50,80,100}',  -- percent of the limit at which is warned
+  updated_at    timestamptz not null,
+  updated_by    text        not null,
+  removed_at    timestamptz,                     -- what was reserved before is settled all the same
+  constraint budgets_pkey primary key (budget_id),
+  constraint budgets_scope check (scope in ('platform', 'workspace', 'template')),
+  constraint budgets_scope_names_its_owner check
+    ((scope <> 'platform') = (workspace is not null) and (scope = 'template') = (template_name is not null)),
+  constraint budgets_period check (period in ('hour', 'day', 'month', 'total')),
+  -- what runs at a moment belongs to no period
+  constraint budgets_concurrency check (unit <> 'concurrency' or period = 'total'),
+  constraint budgets_limit check ("limit" >= 0),
+  -- queue: a run that finds no room waits. refuse: its submit is refused, and one that was accepted before fails.
+  constraint budgets_policy check (policy in ('queue', 'refuse'))
+);
+create unique index budgets_one_per_scope on ops.budgets
+  (scope, coalesce(workspace, ''), coalesce(template_name, ''), unit, period) where removed_at is null;
+
+-- What is reserved and used of a budget's period: the row is the lock, taken after all others, in order of budget and
+-- period. ops.check_budgets recomputes it from the ledger.
+create table ops.budget_balances (
+  budget_id    bigint      not null,
+  period_start timestamptz not null,
+  reserved     numeric     not null default 0,
+  used         numeric     not null default 0,
+  warned       int         not null default 0,   -- the highest threshold that was warned of, in percent
+  constraint budget_balances_pkey primary key (budget_id, period_start),
+  constraint budget_balances_budget_fkey foreign key (budget_id) references ops.budgets (budget_id)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200,
+        autovacuum_vacuum_cost_delay = 0);
+
+-- What each attempt reserved, and what it came to.
+create table ops.budget_ledger (
+  entry_id bigint            generated always as identity,
+  run_id   uuid              not null,
+  epoch    bigint            not null,
+  entry    text              not null,
+  lines    ops.budget_line[] not null,
+  at       timestamptz       not null,
+  constraint budget_ledger_pkey primary key (entry_id),
+  -- reserved by a claim; settled by a report, released when the lease was taken away
+  constraint budget_ledger_entry check (entry in ('reserved', 'settled', 'released')),
+  constraint budget_ledger_once unique (run_id, epoch, entry)
+);
+
+-- Leases that ended in a transaction that is still open: settled before it commits.
+create table ops.budget_dues (
+  due_id bigint            generated always as identity,
+  xid    xid8              not null,
+  leases ops.ended_lease[] not null,
+  constraint budget_dues_pkey primary key (xid, due_id)
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
+
+-- What the last attempts of a template used of a unit, newest first: where estimates come from.
+create table ops.usage_samples (
+  workspace     text      not null,
+  template_name text      not null,
+  unit          text      not null,
+  samples       numeric[] not null,
+  constraint usage_samples_pkey primary key (workspace, template_name, unit)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
+
+-- Warnings that a budget reached a threshold.
+create table ops.budget_warnings (
+  warning_id   bigint      generated always as identity,
+  budget_id    bigint      not null,
+  period_start timestamptz not null,
+  threshold    int         not null,             -- percent of the limit
+  used         numeric     not null,
+  "limit"      numeric     not null,
+  at           timestamptz not null,
+  constraint budget_warnings_pkey primary key (warning_id),
+  constraint budget_warnings_budget_fkey foreign key (budget_id) references ops.budgets (budget_id)
 );
 
 -- tables/100_schema_migrations.sql
@@ -843,6 +954,54 @@ begin
 end
 $$;
 
+-- functions/core/budget_lines.sql
+-- What an attempt of a run would reserve now, a line for each budget, by budget; null when none applies.
+create or replace function ops.budget_lines(p_workspace text, p_template_name text, p_declared jsonb, p_caps jsonb)
+returns ops.budget_line[]
+language sql stable set search_path = ''
+as $$
+  select nullif(array(
+    select row(b.budget_id, ops.period_start(b.period, b.timezone, ops.now()),
+               ops.estimated(b.unit, u.samples, p_declared, p_caps), null)::ops.budget_line
+      from ops.budgets_of(p_workspace, p_template_name) b
+      left join ops.usage_samples u
+        on u.workspace = p_workspace and u.template_name = p_template_name and u.unit = b.unit
+     order by b.budget_id), '{}')
+$$;
+
+-- functions/core/budget_text.sql
+-- One of ops.full_budgets as words.
+create or replace function ops.budget_text(p_full jsonb) returns text
+language sql immutable parallel safe set search_path = ''
+as $$
+  select format('%s has %s of %s %s %s left, this run is expected to take %s',
+    case p_full ->> 'scope' when 'platform' then 'the platform' when 'workspace' then 'workspace ' || (p_full ->> 'workspace')
+         else format('template %s of workspace %s', p_full ->> 'template_name', p_full ->> 'workspace') end,
+    trim_scale(greatest(0, (p_full ->> 'limit')::numeric - (p_full ->> 'used')::numeric
+                           - (p_full ->> 'reserved')::numeric)),
+    trim_scale((p_full ->> 'limit')::numeric), p_full ->> 'unit',
+    case p_full ->> 'period' when 'total' then 'in all' else 'a ' || (p_full ->> 'period') end,
+    trim_scale((p_full ->> 'estimate')::numeric))
+$$;
+
+-- functions/core/budget_units.sql
+-- What a budget may be in: cost, units of usage, runs, and runs at a time.
+create or replace function ops.budget_units() returns jsonb
+language sql immutable parallel safe
+return '["cost", "runs", "concurrency", "wall_seconds", "cpu_seconds", "scanned_bytes", "written_bytes", "rows_out",
+         "log_bytes", "artifact_bytes", "artifact_count"]'::jsonb;
+
+-- functions/core/budgets_of.sql
+-- The budgets that the runs of a template count against.
+create or replace function ops.budgets_of(p_workspace text, p_template_name text) returns setof ops.budgets
+language sql stable set search_path = ''
+as $$
+  select b from ops.budgets b
+   where b.removed_at is null
+     and (b.scope = 'platform' or (b.workspace = p_workspace
+          and (b.scope = 'workspace' or b.template_name = p_template_name)))
+$$;
+
 -- functions/core/bundle_ref.sql
 -- A template's bundle as {sha256, size}; null when it has none.
 create or replace function ops.bundle_ref(p_spec jsonb) returns jsonb
@@ -979,22 +1138,23 @@ $$;
 
 -- functions/core/carry_claims.sql
 -- Mutate: start runs for the claims of a batch and answer them. Claims of one filter are picked for together and are
--- served in their order. The caller has locked the concurrency keys ahead (ops.lock_keys_ahead) if there are any.
+-- served in their order. The caller has locked the concurrency keys ahead (ops.lock_keys_ahead) if there are any; budgets
+-- are locked once, when all is picked.
 create or replace function ops.carry_claims(p_claims ops.member_claim[]) returns ops.member_answer[]
 language plpgsql volatile set search_path = ''
 as $$
 declare
   v_new    ops.member_claim[];
   v_starts ops.member_start[] := '{}';
-  v_group  ops.member_start[];
   v_filter bytea;
 begin
   v_new := array(select c from unnest(p_claims) c where c.repeated is null and c.same_as = c.ordinal order by c.ordinal);
   for v_filter in select distinct c.filter from unnest(v_new) c order by c.filter loop
-    v_group := ops.share_out(array(select c from unnest(v_new) c where c.filter = v_filter order by c.ordinal));
-    -- started before the next group looks: to its own transaction a locked run is still there to be had
-    v_starts := v_starts || ops.start_runs(v_group);
+    v_starts := v_starts || ops.share_out(
+      array(select c from unnest(v_new) c where c.filter = v_filter order by c.ordinal),
+      array(select s.run_id from unnest(v_starts) s));
   end loop;
+  v_starts := ops.start_runs(ops.reserve_budgets(v_starts));
   if cardinality(v_starts) > 0 then
     perform ops.start_pipelines(v_starts);
     perform ops.remember_claims(v_new, v_starts);
@@ -1016,6 +1176,29 @@ begin
               where a.run_id = p_run_id and a.epoch = p_epoch and e.token_id <> (p_token).token_id) then
     perform ops.fail('OPU02', format('epoch %s of run %s belongs to an executor of another token', p_epoch, p_run_id));
   end if;
+end
+$$;
+
+-- functions/core/check_budget_room.sql
+-- Guard: at a submit, the budgets that refuse have room for the run as it is expected to be. Others let it wait.
+-- Raises OPX02 with {budget_id, scope, unit, period, limit, used, reserved, estimate}.
+create or replace function ops.check_budget_room(p_workspace text, p_template_name text, p_spec jsonb, p_caps jsonb)
+returns void
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_full jsonb;
+begin
+  for v_full in
+    select f.value from jsonb_array_elements(ops.full_budgets(
+      ops.budget_lines(p_workspace, p_template_name, p_spec -> 'estimate', p_caps))) f
+  loop
+    if v_full ->> 'policy' = 'refuse' then
+      perform ops.fail('OPX02', ops.budget_text(v_full), v_full,
+        case when v_full ->> 'period_end' is null then 'Have the budget raised.'
+             else format('Submit it after %s, or have the budget raised.', v_full ->> 'period_end') end);
+    end if;
+  end loop;
 end
 $$;
 
@@ -1672,7 +1855,7 @@ begin
   return array(
     with given as materialized (
       select c.ordinal, s.n, s.executor_id, s.run_id, s.epoch
-        from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, epoch, pipeline_run_id, n)
+        from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, epoch, pipeline_run_id, reserved, n)
         join unnest(p_claims) c on c.same_as = s.ordinal and c.repeated is null
       union all
       select c.ordinal, r.n, c.executor_id, (r.value ->> 'run_id')::uuid, (r.value ->> 'epoch')::bigint
@@ -1876,6 +2059,46 @@ return case p_condition
     case when p_done < p_parents then 'wait' when p_failed > 0 then 'ready' else 'never' end
 end;
 
+-- functions/core/cost_of.sql
+-- What a usage costs by the price list in force at a time; null when there was none. Prices of the kind stand before
+-- those of "*".
+create or replace function ops.cost_of(p_kind text, p_usage jsonb, p_at timestamptz) returns numeric
+language sql stable set search_path = ''
+as $$
+  select (select coalesce(sum(ops.usage_number(p_usage, p.key) * p.value::numeric), 0)
+            from jsonb_each_text(coalesce(l.prices -> '*', '{}') || coalesce(l.prices -> p_kind, '{}')) p)
+    from ops.price_lists l where l.valid_from <= p_at order by l.valid_from desc, l.version desc limit 1
+$$;
+
+-- functions/core/count_used.sql
+-- Mutate: settled lines change their balances, each once; what crosses a threshold is warned of, and what went beyond
+-- its limit is a row in the ledger of caps. The balances are locked.
+create or replace function ops.count_used(p_lines ops.budget_line[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  with change as (
+    select l.budget_id, l.period_start, sum(l.reserved) as reserved, sum(l.used) as used
+      from unnest(p_lines) l group by 1, 2
+  ), before as materialized (
+    select b.*, b.used + c.used as used_now, b.reserved - c.reserved as reserved_now, g."limit",
+           (select max(t) from unnest(g.thresholds) t
+             where g.unit <> 'concurrency' and (b.used + c.used) * 100 >= t * g."limit") as reached, g.thresholds
+      from change c join ops.budgets g on g.budget_id = c.budget_id
+      join ops.budget_balances b on (b.budget_id, b.period_start) = (c.budget_id, c.period_start)
+  ), changed as (
+    update ops.budget_balances b set used = f.used_now, reserved = f.reserved_now,
+        warned = greatest(b.warned, coalesce(f.reached, 0))
+      from before f where (b.budget_id, b.period_start) = (f.budget_id, f.period_start)
+  )
+  insert into ops.budget_warnings (budget_id, period_start, threshold, used, "limit", at)
+  select f.budget_id, f.period_start, t, f.used_now, f."limit", ops.now()
+    from before f cross join lateral unnest(f.thresholds) t
+   where t > f.warned and t <= f.reached
+   order by f.budget_id, t;
+end
+$$;
+
 -- functions/core/create_run.sql
 -- Mutate and emit: one new run of a template. Guards of the body's own fields are here; who may submit is the caller's.
 --   p_body    the submit body (params, priority, queue, not_before, deadline, labels, caps, max_attempts, retry,
@@ -1885,7 +2108,7 @@ end;
 --   p_depends [{depends_on, inputs: {name: output}}]; a run with parents waits for them. They are locked here, so that
 --             none ends unseen before this transaction does; the caller then looks at them with ops.unblock.
 -- The run is ready at once unless it waits for parents, for its time, or is a pipeline. Returns its run_id.
--- Raises OPV01, OPV02, OPV05, OPX01.
+-- Raises OPV01, OPV02, OPV05, OPX01, OPX02.
 create or replace function ops.create_run(
   p_template ops.templates, p_body jsonb, p_place jsonb, p_depends jsonb default '[]')
 returns uuid
@@ -1901,6 +2124,9 @@ begin
   v_run.outputs := ops.planned_outputs(v_run.workspace, v_spec, v_run.params);
   v_run.labels := coalesce(v_spec -> 'labels', '{}') || coalesce(nullif(p_body -> 'labels', 'null'), '{}');
   v_run.caps := ops.tighten_caps(v_run.workspace, p_template.name, v_spec -> 'caps', nullif(p_body -> 'caps', 'null'));
+  if p_template.kind <> 'pipeline' then
+    perform ops.check_budget_room(v_run.workspace, p_template.name, v_spec, v_run.caps);
+  end if;
   v_run.not_before := (p_body ->> 'not_before')::timestamptz;
   v_run.concurrency_key := ops.planned_key(v_spec, p_body, v_run.params);
   v_run.concurrency_limit := ops.planned_limit(v_spec, p_body);
@@ -2439,6 +2665,25 @@ begin
 end
 $$;
 
+-- functions/core/estimated.sql
+-- What one attempt of a template is expected to use of a unit: the median of its last attempts plus half of what lies
+-- between the quarters (five and more of them), else what the template declares, else the run's cap, else the mean of
+-- what is known, else nothing. A run is one run.
+--   p_declared  the template's `estimate` {unit: number}; p_caps the run's caps
+create or replace function ops.estimated(p_unit text, p_samples numeric[], p_declared jsonb, p_caps jsonb) returns numeric
+language sql immutable set search_path = ''
+as $$
+  select case
+    when p_unit in ('runs', 'concurrency') then 1
+    when cardinality(p_samples) >= 5 then (
+      select round((percentile_cont(0.5) within group (order by s)
+                    + (percentile_cont(0.75) within group (order by s)
+                       - percentile_cont(0.25) within group (order by s)) / 2)::numeric, 6)
+        from unnest(p_samples) s)
+    else coalesce(ops.usage_number(p_declared, p_unit), ops.usage_number(p_caps, p_unit),
+                  (select avg(s) from unnest(p_samples) s), 0) end
+$$;
+
 -- functions/core/exchange_each.sql
 -- Reports and claims of many callers, in one transaction: what every executor-plane request of this kind becomes.
 --   p_reports [{ordinal, token_id, run_id, body, artifacts?}]
@@ -2598,6 +2843,21 @@ language plpgsql immutable set search_path = ''
 as $$
 begin
   raise exception using errcode = p_code, message = p_message, detail = p_members::text, hint = coalesce(p_hint, '');
+end
+$$;
+
+-- functions/core/fail_held_one.sql
+-- Mutate and emit: a step of the sweep (ops.sweep_each): a run that a budget held which refuses fails.
+create or replace function ops.fail_held_one(p_run_id uuid, p_actor text) returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run ops.runs;
+begin
+  select * into v_run from ops.runs r where r.run_id = p_run_id;
+  perform ops.finish_run(p_run_id, 'failed', 'budget_exhausted', p_actor, jsonb_build_object(
+    'class', 'resources', 'code', 'budget_exhausted', 'message', ops.why_budget(v_run) -> 0 ->> 'message'));
+  return jsonb_build_object('ended', jsonb_build_array(p_run_id));
 end
 $$;
 
@@ -2833,6 +3093,22 @@ begin
 end
 $$;
 
+-- functions/core/full_budgets.sql
+-- Of a run's lines the budgets without room for it: [{budget_id, scope, workspace, template_name, unit, period, policy,
+-- limit, used, reserved, estimate, period_end}]; when all have some, [].
+create or replace function ops.full_budgets(p_lines ops.budget_line[]) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+           'budget_id', g.budget_id, 'scope', g.scope, 'workspace', g.workspace, 'template_name', g.template_name,
+           'unit', g.unit, 'period', g.period, 'policy', g.policy, 'limit', g."limit", 'used', coalesce(b.used, 0),
+           'reserved', coalesce(b.reserved, 0), 'estimate', l.reserved,
+           'period_end', ops.iso(ops.period_end(g.period, g.timezone, l.period_start))) order by g.budget_id), '[]')
+    from unnest(p_lines) l join ops.budgets g on g.budget_id = l.budget_id
+    left join ops.budget_balances b on (b.budget_id, b.period_start) = (l.budget_id, l.period_start)
+   where coalesce(b.used, 0) + coalesce(b.reserved, 0) + l.reserved > g."limit"
+$$;
+
 -- functions/core/gather_ready.sql
 -- Mutate this transaction: with true, what becomes claimable is gathered instead of notified, since a commit that
 -- notifies waits for all others that do. The caller gives it out (ops.gathered_ready), and its caller tells it: to the
@@ -2945,6 +3221,34 @@ begin
     coalesce(ops.setting_number('heartbeat_seconds'), 20),
     coalesce((select greatest(1, round(min(l.lease_seconds) / 3.0, 1)) from ops.leases l
                where l.executor_id = p_executor_id having count(*) > 0), 5));
+end
+$$;
+
+-- functions/core/hold_for_budgets.sql
+-- Mutate and emit: queued runs that found no room in a budget wait for it, with a row in the ledger of caps. Claims that
+-- are waiting look again: what stands behind these may have room.
+create or replace function ops.hold_for_budgets(p_starts ops.member_start[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run_ids uuid[] := array(select s.run_id from unnest(p_starts) s);
+  v_kinds   text[];
+begin
+  if cardinality(v_run_ids) = 0 then
+    return;
+  end if;
+  update ops.runs r set state = 'waiting', state_reason = 'budget_exhausted', ready_seq = null
+   where r.run_id = any (v_run_ids);
+  v_kinds := array(select distinct r.kind from ops.runs r where r.run_id = any (v_run_ids));
+  perform ops.append_events(v_run_ids, 'run.waiting', 'budget', array(
+    select jsonb_build_object('budgets', ops.full_budgets(s.reserved)) from unnest(p_starts) s));
+  insert into ops.cap_ledger (run_id, epoch, layer, cap, "limit", observed, overshoot, overshoot_ms, action, at)
+  select r.run_id, r.epoch, 'admission', f.value ->> 'unit', (f.value ->> 'limit')::numeric,
+         (f.value ->> 'used')::numeric + (f.value ->> 'reserved')::numeric + (f.value ->> 'estimate')::numeric, 0, 0,
+         'held', ops.now()
+    from unnest(p_starts) s join ops.runs r on r.run_id = s.run_id
+   cross join lateral jsonb_array_elements(ops.full_budgets(s.reserved)) f;
+  perform ops.notify_ready(v_kinds);
 end
 $$;
 
@@ -3397,6 +3701,24 @@ begin
 end
 $$;
 
+-- functions/core/lock_balances.sql
+-- Lock the balances of these lines, made where they are missing, in order of budget and period. Nothing else is locked
+-- after them.
+create or replace function ops.lock_balances(p_lines ops.budget_line[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  insert into ops.budget_balances (budget_id, period_start)
+  select distinct l.budget_id, l.period_start from unnest(p_lines) l
+   where not exists (select from ops.budget_balances b
+                      where (b.budget_id, b.period_start) = (l.budget_id, l.period_start))
+   order by 1, 2 on conflict do nothing;
+  perform from ops.budget_balances b
+    where (b.budget_id, b.period_start) in (select l.budget_id, l.period_start from unnest(p_lines) l)
+    order by b.budget_id, b.period_start for update;
+end
+$$;
+
 -- functions/core/lock_executor.sql
 -- Guard and lock: the executor behind a reference, one that the operator may steer; see ops.find_executor. What the
 -- token may not steer is never locked. Raises OPN03, OPU02, OPC09 (it has left).
@@ -3696,6 +4018,20 @@ begin
 end
 $$;
 
+-- functions/core/note_ended_leases.sql
+-- Trigger: leases that ended with something reserved are settled before this transaction commits.
+create or replace function ops.note_ended_leases() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  if exists (select from gone g where g.reserved is not null) then
+    insert into ops.budget_dues (xid, leases)
+    select pg_current_xact_id(), array_agg(row(g.run_id, g.epoch, g.usage, g.reserved)::ops.ended_lease) from gone g where g.reserved is not null;
+  end if;
+  return null;
+end
+$$;
+
 -- functions/core/notify_gathered.sql
 -- Emit: what became claimable since ops.gather_ready(true), in one notification, or kept for who asked for it
 -- (ops.keep_ready). A verb's last act but its answer.
@@ -3975,6 +4311,21 @@ begin
 end
 $$;
 
+-- functions/core/period_end.sql
+-- When the period of a budget ends that began at p_start; null: never. A day of 23 or 25 hours is one day.
+create or replace function ops.period_end(p_period text, p_timezone text, p_start timestamptz) returns timestamptz
+language sql stable parallel safe
+return case p_period when 'total' then null
+                     when 'hour' then p_start + interval '1 hour'
+                     else ((p_start at time zone p_timezone) + ('1 ' || p_period)::interval) at time zone p_timezone end;
+
+-- functions/core/period_start.sql
+-- When the period of a budget began that a time lies in: hours, days and months as they are told in its timezone.
+create or replace function ops.period_start(p_period text, p_timezone text, p_at timestamptz) returns timestamptz
+language sql stable parallel safe
+return case p_period when 'total' then timestamptz '-infinity'
+                     else date_trunc(p_period, p_at, p_timezone) end;
+
 -- functions/core/pick_from.sql
 -- Lock the first ready runs of one queue and priority that an executor could have. See ops.pick_ready.
 create or replace function ops.pick_from(
@@ -4058,8 +4409,10 @@ $$;
 -- statement; a later one counts the leases that hold them and picks at most the free slots per key (in one statement
 -- the snapshot would precede the lock). Runs of a full key are looked past, so that keys behind them are met in the
 -- next round. Only the first round waits for a key: later ones take what is free, since waiting twice would break
--- the key order; a key passed over that way is announced again.
-create or replace function ops.pick_runs(p_executor ops.executors, p_queues text[], p_limit int) returns uuid[]
+-- the key order; a key passed over that way is announced again. p_but: runs that were picked before, which hold their
+-- keys.
+create or replace function ops.pick_runs(p_executor ops.executors, p_queues text[], p_limit int, p_but uuid[] default '{}')
+returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$
 declare
@@ -4071,7 +4424,7 @@ declare
   v_new     text[];
 begin
   if not exists (select from ops.concurrency_keys) then
-    return ops.pick_ready(p_executor, p_queues, '{}', p_limit);
+    return ops.pick_ready(p_executor, p_queues, '{}', p_limit, p_but);
   end if;
   for v_round in 1 .. 50 loop
     v_new := ops.keys_ahead(p_executor, p_queues, v_known, v_open);
@@ -4079,12 +4432,12 @@ begin
       v_locked := v_locked || ops.lock_keys(v_new, false);
       v_known := v_known || v_new;
     else
-      v_found := ops.within_slots(v_picked,
-        ops.pick_ready(p_executor, p_queues, v_open, p_limit - cardinality(v_picked), v_picked));
+      v_found := ops.within_slots(p_but || v_picked,
+        ops.pick_ready(p_executor, p_queues, v_open, p_limit - cardinality(v_picked), p_but || v_picked));
       v_picked := v_picked || v_found;
       exit when cardinality(v_found) = 0 or cardinality(v_picked) >= p_limit;
     end if;
-    v_open := ops.open_keys(v_locked, v_picked);
+    v_open := ops.open_keys(v_locked, p_but || v_picked);
   end loop;
   if cardinality(v_picked) = 0 and cardinality(v_locked) < cardinality(v_known) then
     perform ops.notify_ready(array[p_executor.kind]);
@@ -4166,7 +4519,7 @@ $$;
 
 -- functions/core/plain_template.sql
 -- What a template gives each of its runs, read once for all of them; no row when its runs are made one by one: a
--- pipeline, a concurrency key, an output whose path depends on parameters.
+-- pipeline, a concurrency key, an output whose path depends on parameters, a budget that refuses.
 create or replace function ops.plain_template(p_workspace text, p_name text, p_version int)
 returns table (
   template_id uuid, name text, version int, digest text, kind text, defaults jsonb, required text[], outputs jsonb,
@@ -4182,7 +4535,8 @@ begin
    order by t.version desc limit 1;
   v_spec := v_template.spec;
   if v_spec is null or v_template.kind = 'pipeline' or coalesce(v_spec -> 'concurrency', 'null') <> 'null'
-     or not ops.has_fixed_outputs(v_spec -> 'outputs') then
+     or not ops.has_fixed_outputs(v_spec -> 'outputs')
+     or exists (select from ops.budgets_of(p_workspace, p_name) b where b.policy = 'refuse') then
     return;
   end if;
   return query select v_template.template_id, v_template.name, v_template.version, v_template.digest, v_template.kind,
@@ -4304,7 +4658,8 @@ as $$
 $$;
 
 -- functions/core/promote_due.sql
--- The reactor's look at waiting runs: those whose time has come become ready; those whose deadline has passed end;
+-- The reactor's look at waiting runs: those whose time has come become ready, and those
+-- that a budget held which has room now; those whose deadline has passed end;
 -- those that wait for parents are looked at again (a backstop: the verbs unblock them at once).
 -- Returns {promoted, deadlines, unblocked: bool}.
 create or replace function ops.promote_due(p_limit int) returns jsonb
@@ -4316,11 +4671,67 @@ declare
   v_unblocked boolean;
 begin
   perform ops.gather_ready(true);
-  v_promoted := ops.promote_ready(p_limit, 'reactor');
+  v_promoted := ops.promote_ready(p_limit, 'reactor') + ops.promote_held(p_limit, 'reactor');
   v_late := ops.end_late_runs(p_limit, 'reactor');
   v_unblocked := ops.recheck_blocked(p_limit, 'reactor');
   perform ops.notify_gathered();
   return jsonb_build_object('promoted', v_promoted, 'deadlines', v_late, 'unblocked', v_unblocked);
+end
+$$;
+
+-- functions/core/promote_held.sql
+-- Mutate and emit: runs that a budget held enter the ready index again where there is room now, template by template,
+-- those of the oldest run first; at most p_limit. The claim looks again. Where a budget refuses, such a run fails.
+-- Returns how many went on.
+create or replace function ops.promote_held(p_limit int, p_actor text) returns int
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_group record;
+  v_room  bigint;
+  v_taken jsonb := '{}';
+  v_ready uuid[];
+  v_count int := 0;
+  v_refused uuid[] := '{}';
+begin
+  for v_group in
+    select h.workspace, h.template_name, h.template_id, h.caps, count(*) as runs, min(h.run_id::text) as first,
+           ops.budget_lines(h.workspace, h.template_name, t.spec -> 'estimate', h.caps) as lines
+      from ops.runs h join ops.templates t on t.template_id = h.template_id
+     where h.state = 'waiting' and h.state_reason = 'budget_exhausted' and not h.paused
+     group by h.workspace, h.template_name, h.template_id, h.caps, t.spec
+     order by first
+  loop
+    exit when v_count >= p_limit;
+    -- how many of this template fit beside what was let go before
+    select least(v_group.runs, p_limit - v_count, min(case when l.reserved = 0 then v_group.runs else
+             floor((g."limit" - coalesce(b.used, 0) - coalesce(b.reserved, 0)
+                    - coalesce((v_taken ->> l.budget_id::text)::numeric, 0)) / l.reserved) end))
+      into v_room
+      from unnest(v_group.lines) l join ops.budgets g on g.budget_id = l.budget_id
+      left join ops.budget_balances b on (b.budget_id, b.period_start) = (l.budget_id, l.period_start);
+    v_room := greatest(0, coalesce(v_room, v_group.runs));
+    if v_room = 0 then
+      v_refused := v_refused || case when ops.full_budgets(v_group.lines) @> '[{"policy": "refuse"}]' then array(
+        select r.run_id from ops.runs r
+         where r.state = 'waiting' and r.state_reason = 'budget_exhausted' and not r.paused
+           and r.workspace = v_group.workspace and r.template_id = v_group.template_id and r.caps = v_group.caps
+         order by r.run_id limit p_limit for update skip locked) else '{}' end;
+      continue;
+    end if;
+    v_ready := array(
+      select r.run_id from ops.runs r
+       where r.state = 'waiting' and r.state_reason = 'budget_exhausted' and not r.paused
+         and r.workspace = v_group.workspace and r.template_id = v_group.template_id and r.caps = v_group.caps
+       order by r.priority desc, r.run_id limit v_room for update skip locked);
+    v_taken := v_taken || coalesce((
+      select jsonb_object_agg(l.budget_id, coalesce((v_taken ->> l.budget_id::text)::numeric, 0)
+                                           + l.reserved * cardinality(v_ready)) from unnest(v_group.lines) l), '{}');
+    perform ops.enqueue(v_ready, p_actor);
+    v_count := v_count + cardinality(v_ready);
+  end loop;
+  perform ops.sweep_each(array_fill('fail_held_one'::text, array[cardinality(v_refused)]), v_refused, p_actor);
+  return v_count;
 end
 $$;
 
@@ -4704,7 +5115,7 @@ begin
   insert into ops.claim_requests (executor_id, request_id, body_digest, runs, created_at)
   select c.executor_id, c.request_id, c.body_digest, ('[' || string_agg(
            concat('{"run_id": "', s.run_id, '", "epoch": ', s.epoch, '}'), ',' order by s.n) || ']')::jsonb, ops.now()
-    from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, epoch, pipeline_run_id, n)
+    from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, epoch, pipeline_run_id, reserved, n)
     join unnest(p_claims) c on c.ordinal = s.ordinal
    group by c.executor_id, c.request_id, c.body_digest;
 end
@@ -5378,6 +5789,49 @@ begin
 end
 $$;
 
+-- functions/core/reserve_budgets.sql
+-- Mutate and emit: what the picked runs are expected to use is reserved of their budgets. A run for which one of them
+-- has no room is not started: it waits for budget_exhausted. Returns the starts that may go on. Settles what has ended
+-- in this transaction before, since the balances are locked once, last of all: so are the pipelines that are going to
+-- start, which ops.start_pipelines would lock after them.
+create or replace function ops.reserve_budgets(p_starts ops.member_start[]) returns ops.member_start[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_starts ops.member_start[];
+  v_fit    ops.member_start[];
+  v_lines  ops.budget_line[];
+begin
+  if cardinality(p_starts) = 0 or not exists (select from ops.budgets b where b.removed_at is null) then
+    return p_starts;
+  end if;
+  v_starts := ops.with_lines(p_starts);
+  v_lines := array(select distinct on (l.budget_id, l.period_start) l
+                     from unnest(v_starts) s cross join lateral unnest(s.reserved) l);
+  if cardinality(v_lines) = 0 then
+    return p_starts;
+  end if;
+
+  perform from ops.runs r
+    where r.run_id = any (array(select s.pipeline_run_id from unnest(v_starts) s)) and r.state = 'waiting'
+    order by r.run_id for update;
+  perform ops.settle_budgets(v_lines);
+
+  v_fit := ops.within_budgets(v_starts);
+  update ops.budget_balances b set reserved = b.reserved + x.total
+    from (select l.budget_id, l.period_start, sum(l.reserved) as total
+            from unnest(v_fit) s cross join lateral unnest(s.reserved) l group by 1, 2) x
+   where (b.budget_id, b.period_start) = (x.budget_id, x.period_start);
+  insert into ops.budget_ledger (run_id, epoch, entry, lines, at)
+  select s.run_id, r.epoch + 1, 'reserved', s.reserved, ops.now()
+    from unnest(v_fit) s cross join lateral (select u.epoch from ops.runs u where u.run_id = s.run_id offset 0) r
+   where s.reserved is not null;
+  perform ops.hold_for_budgets(array(
+    select s from unnest(v_starts) s where s.run_id <> all (array(select f.run_id from unnest(v_fit) f))));
+  return v_fit;
+end
+$$;
+
 -- functions/core/resolve_input.sql
 -- One input of a run, from the output of one finished parent: a committed publication (its exact table version, 0
 -- included, where its files lie; an object with its digest, since another run may replace it), else a visible artifact
@@ -5732,6 +6186,27 @@ return (
     from ops.run_dependencies d join ops.runs p on p.run_id = d.depends_on
    where d.run_id = p_run_id);
 
+-- functions/core/sample_usage.sql
+-- Mutate: what succeeded attempts used stands first among their templates' samples, twenty of each unit.
+create or replace function ops.sample_usage(p_leases ops.ended_lease[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  insert into ops.usage_samples as s (workspace, template_name, unit, samples)
+  select r.workspace, r.template_name, x.unit, (array_agg(x.used order by r.run_id desc))[1:20]
+    from unnest(p_leases) l
+    join ops.attempts a on a.run_id = l.run_id and a.epoch = l.epoch and a.outcome = 'succeeded'
+   cross join lateral (select u.run_id, u.workspace, u.template_name from ops.runs u where u.run_id = l.run_id offset 0) r
+    join ops.budget_ledger e on e.run_id = l.run_id and e.epoch = l.epoch and e.entry = 'settled'
+   cross join lateral (
+     select distinct on (b.unit) b.unit, y.used from unnest(e.lines) y join ops.budgets b on b.budget_id = y.budget_id
+      where b.unit not in ('runs', 'concurrency') order by b.unit) x
+   group by r.workspace, r.template_name, x.unit
+   order by r.workspace, r.template_name, x.unit
+  on conflict (workspace, template_name, unit) do update set samples = (excluded.samples || s.samples)[1:20];
+end
+$$;
+
 -- functions/core/seconds.sql
 -- Seconds as an interval.
 create or replace function ops.seconds(p_seconds numeric) returns interval
@@ -5830,9 +6305,64 @@ begin
 end
 $$;
 
+-- functions/core/settle_at_commit.sql
+-- Trigger, deferred: the first of a transaction's settles for all of them.
+create or replace function ops.settle_at_commit() returns trigger
+language plpgsql security definer set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off
+  set jit = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+begin
+  perform ops.settle_budgets('{}');
+  return null;
+end
+$$;
+
+-- functions/core/settle_budgets.sql
+-- Mutate: the leases that ended in this transaction give back what they reserved, and what they used is counted: entries
+-- in the ledger, one change to each balance, samples for the next estimates, warnings. The balances of p_more are
+-- locked along, for a caller that goes on with them. Called for what is left when the transaction commits.
+create or replace function ops.settle_budgets(p_more ops.budget_line[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_leases ops.ended_lease[];
+  v_lines  ops.budget_line[];
+begin
+  with due as (delete from ops.budget_dues d where d.xid = pg_current_xact_id() returning d.leases)
+  select array_agg(l) into v_leases from due cross join lateral unnest(due.leases) l;
+  if v_leases is null then
+    if cardinality(p_more) > 0 then
+      perform ops.lock_balances(p_more);
+    end if;
+    return;
+  end if;
+
+  with ended as materialized (
+    select l.run_id, l.epoch, l.reserved, coalesce(l.usage, '{}') || a.usage as usage, a, r.kind
+      from unnest(v_leases) l
+     cross join lateral (select u.kind from ops.runs u where u.run_id = l.run_id offset 0) r
+      join ops.attempts a on a.run_id = l.run_id and a.epoch = l.epoch
+  ), entered as (
+    insert into ops.budget_ledger (run_id, epoch, entry, lines, at)
+    select e.run_id, e.epoch, case when (e.a).reported_at is null then 'released' else 'settled' end,
+           array(select row(x.budget_id, x.period_start, x.reserved,
+                            ops.used_of(g.unit, e.kind, e.usage, e.a))::ops.budget_line
+                   from unnest(e.reserved) x join ops.budgets g on g.budget_id = x.budget_id order by x.budget_id),
+           ops.now()
+      from ended e
+    returning lines
+  )
+  select array_agg(l) into v_lines from entered cross join lateral unnest(entered.lines) l;
+  perform ops.lock_balances(p_more || v_lines);
+  perform ops.count_used(v_lines);
+  perform ops.sample_usage(v_leases);
+end
+$$;
+
 -- functions/core/share_out.sql
--- Lock runs for claims of one filter, and say which claim gets which: the first its max_runs, then the next.
-create or replace function ops.share_out(p_claims ops.member_claim[]) returns ops.member_start[]
+-- Lock runs for claims of one filter, and say which claim gets which: the first its max_runs, then the next. p_but: runs
+-- picked for other filters; to its own transaction a locked run is still there to be had.
+create or replace function ops.share_out(p_claims ops.member_claim[], p_but uuid[]) returns ops.member_start[]
 language plpgsql volatile set search_path = ''
 as $$
 declare
@@ -5840,9 +6370,10 @@ declare
   v_picked   uuid[];
 begin
   select * into v_executor from ops.executors e where e.executor_id = p_claims[1].executor_id;
-  v_picked := ops.pick_runs(v_executor, p_claims[1].queues, (select sum(c.max_runs)::int from unnest(p_claims) c));
+  v_picked := ops.pick_runs(v_executor, p_claims[1].queues, (select sum(c.max_runs)::int from unnest(p_claims) c),
+                            p_but);
   return array(
-    select row(s.ordinal, s.executor_id, v_picked[s.place], null, null)::ops.member_start
+    select row(s.ordinal, s.executor_id, v_picked[s.place], null, null, null)::ops.member_start
       from (select c.ordinal, c.executor_id, row_number() over (order by c.ordinal, g) as place
               from unnest(p_claims) c cross join lateral generate_series(1, c.max_runs) g) s
      where s.place <= cardinality(v_picked) order by s.place);
@@ -5911,13 +6442,13 @@ begin
     return '{}';
   end if;
   with picked as materialized (
-    select s.ordinal, s.n, s.executor_id, r.run_id, r.pipeline_run_id, r.epoch + 1 as epoch, r.attempt + 1 as attempt,
+    select s.ordinal, s.n, s.reserved, s.executor_id, r.run_id, r.pipeline_run_id, r.epoch + 1 as epoch, r.attempt + 1 as attempt,
            r.event_seq + 1 as seq, r.event_head as prev_hash, r.place as run_at,
            greatest(r.event_xid, pg_current_xact_id()) as xid,
            ops.canonical_text(r.run_id, r.event_seq + 1, v_at, 'run.started', r.epoch + 1, 'executor:' || e.name,
              concat('{"state": "running", "attempt": ', r.attempt + 1, ', "executor_id": "', s.executor_id,
                     '", "state_reason": null}')) as canonical
-      from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, epoch, pipeline_run_id, n)
+      from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, epoch, pipeline_run_id, reserved, n)
       join ops.executors e on e.executor_id = s.executor_id
      cross join lateral (select u.*, u.ctid as place from ops.runs u where u.run_id = s.run_id offset 0) r
   ), hashed as materialized (
@@ -5928,20 +6459,20 @@ begin
       executor_id = h.executor_id, started_at = coalesce(r.started_at, v_now), progress = null,
       event_seq = h.seq, event_head = h.hash, event_xid = h.xid
       from hashed h where r.ctid = h.run_at
-    returning r.run_id, r.epoch, r.attempt, r.executor_id, r.lease_seconds, r.workspace, r.concurrency_key
+    returning r.run_id, r.epoch, r.attempt, r.executor_id, r.lease_seconds, r.workspace, r.concurrency_key, h.reserved
   ), attempted as (
     insert into ops.attempts (run_id, epoch, attempt, executor_id, started_at)
     select s.run_id, s.epoch, s.attempt, s.executor_id, v_now from started s
   ), leased as (
     insert into ops.leases (run_id, epoch, executor_id, lease_seconds, lease_deadline, heartbeat_at, workspace,
-        concurrency_key)
+        concurrency_key, reserved)
     select s.run_id, s.epoch, s.executor_id, s.lease_seconds, v_now + ops.seconds(s.lease_seconds), v_now,
-           s.workspace, s.concurrency_key from started s
+           s.workspace, s.concurrency_key, s.reserved from started s
   ), written as (
     insert into ops.events (run_id, seq, at, type, epoch, canonical, prev_hash, hash, xid)
     select h.run_id, h.seq, v_now, 'run.started', h.epoch, h.canonical, h.prev_hash, h.hash, h.xid from hashed h
   )
-  select array_agg(row(h.ordinal, h.executor_id, h.run_id, h.epoch, h.pipeline_run_id)::ops.member_start order by h.n)
+  select array_agg(row(h.ordinal, h.executor_id, h.run_id, h.epoch, h.pipeline_run_id, h.reserved)::ops.member_start order by h.n)
     into v_started from hashed h;
   return v_started;
 end
@@ -6725,7 +7256,7 @@ as $$
     ('run', '', 'waiting'), ('run', '', 'queued'),
     ('run', 'waiting', 'queued'), ('run', 'waiting', 'running'),
     ('run', 'waiting', 'failed'), ('run', 'waiting', 'cancelled'), ('run', 'waiting', 'skipped'),
-    ('run', 'queued', 'running'), ('run', 'queued', 'failed'), ('run', 'queued', 'cancelled'),
+    ('run', 'queued', 'running'), ('run', 'queued', 'waiting'), ('run', 'queued', 'failed'), ('run', 'queued', 'cancelled'),
     ('run', 'running', 'queued'), ('run', 'running', 'waiting'), ('run', 'running', 'succeeded'),
     ('run', 'running', 'failed'), ('run', 'running', 'cancelled'),
     ('attempt', '', 'running'),
@@ -6862,6 +7393,34 @@ begin
 end
 $$;
 
+-- functions/core/usage_number.sql
+-- A figure of a usage as a number from 0; null when it is none.
+create or replace function ops.usage_number(p_usage jsonb, p_unit text) returns numeric
+language sql immutable parallel safe
+return case when jsonb_typeof(p_usage -> p_unit) = 'number' then greatest(0, (p_usage ->> p_unit)::numeric) end;
+
+-- functions/core/used_of.sql
+-- What an attempt that has ended used of a unit, by its report, or by its last heartbeat when there is no report. Of
+-- what the executor did not measure: the seconds between its claim and its end, the artifacts on record.
+create or replace function ops.used_of(p_unit text, p_kind text, p_usage jsonb, p_attempt ops.attempts) returns numeric
+language sql stable set search_path = ''
+as $$
+  select coalesce(case p_unit
+    when 'concurrency' then 0
+    when 'runs' then (p_attempt.reported_at is not null)::int
+    when 'cost' then ops.cost_of(p_kind, p_usage, p_attempt.finished_at)
+    when 'wall_seconds' then coalesce(ops.usage_number(p_usage, p_unit),
+      extract(epoch from case when p_attempt.reported_at is not null
+                              then p_attempt.finished_at - p_attempt.started_at end))
+    when 'artifact_bytes' then coalesce(ops.usage_number(p_usage, p_unit), (
+      select sum(f.size) from ops.artifacts f where f.run_id = p_attempt.run_id and f.epoch = p_attempt.epoch
+         and f.state in ('recorded', 'visible')))
+    when 'artifact_count' then (
+      select count(*) from ops.artifacts f where f.run_id = p_attempt.run_id and f.epoch = p_attempt.epoch
+         and f.state in ('recorded', 'visible'))
+    else ops.usage_number(p_usage, p_unit) end, 0)
+$$;
+
 -- functions/core/uuid7.sql
 -- A UUIDv7: 48 bits of Unix milliseconds, 12 bits of the fraction of that millisecond, 62 random bits.
 -- Our own, because PostgreSQL has one only from 18 on. The real clock, not ops.now(): identity is not a state.
@@ -6959,7 +7518,7 @@ language plpgsql volatile set search_path = ''
   set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-  v_nobody ops.member_start[] := array[row(0, gen_random_uuid(), gen_random_uuid(), null, null)];
+  v_nobody ops.member_start[] := array[row(0, gen_random_uuid(), gen_random_uuid(), null, null, null)];
 begin
   perform ops.report_each('[]');
   perform ops.checked_claims('[]');
@@ -7003,6 +7562,27 @@ begin
     jsonb_build_object('attempt', v_attempt.attempt, 'max_attempts', p_run.max_attempts, 'epoch', v_attempt.epoch,
       'finished_at', ops.iso(v_attempt.finished_at), 'executor_id', v_attempt.executor_id,
       'executor_name', v_executor, 'error', v_attempt.error - 'trace', 'caps', v_caps)));
+end
+$$;
+
+-- functions/core/why_budget.sql
+-- The reasons of a run that a budget holds: one for each budget without room, as it stands now; when all have some, that
+-- it goes on with the reactor's next look.
+create or replace function ops.why_budget(p_run ops.runs) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_full jsonb;
+begin
+  v_full := ops.full_budgets(ops.budget_lines(p_run.workspace, p_run.template_name,
+    (select t.spec -> 'estimate' from ops.templates t where t.template_id = p_run.template_id), p_run.caps));
+  if v_full = '[]' then
+    return jsonb_build_array(ops.reason('budget_exhausted', 'a budget had no room for it; there is some now'));
+  end if;
+  return (
+    select jsonb_agg(ops.reason('budget_exhausted', ops.budget_text(f.value) || coalesce(
+             format('; the next %s begins at %s', f.value ->> 'period', f.value ->> 'period_end'), ''), f.value))
+      from jsonb_array_elements(v_full) f);
 end
 $$;
 
@@ -7430,7 +8010,7 @@ $$;
 
 -- functions/core/why_waiting.sql
 -- The reasons of a waiting run: waiting_on_dependency (one per parent not done), waiting_on_tasks, not_before,
--- retry_backoff, rerun_unsafe, held_by_rule, paused; attempt_released when an executor that left gave it back.
+-- retry_backoff, budget_exhausted (one per budget without room), rerun_unsafe, held_by_rule, paused; attempt_released when an executor that left gave it back.
 create or replace function ops.why_waiting(p_run ops.runs) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -7446,6 +8026,9 @@ begin
         from ops.run_dependencies d join ops.runs p on p.run_id = d.depends_on
        where d.run_id = p_run.run_id and not ops.is_terminal(p.state));
   end if;
+  if p_run.state_reason = 'budget_exhausted' then
+    return v_reasons || ops.why_budget(p_run) || ops.why_released(p_run);
+  end if;
   return v_reasons || ops.reason(p_run.state_reason, case p_run.state_reason
       when 'not_before' then format('not before %s', ops.iso(p_run.not_before))
       when 'retry_backoff' then format('attempt %s failed; the next starts at %s', p_run.attempt,
@@ -7457,6 +8040,61 @@ begin
       else p_run.state_reason end,
     jsonb_build_object('not_before', ops.iso(p_run.not_before), 'attempt', p_run.attempt))
     || ops.why_released(p_run);
+end
+$$;
+
+-- functions/core/with_lines.sql
+-- The starts with what each would reserve; null where no budget applies.
+create or replace function ops.with_lines(p_starts ops.member_start[]) returns ops.member_start[]
+language sql stable set search_path = ''
+as $$
+  with picked as materialized (
+    select s.*, r.workspace, r.template_name, r.template_id, r.caps, r.pipeline_run_id as pipeline
+      from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, epoch, pipeline_run_id, reserved, n)
+     cross join lateral (select u.* from ops.runs u where u.run_id = s.run_id offset 0) r
+  ), alike as materialized (
+    select k.*, ops.budget_lines(k.workspace, k.template_name, t.spec -> 'estimate', k.caps) as lines
+      from (select distinct p.workspace, p.template_name, p.template_id, p.caps from picked p) k
+      join ops.templates t on t.template_id = k.template_id
+  )
+  select array_agg(row(p.ordinal, p.executor_id, p.run_id, p.epoch, p.pipeline, a.lines)::ops.member_start order by p.n)
+    from picked p join alike a on (a.workspace, a.template_id, a.caps) = (p.workspace, p.template_id, p.caps)
+$$;
+
+-- functions/core/within_budgets.sql
+-- Of starts with lines, in their order, those for which every budget has room. The balances are locked.
+create or replace function ops.within_budgets(p_starts ops.member_start[]) returns ops.member_start[]
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_start ops.member_start;
+  v_room  jsonb;
+  v_left  jsonb;
+  v_fit   ops.member_start[] := '{}';
+begin
+  with wanted as (
+    select l.budget_id, l.period_start, sum(l.reserved) as total
+      from unnest(p_starts) s cross join lateral unnest(s.reserved) l group by 1, 2
+  ), room as (
+    select w.budget_id, w.total, g."limit" - b.used - b.reserved as room
+      from wanted w join ops.budgets g on g.budget_id = w.budget_id
+      join ops.budget_balances b on (b.budget_id, b.period_start) = (w.budget_id, w.period_start)
+  )
+  select case when bool_and(r.total <= r.room) then null
+              else jsonb_object_agg(r.budget_id, r.room) end into v_room from room r;
+  if v_room is null then
+    return p_starts;
+  end if;
+
+  foreach v_start in array p_starts loop
+    v_left := (select jsonb_object_agg(l.budget_id, (v_room ->> l.budget_id::text)::numeric - l.reserved)
+                 from unnest(v_start.reserved) l);
+    if not exists (select from jsonb_each_text(v_left) x where x.value::numeric < 0) then
+      v_fit := v_fit || v_start;
+      v_room := v_room || coalesce(v_left, '{}');
+    end if;
+  end loop;
+  return v_fit;
 end
 $$;
 
@@ -7560,6 +8198,17 @@ create or replace trigger dropped_heads_append_only before update or delete on o
   for each row execute function ops.refuse_change();
 create or replace trigger cap_ledger_append_only before update or delete on ops.cap_ledger
   for each row execute function ops.refuse_change();
+create or replace trigger price_lists_frozen before update or delete on ops.price_lists
+  for each row execute function ops.refuse_change();
+create or replace trigger budget_ledger_append_only before update or delete on ops.budget_ledger
+  for each row execute function ops.refuse_change();
+
+-- What leases reserved is settled at the end of the transaction in which they end, whichever verb ended them.
+create or replace trigger leases_ended after delete on ops.leases referencing old table as gone
+  for each statement execute function ops.note_ended_leases();
+drop trigger if exists budget_dues_settled on ops.budget_dues;
+create constraint trigger budget_dues_settled after insert on ops.budget_dues deferrable initially deferred
+  for each row execute function ops.settle_at_commit();
 
 -- functions/edge/append_logs.sql
 -- appendLogs: guard, lock, store. A chunk that is stored already is accepted again in silence, one that is stored with
@@ -7749,6 +8398,69 @@ begin
 end
 $$;
 
+-- functions/edge/budget_from.sql
+-- The budget that a body describes, not yet stored, when the caller may set it: see ops.scope_from. Raises OPV01 besides.
+create or replace function ops.budget_from(p_token_id uuid, p_body jsonb) returns ops.budgets
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_budget ops.budgets;
+  v_scope  ops.caps;
+begin
+  v_budget.scope := coalesce(p_body ->> 'scope', '');
+  v_budget.unit := coalesce(p_body ->> 'unit', '');
+  v_budget.policy := coalesce(p_body ->> 'policy', 'queue');
+  v_budget.timezone := coalesce(p_body ->> 'timezone', 'UTC');
+  v_budget.period := coalesce(p_body ->> 'period', case v_budget.unit when 'concurrency' then 'total' end, '');
+  if not ops.budget_units() ? v_budget.unit then
+    perform ops.invalid('/unit', 'must be one of ' || array_to_string(ops.text_array(ops.budget_units(), 'units'), ', '));
+  elsif v_budget.period not in ('hour', 'day', 'month', 'total') then
+    perform ops.invalid('/period', 'must be hour, day, month or total');
+  elsif v_budget.unit = 'concurrency' and v_budget.period <> 'total' then
+    perform ops.invalid('/period', 'must be total for concurrency: what runs at a moment belongs to no period');
+  elsif v_budget.policy not in ('queue', 'refuse') then
+    perform ops.invalid('/policy', 'must be queue or refuse');
+  elsif coalesce(jsonb_typeof(p_body -> 'limit'), '') not in ('number', 'null')
+        or (p_body ->> 'limit')::numeric not between 0 and 1e18 then
+    perform ops.invalid('/limit', 'must be a number from 0 to 1e18, or null to remove the budget');
+  end if;
+  v_budget."limit" := (p_body ->> 'limit')::numeric;
+  v_budget.thresholds := ops.thresholds_from(p_body -> 'thresholds');
+  begin
+    perform ops.now() at time zone v_budget.timezone;
+  exception when invalid_parameter_value then
+    perform ops.invalid('/timezone', format('there is no timezone %s', left(v_budget.timezone, 100)),
+                        'Use a name such as Europe/Berlin.');
+  end;
+
+  v_scope := ops.scope_from(p_token_id, p_body);
+  v_budget.workspace := v_scope.workspace;
+  v_budget.template_name := v_scope.template_name;
+  return v_budget;
+end
+$$;
+
+-- functions/edge/budget_json.sql
+-- A budget as people see it, with the balance of its present period, or of its last when it was removed.
+create or replace function ops.budget_json(p_budget ops.budgets) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object('budget_id', (p_budget).budget_id, 'scope', (p_budget).scope,
+    'workspace', (p_budget).workspace, 'template_name', (p_budget).template_name, 'unit', (p_budget).unit,
+    'period', (p_budget).period, 'timezone', (p_budget).timezone, 'limit', (p_budget)."limit",
+    'policy', (p_budget).policy, 'thresholds', to_jsonb((p_budget).thresholds),
+    'updated_at', ops.iso((p_budget).updated_at), 'updated_by', (p_budget).updated_by,
+    'removed_at', ops.iso((p_budget).removed_at),
+    'period_start', case when p.start > '-infinity' then ops.iso(p.start) end,
+    'period_end', ops.iso(ops.period_end((p_budget).period, (p_budget).timezone, p.start)),
+    'reserved', coalesce(b.reserved, 0), 'used', coalesce(b.used, 0),
+    'left', greatest(0, (p_budget)."limit" - coalesce(b.used, 0) - coalesce(b.reserved, 0)),
+    'warned', coalesce(b.warned, 0))
+    from (select ops.period_start((p_budget).period, (p_budget).timezone,
+                                  coalesce((p_budget).removed_at, ops.now())) as start) p
+    left join ops.budget_balances b on (b.budget_id, b.period_start) = ((p_budget).budget_id, p.start)
+$$;
+
 -- functions/edge/bundle_json.sql
 -- A code bundle, with the key that the server turns into a URL.
 create or replace function ops.bundle_json(p_bundle ops.bundles) returns jsonb
@@ -7780,44 +8492,25 @@ as $$
 $$;
 
 -- functions/edge/cap_from.sql
--- The cap that a body describes, not yet stored, when the caller may set it: the platform's for an operator of all
--- workspaces, others for an operator of the workspace. Raises OPU01, OPU02, OPN02, OPN07, OPV01.
+-- The cap that a body describes, not yet stored, when the caller may set it: see ops.scope_from. Raises OPV01 besides.
 create or replace function ops.cap_from(p_token_id uuid, p_body jsonb) returns ops.caps
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_caller ops.tokens := ops.require(p_token_id, array['operator']);
-  v_ref    text       := p_body ->> 'scope_ref';
-  v_cap    ops.caps;
+  v_cap ops.caps;
 begin
-  v_cap.scope := coalesce(p_body ->> 'scope', '');
-  v_cap.cap := coalesce(p_body ->> 'cap', '');
-  v_cap.updated_at := ops.now();
-  if v_cap.scope not in ('platform', 'workspace', 'template') then
-    perform ops.invalid('/scope', 'must be platform, workspace or template');
-  elsif (v_cap.scope = 'platform') <> (v_ref is null) then
-    perform ops.invalid('/scope_ref', 'names the workspace, or the template as workspace/template; none for platform');
-  elsif not ops.cap_names() ? v_cap.cap then
+  if not ops.cap_names() ? coalesce(p_body ->> 'cap', '') then
     perform ops.invalid('/cap', 'must be one of ' || array_to_string(ops.text_array(ops.cap_names(), 'caps'), ', '));
   elsif coalesce(jsonb_typeof(p_body -> 'limit'), '') not in ('number', 'null')
         or (p_body ->> 'limit')::numeric not between 1 and 1e18 then
     perform ops.invalid('/limit', 'must be a number from 1, or null to remove the cap');
-  elsif v_cap.cap not in ('wall_seconds', 'cpu_seconds') and (p_body ->> 'limit')::numeric % 1 <> 0 then
+  elsif p_body ->> 'cap' not in ('wall_seconds', 'cpu_seconds') and (p_body ->> 'limit')::numeric % 1 <> 0 then
     perform ops.invalid('/limit', 'must be a whole number');
   end if;
+  v_cap := ops.scope_from(p_token_id, p_body);
+  v_cap.cap := p_body ->> 'cap';
   v_cap."limit" := (p_body ->> 'limit')::numeric;
-
-  if v_cap.scope = 'platform' then
-    perform ops.require_everywhere(p_token_id);
-    return v_cap;
-  end if;
-  v_cap.workspace := split_part(v_ref, '/', 1);
-  perform ops.check_workspace(v_caller, v_cap.workspace);
-  if v_cap.scope = 'workspace' and v_ref <> v_cap.workspace then
-    perform ops.invalid('/scope_ref', 'must be the name of a workspace');
-  elsif v_cap.scope = 'template' then
-    v_cap.template_name := (ops.find_template(v_cap.workspace, substr(v_ref, length(v_cap.workspace) + 2))).name;
-  end if;
+  v_cap.updated_at := ops.now();
   return v_cap;
 end
 $$;
@@ -7895,6 +8588,42 @@ begin
            when v_odd is not null then 'Leave that character out.'
            else 'Use a relative path such as "report/index.html".' end);
   end if;
+end
+$$;
+
+-- functions/edge/check_budgets.sql
+-- Recompute every balance from the ledger: {balances: how many, wrong: [{budget_id, period_start, reserved, used,
+-- ledger_reserved, ledger_used}]}. What is reserved must also be what leases hold; a lease without its entry, or an open
+-- entry without its lease, is wrong: [{run_id, epoch}]. One snapshot: no claim or report is waited for.
+-- Raises OPU01, OPU02.
+create or replace function ops.check_budgets(p_token_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  perform ops.require_everywhere(p_token_id);
+  return (
+    with entered as (
+      select l.budget_id, l.period_start,
+             sum(case e.entry when 'reserved' then l.reserved else - l.reserved end) as reserved,
+             sum(coalesce(l.used, 0)) as used
+        from ops.budget_ledger e cross join lateral unnest(e.lines) l group by 1, 2
+    ), compared as (
+      select budget_id, period_start, coalesce(b.reserved, 0) as reserved, coalesce(b.used, 0) as used,
+             coalesce(e.reserved, 0) as ledger_reserved, coalesce(e.used, 0) as ledger_used
+        from ops.budget_balances b full join entered e using (budget_id, period_start)
+    ), open as (
+      select e.run_id, e.epoch from ops.budget_ledger e where e.entry = 'reserved'
+      except select e.run_id, e.epoch from ops.budget_ledger e where e.entry <> 'reserved'
+    ), held as (
+      select l.run_id, l.epoch from ops.leases l where l.reserved is not null
+    )
+    select jsonb_build_object(
+      'balances', (select count(*) from compared),
+      'wrong', (select coalesce(jsonb_agg(to_jsonb(c) order by c.budget_id, c.period_start), '[]') from compared c
+                 where (c.reserved, c.used) <> (c.ledger_reserved, c.ledger_used)),
+      'leases', (select coalesce(jsonb_agg(to_jsonb(x)), '[]') from (
+                   (select * from open except select * from held) union all
+                   (select * from held except select * from open)) x)));
 end
 $$;
 
@@ -8002,6 +8731,38 @@ begin
      or p_value::numeric <> floor(p_value::numeric) then
     perform ops.invalid('/value', format('must be a whole number from %s to %s', v_least, v_most));
   end if;
+end
+$$;
+
+-- functions/edge/check_prices.sql
+-- Guard: prices are numbers from 0 for units of usage, by kinds. Raises OPV01.
+create or replace function ops.check_prices(p_body jsonb) returns void
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_kind  text;
+  v_price record;
+begin
+  if coalesce(p_body ->> 'currency', '') !~ '^[A-Za-z][A-Za-z0-9 ]{0,15}$' then
+    perform ops.invalid('/currency', 'must be a short name, such as EUR or credits');
+  elsif coalesce(jsonb_typeof(p_body -> 'prices'), '') <> 'object' then
+    perform ops.invalid('/prices', 'must be an object of kinds');
+  end if;
+  for v_kind in select jsonb_object_keys(p_body -> 'prices') loop
+    if v_kind <> '*' and not ops.setting('kinds') ? v_kind then
+      perform ops.invalid('/prices/' || v_kind, 'is no executor kind here', 'Use a kind, or "*" for any.');
+    elsif jsonb_typeof(p_body -> 'prices' -> v_kind) <> 'object' then
+      perform ops.invalid('/prices/' || v_kind, 'must be an object of units');
+    end if;
+    for v_price in select * from jsonb_each(p_body -> 'prices' -> v_kind) loop
+      if not ops.budget_units() - 'cost' - 'concurrency' - 'runs' ? v_price.key then
+        perform ops.invalid(format('/prices/%s/%s', v_kind, v_price.key), 'is no unit that is measured',
+          'Use one of ' || array_to_string(ops.text_array(ops.budget_units() - 'cost' - 'concurrency' - 'runs', 'units'), ', ') || '.');
+      elsif jsonb_typeof(v_price.value) <> 'number' or v_price.value::text::numeric not between 0 and 1e12 then
+        perform ops.invalid(format('/prices/%s/%s', v_kind, v_price.key), 'must be a number from 0');
+      end if;
+    end loop;
+  end loop;
 end
 $$;
 
@@ -8717,6 +9478,32 @@ begin
 end
 $$;
 
+-- functions/edge/list_budgets.sql
+-- The budgets in force with their balances, and the latest warnings: {items, warnings}. Raises OPU01, OPU02.
+create or replace function ops.list_budgets(p_token_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
+begin
+  return jsonb_build_object(
+    'items', (select coalesce(jsonb_agg(ops.budget_json(b) order by
+                       array_position('{platform,workspace,template}', b.scope), b.workspace, b.template_name, b.unit,
+                       b.period), '[]')
+                from ops.budgets b
+               where b.removed_at is null and (b.workspace is null or ops.may_enter(v_caller, b.workspace))),
+    'warnings', (select coalesce(jsonb_agg(jsonb_build_object(
+                          'budget_id', w.budget_id, 'scope', w.scope, 'workspace', w.workspace,
+                          'template_name', w.template_name, 'unit', w.unit, 'period', w.period,
+                          'threshold', w.threshold, 'used', w.used, 'limit', w."limit", 'at', ops.iso(w.at))
+                          order by w.warning_id desc), '[]')
+                   from (select x.*, b.scope, b.workspace, b.template_name, b.unit, b.period
+                           from ops.budget_warnings x join ops.budgets b on b.budget_id = x.budget_id
+                          where b.workspace is null or ops.may_enter(v_caller, b.workspace)
+                          order by x.warning_id desc limit 100) w));
+end
+$$;
+
 -- functions/edge/list_caps.sql
 -- The caps in force by scope, and the latest enforcements.
 create or replace function ops.list_caps(p_token_id uuid) returns jsonb
@@ -8749,6 +9536,18 @@ begin
                and (v_caller.workspaces is null or x.workspaces is null or x.workspaces && v_caller.workspaces)
              order by x.last_seen_at desc limit 500) e),
     '[]'));
+end
+$$;
+
+-- functions/edge/list_prices.sql
+-- The price lists, the newest first: {items}. Raises OPU01, OPU02.
+create or replace function ops.list_prices(p_token_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  perform ops.require(p_token_id, array['operator', 'viewer']);
+  return jsonb_build_object('items', (select coalesce(jsonb_agg(ops.prices_json(l) order by l.valid_from desc, l.version desc), '[]')
+                                        from ops.price_lists l));
 end
 $$;
 
@@ -8948,6 +9747,15 @@ begin
 end
 $$;
 
+-- functions/edge/prices_json.sql
+-- A price list as people see it.
+create or replace function ops.prices_json(p_list ops.price_lists) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object('version', (p_list).version, 'valid_from', ops.iso((p_list).valid_from),
+    'currency', (p_list).currency, 'prices', (p_list).prices, 'created_by', (p_list).created_by)
+$$;
+
 -- functions/edge/principal_json.sql
 -- Who a token stands for, as ops_schema.store.Principal reads it.
 create or replace function ops.principal_json(p_token ops.tokens) returns jsonb
@@ -8958,6 +9766,44 @@ as $$
     'role', (p_token).role,
     'name', (p_token).name,
     'workspaces', to_jsonb((p_token).workspaces))
+$$;
+
+-- functions/edge/put_budget.sql
+-- Set a budget, or take it away: p_body {scope, scope_ref, unit, period, limit, policy?, timezone?, thresholds?}.
+--   scope       platform (scope_ref null), workspace (scope_ref its name), template (scope_ref 'workspace/template')
+--   limit       a number from 0; null removes the budget: what was reserved is settled all the same
+--   policy      queue (default): a run that finds no room waits; refuse: it is refused at its submit
+--   timezone    in which days and months begin, UTC when it is not given
+--   thresholds  percent of the limit at which is warned, [50, 80, 100] when not given
+-- One for each scope, unit and period. It holds for claims from now on. Returns the budget as ops.list_budgets does.
+-- Raises OPU01, OPU02, OPN02, OPN07, OPV01.
+create or replace function ops.put_budget(p_token_id uuid, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens  := ops.require(p_token_id, array['operator']);
+  v_budget ops.budgets := ops.budget_from(p_token_id, p_body);
+  v_now    timestamptz := ops.now();
+begin
+  if v_budget."limit" is null then
+    update ops.budgets b set removed_at = v_now, updated_at = v_now, updated_by = v_caller.name
+     where b.removed_at is null and ops.same_budget(b, v_budget)
+    returning * into v_budget;
+  else
+    insert into ops.budgets as b (scope, workspace, template_name, unit, period, timezone, "limit", policy, thresholds,
+                                  updated_at, updated_by)
+    values (v_budget.scope, v_budget.workspace, v_budget.template_name, v_budget.unit, v_budget.period,
+            v_budget.timezone, v_budget."limit", v_budget.policy, v_budget.thresholds, v_now, v_caller.name)
+    on conflict (scope, coalesce(workspace, ''), coalesce(template_name, ''), unit, period) where removed_at is null
+    do update set "limit" = excluded."limit", policy = excluded.policy, timezone = excluded.timezone,
+                  thresholds = excluded.thresholds, updated_at = excluded.updated_at, updated_by = excluded.updated_by
+    returning * into v_budget;
+  end if;
+  if v_budget.budget_id is null then
+    perform ops.fail('OPN08', 'there is no such budget', p_body, 'See the list of budgets.');
+  end if;
+  return ops.budget_json(v_budget);
+end
 $$;
 
 -- functions/edge/put_bundle.sql
@@ -9021,6 +9867,28 @@ begin
     do update set "limit" = excluded."limit", updated_at = excluded.updated_at;
   end if;
   return ops.cap_json(v_cap);
+end
+$$;
+
+-- functions/edge/put_prices.sql
+-- A new price list: p_body {currency, prices: {kind or "*": {unit: price}}, valid_from?}. In force from its time on,
+-- now when it names none; what has ended before keeps what it cost. Returns it. Raises OPU01, OPU02, OPV01.
+create or replace function ops.put_prices(p_token_id uuid, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator']);
+  v_from   timestamptz := coalesce((p_body ->> 'valid_from')::timestamptz, ops.now());
+  v_list   ops.price_lists;
+begin
+  perform ops.require_everywhere(p_token_id);
+  perform ops.check_prices(p_body);
+  if v_from < ops.now() then
+    perform ops.invalid('/valid_from', 'must not lie in the past: what has ended keeps what it cost');
+  end if;
+  insert into ops.price_lists (valid_from, currency, prices, created_by)
+  values (v_from, p_body ->> 'currency', p_body -> 'prices', v_caller.name) returning * into v_list;
+  return ops.prices_json(v_list);
 end
 $$;
 
@@ -9539,6 +10407,48 @@ as $$
      where e.token_id = p_token_id and t.spec #>> '{bundle,sha256}' = p_sha256)
 $$;
 
+-- functions/edge/same_budget.sql
+-- Whether two budgets are of one scope, unit and period.
+create or replace function ops.same_budget(p_one ops.budgets, p_other ops.budgets) returns boolean
+language sql immutable set search_path = ''
+as $$
+  select ((p_one).scope, (p_one).unit, (p_one).period) = ((p_other).scope, (p_other).unit, (p_other).period)
+         and (p_one).workspace is not distinct from (p_other).workspace
+         and (p_one).template_name is not distinct from (p_other).template_name
+$$;
+
+-- functions/edge/scope_from.sql
+-- Whom {scope, scope_ref} of a body names, as a cap without cap and limit, when the caller may set caps and budgets
+-- there: the platform's an operator of all workspaces, others an operator of the workspace. Raises OPU01, OPU02, OPN02,
+-- OPN07, OPV01.
+create or replace function ops.scope_from(p_token_id uuid, p_body jsonb) returns ops.caps
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator']);
+  v_ref    text       := p_body ->> 'scope_ref';
+  v_scope  ops.caps;
+begin
+  v_scope.scope := coalesce(p_body ->> 'scope', '');
+  if v_scope.scope not in ('platform', 'workspace', 'template') then
+    perform ops.invalid('/scope', 'must be platform, workspace or template');
+  elsif (v_scope.scope = 'platform') <> (v_ref is null) then
+    perform ops.invalid('/scope_ref', 'names the workspace, or the template as workspace/template; none for platform');
+  elsif v_scope.scope = 'platform' then
+    perform ops.require_everywhere(p_token_id);
+    return v_scope;
+  end if;
+  v_scope.workspace := split_part(v_ref, '/', 1);
+  perform ops.check_workspace(v_caller, v_scope.workspace);
+  if v_scope.scope = 'workspace' and v_ref <> v_scope.workspace then
+    perform ops.invalid('/scope_ref', 'must be the name of a workspace');
+  elsif v_scope.scope = 'template' then
+    v_scope.template_name := (ops.find_template(v_scope.workspace, substr(v_ref, length(v_scope.workspace) + 2))).name;
+  end if;
+  return v_scope;
+end
+$$;
+
 -- functions/edge/session_principal.sql
 -- Whom a session cookie names, by the SHA-256 of its value; null when unknown, ended or expired, or its token ended.
 create or replace function ops.session_principal(p_session_sha256 bytea) returns jsonb
@@ -9598,6 +10508,23 @@ begin
     perform ops.invalid('/' || p_field, 'must be a list of strings');
   end if;
   return array(select jsonb_array_elements_text(p_value));
+end
+$$;
+
+-- functions/edge/thresholds_from.sql
+-- Percents in order, each once; those of a budget that names none. Raises OPV01.
+create or replace function ops.thresholds_from(p_thresholds jsonb) returns int[]
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if coalesce(p_thresholds, 'null') = 'null' then
+    return '{50,80,100}';
+  elsif jsonb_typeof(p_thresholds) <> 'array' or jsonb_array_length(p_thresholds) > 10 or exists (
+      select from jsonb_array_elements(p_thresholds) t
+       where jsonb_typeof(t) <> 'number' or t::text !~ '^[0-9]{1,4}$' or t::int not between 1 and 1000) then
+    perform ops.invalid('/thresholds', 'must be up to ten whole numbers of percent, from 1 to 1000');
+  end if;
+  return array(select distinct t::int from jsonb_array_elements(p_thresholds) t order by 1);
 end
 $$;
 
@@ -9683,7 +10610,8 @@ declare
     'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',
     'resume_executor', 'drain_executor', 'list_dead_letters', 'replay_each', 'run_events', 'run_logs',
     'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',
-    'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'info', 'verify_events',
+    'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'put_budget', 'list_budgets', 'check_budgets',
+    'put_prices', 'list_prices', 'info', 'verify_events',
     -- reactor
     'expire_leases', 'promote_due', 'pending_publications', 'commit_publication_as_reactor', 'ensure_partitions',
     'drop_partitions', 'lead', 'events_since'];

@@ -107,6 +107,9 @@ create index runs_due on ops.runs (not_before) where state = 'waiting' and not_b
     and state_reason in ('not_before', 'retry_backoff') and not paused;
 -- Waiting rows that somebody looks at again: the sweeper's re-check of dependencies.
 create index runs_blocked on ops.runs (run_id) where state = 'waiting' and state_reason = 'waiting_on_dependency';
+-- Waiting rows that a budget holds: the reactor looks whether there is room.
+create index runs_held_by_budget on ops.runs (workspace, template_name, priority desc, run_id)
+  where state = 'waiting' and state_reason = 'budget_exhausted';
 -- Runs that the sweeper ends: a deadline that passed, a cancellation that nobody obeyed.
 create index runs_deadline on ops.runs (deadline)
   where deadline is not null and state in ('waiting', 'queued', 'running');

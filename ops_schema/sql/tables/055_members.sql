@@ -11,8 +11,16 @@ create type ops.member_claim as (
   ordinal int, executor_id uuid, request_id uuid, body_digest bytea, max_runs int, queues text[],  -- noqa: LT01
   filter bytea, repeated jsonb, same_as int);
 
--- A run that was picked for a member; epoch and pipeline are null until it is started.
-create type ops.member_start as (ordinal int, executor_id uuid, run_id uuid, epoch bigint, pipeline_run_id uuid);
+-- What one attempt takes of one budget's period: reserved at its claim, used as its end shows.
+create type ops.budget_line as (budget_id bigint, period_start timestamptz, reserved numeric, used numeric);
+
+-- A lease that ended with something reserved.
+create type ops.ended_lease as (run_id uuid, epoch bigint, usage jsonb, reserved ops.budget_line[]);
+
+-- A run that was picked for a member; epoch and pipeline are null until it is started, reserved where no budget applies.
+create type ops.member_start as (
+  ordinal int, executor_id uuid, run_id uuid, epoch bigint, pipeline_run_id uuid,  -- noqa: LT01
+  reserved ops.budget_line[]);
 
 -- Where so many new runs stand ready.
 create type ops.ready_place as (queue text, kind text, priority int, runs bigint);

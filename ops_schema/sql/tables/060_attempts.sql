@@ -44,6 +44,7 @@ create table ops.leases (
   progress        jsonb,
   usage           jsonb,
   metrics         jsonb,
+  reserved        ops.budget_line[],             -- of budgets; null: none applies to the run
   constraint leases_pkey primary key (run_id),
   constraint leases_epoch check (epoch >= 1)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,

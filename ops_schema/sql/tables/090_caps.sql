@@ -31,7 +31,7 @@ create table ops.cap_ledger (
   action       text        not null,
   at           timestamptz not null,
   constraint cap_ledger_pkey primary key (entry_id),
-  constraint cap_ledger_attempt_fkey foreign key (run_id, epoch) references ops.attempts (run_id, epoch),
+  constraint cap_ledger_run_fkey foreign key (run_id) references ops.runs (run_id),
   constraint cap_ledger_layer check (layer in ('admission', 'engine', 'watchdog', 'control_room', 'settlement'))
 );
 create index cap_ledger_run on ops.cap_ledger (run_id);

@@ -87,8 +87,14 @@ class Bench:
 
     # Finished runs a second --------------------------------------------------------------------------------------
 
-    def ours(self, loops: int, batch: int) -> float:
-        with self.server() as server, server.load("exchange", loops=loops, batch=batch, executors=8) as load:
+    def ours(self, loops: int, batch: int, budgets: bool = False) -> float:
+        with self.server() as server:
+            if budgets:
+                room.add_budgets(self.cluster, "room")
+            return self._ours(server, loops, batch)
+
+    def _ours(self, server: room.Server, loops: int, batch: int) -> float:
+        with server.load("exchange", loops=loops, batch=batch, executors=8) as load:
             load.tell("go")
             found = self.rate(load, most=self.sizes.queued * self.sizes.most)
             finished = load.stop()["done"]
@@ -142,6 +148,17 @@ def finished_1(bench: Bench) -> None:
     bench.alternate(
         "finished/s, N = 1, 4 loops",
         {OURS: lambda: bench.ours(4, 1), "Procrastinate": lambda: bench.peer(peers.PROCRASTINATE, concurrency=4)},
+    )
+
+
+def budgets(bench: Bench) -> None:
+    """The same batches of 100 with a budget of the platform, one of the workspace and one of the template."""
+    bench.alternate(
+        "finished/s, batch 100, by budgets",
+        {
+            "without": lambda: bench.ours(12, 100),
+            "three levels": lambda: bench.ours(12, 100, budgets=True),
+        },
     )
 
 
@@ -312,6 +329,7 @@ def ingest(bench: Bench) -> None:
 MEASURES: dict[str, Callable[[Bench], None]] = {
     "batch": finished_100,
     "single": finished_1,
+    "budgets": budgets,
     "bulk": bulk,
     "latency": latency,
     "history": claims_steady,

@@ -71,6 +71,23 @@ def _make_empty(cluster: DurableCluster) -> None:
         connection.execute("select ops.put_template(%s, %s, %s)", (made["operator"], TEMPLATE, Jsonb(SPEC)))
 
 
+def add_budgets(cluster: DurableCluster, name: str) -> None:
+    """A budget of each level, of different units, that no run exceeds."""
+    with cluster.connect(name) as connection:
+        operator = _value(connection, "select token_id from ops.tokens where role = 'operator'")
+        connection.execute(
+            "select ops.put_prices(%s, %s)",
+            (operator, Jsonb({"currency": "EUR", "prices": {"*": {"wall_seconds": 0.01}}})),
+        )
+        for scope, ref, unit in (
+            ("platform", None, "cost"),
+            ("workspace", "default", "runs"),
+            ("template", f"default/{TEMPLATE}", "wall_seconds"),
+        ):
+            body = {"scope": scope, "scope_ref": ref, "unit": unit, "period": "month", "limit": 1e9}
+            connection.execute("select ops.put_budget(%s, %s)", (operator, Jsonb(body)))
+
+
 def _with_queued(cluster: DurableCluster, name: str, template: str, count: int) -> None:
     """Runs as submits leave them: the row of a real one, copied, with a chained first event each."""
     cluster.fresh(name, template)

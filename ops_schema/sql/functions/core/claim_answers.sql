@@ -10,7 +10,7 @@ begin
   return array(
     with given as materialized (
       select c.ordinal, s.n, s.executor_id, s.run_id, s.epoch
-        from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, epoch, pipeline_run_id, n)
+        from unnest(p_starts) with ordinality s (ordinal, executor_id, run_id, epoch, pipeline_run_id, reserved, n)
         join unnest(p_claims) c on c.same_as = s.ordinal and c.repeated is null
       union all
       select c.ordinal, r.n, c.executor_id, (r.value ->> 'run_id')::uuid, (r.value ->> 'epoch')::bigint

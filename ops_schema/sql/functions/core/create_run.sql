@@ -6,7 +6,7 @@
 --   p_depends [{depends_on, inputs: {name: output}}]; a run with parents waits for them. They are locked here, so that
 --             none ends unseen before this transaction does; the caller then looks at them with ops.unblock.
 -- The run is ready at once unless it waits for parents, for its time, or is a pipeline. Returns its run_id.
--- Raises OPV01, OPV02, OPV05, OPX01.
+-- Raises OPV01, OPV02, OPV05, OPX01, OPX02.
 create or replace function ops.create_run(
   p_template ops.templates, p_body jsonb, p_place jsonb, p_depends jsonb default '[]')
 returns uuid
@@ -22,6 +22,9 @@ begin
   v_run.outputs := ops.planned_outputs(v_run.workspace, v_spec, v_run.params);
   v_run.labels := coalesce(v_spec -> 'labels', '{}') || coalesce(nullif(p_body -> 'labels', 'null'), '{}');
   v_run.caps := ops.tighten_caps(v_run.workspace, p_template.name, v_spec -> 'caps', nullif(p_body -> 'caps', 'null'));
+  if p_template.kind <> 'pipeline' then
+    perform ops.check_budget_room(v_run.workspace, p_template.name, v_spec, v_run.caps);
+  end if;
   v_run.not_before := (p_body ->> 'not_before')::timestamptz;
   v_run.concurrency_key := ops.planned_key(v_spec, p_body, v_run.params);
   v_run.concurrency_limit := ops.planned_limit(v_spec, p_body);

@@ -1,4 +1,5 @@
--- The reactor's look at waiting runs: those whose time has come become ready; those whose deadline has passed end;
+-- The reactor's look at waiting runs: those whose time has come become ready, and those
+-- that a budget held which has room now; those whose deadline has passed end;
 -- those that wait for parents are looked at again (a backstop: the verbs unblock them at once).
 -- Returns {promoted, deadlines, unblocked: bool}.
 create or replace function ops.promote_due(p_limit int) returns jsonb
@@ -10,7 +11,7 @@ declare
   v_unblocked boolean;
 begin
   perform ops.gather_ready(true);
-  v_promoted := ops.promote_ready(p_limit, 'reactor');
+  v_promoted := ops.promote_ready(p_limit, 'reactor') + ops.promote_held(p_limit, 'reactor');
   v_late := ops.end_late_runs(p_limit, 'reactor');
   v_unblocked := ops.recheck_blocked(p_limit, 'reactor');
   perform ops.notify_gathered();

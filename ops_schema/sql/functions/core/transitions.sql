@@ -8,7 +8,7 @@ as $$
     ('run', '', 'waiting'), ('run', '', 'queued'),
     ('run', 'waiting', 'queued'), ('run', 'waiting', 'running'),
     ('run', 'waiting', 'failed'), ('run', 'waiting', 'cancelled'), ('run', 'waiting', 'skipped'),
-    ('run', 'queued', 'running'), ('run', 'queued', 'failed'), ('run', 'queued', 'cancelled'),
+    ('run', 'queued', 'running'), ('run', 'queued', 'waiting'), ('run', 'queued', 'failed'), ('run', 'queued', 'cancelled'),
     ('run', 'running', 'queued'), ('run', 'running', 'waiting'), ('run', 'running', 'succeeded'),
     ('run', 'running', 'failed'), ('run', 'running', 'cancelled'),
     ('attempt', '', 'running'),

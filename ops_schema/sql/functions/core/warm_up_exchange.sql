@@ -5,7 +5,7 @@ language plpgsql volatile set search_path = ''
   set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-  v_nobody ops.member_start[] := array[row(0, gen_random_uuid(), gen_random_uuid(), null, null)];
+  v_nobody ops.member_start[] := array[row(0, gen_random_uuid(), gen_random_uuid(), null, null, null)];
 begin
   perform ops.report_each('[]');
   perform ops.checked_claims('[]');

@@ -1,5 +1,5 @@
 -- The reasons of a waiting run: waiting_on_dependency (one per parent not done), waiting_on_tasks, not_before,
--- retry_backoff, rerun_unsafe, held_by_rule, paused; attempt_released when an executor that left gave it back.
+-- retry_backoff, budget_exhausted (one per budget without room), rerun_unsafe, held_by_rule, paused; attempt_released when an executor that left gave it back.
 create or replace function ops.why_waiting(p_run ops.runs) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -14,6 +14,9 @@ begin
                                   'condition', p_run.condition)) order by p.number), '[]')
         from ops.run_dependencies d join ops.runs p on p.run_id = d.depends_on
        where d.run_id = p_run.run_id and not ops.is_terminal(p.state));
+  end if;
+  if p_run.state_reason = 'budget_exhausted' then
+    return v_reasons || ops.why_budget(p_run) || ops.why_released(p_run);
   end if;
   return v_reasons || ops.reason(p_run.state_reason, case p_run.state_reason
       when 'not_before' then format('not before %s', ops.iso(p_run.not_before))

@@ -53,3 +53,14 @@ create or replace trigger dropped_heads_append_only before update or delete on o
   for each row execute function ops.refuse_change();
 create or replace trigger cap_ledger_append_only before update or delete on ops.cap_ledger
   for each row execute function ops.refuse_change();
+create or replace trigger price_lists_frozen before update or delete on ops.price_lists
+  for each row execute function ops.refuse_change();
+create or replace trigger budget_ledger_append_only before update or delete on ops.budget_ledger
+  for each row execute function ops.refuse_change();
+
+-- What leases reserved is settled at the end of the transaction in which they end, whichever verb ended them.
+create or replace trigger leases_ended after delete on ops.leases referencing old table as gone
+  for each statement execute function ops.note_ended_leases();
+drop trigger if exists budget_dues_settled on ops.budget_dues;
+create constraint trigger budget_dues_settled after insert on ops.budget_dues deferrable initially deferred
+  for each row execute function ops.settle_at_commit();
