@@ -18,6 +18,7 @@ from control_room.commands import (
     demo_lakehouse,
     doctor,
     engines,
+    limits,
     migrate,
     platform,
     queues,
@@ -83,6 +84,9 @@ runs_steering.add_to(runs.app)
 runs_dead.add_to(runs.app)
 app.add_typer(runs.app, name="runs")
 app.add_typer(queues.app, name="queues")
+app.add_typer(limits.caps_app, name="caps")
+app.add_typer(limits.budgets_app, name="budgets")
+app.add_typer(limits.prices_app, name="prices")
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(templates.app, name="templates")
 app.add_typer(platform.executors_app, name="executors")

@@ -185,6 +185,37 @@ class OperatorClient:
         """verb: pause or resume."""
         return self._call("POST", f"/queues/{_quoted(queue)}/{verb}", json=body)
 
+    def caps(self) -> Json:
+        """{items, ledger}."""
+        return self._call("GET", "/caps")
+
+    def put_cap(self, **body: Any) -> Json:
+        """body: scope, scope_ref, cap, limit; limit None removes it."""
+        return self._call("PUT", "/caps", json=body)
+
+    def explain_caps(self, ref: str) -> Json:
+        """{run_id, number, caps, budgets, ledger} of a run."""
+        return self._call("GET", f"/runs/{_quoted(ref)}/caps")
+
+    def budgets(self) -> Json:
+        """{items, warnings}."""
+        return self._call("GET", "/budgets")
+
+    def put_budget(self, **body: Any) -> Json:
+        """body: scope, scope_ref, unit, period, limit and more; limit None removes it."""
+        return self._call("PUT", "/budgets", json=body)
+
+    def check_budgets(self) -> Json:
+        """{balances, wrong, leases}."""
+        return self._call("GET", "/budgets/check")
+
+    def prices(self) -> list[Json]:
+        return cast(list[Json], self._call("GET", "/prices")["items"])
+
+    def put_prices(self, **body: Any) -> Json:
+        """body: currency, prices {kind or "*": {unit: price}}, valid_from."""
+        return self._call("POST", "/prices", json=body, repeat=False)
+
     def workspaces(self) -> list[Json]:
         return cast(list[Json], self._call("GET", "/workspaces")["items"])
 

@@ -63,6 +63,12 @@ QUERIES: Final[dict[str, str]] = {
     "put_setting": "select ops.put_setting(%s, %s)",
     "put_workspace": "select ops.put_workspace(%s, %s)",
     "put_cap": "select ops.put_cap(%s, %s)",
+    "explain_caps": "select ops.explain_caps(%s, %s)",
+    "list_budgets": "select ops.list_budgets(%s)",
+    "put_budget": "select ops.put_budget(%s, %s)",
+    "check_budgets": "select ops.check_budgets(%s)",
+    "list_prices": "select ops.list_prices(%s)",
+    "put_prices": "select ops.put_prices(%s, %s)",
     "info": "select ops.info()",
     # reactor
     "expire_leases": "select ops.expire_leases(%s)",

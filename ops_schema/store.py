@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from psycopg.types.json import Jsonb
 
+from ops_schema._store_caps import LimitQueries, Limits
 from ops_schema._store_connection import Connections
 from ops_schema._store_executors import Executes, ExecutorQueries
 from ops_schema._store_queries import EVENT_WRITERS, READY_MAKERS
@@ -21,7 +22,7 @@ from ops_schema._store_values import PATIENCE_MS, Body, Id, Json, MemberAnswer, 
 __all__ = ["PATIENCE_MS", "Body", "Id", "Json", "MemberAnswer", "PostgresStore", "Principal", "Store"]
 
 
-class Store(Executes, Steers, Reacts, Protocol):
+class Store(Executes, Steers, Limits, Reacts, Protocol):
     """What the servers and the reactor need of the database."""
 
     async def authenticate(self, token_sha256: bytes) -> Principal | None: ...
@@ -50,11 +51,9 @@ class Store(Executes, Steers, Reacts, Protocol):
     ) -> Json: ...
     async def put_bundle(self, p: Principal, body: Body) -> Json: ...
     async def list_executors(self, p: Principal) -> Json: ...
-    async def list_caps(self, p: Principal) -> Json: ...
     async def list_workspaces(self, p: Principal) -> Json: ...
     async def put_setting(self, p: Principal, body: Body) -> Json: ...
     async def put_workspace(self, p: Principal, body: Body) -> Json: ...
-    async def put_cap(self, p: Principal, body: Body) -> Json: ...
     async def info(self) -> Json: ...
 
     def listen(self) -> AsyncIterator[tuple[str, str]]: ...
@@ -63,7 +62,7 @@ class Store(Executes, Steers, Reacts, Protocol):
     async def health(self) -> Json: ...
 
 
-class PostgresStore(ExecutorQueries, SteeringQueries, ReactorQueries):
+class PostgresStore(ExecutorQueries, SteeringQueries, LimitQueries, ReactorQueries):
     """Store over psycopg 3. `conninfo` is a libpq string or URL; empty means the PG* variables."""
 
     def __init__(self, conninfo: str = "", **options: Any):
@@ -213,10 +212,6 @@ class PostgresStore(ExecutorQueries, SteeringQueries, ReactorQueries):
         """{items: [Executor]} state: active, draining, lost (silent for too long) or left."""
         return await self._json("list_executors", p.token_id)
 
-    async def list_caps(self, p: Principal) -> Json:
-        """{items: [Cap], ledger: [entry]}, newest ledger entries first."""
-        return await self._json("list_caps", p.token_id)
-
     async def list_workspaces(self, p: Principal) -> Json:
         """{items: [{name, description, created_at}]}, those the caller may enter."""
         return await self._json("list_workspaces", p.token_id)
@@ -228,10 +223,6 @@ class PostgresStore(ExecutorQueries, SteeringQueries, ReactorQueries):
     async def put_workspace(self, p: Principal, body: Body) -> Json:
         """body {workspace, description?} -> {name, description, created_at}; made when it is new."""
         return await self._json("put_workspace", p.token_id, Jsonb(body))
-
-    async def put_cap(self, p: Principal, body: Body) -> Json:
-        """body {scope, scope_ref, cap, limit|null} -> Cap. scope_ref: null, a workspace, or workspace/template."""
-        return await self._json("put_cap", p.token_id, Jsonb(body))
 
     async def info(self) -> Json:
         """{schema_version, database_version, server_time, contract_versions, kinds, lakehouse_root}."""

@@ -33,12 +33,6 @@ async def info(ctx: Ctx, caller: Reader) -> models.Info:
     return models.Info.model_validate(told | own)
 
 
-@router.get("/caps", operation_id="listCaps", responses=reading())
-async def list_caps(ctx: Ctx, caller: Reader) -> models.Caps:
-    """Ceilings in force, and the newest enforcements."""
-    return models.Caps.model_validate(await ctx.store.list_caps(caller.principal))
-
-
 @router.get("/workspaces", operation_id="listWorkspaces", responses=reading())
 async def list_workspaces(ctx: Ctx, caller: Reader) -> models.Workspaces:
     """The workspaces the caller may see."""

@@ -12,6 +12,7 @@ from control_room.api import (
     events,
     executors,
     info,
+    limits,
     queues,
     runs,
     steering,
@@ -35,6 +36,7 @@ def operator_router() -> APIRouter:
         executors,
         events,
         auth,
+        limits,
         info,
     ):
         router.include_router(resource.router)

@@ -66,6 +66,13 @@ def size_text(size: float | None) -> str:
     return f"{size:.1f} TiB"
 
 
+def amount_text(amount: float, unit: str) -> str:
+    """An amount of a cap's or a budget's unit, for people."""
+    if unit.endswith("_bytes"):
+        return size_text(amount)
+    return f"{amount:,.10g}" + (" s" if unit.endswith("_seconds") else "")
+
+
 def count_text(number: int | None) -> str:
     return "–" if number is None else f"{number:,}"
 

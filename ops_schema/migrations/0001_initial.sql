@@ -4021,7 +4021,7 @@ $$;
 -- functions/core/note_ended_leases.sql
 -- Trigger: leases that ended with something reserved are settled before this transaction commits.
 create or replace function ops.note_ended_leases() returns trigger
-language plpgsql security definer set search_path = ''
+language plpgsql set search_path = ''
 as $$
 begin
   if exists (select from gone g where g.reserved is not null) then
@@ -6062,7 +6062,7 @@ language plpgsql volatile set search_path = ''
 as $$
 begin
   update ops.attempts set outcome = 'cancelled', finished_at = ops.now(),
-    metrics = (select l.metrics from ops.leases l where l.run_id = p_run.run_id)
+    (usage, metrics) = (select coalesce(l.usage, '{}'), l.metrics from ops.leases l where l.run_id = p_run.run_id)
    where run_id = p_run.run_id and epoch = p_run.epoch and outcome = 'running';
   update ops.artifacts set state = 'orphaned', orphaned_at = ops.now()
    where run_id = p_run.run_id and epoch = p_run.epoch and state in ('begun', 'recorded');
@@ -7073,7 +7073,8 @@ declare
   v_route jsonb;
 begin
   select * into v_lease from ops.leases l where l.run_id = p_run_id for update;
-  update ops.attempts set outcome = 'expired', finished_at = ops.now(), error = p_error, metrics = v_lease.metrics
+  update ops.attempts set outcome = 'expired', finished_at = ops.now(), error = p_error, metrics = v_lease.metrics,
+      usage = coalesce(v_lease.usage, '{}')
    where run_id = p_run_id and epoch = v_lease.epoch;
   update ops.artifacts set state = 'orphaned', orphaned_at = ops.now()
    where run_id = p_run_id and epoch = v_lease.epoch and state in ('begun', 'recorded');
@@ -9173,6 +9174,58 @@ as $$
   end
 $$;
 
+-- functions/edge/explain_caps.sql
+-- Which ceilings hold for a run and where each comes from; the budgets it counts against; what was enforced.
+-- Returns {run_id, number, caps: [{cap, limit, given_by, values: [{given_by, limit}]}], budgets: [Budget + {estimate}],
+-- ledger: [entry]}. given_by: run, template (its own caps), or platform, workspace, template cap by who set it. Of the same
+-- limit the widest is named. Raises OPU01, OPU02, OPN01.
+create or replace function ops.explain_caps(p_token_id uuid, p_ref text) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_run  ops.runs;
+  v_spec jsonb;
+begin
+  select * into v_run from ops.runs r where r.run_id = ops.resolve_run(p_token_id, p_ref);
+  select t.spec into v_spec from ops.templates t where t.template_id = v_run.template_id;
+  return jsonb_build_object('run_id', v_run.run_id, 'number', v_run.number,
+    'caps', ops.explained_caps(v_run, coalesce(v_spec -> 'caps', '{}')),
+    'budgets', (select coalesce(jsonb_agg(ops.budget_json(b) || jsonb_build_object('estimate', l.reserved)
+                                          order by b.budget_id), '[]')
+                  from unnest(ops.budget_lines(v_run.workspace, v_run.template_name, v_spec -> 'estimate', v_run.caps)) l
+                  join ops.budgets b on b.budget_id = l.budget_id),
+    'ledger', (select coalesce(jsonb_agg(ops.cap_entry_json(e) order by e.entry_id), '[]')
+                 from ops.cap_ledger e where e.run_id = v_run.run_id));
+end
+$$;
+
+-- functions/edge/explained_caps.sql
+-- See ops.explain_caps: its `caps`. p_own: the caps of the template's version.
+create or replace function ops.explained_caps(p_run ops.runs, p_own jsonb) returns jsonb
+language sql stable set search_path = ''
+as $$
+  with given as (
+    select c.cap, c."limit", c.scope || ' cap' as who, array_position('{platform,workspace,template}', c.scope) as wide
+      from ops.caps c
+     where c.scope = 'platform' or (c.workspace = (p_run).workspace
+           and (c.scope = 'workspace' or c.template_name = (p_run).template_name))
+    union all
+    select o.key, o.value::numeric, 'template', 4 from jsonb_each_text(p_own) o
+    union all
+    select o.key, o.value::numeric, 'run', 5 from jsonb_each_text((p_run).caps) o
+  ), told as (
+    -- a run has the caps of its submit's day on record: only what is tighter than all others, or no longer given, is its own
+    select * from given g
+     where g.wide < 5 or not exists (select from given o where o.cap = g.cap and o.wide < 5 and o."limit" <= g."limit")
+  )
+  select coalesce(jsonb_agg(jsonb_build_object('cap', x.cap, 'limit', x.best[1], 'given_by', x.who[1], 'values', x.values)
+                            order by array_position(array(select jsonb_array_elements_text(ops.cap_names())), x.cap)), '[]')
+    from (select t.cap, array_agg(t."limit" order by t."limit", t.wide) as best,
+                 array_agg(t.who order by t."limit", t.wide) as who,
+                 jsonb_agg(jsonb_build_object('given_by', t.who, 'limit', t."limit") order by t.wide) as values
+            from told t group by t.cap) x
+$$;
+
 -- functions/edge/find_earlier.sql
 -- What earlier attempts at the same work left, for a run that is held: files that an accepted report made visible.
 --   p_body {epoch, of: attempts | success, names: [..]}
@@ -10191,6 +10244,22 @@ as $$
    where a.run_id = p_run_id
 $$;
 
+-- functions/edge/run_cost.sql
+-- What a run cost so far, its attempts and those of its tasks together, each by the price list in force when it ended:
+-- {amount, currency}; null while there are no prices.
+create or replace function ops.run_cost(p_run ops.runs) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object('amount', coalesce(sum(ops.cost_of(
+             r.kind, coalesce(l.usage, '{}') || a.usage, coalesce(a.finished_at, ops.now()))), 0),
+           'currency', (select p.currency from ops.price_lists p where p.valid_from <= ops.now()
+                         order by p.valid_from desc, p.version desc limit 1))
+    from ops.runs r join ops.attempts a on a.run_id = r.run_id
+    left join ops.leases l on l.run_id = a.run_id and l.epoch = a.epoch
+   where r.run_id in (select ops.run_family(p_run))
+  having exists (select from ops.price_lists)
+$$;
+
 -- functions/edge/run_events.sql
 -- A run's events after a sequence number, in order, each with the hashes of its chain.
 create or replace function ops.run_events(p_token_id uuid, p_ref text, p_filters jsonb) returns jsonb
@@ -10273,6 +10342,7 @@ as $$
       'error', (p_run).error,
       'progress', coalesce(l.progress, (p_run).progress),
       'usage', (p_run).usage || coalesce(l.usage, '{}'),
+      'cost', ops.run_cost(p_run),
       'lease_deadline', ops.iso(l.lease_deadline),
       'executor_name', (select e.name from ops.executors e where e.executor_id = (p_run).executor_id),
       'rows', (select sum(p.rows) from ops.publications p
@@ -10610,7 +10680,7 @@ declare
     'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',
     'resume_executor', 'drain_executor', 'list_dead_letters', 'replay_each', 'run_events', 'run_logs',
     'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',
-    'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'put_budget', 'list_budgets', 'check_budgets',
+    'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'explain_caps', 'put_budget', 'list_budgets', 'check_budgets',
     'put_prices', 'list_prices', 'info', 'verify_events',
     -- reactor
     'expire_leases', 'promote_due', 'pending_publications', 'commit_publication_as_reactor', 'ensure_partitions',

@@ -9,7 +9,6 @@ from uuid import UUID
 from pydantic import Field
 
 from control_room.api.models.base import Answer, JsonObject, Request, Role, Text
-from control_room.api.models.runs import CapEntry
 
 
 class RunRef(Answer):
@@ -51,24 +50,6 @@ class Executors(Answer):
     """Executors of the last week, the most recently heard of first."""
 
     items: list[Executor]
-
-
-class Cap(Answer):
-    """A hard ceiling of a scope."""
-
-    scope: Literal["platform", "workspace", "template"]
-    workspace: str | None = None
-    template_name: str | None = None
-    cap: str
-    limit: float
-    updated_at: datetime
-
-
-class Caps(Answer):
-    """Ceilings in force and the newest enforcements."""
-
-    items: list[Cap]
-    ledger: list[CapEntry]
 
 
 class Workspace(Answer):

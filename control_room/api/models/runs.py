@@ -32,6 +32,13 @@ class RunError(Answer):
     position: Any = None
 
 
+class Cost(Answer):
+    """Price times use, of all attempts so far, by the price lists in force when they ended."""
+
+    amount: float
+    currency: str
+
+
 class Run(Answer):
     """One requested execution."""
 
@@ -72,6 +79,7 @@ class Run(Answer):
     error: RunError | None = None
     progress: JsonObject | None = None
     usage: JsonObject
+    cost: Cost | None = Field(None, description="So far; null while there are no prices.")
     caps: JsonObject
     retry_of: UUID | None = None
     retry_of_number: int | None = None

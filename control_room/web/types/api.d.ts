@@ -105,6 +105,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/budgets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Budgets
+         * @description Budgets in force with their balances, and the newest warnings.
+         */
+        get: operations["listBudgets"];
+        /**
+         * Put Budget
+         * @description Set a budget, or remove it. That of the platform needs a token for all workspaces.
+         */
+        put: operations["putBudget"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/budgets/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check Budgets
+         * @description Recompute every balance from the ledger. Needs a token for all workspaces.
+         */
+        get: operations["checkBudgets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/bundles": {
         parameters: {
             query?: never;
@@ -137,7 +181,11 @@ export interface paths {
          * @description Ceilings in force, and the newest enforcements.
          */
         get: operations["listCaps"];
-        put?: never;
+        /**
+         * Put Cap
+         * @description Set a ceiling, or remove it. That of the platform needs a token for all workspaces.
+         */
+        put: operations["putCap"];
         post?: never;
         delete?: never;
         options?: never;
@@ -306,6 +354,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/prices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Prices
+         * @description The price lists: what a unit of usage costs, by executor kind.
+         */
+        get: operations["listPrices"];
+        put?: never;
+        /**
+         * Put Prices
+         * @description Give a new price list. Needs a token for all workspaces.
+         */
+        post: operations["putPrices"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/queues": {
         parameters: {
             query?: never;
@@ -444,6 +516,26 @@ export interface paths {
          * @description Ask a run to stop; a pipeline with all its tasks.
          */
         post: operations["cancelRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{ref}/caps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain Caps
+         * @description Which ceilings and budgets hold for a run, where each comes from, and what was enforced.
+         */
+        get: operations["explainCaps"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -802,6 +894,163 @@ export interface components {
             };
         };
         /**
+         * AttemptRef
+         * @description An attempt, by its identity.
+         */
+        AttemptRef: {
+            /** Epoch */
+            epoch: number;
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+        };
+        /**
+         * Budget
+         * @description How much of a unit the runs of a scope may use together in a period, and how that stands.
+         */
+        Budget: {
+            /** Budget Id */
+            budget_id: number;
+            /** Left */
+            left: number;
+            /** Limit */
+            limit: number;
+            /**
+             * Period
+             * @enum {string}
+             */
+            period: "hour" | "day" | "month" | "total";
+            /** Period End */
+            period_end: string | null;
+            /**
+             * Period Start
+             * @description Null of a budget in all.
+             */
+            period_start: string | null;
+            /**
+             * Policy
+             * @description queue: a run without room waits. refuse: it is refused.
+             * @enum {string}
+             */
+            policy: "queue" | "refuse";
+            /** Removed At */
+            removed_at: string | null;
+            /**
+             * Reserved
+             * @description By runs under way, as they were expected to be.
+             */
+            reserved: number;
+            /**
+             * Scope
+             * @enum {string}
+             */
+            scope: "platform" | "workspace" | "template";
+            /** Template Name */
+            template_name: string | null;
+            /**
+             * Thresholds
+             * @description Percent of the limit at which is warned.
+             */
+            thresholds: number[];
+            /**
+             * Timezone
+             * @description In which its days and months begin.
+             */
+            timezone: string;
+            /**
+             * Unit
+             * @enum {string}
+             */
+            unit: "cost" | "runs" | "concurrency" | "wall_seconds" | "cpu_seconds" | "scanned_bytes" | "written_bytes" | "rows_out" | "log_bytes" | "artifact_bytes" | "artifact_count";
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Updated By */
+            updated_by: string;
+            /**
+             * Used
+             * @description By runs that have ended.
+             */
+            used: number;
+            /**
+             * Warned
+             * @description The highest threshold that was warned of in this period; 0 for none.
+             */
+            warned: number;
+            /** Workspace */
+            workspace: string | null;
+        };
+        /**
+         * BudgetCheck
+         * @description Every balance, recomputed from the ledger. Sound when both lists are empty.
+         */
+        BudgetCheck: {
+            /** Balances */
+            balances: number;
+            /**
+             * Leases
+             * @description Leases without an open entry, and open entries without a lease.
+             */
+            leases: components["schemas"]["AttemptRef"][];
+            /** Wrong */
+            wrong: components["schemas"]["WrongBalance"][];
+        };
+        /**
+         * Budgets
+         * @description The budgets in force, and the newest warnings.
+         */
+        Budgets: {
+            /** Items */
+            items: components["schemas"]["Budget"][];
+            /** Warnings */
+            warnings: components["schemas"]["BudgetWarning"][];
+        };
+        /**
+         * BudgetWarning
+         * @description A budget reached a threshold.
+         */
+        BudgetWarning: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Budget Id */
+            budget_id: number;
+            /** Limit */
+            limit: number;
+            /**
+             * Period
+             * @enum {string}
+             */
+            period: "hour" | "day" | "month" | "total";
+            /**
+             * Scope
+             * @enum {string}
+             */
+            scope: "platform" | "workspace" | "template";
+            /** Template Name */
+            template_name: string | null;
+            /**
+             * Threshold
+             * @description Percent.
+             */
+            threshold: number;
+            /**
+             * Unit
+             * @enum {string}
+             */
+            unit: "cost" | "runs" | "concurrency" | "wall_seconds" | "cpu_seconds" | "scanned_bytes" | "written_bytes" | "rows_out" | "log_bytes" | "artifact_bytes" | "artifact_count";
+            /** Used */
+            used: number;
+            /** Workspace */
+            workspace: string | null;
+        };
+        /**
          * BulkAnswer
          * @description One item for each request, in their order.
          */
@@ -872,8 +1121,11 @@ export interface components {
         Cap: {
             /** Cap */
             cap: string;
-            /** Limit */
-            limit: number;
+            /**
+             * Limit
+             * @description Null in the answer that removed it.
+             */
+            limit: number | null;
             /**
              * Scope
              * @enum {string}
@@ -930,6 +1182,128 @@ export interface components {
             items: components["schemas"]["Cap"][];
             /** Ledger */
             ledger: components["schemas"]["CapEntry"][];
+        };
+        /**
+         * CapsExplained
+         * @description Which ceilings and budgets hold for a run, and what was enforced.
+         */
+        CapsExplained: {
+            /** Budgets */
+            budgets: components["schemas"]["CountedBudget"][];
+            /** Caps */
+            caps: components["schemas"]["ExplainedCap"][];
+            /** Ledger */
+            ledger: components["schemas"]["CapEntry"][];
+            /** Number */
+            number: number;
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+        };
+        /**
+         * CapValue
+         * @description A limit that somebody gave.
+         */
+        CapValue: {
+            /** Given By */
+            given_by: string;
+            /** Limit */
+            limit: number;
+        };
+        /**
+         * Cost
+         * @description Price times use, of all attempts so far, by the price lists in force when they ended.
+         */
+        Cost: {
+            /** Amount */
+            amount: number;
+            /** Currency */
+            currency: string;
+        };
+        /**
+         * CountedBudget
+         * @description A budget that a run counts against.
+         */
+        CountedBudget: {
+            /** Budget Id */
+            budget_id: number;
+            /**
+             * Estimate
+             * @description What its next attempt would reserve.
+             */
+            estimate: number;
+            /** Left */
+            left: number;
+            /** Limit */
+            limit: number;
+            /**
+             * Period
+             * @enum {string}
+             */
+            period: "hour" | "day" | "month" | "total";
+            /** Period End */
+            period_end: string | null;
+            /**
+             * Period Start
+             * @description Null of a budget in all.
+             */
+            period_start: string | null;
+            /**
+             * Policy
+             * @description queue: a run without room waits. refuse: it is refused.
+             * @enum {string}
+             */
+            policy: "queue" | "refuse";
+            /** Removed At */
+            removed_at: string | null;
+            /**
+             * Reserved
+             * @description By runs under way, as they were expected to be.
+             */
+            reserved: number;
+            /**
+             * Scope
+             * @enum {string}
+             */
+            scope: "platform" | "workspace" | "template";
+            /** Template Name */
+            template_name: string | null;
+            /**
+             * Thresholds
+             * @description Percent of the limit at which is warned.
+             */
+            thresholds: number[];
+            /**
+             * Timezone
+             * @description In which its days and months begin.
+             */
+            timezone: string;
+            /**
+             * Unit
+             * @enum {string}
+             */
+            unit: "cost" | "runs" | "concurrency" | "wall_seconds" | "cpu_seconds" | "scanned_bytes" | "written_bytes" | "rows_out" | "log_bytes" | "artifact_bytes" | "artifact_count";
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Updated By */
+            updated_by: string;
+            /**
+             * Used
+             * @description By runs that have ended.
+             */
+            used: number;
+            /**
+             * Warned
+             * @description The highest threshold that was warned of in this period; 0 for none.
+             */
+            warned: number;
+            /** Workspace */
+            workspace: string | null;
         };
         /**
          * DeadLetter
@@ -1143,6 +1517,23 @@ export interface components {
             items: components["schemas"]["Executor"][];
         };
         /**
+         * ExplainedCap
+         * @description A ceiling of a run, who gave it, and what others gave.
+         */
+        ExplainedCap: {
+            /** Cap */
+            cap: string;
+            /**
+             * Given By
+             * @description platform cap, workspace cap, template cap, template or run.
+             */
+            given_by: string;
+            /** Limit */
+            limit: number;
+            /** Values */
+            values: components["schemas"]["CapValue"][];
+        };
+        /**
          * FieldIssue
          * @description One field that is wrong: a JSON Pointer into the request, and what is wrong there.
          */
@@ -1252,6 +1643,37 @@ export interface components {
             code: string;
         };
         /**
+         * PriceList
+         * @description Prices per unit, by executor kind; "*" is any. In force from its time to that of the next.
+         */
+        PriceList: {
+            /** Created By */
+            created_by: string;
+            /** Currency */
+            currency: string;
+            /** Prices */
+            prices: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
+            /**
+             * Valid From
+             * Format: date-time
+             */
+            valid_from: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * PriceLists
+         * @description The price lists, the newest first.
+         */
+        PriceLists: {
+            /** Items */
+            items: components["schemas"]["PriceList"][];
+        };
+        /**
          * Problem
          * @description RFC 9457. `code` is stable; further members depend on it.
          */
@@ -1343,6 +1765,51 @@ export interface components {
             uri: string;
         };
         /**
+         * PutBudget
+         * @description A budget to set; limit null removes it. One for each scope, unit and period; it holds for claims from now on.
+         */
+        PutBudget: {
+            /** Limit */
+            limit: number | null;
+            /**
+             * Period
+             * @description Of concurrency none is needed: it is what runs at a moment.
+             */
+            period?: ("hour" | "day" | "month" | "total") | null;
+            /**
+             * Policy
+             * @default queue
+             * @enum {string}
+             */
+            policy: "queue" | "refuse";
+            /**
+             * Scope
+             * @enum {string}
+             */
+            scope: "platform" | "workspace" | "template";
+            /**
+             * Scope Ref
+             * @description The workspace, or workspace/template; null for the platform.
+             */
+            scope_ref?: string | null;
+            /**
+             * Thresholds
+             * @description Percent of the limit at which is warned; 50, 80 and 100 when left out.
+             */
+            thresholds?: number[] | null;
+            /**
+             * Timezone
+             * @description A name such as Europe/Berlin.
+             * @default UTC
+             */
+            timezone: string;
+            /**
+             * Unit
+             * @enum {string}
+             */
+            unit: "cost" | "runs" | "concurrency" | "wall_seconds" | "cpu_seconds" | "scanned_bytes" | "written_bytes" | "rows_out" | "log_bytes" | "artifact_bytes" | "artifact_count";
+        };
+        /**
          * PutBundle
          * @description A code archive about to be uploaded.
          */
@@ -1356,6 +1823,48 @@ export interface components {
              * @description Whose it is; `default`, or the token's first, when left out.
              */
             workspace?: string | null;
+        };
+        /**
+         * PutCap
+         * @description A ceiling to set; limit null removes it. It holds for runs from now on, and where it is tighter for those at work.
+         */
+        PutCap: {
+            /**
+             * Cap
+             * @enum {string}
+             */
+            cap: "wall_seconds" | "cpu_seconds" | "memory_bytes" | "scanned_bytes" | "written_bytes" | "rows_out" | "log_bytes" | "artifact_bytes";
+            /** Limit */
+            limit: number | null;
+            /**
+             * Scope
+             * @enum {string}
+             */
+            scope: "platform" | "workspace" | "template";
+            /**
+             * Scope Ref
+             * @description The workspace, or workspace/template; null for the platform.
+             */
+            scope_ref?: string | null;
+        };
+        /**
+         * PutPrices
+         * @description A new price list. What has ended keeps what it cost.
+         */
+        PutPrices: {
+            /** Currency */
+            currency: string;
+            /** Prices */
+            prices: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
+            /**
+             * Valid From
+             * @description Now when left out; never in the past.
+             */
+            valid_from?: string | null;
         };
         /**
          * Queue
@@ -1529,6 +2038,8 @@ export interface components {
              * @description Of a run that depends on others.
              */
             condition: ("all_success" | "all_done" | "at_least_one_success" | "none_failed" | "at_least_one_failed" | "all_failed") | null;
+            /** @description So far; null while there are no prices. */
+            cost: components["schemas"]["Cost"] | null;
             /** Deadline */
             deadline: string | null;
             /** Dedupe Key */
@@ -1680,6 +2191,8 @@ export interface components {
              * @description Of a run that depends on others.
              */
             condition: ("all_success" | "all_done" | "at_least_one_success" | "none_failed" | "at_least_one_failed" | "all_failed") | null;
+            /** @description So far; null while there are no prices. */
+            cost: components["schemas"]["Cost"] | null;
             counts: components["schemas"]["RunCounts"];
             /** Deadline */
             deadline: string | null;
@@ -2187,6 +2700,24 @@ export interface components {
             /** Items */
             items: components["schemas"]["Workspace"][];
         };
+        /**
+         * WrongBalance
+         * @description A balance that its ledger does not give.
+         */
+        WrongBalance: {
+            /** Budget Id */
+            budget_id: number;
+            /** Ledger Reserved */
+            ledger_reserved: number;
+            /** Ledger Used */
+            ledger_used: number;
+            /** Period Start */
+            period_start: string;
+            /** Reserved */
+            reserved: number;
+            /** Used */
+            used: number;
+        };
     };
     responses: never;
     parameters: never;
@@ -2611,6 +3142,214 @@ export interface operations {
             };
         };
     };
+    listBudgets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Budgets"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putBudget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutBudget"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Budget"];
+                };
+            };
+            /** @description The body is not JSON, or not UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON by its media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    checkBudgets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetCheck"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     putBundle: {
         parameters: {
             query?: never;
@@ -2745,6 +3484,102 @@ export interface operations {
             };
             /** @description The caller may not do this, or the request came from a foreign page. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putCap: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutCap"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cap"];
+                };
+            };
+            /** @description The body is not JSON, or not UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON by its media type. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3435,6 +4270,149 @@ export interface operations {
             };
         };
     };
+    listPrices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceLists"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putPrices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutPrices"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceList"];
+                };
+            };
+            /** @description The body is not JSON, or not UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON by its media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listQueues: {
         parameters: {
             query?: never;
@@ -4081,6 +5059,74 @@ export interface operations {
             };
             /** @description The body is not JSON by its media type. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explainCaps: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description run_id or number */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CapsExplained"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,6 +1,6 @@
 -- Trigger: leases that ended with something reserved are settled before this transaction commits.
 create or replace function ops.note_ended_leases() returns trigger
-language plpgsql security definer set search_path = ''
+language plpgsql set search_path = ''
 as $$
 begin
   if exists (select from gone g where g.reserved is not null) then

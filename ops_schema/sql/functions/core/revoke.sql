@@ -5,7 +5,7 @@ language plpgsql volatile set search_path = ''
 as $$
 begin
   update ops.attempts set outcome = 'cancelled', finished_at = ops.now(),
-    metrics = (select l.metrics from ops.leases l where l.run_id = p_run.run_id)
+    (usage, metrics) = (select coalesce(l.usage, '{}'), l.metrics from ops.leases l where l.run_id = p_run.run_id)
    where run_id = p_run.run_id and epoch = p_run.epoch and outcome = 'running';
   update ops.artifacts set state = 'orphaned', orphaned_at = ops.now()
    where run_id = p_run.run_id and epoch = p_run.epoch and state in ('begun', 'recorded');

@@ -14,7 +14,8 @@ declare
   v_route jsonb;
 begin
   select * into v_lease from ops.leases l where l.run_id = p_run_id for update;
-  update ops.attempts set outcome = 'expired', finished_at = ops.now(), error = p_error, metrics = v_lease.metrics
+  update ops.attempts set outcome = 'expired', finished_at = ops.now(), error = p_error, metrics = v_lease.metrics,
+      usage = coalesce(v_lease.usage, '{}')
    where run_id = p_run_id and epoch = v_lease.epoch;
   update ops.artifacts set state = 'orphaned', orphaned_at = ops.now()
    where run_id = p_run_id and epoch = v_lease.epoch and state in ('begun', 'recorded');

@@ -50,6 +50,7 @@ as $$
       'error', (p_run).error,
       'progress', coalesce(l.progress, (p_run).progress),
       'usage', (p_run).usage || coalesce(l.usage, '{}'),
+      'cost', ops.run_cost(p_run),
       'lease_deadline', ops.iso(l.lease_deadline),
       'executor_name', (select e.name from ops.executors e where e.executor_id = (p_run).executor_id),
       'rows', (select sum(p.rows) from ops.publications p
