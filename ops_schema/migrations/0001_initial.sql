@@ -7379,7 +7379,8 @@ as $$
 $$;
 
 -- functions/core/why_slots_busy.sql
--- Whether all active ones without trouble of the executors that could take a run are full: [] or one reason that says how many.
+-- Whether all active ones without trouble of the executors that could take a run are full: [] or one reason that says
+-- how many.
 create or replace function ops.why_slots_busy(p_run ops.runs, p_executors ops.executors[]) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
