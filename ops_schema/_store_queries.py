@@ -73,7 +73,7 @@ QUERIES: Final[dict[str, str]] = {
     # reactor
     "expire_leases": "select ops.expire_leases(%s)",
     "promote_due": "select ops.promote_due(%s)",
-    "pending_publications": "select ops.pending_publications(%s)",
+    "pending_publications": "select ops.pending_publications(%s, %s)",
     "commit_publication_as_reactor": "select ops.commit_publication_as_reactor(%s, %s, %s)",
     "ensure_partitions": "select ops.ensure_partitions()",
     "drop_partitions": "select ops.drop_partitions()",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from psycopg.types.json import Jsonb
@@ -9,13 +10,15 @@ from psycopg.types.json import Jsonb
 from ops_schema._store_calls import Calls
 from ops_schema._store_values import Body, Id, Json
 
+Key = tuple[str, str]
+
 
 class Reacts(Protocol):
     """What the reactor needs of the database."""
 
     async def expire_leases(self, limit: int = 100) -> Json: ...
     async def promote_due(self, limit: int = 1000) -> Json: ...
-    async def pending_publications(self, limit: int = 10) -> list[Json]: ...
+    async def pending_publications(self, limit: int = 10, skip: Iterable[Key] = ()) -> list[Json]: ...
     async def commit_publication_as_reactor(self, run_id: Id, output: str, body: Body) -> Json: ...
     async def ensure_partitions(self) -> Json: ...
     async def drop_partitions(self) -> Json: ...
@@ -34,9 +37,12 @@ class ReactorQueries(Calls):
         """Move runs whose time has come into the ready index, at most `limit`."""
         return await self._json("promote_due", limit)
 
-    async def pending_publications(self, limit: int = 10) -> list[Json]:
-        """Publications of accepted reports that nobody has committed for a while, at most `limit`."""
-        found: list[Json] = await self._value("pending_publications", limit) or []
+    async def pending_publications(self, limit: int = 10, skip: Iterable[Key] = ()) -> list[Json]:
+        """Publications of accepted reports that nobody has committed for a while, at most `limit`, the oldest first.
+
+        skip: (run_id, output) of those that are not asked for.
+        """
+        found: list[Json] = await self._value("pending_publications", limit, Jsonb([*skip])) or []
         return found
 
     async def commit_publication_as_reactor(self, run_id: Id, output: str, body: Body) -> Json:

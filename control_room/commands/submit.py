@@ -178,7 +178,8 @@ def _submit_one(
 
     with connect(context, patience=90.0 if follow else 0.0) as client:
         spec = client.template(template)["spec"]
-        if options["template_version"] is None:
+        # With a key the run may be on record, whatever its template has become since: the server tells.
+        if options["template_version"] is None and options["idempotency_key"] is None:
             check_inputs(template, spec, options["depends_on"] or [])
         run = client.submit(template, given.collect(words, file, spec.get("params_schema", {})), **options)
         if not follow:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from control_room.commands.context import program
+from control_room.errors import ControlRoomError
 
 if TYPE_CHECKING:
     from control_room.client import OperatorClient
@@ -39,8 +40,13 @@ def advice(reason: Mapping[str, Any], number: int | str) -> str:
 
 
 def held_up(client: OperatorClient, run: Mapping[str, Any]) -> str:
-    """Why nobody takes a run, and what to do; "" when it has only to wait its turn."""
-    for reason in client.why(str(run["number"]))["reasons"]:
+    """Why nobody takes a run, and what to do; "" when it has only to wait its turn, and when the server does not tell:
+    the run is on record, and who reads of an error would submit it again."""
+    try:
+        reasons = client.why(str(run["number"]))["reasons"]
+    except ControlRoomError:
+        return ""
+    for reason in reasons:
         if todo := advice(reason, run["number"]):
             return f"{reason['message']}; {todo}"
     return ""

@@ -65,6 +65,11 @@ def choose(count: int, avoid: Collection[int] = (), highest: int = LAST) -> list
     return chosen
 
 
+def choose_for(name: str, avoid: Collection[int]) -> int:
+    """A free port that the service of this name can have."""
+    return choose(1, avoid, HIGHEST.get(name, LAST))[0]
+
+
 def settle(
     remembered: Mapping[str, int], pinned: Mapping[str, int], in_use_by_us: Collection[int]
 ) -> tuple[dict[str, int], list[str]]:
@@ -87,7 +92,7 @@ def settle(
         else:
             notes.append(f"port {port} ({name}) was taken by {holder(port)}; another one was chosen")
     for name in [name for name in HIGHEST if name not in ports]:
-        (ports[name],) = choose(1, ports.values(), HIGHEST[name])
+        ports[name] = choose_for(name, ports.values())
     missing = [name for name in NAMES if name not in ports]
     ports.update(zip(missing, choose(len(missing), ports.values()), strict=True))
     return ports, notes

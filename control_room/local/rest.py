@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from os import environ
+from collections.abc import Callable
 
 import psutil
 
-# For so long without a client; a start costs the next one seconds.
-IDLE_SECONDS = 600.0
-IDLE_VARIABLE = "OPS_SPARK_IDLE_SECONDS"
 # Of the memory that it had when it was ready.
 GROWN = 1.5
 
@@ -18,16 +14,9 @@ GROWN = 1.5
 class Rest:
     """A server's process, looked at now and then: its memory at first, and since when nobody has been connected."""
 
-    def __init__(
-        self,
-        pid: int,
-        port: int,
-        clock: Callable[[], float] = time.monotonic,
-        environment: Mapping[str, str] = environ,
-    ) -> None:
-        """port: where clients connect. The idle time is 600 seconds unless the environment says another; 0: never."""
-        self.pid, self._port, self._clock = pid, port, clock
-        self._patience = idle_seconds(environment)
+    def __init__(self, pid: int, port: int, patience: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """port: where clients connect; patience: seconds without one, after which it may be started anew, 0: never."""
+        self.pid, self._port, self._patience, self._clock = pid, port, patience, clock
         self._first = self._idle_since = 0.0
 
     def worn(self) -> str:
@@ -52,11 +41,3 @@ class Rest:
             connection.status == psutil.CONN_ESTABLISHED and connection.laddr[1:2] == (self._port,)
             for connection in process.net_connections("tcp")
         )
-
-
-def idle_seconds(environment: Mapping[str, str]) -> float:
-    """What the environment says, 600 when it says nothing or no number."""
-    try:
-        return max(0.0, float(environment.get(IDLE_VARIABLE, "")))
-    except ValueError:
-        return IDLE_SECONDS

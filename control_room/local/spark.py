@@ -23,6 +23,7 @@ from control_room.local.folder import StackFolder, write_private
 from control_room.local.processes import Identity
 from control_room.local.rest import Rest
 from control_room.local.service import Launch, NotReady, Service, files_fingerprint
+from control_room.local.settings import settings_found
 from control_room.local.state import StackState
 
 ENGINE = "spark"
@@ -51,12 +52,16 @@ class Spark(Service):
     ports = ("spark",)
     core = False
     stop_seconds = 20.0
-    start_seconds = 240.0
     hang_seconds = 120.0
     probe_interval = 10.0
     _proved: Identity | None = None  # the process that was seen to do a job
     _proof: asyncio.Task[None] | None = None
     _rest: Rest | None = None
+
+    def __init__(self, folder: StackFolder, state: StackState) -> None:
+        super().__init__(folder, state)
+        self._settings = settings_found()
+        self.start_seconds = self._settings.engine_start_seconds
 
     @property
     def memory_cap_bytes(self) -> int:
@@ -103,7 +108,7 @@ class Spark(Service):
     def worn(self, identity: Identity) -> str:
         """When it has done much and has nothing to do: Java keeps what it took, and sessions leave things behind."""
         if self._rest is None or self._rest.pid != identity.pid:
-            self._rest = Rest(identity.pid, self.port("spark"))
+            self._rest = Rest(identity.pid, self.port("spark"), self._settings.spark_idle_seconds)
         return self._rest.worn()
 
     async def _prove(self, identity: Identity) -> None:

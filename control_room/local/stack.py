@@ -21,6 +21,7 @@ from control_room.local import state as states
 from control_room.local.folder import StackFolder
 from control_room.local.lock import FolderLock
 from control_room.local.report import Event
+from control_room.local.settings import settings_found
 from control_room.local.state import StackState
 from control_room.local.supervisor import Options
 
@@ -106,6 +107,7 @@ def running_state(folder: StackFolder) -> StackState | None:
 
 
 def _start(folder: StackFolder, options: Options, on_event: OnEvent) -> StackState:
+    settings_found()  # refused here, not by each start of an engine
     reading, writing = os.pipe()
     argv = [sys.executable, "-m", "control_room.local.supervise", "--folder", str(folder.root)]
     argv += ["--executors", json.dumps(dict(options.executors)), "--pinned", json.dumps(dict(options.pinned))]

@@ -94,7 +94,7 @@ class Supervisor:
 
     def move_port(self, name: str) -> None:
         """Give up a port that another process took, and restart whoever was told the old one."""
-        old, new = self.state.ports[name], ports.choose(1, self.state.ports.values())[0]
+        old, new = self.state.ports[name], ports.choose_for(name, self.state.ports.values())
         self.state.ports[name] = new
         self._note(f"port {old} ({name}) was taken by {ports.holder(old)}; it is {new} now")
         self._configure()

@@ -21,6 +21,7 @@ from control_room.local.engines import heap_bytes
 from control_room.local.folder import StackFolder, write_private
 from control_room.local.processes import Identity
 from control_room.local.service import Launch, NotReady, Service, files_fingerprint
+from control_room.local.settings import settings_found
 from control_room.local.state import StackState
 from control_room.local.trino_config import EXECUTOR, OPERATOR, READY_ANSWER, READY_SCAN, SCHEMA
 
@@ -36,10 +37,13 @@ class Trino(Service):
     ports = ("trino", "trino_internal")
     core = False
     stop_seconds = 20.0
-    start_seconds = 240.0
     hang_seconds = 120.0
     probe_interval = 10.0
     _proved: Identity | None = None  # the process that was seen to scan
+
+    def __init__(self, folder: StackFolder, state: StackState) -> None:
+        super().__init__(folder, state)
+        self.start_seconds = settings_found().engine_start_seconds
 
     @property
     def memory_cap_bytes(self) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,7 +36,7 @@ Key = tuple[str, str]
 class Publications(Protocol):
     """Where publications are on record."""
 
-    async def pending_publications(self, limit: int = 10) -> list[Json]: ...
+    async def pending_publications(self, limit: int = 10, skip: Iterable[Key] = ()) -> list[Json]: ...
     async def commit_publication_as_reactor(self, run_id: str, output: str, body: Json) -> Json: ...
 
 
@@ -47,10 +47,6 @@ class RetryLater:
     _failures: dict[Key, int] = field(default_factory=dict)
     _not_before: dict[Key, float] = field(default_factory=dict)
 
-    def due(self, key: Key, now: float) -> bool:
-        """Whether it is time to try `key`."""
-        return self._not_before.get(key, now) <= now
-
     def failed(self, key: Key, now: float) -> float:
         """Note a failure; returns the seconds until the next try."""
         self._failures[key] = self._failures.get(key, 0) + 1
@@ -58,9 +54,9 @@ class RetryLater:
         self._not_before[key] = now + pause
         return pause
 
-    def held(self, now: float) -> int:
-        """How many are not due yet."""
-        return sum(moment > now for moment in self._not_before.values())
+    def held(self, now: float) -> set[Key]:
+        """Those that are not due yet."""
+        return {key for key, moment in self._not_before.items() if moment > now}
 
     def keep(self, keys: set[Key]) -> None:
         """Forget every key but these."""
@@ -132,13 +128,11 @@ class Publisher:
         """Begin the oldest that are due, as far as there is room. Those that wait or run hide no later ones."""
         if len(running) >= self._at_once:
             return
-        now = self._clock.monotonic()
-        limit = BATCH + self._later.held(now) + len(running)
-        pending = {key_of(each): each for each in await self._store.pending_publications(limit)}
-        if len(pending) < limit:
-            self._later.keep({*pending, *running})
-        due = [key for key in pending if key not in running and self._later.due(key, now)]
-        for key in due[: self._at_once - len(running)]:
+        known = self._later.held(self._clock.monotonic()) | running.keys()
+        pending = {key_of(each): each for each in await self._store.pending_publications(BATCH, known)}
+        if len(pending) < BATCH:
+            self._later.keep(known | pending.keys())
+        for key in list(pending)[: self._at_once - len(running)]:
             running[key] = asyncio.create_task(self._try(pending[key]), name=f"publish-{key[0]}")
 
     async def _try(self, publication: Json) -> None:

@@ -84,7 +84,8 @@ class Cursor:
     """A statement of dbt, with as much of Python's cursors as dbt asks for."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine, self._frame, self._rows = engine, None, None
+        self._engine = engine
+        self._frame: Any = None
 
     def execute(self, sql: str, bindings: Sequence[Any] | None = None) -> None:
         text = STAGING.sub(r"\1 temporary \2", sql.strip().removesuffix(";"))

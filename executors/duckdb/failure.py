@@ -60,7 +60,7 @@ def failure_of(error: Exception, scene: Scene) -> TaskError:
     told = LINE.split(text)[0].strip() if LINE.search(text) else text
     hint = f"; {HINTS[code]}" if code in HINTS else ""
     if missing := NO_TABLE.search(told):
-        told, hint = f"{told[: missing.start('guess')].rstrip(' !.')}", f"; {others(missing, scene)}"
+        told, hint = told[: missing.start("guess")].rstrip(" !."), f"; {others(missing, scene)}"
     return TaskError(failure_class, code, f"{head}{told}{hint}", trace=text, position=place(text, scene))
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -72,16 +72,27 @@ def run_commit(
 
 def ended(process: subprocess.Popen[bytes], job: bytes, seconds: float, gone: threading.Event) -> tuple[bytes, bytes]:
     """What it wrote until its end. Raises CommitFailed after so many seconds, GivenUp when ``gone`` is set."""
-    until, given = time.monotonic() + seconds, job
-    while True:
-        try:
-            return process.communicate(given, timeout=LOOK_SECONDS)
-        except subprocess.TimeoutExpired:
-            given = b""
+    over = threading.Event()
+    # Beside one call of communicate, not between several: Python 3.11's, called again, forgets what of the job is not
+    # written yet, and a process that reads to the end waits for it for ever.
+    threading.Thread(target=kill_if_gone, args=(process, gone, over), daemon=True).start()
+    try:
+        found = process.communicate(job, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise CommitFailed(unended(f"it took longer than {seconds:.0f} s"), transient=True) from None
+    finally:
+        over.set()
+    if gone.is_set() and process.returncode == -signal.SIGKILL:
+        raise GivenUp("the executor stops")
+    return found
+
+
+def kill_if_gone(process: subprocess.Popen[bytes], gone: threading.Event, over: threading.Event) -> None:
+    """Kill it when ``gone`` is set before ``over`` is."""
+    while not over.wait(LOOK_SECONDS):
         if gone.is_set():
-            raise GivenUp("the executor stops")
-        if time.monotonic() > until:
-            raise CommitFailed(unended(f"it took longer than {seconds:.0f} s"), transient=True)
+            process.kill()
+            return
 
 
 def read_answer(returncode: int, out: bytes, err: bytes) -> Json:

@@ -191,10 +191,8 @@ class Delivery:
                     return models.FailedPublication(
                         state="failed", epoch=epoch, error=models.ErrorInfo(**failure.error)
                     )
-                code = failure.error["code"]
-                self._journal.warn(
-                    "publication.retried", str(failure), run_id=parcel.run_id, code=code, tries=attempt + 1
-                )
+                ids = {"run_id": parcel.run_id, "output": publication["output"], "code": failure.error["code"]}
+                self._journal.warn("publication.retried", str(failure), tries=attempt + 1, **ids)
             if gone.wait(COMMIT_PAUSE_SECONDS * 2**attempt):
                 raise GivenUp("the executor stops")
         return None

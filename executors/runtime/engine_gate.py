@@ -45,6 +45,7 @@ class EngineGate:
         self.away: str | None = None
         # Told when that becomes something or nothing.
         self.turned: Callable[[], None] = lambda: None
+        self._again = float("-inf")  # not asked before this moment
 
     def hear(self, report: Mapping[str, Any]) -> None:
         """Of an attempt's report, before it is sent: the run may come back with the answer."""
@@ -65,8 +66,11 @@ class EngineGate:
         with self._asking:
             if not self._doubted:  # another thread asked meanwhile
                 return True
+            if self._clock() < self._again:  # and so it did here: a queue of questions would keep all who stop
+                return False
             doubts = self._doubts  # what is heard while it is asked is newer than the answer
             if reason := self._asked():
+                self._again = self._clock() + PAUSE_SECONDS / 2
                 self._missed(reason)
                 return False
             self._settled = doubts

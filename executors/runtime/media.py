@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 KNOWN = {
-    "ipynb": "application/x-ipynb+json",
-    "parquet": "application/vnd.apache.parquet",
-    "log": "text/plain",
+    ".ipynb": "application/x-ipynb+json",
+    ".parquet": "application/vnd.apache.parquet",
+    ".log": "text/plain",
 }
 UNKNOWN = "application/octet-stream"
 
@@ -14,5 +16,5 @@ def guess_media_type(name: str) -> str:
     """Of a file's name, an object's key or address: by its suffix; octet-stream when unknown."""
     import mimetypes  # reads system files at first use: only when there is something to name
 
-    last = name.rpartition("/")[2]
-    return KNOWN.get(last.rpartition(".")[2]) or mimetypes.guess_type(last)[0] or UNKNOWN
+    last = PurePosixPath(name)
+    return KNOWN.get(last.suffix) or mimetypes.guess_type(last.name)[0] or UNKNOWN

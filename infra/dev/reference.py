@@ -22,6 +22,7 @@ from contract.server.settings import ServerSettings
 from contract.versions import VERSIONS, Version
 from control_room.cli import app
 from control_room.errors import CODES, EXIT_CODES
+from control_room.local.settings import StackSettings
 from executors.command.settings import CommandSettings
 from executors.notebook import kernel
 from executors.python.settings import PythonSettings
@@ -90,6 +91,7 @@ def settings() -> str:
     )
     for title, found in (
         ("Server", ServerSettings),
+        ("Embedded stack", StackSettings),
         ("Executor", ExecutorSettings),
         ("Executor of kind python", PythonSettings),
         ("Executor of kind trino", TrinoSettings),

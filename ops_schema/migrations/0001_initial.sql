@@ -2994,6 +2994,13 @@ begin
 end
 $$;
 
+-- functions/core/first_names.sql
+-- Names for a message, as text: ten of them, and how many more there are. '' for none.
+create or replace function ops.first_names(p_names text[]) returns text
+language sql immutable parallel safe
+return array_to_string(p_names[1:10], ', ')
+    || case when cardinality(p_names) > 10 then format(' and %s more', cardinality(p_names) - 10) else '' end;
+
 -- functions/core/floor_is_empty.sql
 -- Whether no run that may be claimed stands there.
 create or replace function ops.floor_is_empty(p_floor ops.queue_floors) returns boolean
@@ -3298,9 +3305,8 @@ as $$
     when f.kind = 'object' and f.format <> 'object'
       then format('output %s of run %s is of kind table, the input is declared as object', f.output, f.number)
     when f.kind = 'object' and f.format is null
-      then format('run %s has no output %s; it has: %s', f.number, f.output, coalesce(
-        (select string_agg(o ->> 'name', ', ' order by o ->> 'name') from jsonb_array_elements(p_parent.outputs) o),
-        'none')) end
+      then format('run %s has no output %s; it has: %s', f.number, f.output, coalesce(nullif(ops.first_names(
+        array(select o ->> 'name' from jsonb_array_elements(p_parent.outputs) o order by 1)), ''), 'none')) end
     from (select left(p_output, 80) as output, p_parent.number as number,
                  coalesce((select i ->> 'kind'
                              from jsonb_array_elements(coalesce(nullif(p_template.spec -> 'inputs', 'null'), '[]')) i
@@ -3647,10 +3653,7 @@ as $$
     select p.output as name from ops.publications p where p.run_id = p_run_id and p.state = 'committed'
     union
     select a.name from ops.artifacts a where a.run_id = p_run_id and a.state = 'visible')
-  select case when count(*) = 0 then 'nothing'
-              else string_agg(k.name, ', ' order by k.name) filter (where k.place <= 10)
-                   || case when count(*) > 10 then format(' and %s more', count(*) - 10) else '' end end
-    from (select n.name, row_number() over (order by n.name) as place from known n) k
+  select coalesce(nullif(ops.first_names(array(select k.name from known k order by k.name)), ''), 'nothing')
 $$;
 
 -- functions/core/list_dead_letters.sql
@@ -4292,8 +4295,8 @@ return concat(p_what, ' by ' || p_by, ' at ' || p_at, ': ' || p_reason);
 -- functions/core/pending_publications.sql
 -- For the reactor: publications of accepted reports that are not committed and whose executor has fallen silent (its
 -- lease is past the deadline). Returns a list with all that a commit needs, oldest first. Locks nothing: committing is
--- idempotent by its marker.
-create or replace function ops.pending_publications(p_limit int) returns jsonb
+-- idempotent by its marker. p_skip [[run_id, output]]: those that the caller knows and does not want.
+create or replace function ops.pending_publications(p_limit int, p_skip jsonb default '[]') returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
 begin
@@ -4307,6 +4310,7 @@ begin
         join ops.runs r on r.run_id = p.run_id
         join ops.templates t on t.template_id = r.template_id
        where p.state = 'recorded' and l.reported_at is not null and l.lease_deadline < ops.now()
+         and (p.run_id::text, p.output) not in (select s ->> 0, s ->> 1 from jsonb_array_elements(p_skip) s)
        order by p.recorded_at, p.run_id, p.output limit p_limit) d);
 end
 $$;
@@ -4466,15 +4470,15 @@ $$;
 
 -- functions/core/pipeline_error.sql
 -- A failed pipeline's error, from those of its failed children [{class, code, message, task_key}], the first to fail
--- first: that one's class and message, and the names of the others. Null otherwise.
+-- first: that one's class and message, and the names of others. Null otherwise.
 create or replace function ops.pipeline_error(p_outcome text, p_children jsonb) returns jsonb
 language sql stable parallel safe
 return case when p_outcome = 'failed' then
   jsonb_build_object('class', p_children #> '{0,class}', 'code', 'task_failed',
     'task_key', p_children #> '{0,task_key}',
     'message', format('task %s failed: %s', p_children #>> '{0,task_key}', p_children #>> '{0,message}')
-      || coalesce((select '; failed as well: ' || string_agg(c ->> 'task_key', ', ' order by c ->> 'task_key')
-                     from jsonb_array_elements(p_children - 0) c), ''))
+      || coalesce('; failed as well: ' || nullif(ops.first_names(array(
+           select c ->> 'task_key' from jsonb_array_elements(p_children - 0) c order by 1)), ''), ''))
 end;
 
 -- functions/core/plain_answer.sql

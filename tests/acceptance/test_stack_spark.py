@@ -20,7 +20,6 @@ from control_room.engines import catalogue, findings, sources
 from control_room.errors import ControlRoomError
 from control_room.local import spark, state
 from control_room.local.folder import StackFolder
-from control_room.local.rest import IDLE_VARIABLE
 from executors.runtime import sandbox
 from tests.acceptance.test_docs import submitted, write_files
 from tests.support.stack import Stack, kill, wait_until
@@ -209,7 +208,7 @@ def test_one_that_has_grown_is_started_anew_once_nobody_uses_it(tmp_path: Path) 
     stack = Stack(tmp_path / ".control-room")
     ensure_installed(stack)
     try:
-        stack.run("up", "--with", "spark", "--executors", "python=1", timeout=600, **{IDLE_VARIABLE: "15"})
+        stack.run("up", "--with", "spark", "--executors", "python=1", timeout=600, OPS_SPARK_IDLE_SECONDS="15")
         before = service(stack)["pid"]
         time.sleep(25)  # so that it is known how much it held when it was new
         assert service(stack)["pid"] == before, "it had not grown"

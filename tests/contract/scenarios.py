@@ -15,10 +15,8 @@ import httpx
 from tests.contract.document import operations
 from tests.contract.plane import (
     ERROR,
-    EXECUTOR,
     GARBAGE,
     OPERATOR,
-    OTHER,
     Plane,
     begin_body,
     claim_body,
@@ -29,7 +27,6 @@ from tests.contract.plane import (
 
 Scenario = Callable[[Plane], Awaitable[httpx.Response]]
 SPECIFIC: dict[tuple[str, str], Scenario] = {}
-SUCCESS: dict[str, Scenario] = {}
 SHA = hashlib.sha256(b"nothing").hexdigest()
 RUN = {"run_id": str(uuid.UUID(int=1)), "epoch": 1, "outputs": [{"name": "table", "mode": "append", "uri": "s3://x"}]}
 COMMITTED = {"epoch": 1, "state": "committed", "table_version": 0, "rows": 3}
@@ -88,16 +85,6 @@ def meets(operation: str, code: str) -> Callable[[Scenario], Scenario]:
 
     def register(scenario: Scenario) -> Scenario:
         SPECIFIC[operation, code] = scenario
-        return scenario
-
-    return register
-
-
-def succeeds(operation: str) -> Callable[[Scenario], Scenario]:
-    """Register the scenario of an operation's success."""
-
-    def register(scenario: Scenario) -> Scenario:
-        SUCCESS[operation] = scenario
         return scenario
 
     return register
@@ -283,127 +270,3 @@ async def _(plane: Plane) -> httpx.Response:
 async def _(plane: Plane) -> httpx.Response:
     _, run = await plane.claimed("capped", caps={"log_bytes": 10})
     return await plane.call("POST", f"/runs/{run['run_id']}/logs", log_body(run, text="x" * 11))
-
-
-# What works ----------------------------------------------------------------------------------------------------------
-
-
-@succeeds("getContract")
-async def _(plane: Plane) -> httpx.Response:
-    return await plane.call("GET", "/openapi.yaml")
-
-
-@succeeds("registerExecutor")
-async def _(plane: Plane) -> httpx.Response:
-    return await plane.call("POST", "/executors", registration())
-
-
-@succeeds("leaveExecutor")
-async def _(plane: Plane) -> httpx.Response:
-    return await plane.call("DELETE", f"/executors/{await plane.register()}")
-
-
-@succeeds("claimRuns")
-async def _(plane: Plane) -> httpx.Response:
-    executor_id = await plane.register()
-    await plane.submit()
-    return await plane.call("POST", f"/executors/{executor_id}/claims", claim_body())
-
-
-@succeeds("exchange")
-async def _(plane: Plane) -> httpx.Response:
-    executor_id, run = await plane.claimed()
-    begun = (await plane.begin(run, b"bytes to exchange")).json()
-    if begun["upload"]:
-        await plane.put(begun["upload"], b"bytes to exchange")
-    await plane.submit()
-    good = {"run_id": run["run_id"], "report": report_body(run), "artifacts": [begun["artifact_id"]]}
-    stale = {"run_id": str(uuid.uuid4()), "report": report_body(run)}
-    body = {"request_id": str(uuid.uuid4()), "reports": [stale, good], "max_runs": 1}
-    response = await plane.call("POST", f"/executors/{executor_id}/exchange", body)
-    refused, accepted = response.json()["reports"]
-    assert refused["problem"]["code"] == "run_not_found"
-    assert accepted["answer"]["run_state"] == "succeeded"
-    assert len(response.json()["runs"]) == 1
-    return response
-
-
-@succeeds("heartbeat")
-async def _(plane: Plane) -> httpx.Response:
-    executor_id, run = await plane.claimed()
-    progress = {"fraction": 0.5, "message": "half", "current": 1, "total": 2, "unit": "steps"}
-    held = {"run_id": run["run_id"], "epoch": run["epoch"], "progress": progress, "usage": {"cpu_seconds": 1.5}}
-    held["metrics"] = {"loss": 0.5}
-    unknown = {"run_id": str(uuid.uuid4()), "epoch": 3}
-    body = {"state": "active", "runs": [held, unknown]}
-    return await plane.call("POST", f"/executors/{executor_id}/heartbeat", body)
-
-
-@succeeds("appendLogs")
-async def _(plane: Plane) -> httpx.Response:
-    _, run = await plane.claimed()
-    return await plane.call("POST", f"/runs/{run['run_id']}/logs", log_body(run))
-
-
-@succeeds("beginArtifact")
-async def _(plane: Plane) -> httpx.Response:
-    _, run = await plane.claimed()
-    return await plane.begin(run, b"to be uploaded" + uuid.uuid4().bytes)
-
-
-@succeeds("recordArtifact")
-async def _(plane: Plane) -> httpx.Response:
-    _, run = await plane.claimed()
-    begun = (await plane.begin(run, b"bytes of record")).json()
-    if begun["upload"]:
-        await plane.put(begun["upload"], b"bytes of record")
-    return await plane.record(run, begun["artifact_id"])
-
-
-@succeeds("findEarlier")
-async def _(plane: Plane) -> httpx.Response:
-    executor_id, first = await plane.claimed()
-    begun = (await plane.begin(first, b"a model")).json()
-    if begun["upload"]:
-        await plane.put(begun["upload"], b"a model")
-    await plane.record(first, begun["artifact_id"])
-    await plane.report(first)
-    await plane.submit()
-    (run,) = await plane.claim(executor_id)
-    name = begin_body(first, b"a model")["name"]
-    body = {"epoch": run["epoch"], "of": "success", "names": [name]}
-    response = await plane.call("POST", f"/runs/{run['run_id']}/earlier", body)
-    assert [each["artifacts"][0]["name"] for each in response.json()["attempts"]] == [name]
-    return response
-
-
-@succeeds("getArtifact")
-async def _(plane: Plane) -> httpx.Response:
-    _, run = await plane.claimed()
-    begun = (await plane.begin(run, b"an input")).json()
-    if begun["upload"]:
-        await plane.put(begun["upload"], b"an input")
-    await plane.record(run, begun["artifact_id"])
-    await plane.report(run)
-    return await plane.call("GET", f"/artifacts/{begun['artifact_id']}", token=OTHER)
-
-
-@succeeds("getBundle")
-async def _(plane: Plane) -> httpx.Response:
-    sha256 = hashlib.sha256(b"bundle").hexdigest()
-    await plane.store.put_bundle(plane.operator, {"sha256": sha256, "size": 6, "stored": True})
-    await plane.claimed("bundled", bundle={"sha256": sha256, "size": 6})
-    return await plane.call("GET", f"/bundles/{sha256}", token=EXECUTOR)
-
-
-@succeeds("reportAttempt")
-async def _(plane: Plane) -> httpx.Response:
-    _, run = await plane.claimed()
-    return await plane.report(run)
-
-
-@succeeds("commitPublication")
-async def _(plane: Plane) -> httpx.Response:
-    run = await plane.publishing()
-    path = f"/runs/{run['run_id']}/publications/table/commit"
-    return await plane.call("POST", path, COMMITTED | {"epoch": run["epoch"]})

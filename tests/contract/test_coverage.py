@@ -12,7 +12,8 @@ import pytest
 from contract.versions import NEWEST
 from tests.contract.document import operations
 from tests.contract.plane import Plane, plane_over, server_settings
-from tests.contract.scenarios import COMMON, SPECIFIC, SUCCESS, send
+from tests.contract.scenarios import COMMON, SPECIFIC, send
+from tests.contract.successes import SUCCESS
 from tests.support.ops import Ops
 
 DOCUMENTED = sorted((name, code) for name, operation in operations().items() for _, code in operation.codes)

@@ -371,3 +371,15 @@ def test_the_error_of_a_pipeline_names_every_task_that_failed(queue: Queue) -> N
     assert error["task_key"] == "c"
     assert error["message"].startswith("task c failed: ")
     assert error["message"].endswith("; failed as well: a, b")
+
+
+def test_the_error_of_a_pipeline_of_which_all_failed_stays_short(queue: Queue) -> None:
+    pipeline(queue, **{f"t{n:02}": task("plain") for n in range(14)})
+    whole = queue.submit("flow")
+    worker = Worker(queue)
+    for run in worker.claim(14):
+        worker.report(run, "failed")
+    names = [f"t{n:02}" for n in range(14)]
+    error = queue.get(whole)["error"]
+    names.remove(error["task_key"])
+    assert error["message"].endswith(f"; failed as well: {', '.join(names[:10])} and 3 more")

@@ -66,6 +66,8 @@ def test_the_reactor_commits_for_an_executor_that_died_after_its_report(queue: Q
     assert queue.pending() == []
     assert queue.expire(100) == []  # an accepted report is never taken back
     (left,) = queue.pending()
+    assert queue.ops.call("pending_publications", 10, [[run["run_id"], "flights"]]) == []
+    assert queue.ops.call("pending_publications", 10, [[run["run_id"], "others"]]) == [left]
     assert (left["run_id"], left["app_id"], left["app_version"]) == (run["run_id"], f"{run['run_id']}/flights", 1)
     assert (left["connections"], left["files"][0]["rows"]) == (["lakehouse"], 3)
     body = {"epoch": 1, "state": "committed", "table_version": 7, "rows": 3}

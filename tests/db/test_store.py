@@ -159,7 +159,7 @@ async def test_the_reactors_duties_answer(store, operator):
     assert not await store.lead("sweeper", "you", 5.5)
     assert (await store.expire_leases(10))["expired"] == []
     assert isinstance(await store.promote_due(10), dict)
-    assert await store.pending_publications(10) == []
+    assert await store.pending_publications(10, [("run", "out")]) == []
     assert (await store.ensure_partitions())["created"] == []
     assert await store.drop_partitions() == {"dropped": [], "skipped": []}
     start = await store.events_since(None)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.executors.children import bench  # noqa: F401
 from tests.executors.room import Room, room
+from tests.executors.shop import gift, shop  # noqa: F401
 from tests.support.postgres import Database, pg18, stop_clusters_at_the_end  # noqa: F401
 from tests.support.seaweed import Seaweed, object_store  # noqa: F401
 from tests.support.spark import Spark, own_spark, spark, spark_lake  # noqa: F401

@@ -13,9 +13,10 @@ import pytest
 
 from executors.spark.settings import Target
 from tests.executors.child_harness import run_child, start_child
-from tests.executors.test_dbt_commands import Plant, statuses
+from tests.executors.marts import Mart, assert_nowhere, nodes_beside_a_failed_test
+from tests.executors.room import wait_for
+from tests.executors.test_dbt_commands import statuses
 from tests.executors.test_dbt_resume import left_by
-from tests.executors.test_dbt_trino import assert_nowhere
 from tests.support.spark import Spark
 from tests.support.trino import fresh
 
@@ -31,12 +32,13 @@ def connected(spark: Spark, conf: dict[str, str] | None = None, schema: str | No
     return connect(Target("connect", "", spark.remote, spark.token), conf or {}, schema)
 
 
-class Mart(Plant):
-    """The plant's seed, models and snapshot in a schema of its own of one of Spark's catalogs."""
+class SparkMart(Mart):
+    """The plant's seed, models and snapshot in one of Spark's catalogs."""
 
     def __init__(self, folder: Path, spark: Spark, format_: str = "iceberg") -> None:
-        super().__init__(folder)
-        self.spark, self.schema_name, self.catalog = spark, fresh("mart"), None if format_ == "delta" else "iceberg"
+        connection = {"kind": "spark", "remote": spark.remote, "token": spark.token}
+        super().__init__(folder, "spark", connection, None if format_ == "delta" else "iceberg")
+        self.spark = spark
         kinds = f"{{plant: {{+file_format: {format_}}}}}"
         self.files["dbt_project.yml"] += f"seeds: {kinds}\nsnapshots: {kinds}\n"
         self.files["dbt_project.yml"] = self.files["dbt_project.yml"].replace(
@@ -44,13 +46,6 @@ class Mart(Plant):
         )
         self.schema["sources"][0]["schema"] = self.schema_name
         self.schema["sources"][0]["tables"][0]["loaded_at_field"] = "cast(measured as timestamp)"
-
-    def job(self, config: dict[str, Any], **more: Any) -> dict[str, Any]:
-        spark = {"kind": "spark", "remote": self.spark.remote, "token": self.spark.token}
-        found = {"adapter": "spark", "schema": self.schema_name, "docs": False, **config}
-        found |= {"catalog": self.catalog} if self.catalog else {}
-        fields = {"connections": {"spark": spark}, "number": 7, "workspace": "default", "template_name": "mart"}
-        return super().job(found, **{**fields, **more})
 
     def rows(self, sql: str) -> list[list[Any]]:
         conf = {"spark.sql.defaultCatalog": self.catalog} if self.catalog else {}
@@ -65,7 +60,7 @@ class Mart(Plant):
 def test_a_build_makes_and_tests_all_and_tells_rows_and_versions_of_what_it_made(
     spark: Spark, tmp_path: Path, catalog: str
 ) -> None:
-    mart = Mart(tmp_path, spark, catalog)
+    mart = SparkMart(tmp_path, spark, catalog)
     run = mart.run(docs=True)
     assert run.code == 0, run.messages[-1]
     assert set(statuses(run).values()) == {"success", "pass"}
@@ -89,7 +84,7 @@ def test_a_build_makes_and_tests_all_and_tells_rows_and_versions_of_what_it_made
 @pytest.mark.slow
 @pytest.mark.parametrize("catalog", CATALOGS)
 def test_each_command_does_its_own(spark: Spark, tmp_path: Path, catalog: str) -> None:
-    mart = Mart(tmp_path, spark, catalog)
+    mart = SparkMart(tmp_path, spark, catalog)
     assert statuses(mart.run("seed")) == {"readings": "success"}
     assert statuses(mart.run("run")) == {"hourly": "success", "daily": "success"}
     assert statuses(mart.run("test")) == {"not_null_hourly_meter": "pass", "unique_daily_meter": "pass"}
@@ -111,7 +106,7 @@ def test_each_command_does_its_own(spark: Spark, tmp_path: Path, catalog: str) -
 
 
 def test_values_of_a_seed_arrive_as_they_are(spark: Spark, tmp_path: Path) -> None:
-    mart = Mart(tmp_path, spark)
+    mart = SparkMart(tmp_path, spark)
     mart.files["seeds/odd.csv"] = (
         'id,text,day,price\n9007199254740993,it\'s \\n 100 %s,2026-01-02,1.5\n2,"a ""b""; c",,\n3,,,\n'
     )
@@ -127,15 +122,10 @@ def test_values_of_a_seed_arrive_as_they_are(spark: Spark, tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_a_failed_test_keeps_its_rows_and_a_wrong_name_is_told_in_sparks_words(spark: Spark, tmp_path: Path) -> None:
-    mart = Mart(tmp_path, spark)
+    mart = SparkMart(tmp_path, spark)
     mart.files["models/hourly.sql"] = "select cast(null as string) as meter, 1 as kwh from {{ ref('readings') }}"
     mart.files["models/lost.sql"] = "select nothing from nowhere.at_all"
-    run = mart.run()
-    nodes = {node["name"]: node for node in run.of("result")[-1]["value"]["nodes"]}
-    kept = nodes["not_null_hourly_meter"]["failing_rows"]
-    assert (kept["columns"], kept["rows"][0]) == (["meter"], [None])
-    assert json.loads(run.artifacts[kept["artifact"]])["row_count"] == 3
-    assert (run.code, run.error["class"]) == (1, "user")
+    nodes_beside_a_failed_test(mart.run())
     again = mart.run(select="lost")
     assert (again.error["class"], again.error["code"]) == ("user", "table_or_view_not_found")
     assert again.error["position"]["file"] == "models/lost.sql"
@@ -143,33 +133,38 @@ def test_a_failed_test_keeps_its_rows_and_a_wrong_name_is_told_in_sparks_words(s
 
 
 def test_a_cancelled_run_leaves_no_job_at_spark(spark: Spark, tmp_path: Path) -> None:
-    mart = Mart(tmp_path, spark)
+    mart = SparkMart(tmp_path, spark)
     table = f"iceberg.{mart.schema_name}.hourly"
-    mart.files["models/hourly.sql"] = "select 'a' as meter, count(*) as kwh from range(40000000000) a where rand() > 2"
+    mart.files["models/hourly.sql"] = "select 'a' as meter, sum(id % 7) as kwh from range(0, 1000000000000, 1, 4)"
     child = start_child("dbt", mart.job({"command": "run", "select": "hourly"}))
     child.wait_for("running hourly")
     looking = connected(spark)
     try:
+        held = wait_for("the run's job to have both cores", lambda: held_up(looking), 90)
         child.terminate_group()
         run = child.end(30)
         assert (run.code, run.messages[-1]["type"]) == (143, "cancelled")
-        # Both cores are free again: with the run's job at work this would take minutes.
-        done = threading.Event()
-
-        def count() -> None:
-            with suppress(Exception):
-                looking.range(0, 20_000_000, 1, 2).count()
-                done.set()
-
-        threading.Thread(target=count, daemon=True).start()
-        assert done.wait(60)
+        assert held.wait(60), "with the run's job at work this would take minutes"
         assert not looking.catalog.tableExists(table)
     finally:
         looking.stop()
 
 
+def held_up(session: Any) -> threading.Event | None:
+    """Of a small job that gets no core for some seconds: what is set once it has been done. None: it was, at once."""
+    done = threading.Event()
+
+    def count() -> None:
+        with suppress(Exception):
+            session.range(0, 20, 1, 2).count()
+            done.set()
+
+    threading.Thread(target=count, daemon=True).start()
+    return None if done.wait(5) else done
+
+
 def test_the_token_is_in_no_file_no_message_and_no_log(spark: Spark, tmp_path: Path) -> None:
-    mart = Mart(tmp_path, spark)
+    mart = SparkMart(tmp_path, spark)
     told = "{{ target }} {{ env_var('SPARK_CONNECT_AUTHENTICATE_TOKEN', '') }} {{ env_var('SPARK_REMOTE', '') }}"
     mart.files["models/daily.sql"] = f"select 1 as w /* {told} */"
     job = mart.job({"command": "run", "select": "daily"})
@@ -180,7 +175,7 @@ def test_the_token_is_in_no_file_no_message_and_no_log(spark: Spark, tmp_path: P
 
 @pytest.mark.slow
 def test_a_spark_that_is_away_or_refuses_the_token_is_an_external_failure(spark: Spark, tmp_path: Path) -> None:
-    mart = Mart(tmp_path, spark)
+    mart = SparkMart(tmp_path, spark)
     job = mart.job({"command": "run"})
     job["connections"]["spark"]["token"] = "not-the-token-of-it"
     assert run_child("dbt", job).error["code"] == "credentials_refused"
@@ -192,7 +187,7 @@ def test_a_spark_that_is_away_or_refuses_the_token_is_an_external_failure(spark:
 
 @pytest.mark.slow
 def test_the_next_attempt_goes_on_in_spark_from_the_results_alone(spark: Spark, tmp_path: Path) -> None:
-    mart = Mart(tmp_path, spark)
+    mart = SparkMart(tmp_path, spark)
     late = fresh("late")
     assert mart.run("seed").code == 0
     mart.files["models/late.sql"] = f"select kwh from {mart.schema_name}.{late}"

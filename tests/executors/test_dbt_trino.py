@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import requests
@@ -17,39 +15,34 @@ from executors.dbt.project import Project
 from executors.dbt.trino_warehouse import TrinoWarehouse
 from executors.runtime.child import Context
 from executors.trino.settings import Target
-from tests.executors.child_harness import ChildRun, run_child, start_child
+from tests.executors.child_harness import run_child, start_child
+from tests.executors.marts import Mart, assert_nowhere, nodes_beside_a_failed_test
 from tests.executors.room import wait_for
-from tests.executors.test_dbt_commands import Plant, statuses
+from tests.executors.test_dbt_commands import statuses
 from tests.executors.test_dbt_resume import left_by
 from tests.support.trino import Trino, fresh
 
 PASSWORD = "pass-of-the-warehouse-7Qx"
 
 
-class Mart(Plant):
-    """The plant's seed and models in a schema of its own of Trino's memory catalog."""
+class TrinoMart(Mart):
+    """The plant's seed and models in Trino's memory catalog."""
 
     def __init__(self, folder: Path, url: str) -> None:
-        super().__init__(folder)
-        self.schema_name, self.url = fresh("mart"), url
+        super().__init__(folder, "trino", {"kind": "trino", "url": url, "user": "tester", "catalog": "memory"})
+        self.url = url
         del self.files["snapshots/meters.sql"]  # which the memory catalog cannot change
         del self.schema["sources"]
 
-    def job(self, config: dict[str, Any], **more: Any) -> dict[str, Any]:
-        trino = {"kind": "trino", "url": self.url, "user": "tester", "catalog": "memory"}
-        found = {"adapter": "trino", "schema": self.schema_name, "docs": False, **config}
-        fields = {"connections": {"trino": trino}, "number": 7, "workspace": "default", "template_name": "mart"}
-        return super().job(found, **{**fields, **more})
-
 
 @pytest.fixture
-def mart(trino: Trino, tmp_path: Path) -> Mart:
-    mart = Mart(tmp_path, trino.url)
+def mart(trino: Trino, tmp_path: Path) -> TrinoMart:
+    mart = TrinoMart(tmp_path, trino.url)
     trino.rows(f"create schema memory.{mart.schema_name}")
     return mart
 
 
-def test_models_are_built_and_tested_in_trino_and_the_run_tells_their_rows(mart: Mart, trino: Trino) -> None:
+def test_models_are_built_and_tested_in_trino_and_the_run_tells_their_rows(mart: TrinoMart, trino: Trino) -> None:
     run = mart.run(docs=True)
     assert run.code == 0, run.messages[-1]
     assert statuses(run)["daily"] == "success"
@@ -61,22 +54,18 @@ def test_models_are_built_and_tested_in_trino_and_the_run_tells_their_rows(mart:
     assert tagged[0][0] > 3
 
 
-def test_a_failed_test_keeps_its_rows_and_a_wrong_name_is_told_in_trinos_words(mart: Mart) -> None:
+def test_a_failed_test_keeps_its_rows_and_a_wrong_name_is_told_in_trinos_words(mart: TrinoMart) -> None:
     mart.files["models/hourly.sql"] = "select cast(null as varchar) as meter, 1 as kwh from {{ ref('readings') }}"
     mart.files["models/lost.sql"] = "select nothing from tpch.tiny.nowhere"
     run = mart.run()
-    nodes = {node["name"]: node for node in run.of("result")[-1]["value"]["nodes"]}
-    kept = nodes["not_null_hourly_meter"]["failing_rows"]
-    assert (kept["columns"], kept["rows"][0]) == (["meter"], [None])
-    assert json.loads(run.artifacts[kept["artifact"]])["row_count"] == 3
-    assert (run.code, run.error["class"]) == (1, "user")
+    nodes = nodes_beside_a_failed_test(run)
     assert "nowhere" in nodes["lost"]["message"]
     again = mart.run(select="lost")
     assert (again.error["class"], again.error["code"]) == ("user", "table_not_found")
     assert again.error["position"]["file"] == "models/lost.sql"
 
 
-def test_a_cancelled_run_leaves_no_query_at_trino(mart: Mart, trino: Trino) -> None:
+def test_a_cancelled_run_leaves_no_query_at_trino(mart: TrinoMart, trino: Trino) -> None:
     mart.files["models/hourly.sql"] = (
         "select count(*) as kwh, 'a' as meter from tpch.sf1000.lineitem a cross join tpch.sf1000.orders b"
     )
@@ -94,7 +83,7 @@ def test_a_cancelled_run_leaves_no_query_at_trino(mart: Mart, trino: Trino) -> N
     assert ended[0][1] == "USER_CANCELED"
 
 
-def test_an_interrupt_ends_the_queries_of_its_run_and_no_others(mart: Mart, trino: Trino) -> None:
+def test_an_interrupt_ends_the_queries_of_its_run_and_no_others(mart: TrinoMart, trino: Trino) -> None:
     def warehouse(number: int) -> TrinoWarehouse:
         job = mart.job({"command": "run"}) | {"number": number, "caps": {}}
         context = Context(job, SimpleNamespace())  # type: ignore[arg-type]  # nothing is told
@@ -122,11 +111,11 @@ def test_an_interrupt_ends_the_queries_of_its_run_and_no_others(mart: Mart, trin
 
 
 def test_a_trino_that_is_away_is_an_external_failure(tmp_path: Path) -> None:
-    run = Mart(tmp_path, "http://127.0.0.1:9").run("run", select="daily")
+    run = TrinoMart(tmp_path, "http://127.0.0.1:9").run("run", select="daily")
     assert (run.code, run.error["class"], run.error["code"]) == (1, "external", "trino_unreachable"), run.error
 
 
-def test_a_trino_that_starts_has_refused_and_one_that_went_away_may_have_done_it(mart: Mart) -> None:
+def test_a_trino_that_starts_has_refused_and_one_that_went_away_may_have_done_it(mart: TrinoMart) -> None:
     job = mart.job({"command": "run"})
     context = Context(job, SimpleNamespace())  # type: ignore[arg-type]  # nothing is told
     target = Target(mart.url, "tester", catalog="memory", schema="main")
@@ -137,7 +126,7 @@ def test_a_trino_that_starts_has_refused_and_one_that_went_away_may_have_done_it
 
 
 def test_the_password_is_in_no_file_no_message_and_no_log(tmp_path: Path) -> None:
-    mart = Mart(tmp_path, "https://127.0.0.1:9")
+    mart = TrinoMart(tmp_path, "https://127.0.0.1:9")
     mart.files["models/daily.sql"] = "select '{{ target.user }} {{ target.password }}' as who"
     job = mart.job({"command": "run"})
     job["connections"]["trino"]["password"] = PASSWORD
@@ -147,14 +136,7 @@ def test_the_password_is_in_no_file_no_message_and_no_log(tmp_path: Path) -> Non
     assert_nowhere(PASSWORD, run, Path(job["work_dir"]))
 
 
-def assert_nowhere(secret: str, run: ChildRun, folder: Path) -> None:
-    assert secret not in run.output + json.dumps(run.messages)
-    written = [path for path in folder.rglob("*") if path.is_file()]
-    assert {"profiles.yml", "dbt.log"} <= {path.name for path in written}
-    assert [path for path in written if secret.encode() in path.read_bytes()] == []
-
-
-def test_the_next_attempt_goes_on_in_trino_from_the_results_alone(mart: Mart, trino: Trino) -> None:
+def test_the_next_attempt_goes_on_in_trino_from_the_results_alone(mart: TrinoMart, trino: Trino) -> None:
     late = fresh("late")
     mart.files["models/late.sql"] = f"select kwh from memory.{mart.schema_name}.{late}"
     first = mart.run("run")
@@ -167,7 +149,7 @@ def test_the_next_attempt_goes_on_in_trino_from_the_results_alone(mart: Mart, tr
     assert set(second.artifacts).isdisjoint({"warehouse.duckdb"})
 
 
-def test_a_view_where_the_catalog_has_none_is_the_users_to_mend_and_says_how(mart: Mart, trino: Trino) -> None:
+def test_a_view_where_the_catalog_has_none_is_the_users_to_mend_and_says_how(mart: TrinoMart, trino: Trino) -> None:
     trino.rows(f"create schema iceberg.{mart.schema_name}")
     mart.files["dbt_project.yml"] = "name: plant\nversion: '1.0'\nprofile: anything\n"
     mart.files["models/hourly.sql"] = "select 1 as meter, 2 as kwh"

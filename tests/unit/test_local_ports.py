@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from control_room.errors import ControlRoomError
 from control_room.local import ports
+from control_room.local.folder import StackFolder
+from control_room.local.report import Reporter
+from control_room.local.supervisor import Options, Supervisor
 
 
 @pytest.fixture
@@ -60,3 +64,15 @@ def test_the_store_s_admin_has_a_port_that_its_worker_can_add_ten_thousand_to() 
         assert notes == []
     assert ports.settle({"s3_admin": high}, {}, {high})[0]["s3_admin"] == high, "a store at work stays where it is"
     assert ports.settle({}, {"s3_admin": high}, ())[0]["s3_admin"] == high, "a pin is a pin"
+
+
+def test_a_port_that_the_store_s_admin_has_to_give_up_is_not_moved_too_high(tmp_path: Path) -> None:
+    supervisor = Supervisor(StackFolder(tmp_path), Options(), Reporter(None))
+    supervisor.folder.ensure()
+    supervisor.state.ports, _ = ports.settle({}, {}, ())
+    moved = set()
+    for _ in range(40):  # about a fifth of the ports that a system gives away are too high
+        supervisor.move_port("s3_admin")
+        moved.add(supervisor.state.ports["s3_admin"])
+    assert len(moved) > 1
+    assert max(moved) <= 55535

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from control_room.local.rest import IDLE_SECONDS, IDLE_VARIABLE, Rest, idle_seconds
+from control_room.local.rest import Rest
 
+IDLE_SECONDS = 600.0
 SERVER = """
 import socket, sys
 desk = socket.create_server(("127.0.0.1", 0))
@@ -43,8 +44,8 @@ class Server:
         self.process.stdin.flush()
         assert self._line() == "kept\n"
 
-    def rest(self, **environment: str) -> Rest:
-        return Rest(self.process.pid, self.port, lambda: self.now, environment)
+    def rest(self, patience: float = IDLE_SECONDS) -> Rest:
+        return Rest(self.process.pid, self.port, patience, lambda: self.now)
 
 
 @pytest.fixture
@@ -79,9 +80,9 @@ def test_one_that_has_not_grown_is_left(server: Server) -> None:
     assert rest.worn() == ""
 
 
-def test_the_environment_says_how_long_and_zero_is_never(server: Server) -> None:
+def test_another_time_may_be_told_and_zero_is_never(server: Server) -> None:
     server.client.close()
-    soon, never = server.rest(**{IDLE_VARIABLE: "5"}), server.rest(**{IDLE_VARIABLE: "0"})
+    soon, never = server.rest(5.0), server.rest(0.0)
     assert (soon.worn(), never.worn()) == ("", "")
     server.grow(100 * 2**20)
     server.now += 6
@@ -95,8 +96,3 @@ def test_one_that_has_ended_is_not_worn(server: Server) -> None:
     server.process.kill()
     server.process.wait()
     assert rest.worn() == ""
-
-
-@pytest.mark.parametrize(("told", "seconds"), [("", 600.0), ("12.5", 12.5), ("soon", 600.0), ("-1", 0.0)])
-def test_idle_seconds(told: str, seconds: float) -> None:
-    assert idle_seconds({IDLE_VARIABLE: told}) == seconds

@@ -17,8 +17,8 @@ import httpx
 import pytest
 
 from contract.client import ExecutorClient
-from executors.runtime import delivery
-from executors.runtime.commit_process import CommitFailed, run_commit
+from executors.runtime import commit_process, delivery
+from executors.runtime.commit_process import LOOK_SECONDS, CommitFailed, run_commit
 from executors.runtime.connections import Connections
 from executors.runtime.delivery import Delivery, Parcel
 from executors.runtime.journal import Journal
@@ -96,9 +96,9 @@ def test_what_an_operator_can_mend_is_left_to_the_control_room_and_told(
     room = ControlRoom()
     lines = delivered(room, tmp_path, code, connections)
     assert room.told == []
-    tries = [line["message"] for line in lines if line["action"] == "publication.retried"]
-    assert len(tries) == 2
-    assert all(says in message for message in tries)
+    tries = [line for line in lines if line["action"] == "publication.retried"]
+    assert [(line["run_id"], line["output"], line["tries"]) for line in tries] == [(RUN, "out", 1), (RUN, "out", 2)]
+    assert all(says in line["message"] for line in tries)
     assert lines[-1]["action"] == "publication.left"
 
 
@@ -120,6 +120,28 @@ def test_a_commit_that_nobody_waits_for_is_killed(tmp_path: Path) -> None:
     threading.Thread(target=leave_once_it_runs, daemon=True).start()
     with pytest.raises(GivenUp):
         run_commit((sys.executable, "-c", code), PUBLICATION, CONNECTION, tmp_path, gone)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+def test_a_large_job_reaches_a_process_that_takes_long_to_start(tmp_path: Path) -> None:
+    """More than a pipe holds, read later than the executor looks whether it still waits."""
+    code = f"import json, sys, time; time.sleep({3 * LOOK_SECONDS}); job = json.loads(sys.stdin.read()); "
+    code += "print(json.dumps({'table_version': len(job['publication']['files'])}))"
+    publication = PUBLICATION | {"files": [FILE] * 5_000}
+    found = run_commit((sys.executable, "-c", code), publication, CONNECTION, tmp_path, threading.Event())
+    assert found == {"table_version": 5_000}
+
+
+def test_a_commit_that_takes_longer_than_its_bytes_need_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commit_process, "SECONDS", 1.0)
+    pid = tmp_path / "pid"
+    code = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(90)"
+    with pytest.raises(CommitFailed, match="longer than 1 s") as failed:
+        run_commit((sys.executable, "-c", code), PUBLICATION, CONNECTION, tmp_path, threading.Event())
+    assert failed.value.transient
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
 

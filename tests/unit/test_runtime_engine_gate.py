@@ -91,6 +91,17 @@ def test_what_keeps_it_away_is_known_until_it_answers_and_each_turn_is_told() ->
     assert (scene.gate.away, told) == (None, ["it starts", None])
 
 
+def test_many_who_wait_at_once_ask_one_question_between_them() -> None:
+    """Each takes seconds while nobody answers, and one at a time is asked."""
+    scene = Scene("away")
+    for _ in range(8):
+        scene.gate.wait(lambda: False, seconds=0.0)
+    assert scene.asked == 1
+    scene.now += 1.0
+    scene.gate.wait(lambda: False, seconds=0.0)
+    assert scene.asked == 2
+
+
 def test_a_defect_of_the_question_stops_no_executor() -> None:
     scene = Scene(ValueError("odd"))
     scene.gate.wait(lambda: False)

@@ -13,6 +13,8 @@ from executors.runtime.media import guess_media_type
         ("s3://lakehouse/a.csv/part.parquet", "application/vnd.apache.parquet"),
         ("models/v1.2/weights", "application/octet-stream"),
         ("run.log", "text/plain"),
+        ("models/parquet", "application/octet-stream"),
+        (".log", "application/octet-stream"),
         ("", "application/octet-stream"),
     ],
 )

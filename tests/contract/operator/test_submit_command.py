@@ -145,6 +145,21 @@ async def test_inputs_are_checked_in_the_words_of_the_command(server: Server, tm
         assert (code, said in err, "depends_on" in err) == (MISUSE, True, False), (words, err)
 
 
+async def test_a_submit_on_record_is_found_although_its_template_has_other_inputs_by_now(
+    server: Server, tmp_path: Path
+) -> None:
+    await server.template("first")
+    await server.template(inputs=[{"name": "customers", "kind": "table"}])
+    await server.submit("first")
+    words = ("job", "--after", "1", "--input", "customers=customers", "--idempotency-key", "k", "--json")
+    code, out, err = await command(server, tmp_path, *words)
+    assert code == OK, err
+    await server.template(inputs=[{"name": "kunden", "kind": "table"}])
+    again, told, err = await command(server, tmp_path, *words)
+    assert again == OK, err
+    assert json.loads(told)["run_id"] == json.loads(out)["run_id"]
+
+
 async def test_a_run_that_ends_at_its_submit_is_no_success(server: Server, tmp_path: Path) -> None:
     await server.template("first")
     await server.template(inputs=[{"name": "customers", "kind": "artifact"}])

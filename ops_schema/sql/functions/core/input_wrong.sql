@@ -11,9 +11,8 @@ as $$
     when f.kind = 'object' and f.format <> 'object'
       then format('output %s of run %s is of kind table, the input is declared as object', f.output, f.number)
     when f.kind = 'object' and f.format is null
-      then format('run %s has no output %s; it has: %s', f.number, f.output, coalesce(
-        (select string_agg(o ->> 'name', ', ' order by o ->> 'name') from jsonb_array_elements(p_parent.outputs) o),
-        'none')) end
+      then format('run %s has no output %s; it has: %s', f.number, f.output, coalesce(nullif(ops.first_names(
+        array(select o ->> 'name' from jsonb_array_elements(p_parent.outputs) o order by 1)), ''), 'none')) end
     from (select left(p_output, 80) as output, p_parent.number as number,
                  coalesce((select i ->> 'kind'
                              from jsonb_array_elements(coalesce(nullif(p_template.spec -> 'inputs', 'null'), '[]')) i

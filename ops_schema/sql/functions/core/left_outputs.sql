@@ -6,8 +6,5 @@ as $$
     select p.output as name from ops.publications p where p.run_id = p_run_id and p.state = 'committed'
     union
     select a.name from ops.artifacts a where a.run_id = p_run_id and a.state = 'visible')
-  select case when count(*) = 0 then 'nothing'
-              else string_agg(k.name, ', ' order by k.name) filter (where k.place <= 10)
-                   || case when count(*) > 10 then format(' and %s more', count(*) - 10) else '' end end
-    from (select n.name, row_number() over (order by n.name) as place from known n) k
+  select coalesce(nullif(ops.first_names(array(select k.name from known k order by k.name)), ''), 'nothing')
 $$;

@@ -1,7 +1,7 @@
 -- For the reactor: publications of accepted reports that are not committed and whose executor has fallen silent (its
 -- lease is past the deadline). Returns a list with all that a commit needs, oldest first. Locks nothing: committing is
--- idempotent by its marker.
-create or replace function ops.pending_publications(p_limit int) returns jsonb
+-- idempotent by its marker. p_skip [[run_id, output]]: those that the caller knows and does not want.
+create or replace function ops.pending_publications(p_limit int, p_skip jsonb default '[]') returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
 begin
@@ -15,6 +15,7 @@ begin
         join ops.runs r on r.run_id = p.run_id
         join ops.templates t on t.template_id = r.template_id
        where p.state = 'recorded' and l.reported_at is not null and l.lease_deadline < ops.now()
+         and (p.run_id::text, p.output) not in (select s ->> 0, s ->> 1 from jsonb_array_elements(p_skip) s)
        order by p.recorded_at, p.run_id, p.output limit p_limit) d);
 end
 $$;
