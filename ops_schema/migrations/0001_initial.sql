@@ -431,12 +431,13 @@ create type ops.member_claim as (
 create type ops.budget_line as (budget_id bigint, period_start timestamptz, reserved numeric, used numeric);
 
 -- A lease that ended with something reserved.
-create type ops.ended_lease as (run_id uuid, epoch bigint, usage jsonb, reserved ops.budget_line[]);
+create type ops.ended_lease as (run_id uuid, epoch bigint, usage jsonb, reserved ops.budget_line[]);  -- noqa: LT01
 
--- A run that was picked for a member; epoch and pipeline are null until it is started, reserved where no budget applies.
+-- A run that was picked for a member; epoch and pipeline are null until it is started, reserved where no budget
+-- applies.
 create type ops.member_start as (
   ordinal int, executor_id uuid, run_id uuid, epoch bigint, pipeline_run_id uuid,  -- noqa: LT01
-  reserved ops.budget_line[]);
+  reserved ops.budget_line[]);  -- noqa: LT01
 
 -- Where so many new runs stand ready.
 create type ops.ready_place as (queue text, kind text, priority int, runs bigint);
@@ -1138,8 +1139,8 @@ $$;
 
 -- functions/core/carry_claims.sql
 -- Mutate: start runs for the claims of a batch and answer them. Claims of one filter are picked for together and are
--- served in their order. The caller has locked the concurrency keys ahead (ops.lock_keys_ahead) if there are any; budgets
--- are locked once, when all is picked.
+-- served in their order. The caller has locked the concurrency keys ahead (ops.lock_keys_ahead) if there are any;
+-- budgets are locked once, when all is picked.
 create or replace function ops.carry_claims(p_claims ops.member_claim[]) returns ops.member_answer[]
 language plpgsql volatile set search_path = ''
 as $$
@@ -2670,7 +2671,8 @@ $$;
 -- between the quarters (five and more of them), else what the template declares, else the run's cap, else the mean of
 -- what is known, else nothing. A run is one run.
 --   p_declared  the template's `estimate` {unit: number}; p_caps the run's caps
-create or replace function ops.estimated(p_unit text, p_samples numeric[], p_declared jsonb, p_caps jsonb) returns numeric
+create or replace function ops.estimated(p_unit text, p_samples numeric[], p_declared jsonb, p_caps jsonb)
+returns numeric
 language sql immutable set search_path = ''
 as $$
   select case
@@ -3232,8 +3234,8 @@ end
 $$;
 
 -- functions/core/hold_for_budgets.sql
--- Mutate and emit: queued runs that found no room in a budget wait for it, with a row in the ledger of caps. Claims that
--- are waiting look again: what stands behind these may have room.
+-- Mutate and emit: queued runs that found no room in a budget wait for it, with a row in the ledger of caps. Claims
+-- that are waiting look again: what stands behind these may have room.
 create or replace function ops.hold_for_budgets(p_starts ops.member_start[]) returns void
 language plpgsql volatile set search_path = ''
 as $$
@@ -4321,7 +4323,8 @@ create or replace function ops.period_end(p_period text, p_timezone text, p_star
 language sql stable parallel safe
 return case p_period when 'total' then null
                      when 'hour' then p_start + interval '1 hour'
-                     else ((p_start at time zone p_timezone) + ('1 ' || p_period)::interval) at time zone p_timezone end;
+                     else ((p_start at time zone p_timezone) + ('1 ' || p_period)::interval)
+                          at time zone p_timezone end;
 
 -- functions/core/period_start.sql
 -- When the period of a budget began that a time lies in: hours, days and months as they are told in its timezone.
@@ -4415,7 +4418,8 @@ $$;
 -- next round. Only the first round waits for a key: later ones take what is free, since waiting twice would break
 -- the key order; a key passed over that way is announced again. p_but: runs that were picked before, which hold their
 -- keys.
-create or replace function ops.pick_runs(p_executor ops.executors, p_queues text[], p_limit int, p_but uuid[] default '{}')
+create or replace function ops.pick_runs(
+  p_executor ops.executors, p_queues text[], p_limit int, p_but uuid[] default '{}')
 returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$
@@ -6322,9 +6326,9 @@ end
 $$;
 
 -- functions/core/settle_budgets.sql
--- Mutate: the leases that ended in this transaction give back what they reserved, and what they used is counted: entries
--- in the ledger, one change to each balance, samples for the next estimates, warnings. The balances of p_more are
--- locked along, for a caller that goes on with them. Called for what is left when the transaction commits.
+-- Mutate: the leases that ended in this transaction give back what they reserved, and what they used is counted:
+-- entries in the ledger, one change to each balance, samples for the next estimates, warnings. The balances of p_more
+-- are locked along, for a caller that goes on with them. Called for what is left when the transaction commits.
 create or replace function ops.settle_budgets(p_more ops.budget_line[]) returns void
 language plpgsql volatile set search_path = ''
 as $$
@@ -6364,8 +6368,8 @@ end
 $$;
 
 -- functions/core/share_out.sql
--- Lock runs for claims of one filter, and say which claim gets which: the first its max_runs, then the next. p_but: runs
--- picked for other filters; to its own transaction a locked run is still there to be had.
+-- Lock runs for claims of one filter, and say which claim gets which: the first its max_runs, then the next. p_but:
+-- runs picked for other filters; to its own transaction a locked run is still there to be had.
 create or replace function ops.share_out(p_claims ops.member_claim[], p_but uuid[]) returns ops.member_start[]
 language plpgsql volatile set search_path = ''
 as $$
@@ -7571,8 +7575,8 @@ end
 $$;
 
 -- functions/core/why_budget.sql
--- The reasons of a run that a budget holds: one for each budget without room, as it stands now; when all have some, that
--- it goes on with the reactor's next look.
+-- The reasons of a run that a budget holds: one for each budget without room, as it stands now; when all have some,
+-- that it goes on with the reactor's next look.
 create or replace function ops.why_budget(p_run ops.runs) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -8016,7 +8020,8 @@ $$;
 
 -- functions/core/why_waiting.sql
 -- The reasons of a waiting run: waiting_on_dependency (one per parent not done), waiting_on_tasks, not_before,
--- retry_backoff, budget_exhausted (one per budget without room), rerun_unsafe, held_by_rule, paused; attempt_released when an executor that left gave it back.
+-- retry_backoff, budget_exhausted (one per budget without room), rerun_unsafe, held_by_rule, paused;
+-- attempt_released when an executor that left gave it back.
 create or replace function ops.why_waiting(p_run ops.runs) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -8405,7 +8410,7 @@ end
 $$;
 
 -- functions/edge/budget_from.sql
--- The budget that a body describes, not yet stored, when the caller may set it: see ops.scope_from. Raises OPV01 besides.
+-- The budget that a body describes, not yet stored, when the caller may set it: see ops.scope_from. Raises OPV01 too.
 create or replace function ops.budget_from(p_token_id uuid, p_body jsonb) returns ops.budgets
 language plpgsql stable set search_path = ''
 as $$
@@ -8599,8 +8604,8 @@ $$;
 
 -- functions/edge/check_budgets.sql
 -- Recompute every balance from the ledger: {balances: how many, wrong: [{budget_id, period_start, reserved, used,
--- ledger_reserved, ledger_used}]}. What is reserved must also be what leases hold; a lease without its entry, or an open
--- entry without its lease, is wrong: [{run_id, epoch}]. One snapshot: no claim or report is waited for.
+-- ledger_reserved, ledger_used}]}. What is reserved must also be what leases hold; a lease without its entry, or an
+-- open entry without its lease, is wrong: [{run_id, epoch}]. One snapshot: no claim or report is waited for.
 -- Raises OPU01, OPU02.
 create or replace function ops.check_budgets(p_token_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
@@ -9182,8 +9187,8 @@ $$;
 -- functions/edge/explain_caps.sql
 -- Which ceilings hold for a run and where each comes from; the budgets it counts against; what was enforced.
 -- Returns {run_id, number, caps: [{cap, limit, given_by, values: [{given_by, limit}]}], budgets: [Budget + {estimate}],
--- ledger: [entry]}. given_by: run, template (its own caps), or platform, workspace, template cap by who set it. Of the same
--- limit the widest is named. Raises OPU01, OPU02, OPN01.
+-- ledger: [entry]}. given_by: run, template (its own caps), or platform, workspace, template cap by who set it. Of the
+-- same limit the widest is named. Raises OPU01, OPU02, OPN01.
 create or replace function ops.explain_caps(p_token_id uuid, p_ref text) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$

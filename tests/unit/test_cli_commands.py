@@ -27,7 +27,8 @@ COMMANDS = (
     "runs pause", "runs resume", "runs priority", "runs start-after", "runs requeue", "runs dead", "runs replay",
     "queues ls", "queues pause", "queues resume", "executors pause", "executors resume", "executors drain",
     "migrate apply", "migrate status", "migrate token", "migrate revoke", "workspaces ls",
-    "conformance server", "conformance executor", "engines install", "engines ls", "engines doctor",
+    "caps ls", "caps set", "caps rm", "caps explain", "budgets ls", "budgets set", "budgets rm", "budgets check",
+    "prices ls", "prices set", "conformance server", "conformance executor", "engines install", "engines ls", "engines doctor",
 )  # fmt: skip
 WITHOUT_JSON = ("server", "executor")
 GROUPS = {
@@ -35,6 +36,9 @@ GROUPS = {
     "conformance",
     "runs",
     "queues",
+    "caps",
+    "budgets",
+    "prices",
     "artifacts",
     "templates",
     "executors",

@@ -15,12 +15,13 @@ create type ops.member_claim as (
 create type ops.budget_line as (budget_id bigint, period_start timestamptz, reserved numeric, used numeric);
 
 -- A lease that ended with something reserved.
-create type ops.ended_lease as (run_id uuid, epoch bigint, usage jsonb, reserved ops.budget_line[]);
+create type ops.ended_lease as (run_id uuid, epoch bigint, usage jsonb, reserved ops.budget_line[]);  -- noqa: LT01
 
--- A run that was picked for a member; epoch and pipeline are null until it is started, reserved where no budget applies.
+-- A run that was picked for a member; epoch and pipeline are null until it is started, reserved where no budget
+-- applies.
 create type ops.member_start as (
   ordinal int, executor_id uuid, run_id uuid, epoch bigint, pipeline_run_id uuid,  -- noqa: LT01
-  reserved ops.budget_line[]);
+  reserved ops.budget_line[]);  -- noqa: LT01
 
 -- Where so many new runs stand ready.
 create type ops.ready_place as (queue text, kind text, priority int, runs bigint);

@@ -1,6 +1,6 @@
 -- Mutate: start runs for the claims of a batch and answer them. Claims of one filter are picked for together and are
--- served in their order. The caller has locked the concurrency keys ahead (ops.lock_keys_ahead) if there are any; budgets
--- are locked once, when all is picked.
+-- served in their order. The caller has locked the concurrency keys ahead (ops.lock_keys_ahead) if there are any;
+-- budgets are locked once, when all is picked.
 create or replace function ops.carry_claims(p_claims ops.member_claim[]) returns ops.member_answer[]
 language plpgsql volatile set search_path = ''
 as $$

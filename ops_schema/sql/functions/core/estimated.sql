@@ -2,7 +2,8 @@
 -- between the quarters (five and more of them), else what the template declares, else the run's cap, else the mean of
 -- what is known, else nothing. A run is one run.
 --   p_declared  the template's `estimate` {unit: number}; p_caps the run's caps
-create or replace function ops.estimated(p_unit text, p_samples numeric[], p_declared jsonb, p_caps jsonb) returns numeric
+create or replace function ops.estimated(p_unit text, p_samples numeric[], p_declared jsonb, p_caps jsonb)
+returns numeric
 language sql immutable set search_path = ''
 as $$
   select case

@@ -1,5 +1,5 @@
--- Mutate and emit: queued runs that found no room in a budget wait for it, with a row in the ledger of caps. Claims that
--- are waiting look again: what stands behind these may have room.
+-- Mutate and emit: queued runs that found no room in a budget wait for it, with a row in the ledger of caps. Claims
+-- that are waiting look again: what stands behind these may have room.
 create or replace function ops.hold_for_budgets(p_starts ops.member_start[]) returns void
 language plpgsql volatile set search_path = ''
 as $$

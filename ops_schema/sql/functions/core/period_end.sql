@@ -3,4 +3,5 @@ create or replace function ops.period_end(p_period text, p_timezone text, p_star
 language sql stable parallel safe
 return case p_period when 'total' then null
                      when 'hour' then p_start + interval '1 hour'
-                     else ((p_start at time zone p_timezone) + ('1 ' || p_period)::interval) at time zone p_timezone end;
+                     else ((p_start at time zone p_timezone) + ('1 ' || p_period)::interval)
+                          at time zone p_timezone end;

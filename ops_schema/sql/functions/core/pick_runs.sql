@@ -6,7 +6,8 @@
 -- next round. Only the first round waits for a key: later ones take what is free, since waiting twice would break
 -- the key order; a key passed over that way is announced again. p_but: runs that were picked before, which hold their
 -- keys.
-create or replace function ops.pick_runs(p_executor ops.executors, p_queues text[], p_limit int, p_but uuid[] default '{}')
+create or replace function ops.pick_runs(
+  p_executor ops.executors, p_queues text[], p_limit int, p_but uuid[] default '{}')
 returns uuid[]
 language plpgsql volatile set search_path = ''
 as $$

@@ -1,6 +1,6 @@
--- Mutate: the leases that ended in this transaction give back what they reserved, and what they used is counted: entries
--- in the ledger, one change to each balance, samples for the next estimates, warnings. The balances of p_more are
--- locked along, for a caller that goes on with them. Called for what is left when the transaction commits.
+-- Mutate: the leases that ended in this transaction give back what they reserved, and what they used is counted:
+-- entries in the ledger, one change to each balance, samples for the next estimates, warnings. The balances of p_more
+-- are locked along, for a caller that goes on with them. Called for what is left when the transaction commits.
 create or replace function ops.settle_budgets(p_more ops.budget_line[]) returns void
 language plpgsql volatile set search_path = ''
 as $$

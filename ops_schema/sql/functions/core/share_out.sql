@@ -1,5 +1,5 @@
--- Lock runs for claims of one filter, and say which claim gets which: the first its max_runs, then the next. p_but: runs
--- picked for other filters; to its own transaction a locked run is still there to be had.
+-- Lock runs for claims of one filter, and say which claim gets which: the first its max_runs, then the next. p_but:
+-- runs picked for other filters; to its own transaction a locked run is still there to be had.
 create or replace function ops.share_out(p_claims ops.member_claim[], p_but uuid[]) returns ops.member_start[]
 language plpgsql volatile set search_path = ''
 as $$

@@ -1,5 +1,5 @@
--- The reasons of a run that a budget holds: one for each budget without room, as it stands now; when all have some, that
--- it goes on with the reactor's next look.
+-- The reasons of a run that a budget holds: one for each budget without room, as it stands now; when all have some,
+-- that it goes on with the reactor's next look.
 create or replace function ops.why_budget(p_run ops.runs) returns jsonb
 language plpgsql stable set search_path = ''
 as $$

@@ -1,5 +1,6 @@
 -- The reasons of a waiting run: waiting_on_dependency (one per parent not done), waiting_on_tasks, not_before,
--- retry_backoff, budget_exhausted (one per budget without room), rerun_unsafe, held_by_rule, paused; attempt_released when an executor that left gave it back.
+-- retry_backoff, budget_exhausted (one per budget without room), rerun_unsafe, held_by_rule, paused;
+-- attempt_released when an executor that left gave it back.
 create or replace function ops.why_waiting(p_run ops.runs) returns jsonb
 language plpgsql stable set search_path = ''
 as $$

@@ -1,4 +1,4 @@
--- The budget that a body describes, not yet stored, when the caller may set it: see ops.scope_from. Raises OPV01 besides.
+-- The budget that a body describes, not yet stored, when the caller may set it: see ops.scope_from. Raises OPV01 too.
 create or replace function ops.budget_from(p_token_id uuid, p_body jsonb) returns ops.budgets
 language plpgsql stable set search_path = ''
 as $$

@@ -1,6 +1,6 @@
 -- Recompute every balance from the ledger: {balances: how many, wrong: [{budget_id, period_start, reserved, used,
--- ledger_reserved, ledger_used}]}. What is reserved must also be what leases hold; a lease without its entry, or an open
--- entry without its lease, is wrong: [{run_id, epoch}]. One snapshot: no claim or report is waited for.
+-- ledger_reserved, ledger_used}]}. What is reserved must also be what leases hold; a lease without its entry, or an
+-- open entry without its lease, is wrong: [{run_id, epoch}]. One snapshot: no claim or report is waited for.
 -- Raises OPU01, OPU02.
 create or replace function ops.check_budgets(p_token_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''

@@ -1,7 +1,7 @@
 -- Which ceilings hold for a run and where each comes from; the budgets it counts against; what was enforced.
 -- Returns {run_id, number, caps: [{cap, limit, given_by, values: [{given_by, limit}]}], budgets: [Budget + {estimate}],
--- ledger: [entry]}. given_by: run, template (its own caps), or platform, workspace, template cap by who set it. Of the same
--- limit the widest is named. Raises OPU01, OPU02, OPN01.
+-- ledger: [entry]}. given_by: run, template (its own caps), or platform, workspace, template cap by who set it. Of the
+-- same limit the widest is named. Raises OPU01, OPU02, OPN01.
 create or replace function ops.explain_caps(p_token_id uuid, p_ref text) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
