@@ -1337,19 +1337,20 @@ end
 $$;
 
 -- functions/core/check_not_retried.sql
--- Guard: a run is retried by one run at a time: two would write the same outputs side by side. Call it with the run's
--- row locked. Raises OPC05 {state, run_id, number} of a retry of it, or of one of those, that has not ended.
+-- Guard: a run's work is tried by one run at a time: two would write the same outputs side by side. Call it with
+-- ops.lock_tries. Raises OPC05 {state, run_id, number} of a run with the same first try that has not ended.
 create or replace function ops.check_not_retried(p_run ops.runs) returns void
 language plpgsql stable set search_path = ''
 as $$
 declare
   v_open record;
 begin
-  with recursive later as (
-    select r.run_id, r.number, r.state from ops.runs r where r.retry_of = p_run.run_id
+  with recursive tries as (
+    select r.run_id, r.number, r.state from ops.runs r where r.run_id = ops.first_try(p_run.run_id)
     union all
-    select r.run_id, r.number, r.state from later l join ops.runs r on r.retry_of = l.run_id)
-  select l.run_id, l.number, l.state into v_open from later l where not ops.is_terminal(l.state) order by l.number limit 1;
+    select r.run_id, r.number, r.state from tries t join ops.runs r on r.retry_of = t.run_id)
+  select t.run_id, t.number, t.state into v_open from tries t
+   where not ops.is_terminal(t.state) and t.run_id <> p_run.run_id order by t.number limit 1;
   if found then
     perform ops.fail('OPC05', format('run %s is being retried, by run %s, which is %s', p_run.number, v_open.number,
                                      v_open.state),
@@ -3003,6 +3004,18 @@ language sql immutable parallel safe
 return array_to_string(p_names[1:10], ', ')
     || case when cardinality(p_names) > 10 then format(' and %s more', cardinality(p_names) - 10) else '' end;
 
+-- functions/core/first_try.sql
+-- The run that a retry goes back to over all retries between; the run itself when it is none.
+create or replace function ops.first_try(p_run_id uuid) returns uuid
+language sql stable set search_path = ''
+as $$
+  with recursive earlier as (
+    select r.run_id, r.retry_of from ops.runs r where r.run_id = p_run_id
+    union all
+    select r.run_id, r.retry_of from earlier e join ops.runs r on r.run_id = e.retry_of)
+  select e.run_id from earlier e where e.retry_of is null
+$$;
+
 -- functions/core/floor_is_empty.sql
 -- Whether no run that may be claimed stands there.
 create or replace function ops.floor_is_empty(p_floor ops.queue_floors) returns boolean
@@ -3850,6 +3863,18 @@ begin
   else
     perform pg_advisory_xact_lock_shared(hashtextextended('ops.keys:' || p_workspace, 0));
   end if;
+end
+$$;
+
+-- functions/core/lock_tries.sql
+-- Those who retry the same work take turns: an advisory lock for each first try, in one order. Taken before runs.
+create or replace function ops.lock_tries(p_run_ids uuid[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  perform pg_advisory_xact_lock(l.lock) from (
+    select distinct hashtextextended('ops.tries:' || ops.first_try(r), 0) as lock from unnest(p_run_ids) r
+     order by 1) l;
 end
 $$;
 
@@ -5270,6 +5295,7 @@ begin
             or r.number = any (array(select f::bigint from unnest(v_refs) f where f ~ '^[0-9]{1,18}$')))
        and (v_token.workspaces is null or r.workspace = any (v_token.workspaces)));
   perform ops.gather_ready(true);
+  perform ops.lock_tries(v_runs);
   perform ops.lock_planned_keys((
     select jsonb_agg(jsonb_build_object('workspace', r.workspace, 'key', r.concurrency_key, 'limit', r.concurrency_limit))
       from ops.runs r where r.concurrency_key is not null and (r.run_id = any (v_runs)
@@ -5314,6 +5340,7 @@ begin
       jsonb_build_object('state', v_run.state, 'run_id', v_later.run_id, 'number', v_later.number),
       format('Look at run %s.', v_later.number));
   end if;
+  perform ops.check_not_retried(v_run);
   return ops.rerun(v_run, null, jsonb_build_object(
     'workspace', v_run.workspace, 'submitted_by', p_token.name, 'retry_of', p_run_id,
     'digest', encode(ops.digest(jsonb_build_object('retry_of', p_run_id)), 'hex')));
@@ -6034,6 +6061,7 @@ begin
     return ops.run_json(v_found) || '{"repeated": true}';
   end if;
   perform ops.gather_ready(true);
+  perform ops.lock_tries(array[v_run_id]);
   select * into v_run from ops.runs r where r.run_id = v_run_id for update;
   if v_run.state = 'waiting' and v_run.state_reason in ('rerun_unsafe', 'held_by_rule') then
     if v_latest then

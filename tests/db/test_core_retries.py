@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.support.core import EXTERNAL, USER, Queue, Worker, refused
 
@@ -163,7 +164,16 @@ def test_a_run_is_retried_by_one_run_at_a_time(queue: Queue) -> None:
         queue.retry(first)
     assert f"by run {third['number']}" in found.message, "it retries the same work"
     queue.cancel(third)
-    assert queue.retry(first)["state"] == "queued"
+    fourth = queue.retry(first)
+    assert fourth["state"] == "queued"
+    for ended in (second, third):
+        with refused("OPC05") as found:
+            queue.retry(ended)
+        assert f"by run {fourth['number']}" in found.message, "whichever of the tries is retried"
+    (row,) = queue.ops.server.execute(
+        "select code, detail from ops.replay_each(%s, %s)", (queue.operator, Jsonb([str(second["number"])]))
+    ).fetchall()
+    assert row[0] == "OPC05"
 
 
 def test_the_same_request_again_finds_the_retry_that_it_made(queue: Queue) -> None:

@@ -345,3 +345,20 @@ def test_who_may_not_steer_an_executor_does_not_wait_for_the_gate(queue: Queue, 
         assert not two.waits(refusal)
         assert outcome(refusal)[0] == "OPU02"
         two.rollback()
+
+
+# two who retry the same work
+
+
+def test_two_tries_of_one_work_are_not_retried_at_the_same_moment(queue: Queue, one: Session, two: Session) -> None:
+    first = queue.submit()
+    worker = Worker(queue)
+    worker.report(worker.claim_one(), "failed", error=USER)
+    second = queue.retry(first)
+    worker.report(worker.claim_one(), "failed", error=USER)
+    made = one.call(*steer(queue, "retry", second))
+    waiting = two.start(*steer(queue, "retry", first))
+    two.blocked(waiting)
+    one.commit()
+    assert outcome(waiting)[0] == "OPC05"
+    assert queue.get(made)["state"] == "queued"

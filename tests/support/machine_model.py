@@ -65,8 +65,13 @@ class Model:
 
     def retried(self, run: Run) -> bool:
         """Whether a retry of it, or of one of those, has not ended."""
+        while run.retry_of:
+            run = self.runs[run.retry_of]
+        return self._open(run)
+
+    def _open(self, run: Run) -> bool:
         later = [r for r in self.runs.values() if r.retry_of == run.run_id]
-        return any(not r.ended or self.retried(r) for r in later)
+        return not run.ended or any(self._open(r) for r in later)
 
     def tasks(self, pipeline: Run) -> list[Run]:
         return [run for _, run in sorted(self.runs.items()) if run.pipeline == pipeline.run_id]

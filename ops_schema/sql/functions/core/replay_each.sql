@@ -27,6 +27,7 @@ begin
             or r.number = any (array(select f::bigint from unnest(v_refs) f where f ~ '^[0-9]{1,18}$')))
        and (v_token.workspaces is null or r.workspace = any (v_token.workspaces)));
   perform ops.gather_ready(true);
+  perform ops.lock_tries(v_runs);
   perform ops.lock_planned_keys((
     select jsonb_agg(jsonb_build_object('workspace', r.workspace, 'key', r.concurrency_key, 'limit', r.concurrency_limit))
       from ops.runs r where r.concurrency_key is not null and (r.run_id = any (v_runs)

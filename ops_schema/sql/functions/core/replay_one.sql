@@ -21,6 +21,7 @@ begin
       jsonb_build_object('state', v_run.state, 'run_id', v_later.run_id, 'number', v_later.number),
       format('Look at run %s.', v_later.number));
   end if;
+  perform ops.check_not_retried(v_run);
   return ops.rerun(v_run, null, jsonb_build_object(
     'workspace', v_run.workspace, 'submitted_by', p_token.name, 'retry_of', p_run_id,
     'digest', encode(ops.digest(jsonb_build_object('retry_of', p_run_id)), 'hex')));

@@ -30,6 +30,7 @@ begin
     return ops.run_json(v_found) || '{"repeated": true}';
   end if;
   perform ops.gather_ready(true);
+  perform ops.lock_tries(array[v_run_id]);
   select * into v_run from ops.runs r where r.run_id = v_run_id for update;
   if v_run.state = 'waiting' and v_run.state_reason in ('rerun_unsafe', 'held_by_rule') then
     if v_latest then
