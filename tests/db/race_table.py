@@ -382,6 +382,7 @@ NOT_ABOUT_A_RUN: list[tuple[str, str]] = [
     ("leave_executor", "all that one executor holds: how it meets others is in tests/db/test_core_leaving.py"),
     ("pause_queue resume_queue", "a queue: the gate that claims pass is in tests/db/test_race_steering.py"),
     ("put_template put_bundle put_setting put_workspace put_cap", "what runs are made from, which they copy"),
+    ("put_budget put_prices", "what claims and ends look up: tests/db/test_race_budgets.py"),
     ("ensure_partitions drop_partitions lead", "the reactor's own"),
     ("tell_ready", "what other transactions have committed"),
     ("keep_ready kept_ready", "a setting of their own transaction"),
