@@ -222,7 +222,8 @@ class Bundle(BaseModel):
 
 class Caps(BaseModel):
     """
-    Hard ceilings; absent or null means none of this kind.
+    Hard ceilings; absent or null means none of this kind. queue_seconds and cost are enforced by the control room.
+
     """
 
     model_config = ConfigDict(
@@ -230,6 +231,10 @@ class Caps(BaseModel):
         frozen=True,
     )
     wall_seconds: float | None = None
+    queue_seconds: float | None = None
+    """
+    Since 1.1. From ready to started.
+    """
     cpu_seconds: float | None = None
     """
     Of all processors; of engines that measure it.
@@ -249,6 +254,49 @@ class Caps(BaseModel):
     """
     log_bytes: int | None = None
     artifact_bytes: int | None = None
+    artifact_count: int | None = None
+    """
+    Since 1.1.
+    """
+    cost: float | None = None
+    """
+    Since 1.1. By the price list, in its currency.
+    """
+
+
+class CapRule(BaseModel):
+    """
+    What a cap says beside its limit.
+    """
+
+    model_config = ConfigDict(
+        validate_by_name=True,
+        frozen=True,
+    )
+    limit: float | None
+    """
+    As in `caps`; null when the cap only warns.
+    """
+    action: Literal['cut', 'cancel', 'kill'] | None
+    """
+    At the limit. cancel: the work is told to stop and has `grace_seconds` before it is killed; kill: it is killed at
+    once; cut, of log_bytes alone: later output is dropped and the work goes on. Null when the cap only warns.
+
+    """
+    grace_seconds: Annotated[float | None, Field(ge=0.0)]
+    """
+    Null: the executor's own for this cap.
+    """
+    warn: float | None
+    """
+    A limit at which the work goes on and the report's ledger says so, with the action `warned`.
+    """
+
+
+CapRules = TypeAliasType("CapRules", dict[str, CapRule])
+"""
+Since 1.1. Of the caps that say more than a limit; absent or null means none does.
+"""
 
 
 class Progress(BaseModel):
@@ -311,6 +359,7 @@ class RunDirective(BaseModel):
     reason: str | None
     grace_seconds: Annotated[float | None, Field(ge=0.0)]
     caps: Caps | None
+    cap_rules: CapRules | None = None
 
 
 class HeartbeatResponse(BaseModel):
@@ -626,6 +675,32 @@ class CapLedgerEntry(BaseModel):
     action: Annotated[str, Field(max_length=64, min_length=1)]
 
 
+class StopTimings(BaseModel):
+    """
+    When an attempt that was stopped heard of it, and when it was over, by the executor's clock.
+
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+        validate_by_name=True,
+        frozen=True,
+    )
+    cause: Literal['cancel', 'cap']
+    delivered_at: AwareDatetime | None = None
+    """
+    The executor heard the order, or saw the cap passed.
+    """
+    engine_stopped_at: AwareDatetime | None = None
+    """
+    The engine had stopped the work.
+    """
+    released_at: AwareDatetime | None = None
+    """
+    What the work held is free: no process of it is left.
+    """
+
+
 class StagedFile(BaseModel):
     model_config = ConfigDict(
         extra='forbid',
@@ -689,6 +764,10 @@ class SucceededReport(BaseModel):
     """
     Since 1.1. Take the place of those sent before; null or absent: those stay.
     """
+    timings: StopTimings | None = None
+    """
+    Since 1.1. Of a stop that was ordered.
+    """
     finished_at: AwareDatetime
     cap_ledger: Annotated[
         list[CapLedgerEntry], Field(max_length=100, validate_default=True)
@@ -713,6 +792,10 @@ class FailedReport(BaseModel):
     """
     Since 1.1. Take the place of those sent before; null or absent: those stay.
     """
+    timings: StopTimings | None = None
+    """
+    Since 1.1. Of a stop that was ordered.
+    """
     finished_at: AwareDatetime
     cap_ledger: Annotated[
         list[CapLedgerEntry], Field(max_length=100, validate_default=True)
@@ -735,6 +818,10 @@ class CancelledReport(BaseModel):
     """
     Since 1.1. Take the place of those sent before; null or absent: those stay.
     """
+    timings: StopTimings | None = None
+    """
+    Since 1.1. Of a stop that was ordered.
+    """
     finished_at: AwareDatetime
     cap_ledger: Annotated[
         list[CapLedgerEntry], Field(max_length=100, validate_default=True)
@@ -756,6 +843,10 @@ class CappedReport(BaseModel):
     metrics: Metrics | None = None
     """
     Since 1.1. Take the place of those sent before; null or absent: those stay.
+    """
+    timings: StopTimings | None = None
+    """
+    Since 1.1. Of a stop that was ordered.
     """
     finished_at: AwareDatetime
     cap_ledger: Annotated[
@@ -983,6 +1074,7 @@ class ClaimedRun(BaseModel):
     bundle: Bundle | None
     connections: list[str]
     caps: Caps
+    cap_rules: CapRules | None = None
     lease_seconds: Annotated[float, Field(gt=0.0)]
     lease_deadline: AwareDatetime
     on_lapse: Literal['continue', 'stop']

@@ -53,8 +53,10 @@ def engine_issues(spec: Spec) -> list[Issue]:
 
 
 def _cap_issues(spec: Spec) -> Iterator[Issue]:
-    for cap in spec.get("caps", {}):
+    for cap, value in spec.get("caps", {}).items():
         kinds = ENGINE_CAPS.get(cap)
+        if isinstance(value, Mapping) and value.get("grace_seconds") and value.get("action", "cancel") != "cancel":
+            yield Issue(pointer("caps", cap, "grace_seconds"), f"is for the action 'cancel', not {value['action']!r}")
         if kinds and spec["kind"] not in kinds:
             yield Issue(pointer("caps", cap), f"is not enforced for kind {spec['kind']!r}, only for {', '.join(kinds)}")
 

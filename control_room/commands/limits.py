@@ -44,8 +44,14 @@ def caps_ls(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    rows = [[scope_text(c), c["cap"], amount_text(c["limit"], c["cap"])] for c in found["items"]]
-    print_table({"scope": "left", "cap": "left", "limit": "right"}, rows)
+    rows = [[scope_text(c), c["cap"], amount_text(c["limit"], c["cap"]), rule_text(c)] for c in found["items"]]
+    print_table({"scope": "left", "cap": "left", "limit": "right", "action": "left"}, rows)
+
+
+def rule_text(rule: Mapping[str, Any]) -> str | None:
+    """What is done at a limit, as far as it was said."""
+    grace = None if rule["grace_seconds"] is None else f"after {amount_text(rule['grace_seconds'], 'grace_seconds')}"
+    return " ".join(filter(None, (rule["action"], grace))) or None
 
 
 @caps_app.command("set")
@@ -53,12 +59,19 @@ def caps_set(
     context: typer.Context,
     scope: Scope,
     cap: Annotated[str, typer.Argument(metavar="CAP", help="wall_seconds, memory_bytes, rows_out, …")],
-    limit: Annotated[float, typer.Argument(metavar="LIMIT", min=1)],
+    limit: Annotated[float, typer.Argument(metavar="LIMIT", min=0)],
+    action: Annotated[
+        str | None,
+        typer.Option(help="At the limit: warn, cancel, kill, or cut for a log; other scopes' when not said."),
+    ] = None,
+    grace: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Of cancel: between the order to stop and the kill.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Set a ceiling. It holds for new runs, and where it is tighter for those at work."""
+    """Set a ceiling. It holds for new runs, and where it is tighter for those at work. One that warns stands beside."""
     with connect(context) as client:
-        found = client.put_cap(**scope_of(scope), cap=cap, limit=limit)
+        found = client.put_cap(**scope_of(scope), cap=cap, limit=limit, action=action, grace_seconds=grace)
     answer(found, as_json, f"{cap} of {scope} is at most {amount_text(found['limit'], cap)}")
 
 
@@ -67,11 +80,12 @@ def caps_rm(
     context: typer.Context,
     scope: Scope,
     cap: Annotated[str, typer.Argument(metavar="CAP")],
+    warning: Annotated[bool, typer.Option("--warning", help="The one that warns, not the one that ends.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove a ceiling. Runs that were submitted under it keep it."""
     with connect(context) as client:
-        found = client.put_cap(**scope_of(scope), cap=cap, limit=None)
+        found = client.put_cap(**scope_of(scope), cap=cap, limit=None, action="warn" if warning else None)
     answer(found, as_json, f"{scope} has no ceiling of its own for {cap} any more")
 
 
@@ -86,13 +100,15 @@ def caps_explain(context: typer.Context, run: Run, as_json: AsJson = False) -> N
     rows = [
         [
             c["cap"],
-            amount_text(c["limit"], c["cap"]),
+            *(None if c[name] is None else amount_text(c[name], c["cap"]) for name in ("limit", "warn")),
+            rule_text(c),
             c["given_by"],
             ", ".join(f"{v['given_by']} {amount_text(v['limit'], c['cap'])}" for v in c["values"][1:]) or None,
         ]
         for c in found["caps"]
     ]
-    print_table({"cap": "left", "limit": "right", "from": "left", "and": "left"}, rows)
+    columns = {"cap": "left", "limit": "right", "warns at": "right", "action": "left", "from": "left", "and": "left"}
+    print_table(columns, rows)
     if found["budgets"]:
         say()
         print_table(*_budgets(found["budgets"], estimate=True))

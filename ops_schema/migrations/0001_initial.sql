@@ -258,6 +258,7 @@ create table ops.runs (
   outputs             jsonb       not null default '[]',
   labels              jsonb       not null default '{}',
   caps                jsonb       not null default '{}',   -- the tightest in force at submit
+  cap_rules           jsonb,                               -- {cap: {action, grace_seconds, warn}} given beside
   max_attempts        int         not null default 1,
   retry               jsonb,                               -- of its submit; null: the template's
   lease_seconds       int         not null default 60,
@@ -352,6 +353,9 @@ create index runs_deadline on ops.runs (deadline)
   where deadline is not null and state in ('waiting', 'queued', 'running');
 create index runs_cancelling on ops.runs (cancel_requested_at) where state = 'running'
     and cancel_requested_at is not null;
+-- Runs that are to start within a time.
+create index runs_queue_seconds on ops.runs (queued_at) where caps ? 'queue_seconds'
+    and (state = 'queued' or state = 'waiting' and state_reason = 'budget_exhausted');
 -- Dead letters: failed runs, newest first, and what retries what.
 create index runs_failed on ops.runs (number) where state = 'failed' and pipeline_run_id is null;
 create index runs_retry_of on ops.runs (retry_of) where retry_of is not null;
@@ -470,6 +474,7 @@ create table ops.attempts (
   error           jsonb,
   usage           jsonb       not null default '{}',
   metrics         jsonb,                         -- what the work measured of itself; while it runs: on the lease
+  timings         jsonb,                         -- of its stop: {delivered_at, stopped_at, released_at, …}
   constraint attempts_pkey primary key (run_id, epoch),
   constraint attempts_run_fkey foreign key (run_id) references ops.runs (run_id),
   constraint attempts_epoch check (epoch >= 1 and attempt >= 1),
@@ -615,7 +620,7 @@ create table ops.events (
     'run.succeeded', 'run.failed', 'run.cancelled', 'run.skipped', 'run.cancel_requested', 'run.escalated',
     'run.paused', 'run.resumed', 'run.rescheduled',
     'attempt.reported', 'attempt.expired', 'report.differs', 'artifact.recorded', 'publication.committed',
-    'publication.failed', 'cap.enforced'))
+    'publication.failed', 'cap.enforced', 'cap.warned'))
 ) partition by range (run_id);
 create index events_xid on ops.events (xid, run_id, seq);
 create table ops.events_default partition of ops.events default;
@@ -670,15 +675,22 @@ create table ops.caps (
   cap           text        not null,
   "limit"       numeric     not null,
   updated_at    timestamptz not null default pg_catalog.now(),
+  action        text,                            -- null: what others say, else cancel
+  grace_seconds numeric,                         -- between the order to stop and the kill; null: what others say
   constraint caps_pkey primary key (cap_id),
   constraint caps_scope check (scope in ('platform', 'workspace', 'template')),
   constraint caps_scope_names_its_owner check
     ((scope <> 'platform') = (workspace is not null) and (scope = 'template') = (template_name is not null)),
-  constraint caps_cap check (cap in ('wall_seconds', 'cpu_seconds', 'memory_bytes', 'scanned_bytes', 'written_bytes',
-                                     'rows_out', 'log_bytes', 'artifact_bytes')),
-  constraint caps_limit check ("limit" > 0)
+  constraint caps_cap check (cap in ('wall_seconds', 'queue_seconds', 'cpu_seconds', 'memory_bytes', 'scanned_bytes',
+                                     'written_bytes', 'rows_out', 'log_bytes', 'artifact_bytes', 'artifact_count',
+                                     'cost')),
+  constraint caps_limit check ("limit" > 0),
+  constraint caps_action check (action in ('warn', 'cancel', 'kill', 'cut') and (action <> 'cut' or cap = 'log_bytes')),
+  constraint caps_grace_seconds check (grace_seconds between 0 and 3600)
 );
-create unique index caps_one_per_scope on ops.caps (scope, coalesce(workspace, ''), coalesce(template_name, ''), cap);
+-- One limit that ends something, and one that warns.
+create unique index caps_one_per_scope on ops.caps
+  (scope, coalesce(workspace, ''), coalesce(template_name, ''), cap, (coalesce(action, '') = 'warn'));
 
 -- Every enforcement of a cap.
 create table ops.cap_ledger (
@@ -698,6 +710,8 @@ create table ops.cap_ledger (
   constraint cap_ledger_layer check (layer in ('admission', 'engine', 'watchdog', 'control_room', 'settlement'))
 );
 create index cap_ledger_run on ops.cap_ledger (run_id);
+-- What the control room itself ends: heartbeats and the sweeper look for it.
+create index cap_ledger_ordered on ops.cap_ledger (run_id, epoch) where layer = 'control_room' and action <> 'warned';
 
 -- Routing rules: what happens after a failure, and who is told. First match by position.
 create table ops.routing_rules (
@@ -1110,12 +1124,58 @@ language sql stable parallel safe
 return concat('{"at": "', p_at, '", "seq": ', p_seq, ', "data": ', p_data, ', "type": "', p_type, '", "actor": ',
               to_json(p_actor), ', "epoch": ', p_epoch, ', "run_id": "', p_run_id, '"}');
 
+-- functions/core/cap_limits.sql
+-- Of caps as a template or a submit gives them (a number, or {limit, action, grace_seconds}): {cap: limit} of those
+-- that end something; those that only warn are left out.
+create or replace function ops.cap_limits(p_caps jsonb) returns jsonb
+language sql immutable parallel safe
+return (
+  select coalesce(jsonb_object_agg(c.key, case jsonb_typeof(c.value) when 'object' then c.value -> 'limit'
+                                                              else c.value end), '{}')
+    from jsonb_each(coalesce(nullif(p_caps, 'null'), '{}')) c
+   where c.value ->> 'action' is distinct from 'warn');
+
 -- functions/core/cap_names.sql
--- The caps there are. Which of them an executor enforces, its capabilities say (`caps`).
+-- The caps there are. Which of them an executor enforces, its capabilities say (`caps`); queue_seconds and cost are
+-- enforced here.
 create or replace function ops.cap_names() returns jsonb
 language sql immutable parallel safe
-return '["wall_seconds", "cpu_seconds", "memory_bytes", "scanned_bytes", "written_bytes", "rows_out", "log_bytes",
-         "artifact_bytes"]'::jsonb;
+return '["wall_seconds", "queue_seconds", "cpu_seconds", "memory_bytes", "scanned_bytes", "written_bytes", "rows_out",
+         "log_bytes", "artifact_bytes", "artifact_count", "cost"]'::jsonb;
+
+-- functions/core/cap_ordered.sql
+-- The error of an attempt that reports that it stopped as it was told, when it was told so because a cap was passed
+-- (ops.enforce_costs); else null.
+create or replace function ops.cap_ordered(p_attempt ops.attempts, p_body jsonb) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object('class', 'resources', 'code', 'cap_exceeded',
+           'message', ops.caps_text(jsonb_build_array(ops.cap_entry_json(e)))
+                      || '; make the run smaller, or have the cap raised')
+    from ops.cap_ledger e
+    join ops.runs r on r.run_id = e.run_id and r.cancel_requested_at is null
+   where p_body ->> 'outcome' = 'cancelled' and e.run_id = p_attempt.run_id and e.epoch = p_attempt.epoch
+     and e.layer = 'control_room' and e.action <> 'warned'
+   order by e.entry_id limit 1
+$$;
+
+-- functions/core/cap_rules.sql
+-- Of caps as a template or a submit gives them: {cap: {action, grace_seconds, warn}}, what they say beside the limit
+-- (warn: the limit at which is warned); null when they say nothing.
+create or replace function ops.cap_rules(p_caps jsonb) returns jsonb
+language sql immutable parallel safe
+return (
+  select jsonb_object_agg(x.key, x.rule)
+    from (select c.key, case when c.value ->> 'action' = 'warn' then jsonb_build_object('warn', c.value -> 'limit')
+                             else jsonb_strip_nulls(c.value - 'limit') end as rule
+            from jsonb_each(coalesce(nullif(p_caps, 'null'), '{}')) c where jsonb_typeof(c.value) = 'object') x
+   where x.rule <> '{}');
+
+-- functions/core/cap_strength.sql
+-- How much an action of a cap ends: cut (the log alone), cancel, kill; null of null.
+create or replace function ops.cap_strength(p_action text) returns int
+language sql immutable parallel safe
+return array_position('{cut,cancel,kill}'::text[], p_action);
 
 -- functions/core/caps_met.sql
 -- The caps that stopped an attempt: [{cap, limit, observed, overshoot, layer}]; [] unless it was capped.
@@ -1126,6 +1186,7 @@ as $$
                                                'overshoot', l.overshoot, 'layer', l.layer) order by l.entry_id), '[]')
     from ops.cap_ledger l
    where (p_attempt).outcome = 'capped' and l.run_id = (p_attempt).run_id and l.epoch = (p_attempt).epoch
+     and l.action not in ('warned', 'cut')
 $$;
 
 -- functions/core/caps_text.sql
@@ -1215,6 +1276,54 @@ begin
   elsif p_run.state_reason = 'publishing' then
     perform ops.fail('OPC05', format('run %s has succeeded and is publishing its outputs', p_run.number),
       jsonb_build_object('state', p_run.state, 'state_reason', p_run.state_reason), 'Wait until it has ended.');
+  end if;
+end
+$$;
+
+-- functions/core/check_cap_action.sql
+-- Guard: action and grace_seconds of {action, grace_seconds}; either may be left out. Raises OPV01 below p_path.
+create or replace function ops.check_cap_action(p_path text, p_cap text, p_value jsonb) returns void
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_action text  := p_value ->> 'action';
+  v_grace  jsonb := nullif(p_value -> 'grace_seconds', 'null');
+begin
+  if v_action not in ('warn', 'cancel', 'kill', 'cut') then
+    perform ops.invalid(p_path || '/action', 'must be warn, cancel, kill or cut');
+  elsif v_action = 'cut' and p_cap <> 'log_bytes' then
+    perform ops.invalid(p_path || '/action', 'only a log can be cut');
+  elsif p_cap = 'queue_seconds' and (v_action <> 'cancel' or v_grace is not null) then
+    perform ops.invalid(p_path || '/action', 'a run that waits too long ends: there is no other action, and no grace');
+  elsif v_grace is not null and (jsonb_typeof(v_grace) <> 'number' or v_grace::text::numeric not between 0 and 3600) then
+    perform ops.invalid(p_path || '/grace_seconds', 'must be a number from 0 to 3600');
+  elsif v_grace::text::numeric > 0 and v_action <> 'cancel' then
+    perform ops.invalid(p_path || '/grace_seconds', 'is for the action cancel');
+  end if;
+end
+$$;
+
+-- functions/core/check_cap_value.sql
+-- Guard: what a body gives for a cap: a number above 0, or {limit, action, grace_seconds}, of which the limit is
+-- needed. A whole number for what is counted: executors hold these as integers of 64 bits. Raises OPV01 at p_path.
+create or replace function ops.check_cap_value(p_path text, p_cap text, p_value jsonb) returns void
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_object boolean := jsonb_typeof(p_value) = 'object';
+  v_limit  jsonb   := case when v_object then p_value -> 'limit' else p_value end;
+  v_at     text    := p_path || case when v_object then '/limit' else '' end;
+begin
+  if not ops.cap_names() ? p_cap then
+    perform ops.invalid(p_path, 'there is no such cap');
+  elsif coalesce(jsonb_typeof(v_limit), '') <> 'number' or v_limit::text::numeric <= 0 then
+    perform ops.invalid(v_at, 'must be a number above 0');
+  elsif v_limit::text::numeric > 1e18 then
+    perform ops.invalid(v_at, 'must be at most 1e18');
+  elsif p_cap not in ('wall_seconds', 'queue_seconds', 'cpu_seconds', 'cost') and v_limit::text::numeric % 1 <> 0 then
+    perform ops.invalid(v_at, 'must be a whole number');
+  elsif v_object then
+    perform ops.check_cap_action(p_path, p_cap, p_value);
   end if;
 end
 $$;
@@ -1869,20 +1978,22 @@ begin
        where l.executor_id = g.executor_id and l.epoch = g.epoch
     ), runs as materialized (
       select h.ordinal, h.n, h.lease_deadline, h.epoch as held, r.run_id, r.number, r.attempt, r.max_attempts, r.workspace,
-             r.template_id, r.template_name, r.params, r.inputs, r.outputs, r.caps, h.lease_seconds, r.labels,
+             r.template_id, r.template_name, r.params, r.inputs, r.outputs, r.caps, r.cap_rules, h.lease_seconds, r.labels,
              r.traceparent, r.pipeline_run_id, r.task_key, r.submitted_by
         from held h cross join lateral (select * from ops.runs u where u.run_id = h.run_id offset 0) r
     ), templates as materialized (
       select t.template_id, ops.claimed_template(t) as part from ops.templates t
        where t.template_id = any (array(select distinct r.template_id from runs r))
     ), caps as materialized (
-      select c.workspace, c.template_name, c.own, ops.effective_caps(c.workspace, c.template_name, c.own)::text as caps
-        from (select distinct r.workspace, r.template_name, r.caps as own from runs r) c
+      select c.workspace, c.template_name, c.own, c.rules, ops.effective_caps(c.workspace, c.template_name, c.own) as caps,
+             ops.effective_rules(c.workspace, c.template_name, c.rules) as beside
+        from (select distinct r.workspace, r.template_name, r.caps as own, r.cap_rules as rules from runs r) c
     ), documents as (
       select r.ordinal, string_agg(concat(
                '{"run_id": "', r.run_id, '", "number": ', r.number, ', "epoch": ', r.held, ', "attempt": ', r.attempt,
                ', "max_attempts": ', r.max_attempts, ', "workspace": ', to_json(r.workspace), ', "params": ', r.params,
                ', "inputs": ', r.inputs, ', "outputs": ', r.outputs, ', "caps": ', c.caps,
+               case when c.beside <> '{}' then concat(', "cap_rules": ', ops.told_rules(c.caps, c.beside)) end,
                ', "lease_seconds": ', r.lease_seconds, ', "lease_deadline": "', ops.iso(r.lease_deadline),
                '", "labels": ', r.labels, ', "traceparent": ', coalesce(to_json(r.traceparent)::text, 'null'),
                ', "pipeline_run_id": ', coalesce('"' || r.pipeline_run_id || '"', 'null'),
@@ -1890,6 +2001,7 @@ begin
                ', "submitted_by": ', to_json(r.submitted_by), ', ', t.part), ', ' order by r.n) as runs
         from runs r join templates t on t.template_id = r.template_id
         join caps c on (c.workspace, c.template_name, c.own) = (r.workspace, r.template_name, r.caps)
+                   and c.rules is not distinct from r.cap_rules
        group by r.ordinal
     )
     select row(c.ordinal, null, concat('{"runs": [', d.runs, '], "server_time": "', v_time, '"}'))::ops.member_answer
@@ -1963,17 +2075,19 @@ return substr(jsonb_build_object(
 
 -- functions/core/close_attempt.sql
 -- Mutate: the attempt ends with the reported outcome; its cap ledger is written; its recorded artifacts become
--- visible, those only begun are orphaned; a success's publications are recorded. Raises OPV01.
+-- visible, those only begun are orphaned; a success's publications are recorded. One that stopped because the control
+-- room found a cap passed was capped. Raises OPV01.
 create or replace function ops.close_attempt(p_attempt ops.attempts, p_body jsonb) returns ops.attempts
 language plpgsql volatile set search_path = ''
 as $$
 declare
   v_attempt ops.attempts;
+  v_capped  jsonb := ops.cap_ordered(p_attempt, p_body);
 begin
   update ops.attempts a set
-    outcome = p_body ->> 'outcome', finished_at = ops.now(), reported_at = ops.now(),
+    outcome = case when v_capped is null then p_body ->> 'outcome' else 'capped' end, finished_at = ops.now(), reported_at = ops.now(),
     idempotency_key = p_body ->> 'idempotency_key', report_digest = ops.digest(p_body),
-    result = nullif(p_body -> 'result', 'null'), error = nullif(p_body -> 'error', 'null'),
+    result = nullif(p_body -> 'result', 'null'), error = coalesce(v_capped, nullif(p_body -> 'error', 'null')), timings = nullif(p_body -> 'timings', 'null'),
     usage = coalesce((select l.usage from ops.leases l where l.run_id = a.run_id), '{}')
             || coalesce(nullif(p_body -> 'usage', 'null'), '{}'),
     metrics = coalesce(ops.metrics_of(p_body), (select l.metrics from ops.leases l where l.run_id = a.run_id))
@@ -2106,7 +2220,8 @@ $$;
 --   p_body    the submit body (params, priority, queue, not_before, deadline, labels, caps, max_attempts, retry,
 --             lease_seconds, concurrency_key, concurrency_limit, condition, traceparent, idempotency_key, dedupe_key)
 --   p_place   what the caller knows: {run_id, workspace, submitted_by, pipeline_run_id, task_key, retry_of, inputs,
---             held: true for a task whose pipeline waits for other runs, rerun: true when a key keeps its limit}
+--             held: true for a task whose pipeline waits for other runs, rerun: true when a key keeps its limit,
+--             cap_rules: what caps that it inherits say}
 --   p_depends [{depends_on, inputs: {name: output}}]; a run with parents waits for them. They are locked here, so that
 --             none ends unseen before this transaction does; the caller then looks at them with ops.unblock.
 -- The run is ready at once unless it waits for parents, for its time, or is a pipeline. Returns its run_id.
@@ -2126,6 +2241,8 @@ begin
   v_run.outputs := ops.planned_outputs(v_run.workspace, v_spec, v_run.params);
   v_run.labels := coalesce(v_spec -> 'labels', '{}') || coalesce(nullif(p_body -> 'labels', 'null'), '{}');
   v_run.caps := ops.tighten_caps(v_run.workspace, p_template.name, v_spec -> 'caps', nullif(p_body -> 'caps', 'null'));
+  v_run.cap_rules := ops.tighten_rules(v_run.workspace, p_template.name, v_spec -> 'caps', nullif(p_body -> 'caps', 'null'),
+                                       nullif(p_place -> 'cap_rules', 'null'), v_run.caps);
   if p_template.kind <> 'pipeline' then
     perform ops.check_budget_room(v_run.workspace, p_template.name, v_spec, v_run.caps);
   end if;
@@ -2160,14 +2277,14 @@ begin
 
   insert into ops.runs (
     run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of,
-    params, inputs, outputs, labels, caps, max_attempts, retry, lease_seconds, requires, concurrency_key,
-    concurrency_limit, condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at,
+    params, inputs, outputs, labels, caps, cap_rules, max_attempts, retry, lease_seconds, requires,
+    concurrency_key, concurrency_limit, condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at,
     priority, queue, not_before, ready_seq, queued_at, state, state_reason)
   values (
     v_run.run_id, v_run.workspace, p_template.template_id, p_template.name, p_template.version, p_template.kind,
     p_place ->> 'task_key', (p_place ->> 'pipeline_run_id')::uuid, (p_place ->> 'retry_of')::uuid,
     v_run.params, coalesce(p_place -> 'inputs', '[]'), v_run.outputs, v_run.labels, v_run.caps,
-    v_run.max_attempts, v_run.retry, v_run.lease_seconds, ops.planned_requires(v_spec), v_run.concurrency_key,
+    v_run.cap_rules, v_run.max_attempts, v_run.retry, v_run.lease_seconds, ops.planned_requires(v_spec), v_run.concurrency_key,
     case when v_run.concurrency_key is not null then v_run.concurrency_limit end, v_run.condition,
     (p_body ->> 'deadline')::timestamptz, p_body ->> 'idempotency_key', decode(p_place ->> 'digest', 'hex'),
     p_body ->> 'dedupe_key', p_body ->> 'traceparent', p_place ->> 'submitted_by', ops.now(),
@@ -2203,13 +2320,14 @@ declare
   v_runs     jsonb  := p_keep;
   v_params   jsonb;
   v_caps     jsonb;
+  v_rules    jsonb;
   v_task     jsonb;
   v_template ops.templates;
   v_held     jsonb;
   v_actor    text   := 'operator:' || (p_place ->> 'submitted_by');
 begin
-  select r.params, r.caps, case when r.state_reason = 'waiting_on_dependency' then '{"held": true}'::jsonb else '{}' end
-    into v_params, v_caps, v_held from ops.runs r where r.run_id = p_pipeline_run_id;
+  select r.params, r.caps, r.cap_rules, case when r.state_reason = 'waiting_on_dependency' then '{"held": true}'::jsonb else '{}' end
+    into v_params, v_caps, v_rules, v_held from ops.runs r where r.run_id = p_pipeline_run_id;
   v_ids := array(select ops.uuid7() as id from unnest(v_order) order by id);
   for i in 1 .. cardinality(v_order) loop
     continue when p_keep ? v_order[i];
@@ -2221,10 +2339,11 @@ begin
                                                   '/tasks/' || v_order[i] || '/params'),
                          'condition', coalesce(v_task ->> 'condition', 'all_success'),
                          'caps', ops.effective_caps(p_place ->> 'workspace', v_template.name,
-                                                    ops.tightest(v_template.spec -> 'caps', v_caps)))
+                                                    ops.tightest(ops.cap_limits(v_template.spec -> 'caps'), v_caps)))
         || ops.inherited(p_body, v_task),
       p_place - 'digest' - 'retry_of' || v_held
-        || jsonb_build_object('run_id', v_ids[i], 'pipeline_run_id', p_pipeline_run_id, 'task_key', v_order[i]),
+        || jsonb_build_object('run_id', v_ids[i], 'pipeline_run_id', p_pipeline_run_id, 'task_key', v_order[i],
+                              'cap_rules', v_rules),
       ops.task_dependencies(v_task, v_runs));
   end loop;
   -- a repaired pipeline's children may have nothing left to wait for
@@ -2381,9 +2500,10 @@ return sha256(convert_to(p_value::text, 'UTF8'));
 
 -- functions/core/directives.sql
 -- What a heartbeat answers for each run sent. continue: the lease is renewed. cancel: renewed, and the executor has
--- grace_seconds to stop. drain: renewed, finish but claim no more. already_terminal: the report was accepted,
--- nothing to do. superseded: this epoch holds nothing any more, `reason` says why. caps: those in force now,
--- for a run still held; they may have been tightened since the claim.
+-- grace_seconds to stop. drain: renewed, finish but claim no more. already_terminal: the report was accepted, nothing
+-- to do. superseded: this epoch holds nothing any more, `reason` says why. caps: those in force now, for a run still
+-- held; they may have been tightened since the claim; cap_rules what is said beside them. A run of which the control
+-- room itself found a cap passed (ops.enforce_costs) is to stop, too.
 create or replace function ops.directives(p_executor ops.executors, p_runs jsonb) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -2391,18 +2511,20 @@ begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object(
         'run_id', d.run_id, 'epoch', d.epoch, 'directive', d.directive, 'lease_deadline', ops.iso(d.lease_deadline),
-        'reason', case d.directive when 'cancel' then d.cancel_reason
+        'reason', case d.directive when 'cancel' then coalesce(d.cancel_reason, d.capped)
                                    when 'superseded' then coalesce(d.lost, 'unknown run') end,
-        'grace_seconds', case d.directive when 'cancel' then ops.setting_number('cancel_grace_seconds') end,
-        'caps', case when d.lease_deadline is not null
-                     then ops.effective_caps(d.workspace, d.template_name, d.caps) end) order by d.n), '[]')
-      from (
-        select s.n, s.run_id, s.epoch, l.lease_deadline, r.cancel_reason, r.workspace, r.template_name, r.caps,
+        'grace_seconds', case d.directive when 'cancel' then coalesce(case when d.cancel_reason is null then d.grace end,
+                                                                      ops.setting_number('cancel_grace_seconds')) end,
+        'caps', d.limits)
+        || case when d.beside <> '{}' then jsonb_build_object('cap_rules', ops.told_rules(d.limits, d.beside))
+                else '{}' end order by d.n), '[]')
+      from (select x.*, case when x.capped is not null then ops.order_grace(x.capped_by, x.beside) end as grace from (
+        select s.n, s.run_id, s.epoch, l.lease_deadline, r.cancel_reason, c.capped, c.action as capped_by, f.limits, f.beside,
                case when l.run_id is null and r.run_id is not null then ops.lost_reason(r, s.epoch) end as lost,
                case when l.run_id is null then
                       case when ops.lost_reason(r, s.epoch) = 'terminal' then 'already_terminal' else 'superseded' end
                     when l.reported_at is not null then 'continue'
-                    when r.cancel_requested_at is not null then 'cancel'
+                    when r.cancel_requested_at is not null or c.capped is not null then 'cancel'
                     when p_executor.state = 'draining' then 'drain'
                     else 'continue' end as directive
           from (select n, (m ->> 'run_id')::uuid as run_id, (m ->> 'epoch')::bigint as epoch
@@ -2410,7 +2532,15 @@ begin
           join ops.tokens k on k.token_id = p_executor.token_id
           left join ops.runs r on r.run_id = s.run_id and (k.workspaces is null or r.workspace = any (k.workspaces))
           left join ops.leases l on l.run_id = s.run_id and l.epoch = s.epoch
-              and l.executor_id = p_executor.executor_id) d);
+              and l.executor_id = p_executor.executor_id
+          left join lateral (
+            select ops.caps_text(jsonb_build_array(ops.cap_entry_json(e))) as capped, e.action from ops.cap_ledger e
+             where e.run_id = l.run_id and e.epoch = l.epoch and e.layer = 'control_room' and e.action <> 'warned'
+             order by e.entry_id limit 1) c on true
+          left join lateral (
+            select ops.effective_caps(r.workspace, r.template_name, r.caps) as limits,
+                   ops.effective_rules(r.workspace, r.template_name, r.cap_rules) as beside
+             where l.run_id is not null) f on true) x) d);
 end
 $$;
 
@@ -2535,7 +2665,7 @@ $$;
 
 -- functions/core/effective_caps.sql
 -- The caps in force: for each cap the least of p_own (the run's or the template's own) and of what the platform, the
--- workspace and the template are given. Returns {cap: limit}; numbers.
+-- workspace and the template are given. Returns {cap: limit}; numbers. Those that only warn are left out.
 create or replace function ops.effective_caps(p_workspace text, p_template_name text, p_own jsonb) returns jsonb
 language sql stable
 return (
@@ -2544,10 +2674,39 @@ return (
       select o.key as cap, o.value::numeric as value from jsonb_each_text(p_own) o
       union all
       select c.cap, c."limit" from ops.caps c
-       where c.scope = 'platform'
-          or (c.scope = 'workspace' and c.workspace = p_workspace)
-          or (c.scope = 'template' and c.workspace = p_workspace and c.template_name = p_template_name)) y
+       where c.action is distinct from 'warn'
+         and (c.scope = 'platform'
+              or (c.scope = 'workspace' and c.workspace = p_workspace)
+              or (c.scope = 'template' and c.workspace = p_workspace and c.template_name = p_template_name))) y
      group by y.cap) x);
+
+-- functions/core/effective_rules.sql
+-- What holds beside the limits: for each cap the strongest action, the least grace and the least limit at which is
+-- warned, of p_own (the run's or the template's own, and a second such) and of what the platform, the workspace and the
+-- template are given. Who says no action leaves it to the others. Returns {cap: {action, grace_seconds, warn}}.
+create or replace function ops.effective_rules(
+  p_workspace text, p_template_name text, p_own jsonb, p_more jsonb default null)
+returns jsonb
+language sql stable
+return (
+  select coalesce(jsonb_object_agg(x.cap, x.rule), '{}') from (
+    select y.cap, jsonb_strip_nulls(jsonb_build_object(
+             'action', ('{cut,cancel,kill}'::text[])[max(ops.cap_strength(y.action))], 'grace_seconds', min(y.grace),
+             'warn', min(y.warn))) as rule
+      from (
+        select o.key as cap, o.value ->> 'action' as action, (o.value ->> 'grace_seconds')::numeric as grace,
+               (o.value ->> 'warn')::numeric as warn
+          from (values (p_own), (p_more)) g (rules) cross join lateral jsonb_each(coalesce(g.rules, '{}')) o
+        union all
+        select c.cap, nullif(c.action, 'warn') as action, c.grace_seconds as grace,
+               case c.action when 'warn' then c."limit" end as warn
+          from ops.caps c
+         where (c.action is not null or c.grace_seconds is not null)
+           and (c.scope = 'platform'
+                or (c.scope = 'workspace' and c.workspace = p_workspace)
+                or (c.scope = 'template' and c.workspace = p_workspace and c.template_name = p_template_name))) y
+     group by y.cap) x
+   where x.rule <> '{}');
 
 -- functions/core/emit.sql
 -- Emit one event of one run; see ops.append_events. p_epoch null: the run's own. The caller holds the run's lock.
@@ -2600,6 +2759,90 @@ begin
 end
 $$;
 
+-- functions/core/end_unstarted_one.sql
+-- Mutate and emit: a step of the sweep (ops.sweep_each): a run was not started within its cap queue_seconds; it fails,
+-- and the ledger of caps says by how much it was passed. Answers {ended}.
+create or replace function ops.end_unstarted_one(p_run_id uuid, p_actor text) returns jsonb
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run     ops.runs;
+  v_limit   numeric;
+  v_waited  numeric;
+begin
+  select * into v_run from ops.runs r where r.run_id = p_run_id;
+  v_limit := (ops.effective_caps(v_run.workspace, v_run.template_name, v_run.caps) ->> 'queue_seconds')::numeric;
+  v_waited := round(extract(epoch from ops.now() - v_run.queued_at)::numeric, 3);
+  perform ops.note_cap(p_run_id, v_run.epoch, p_actor, jsonb_build_object(
+    'layer', 'admission', 'cap', 'queue_seconds', 'limit', v_limit, 'observed', v_waited,
+    'overshoot_ms', round((v_waited - v_limit) * 1000), 'action', 'failed'));
+  perform ops.finish_run(p_run_id, 'failed', 'queue_seconds', p_actor, jsonb_build_object(
+    'class', 'resources', 'code', 'queue_seconds', 'message', format(
+      'not started for %s s, its cap queue_seconds is %s; add executors, or have the cap raised', v_waited, v_limit)));
+  return jsonb_build_object('ended', jsonb_build_array(p_run_id));
+end
+$$;
+
+-- functions/core/end_unstarted_runs.sql
+-- Mutate and emit: runs that have stood in the queue, or waited for a budget there, for longer than their cap
+-- queue_seconds fail, at most p_limit; a paused one is let wait. Returns how many. One that raises is passed over.
+create or replace function ops.end_unstarted_runs(p_limit int, p_actor text) returns int
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now  timestamptz := ops.now();
+  v_late uuid[];
+begin
+  v_late := array(
+    select r.run_id from ops.runs r
+     where r.caps ? 'queue_seconds' and (r.state = 'queued' or r.state = 'waiting' and r.state_reason = 'budget_exhausted')
+       and not r.paused and r.queued_at < v_now
+       and r.queued_at + ops.seconds(
+             (ops.effective_caps(r.workspace, r.template_name, r.caps) ->> 'queue_seconds')::numeric) < v_now
+     order by r.run_id limit p_limit for update skip locked);
+  return jsonb_array_length(
+    ops.sweep_each(array_fill('end_unstarted_one'::text, array[cardinality(v_late)]), v_late, p_actor));
+end
+$$;
+
+-- functions/core/enforce_costs.sql
+-- Mutate and emit: runs of a heartbeat that cost more by now than their cap allows, by the price list and the usage
+-- told: each breach and each warning stands in the ledger once for an attempt, and ops.directives answers with the
+-- order to stop. A run whose row is held right now is looked at by the next heartbeat.
+create or replace function ops.enforce_costs(p_executor_id uuid, p_runs jsonb) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run record;
+begin
+  if not exists (select from ops.price_lists) then
+    return;
+  end if;
+  for v_run in
+    select x.* from (
+      select l.run_id, l.epoch, ops.cost_of(r.kind, l.usage, ops.now()) as cost,
+             (ops.effective_caps(r.workspace, r.template_name, r.caps) ->> 'cost')::numeric as "limit",
+             ops.effective_rules(r.workspace, r.template_name, r.cap_rules) -> 'cost' as rule
+        from jsonb_array_elements(p_runs) m
+        join ops.leases l on l.run_id = (m ->> 'run_id')::uuid and l.epoch = ops.body_epoch(m)
+                         and l.executor_id = p_executor_id and l.reported_at is null and l.usage is not null
+       cross join lateral (select * from ops.runs u where u.run_id = l.run_id offset 0) r
+       where r.caps ? 'cost' or r.cap_rules ? 'cost' or exists (select from ops.caps c where c.cap = 'cost')) x
+     where x.cost > x."limit" or x.cost > (x.rule ->> 'warn')::numeric
+     order by x.run_id
+  loop
+    perform from ops.runs r where r.run_id = v_run.run_id for update skip locked;
+    continue when not found;
+    if v_run.cost > v_run."limit" then
+      perform ops.note_cost(v_run.run_id, v_run.epoch, v_run."limit", v_run.cost,
+                            case v_run.rule ->> 'action' when 'kill' then 'killed' else 'cancelled' end);
+    else
+      perform ops.note_cost(v_run.run_id, v_run.epoch, (v_run.rule ->> 'warn')::numeric, v_run.cost, 'warned');
+    end if;
+  end loop;
+end
+$$;
+
 -- functions/core/enqueue.sql
 -- Mutate: make runs ready, each with a new ready sequence, in the order given; then event run.queued and NOTIFY.
 -- The caller holds their locks. A ready_seq is never reused: claim floors rely on it (see adr/0002).
@@ -2616,7 +2859,8 @@ begin
   perform pg_current_xact_id();
   foreach v_run_id in array p_run_ids loop
     update ops.runs set state = 'queued', state_reason = null, ready_seq = nextval('ops.ready_seq'),
-        queued_at = ops.now()
+        -- a budget's hold does not begin the wait anew
+        queued_at = case when state_reason = 'budget_exhausted' then coalesce(queued_at, ops.now()) else ops.now() end
      where run_id = v_run_id;
   end loop;
   perform ops.ensure_floors(p_run_ids);
@@ -2784,7 +3028,8 @@ return coalesce('executor:' || (select e.name from ops.executors e where e.execu
 
 -- functions/core/expire_leases.sql
 -- Sweep: revoke leases past their deadline, at most p_limit, and route their runs; then end the runs whose cancellation
--- nobody obeyed within a lease and the grace. Never touches a run whose report was accepted.
+-- nobody obeyed within a lease and the grace, and take back those that were told to stop for a cap. Never touches a run
+-- whose report was accepted.
 --
 -- One statement selects and locks with SKIP LOCKED, and what it found is revoked under those locks; a renewal or a
 -- report that is under way keeps its run. After a pause of the sweeper's own that is longer than the time between two
@@ -2797,6 +3042,7 @@ declare
   v_now    timestamptz := ops.now();
   v_late   uuid[];
   v_cancel uuid[];
+  v_capped uuid[];
   v_done   jsonb;
 begin
   perform ops.gather_ready(true);
@@ -2807,8 +3053,11 @@ begin
        and ops.sweeper_back(l.lease_seconds) + ops.seconds(l.lease_seconds) <= v_now
      order by l.run_id limit p_limit for update of r, l skip locked);
   v_cancel := ops.unheeded_cancels(p_limit, v_late);
+  v_capped := ops.unheeded_caps(p_limit, v_late || v_cancel);
   v_done := ops.sweep_each(array_fill('expire_one'::text, array[cardinality(v_late)])
-                           || array_fill('revoke_one'::text, array[cardinality(v_cancel)]), v_late || v_cancel, 'reactor');
+                           || array_fill('revoke_one'::text, array[cardinality(v_cancel)])
+                           || array_fill('take_capped_one'::text, array[cardinality(v_capped)]),
+                           v_late || v_cancel || v_capped, 'reactor');
   delete from ops.claim_requests
    where created_at < v_now - make_interval(hours => ops.setting_number('claim_request_hours')::int);
   perform ops.notify_gathered();
@@ -3195,10 +3444,10 @@ $$;
 -- Heartbeat: renew the leases named, all of them in one statement, and say a directive for each.
 --   p_body {state: active|draining, trouble?, runs: [{run_id, epoch, progress|null, usage|null, metrics?}]}
 -- Returns {directive, heartbeat_seconds, server_time, runs: [{run_id, epoch, directive, lease_deadline|null,
--- reason|null, grace_seconds|null, caps|null}]} in the order sent. A stale member is told so (superseded,
--- already_terminal) and never fails the others. Touches leases only, never a run's row, so that it waits for nobody
--- but a report of the same run.
--- Raises OPU01, OPU02, OPN03, OPC09, OPV01.
+-- reason|null, grace_seconds|null, caps|null, cap_rules?}]} in the order sent. A stale member is told so (superseded,
+-- already_terminal) and never fails the others. Touches leases only, and a run's row but where its cost passes a cap
+-- and nobody holds it, so that it waits for nobody but a report of the same run. Raises OPU01, OPU02, OPN03, OPC09,
+-- OPV01.
 create or replace function ops.heartbeat(p_token_id uuid, p_executor_id uuid, p_body jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = ''
   set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
@@ -3216,6 +3465,7 @@ begin
   end if;
 
   perform ops.renew_leases(p_executor_id, v_runs);
+  perform ops.enforce_costs(p_executor_id, v_runs);
   update ops.executors set last_seen_at = ops.now(), trouble = nullif(left(p_body ->> 'trouble', 1024), '')
    where executor_id = p_executor_id returning * into v_executor;
   if v_executor.state = 'left' then  -- since it was looked at above
@@ -4048,6 +4298,43 @@ begin
 end
 $$;
 
+-- functions/core/note_cap.sql
+-- Mutate and emit: one row of the ledger of caps, and the event that tells it: cap.warned when the run goes on
+-- untouched, else cap.enforced. p_entry {layer, cap, limit, observed, overshoot?, overshoot_ms?, action?}.
+create or replace function ops.note_cap(p_run_id uuid, p_epoch bigint, p_actor text, p_entry jsonb) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_action text := coalesce(p_entry ->> 'action', 'stop');
+begin
+  insert into ops.cap_ledger (run_id, epoch, layer, cap, "limit", observed, overshoot, overshoot_ms, action, at)
+  values (p_run_id, p_epoch, p_entry ->> 'layer', p_entry ->> 'cap', (p_entry ->> 'limit')::numeric,
+          (p_entry ->> 'observed')::numeric,
+          coalesce((p_entry ->> 'overshoot')::numeric,
+              (p_entry ->> 'observed')::numeric - (p_entry ->> 'limit')::numeric),
+          (p_entry ->> 'overshoot_ms')::numeric, v_action, ops.now());
+  perform ops.emit(p_run_id, case v_action when 'warned' then 'cap.warned' else 'cap.enforced' end, p_epoch, p_actor,
+                   p_entry);
+end
+$$;
+
+-- functions/core/note_cost.sql
+-- Mutate and emit: an attempt costs more than a limit allows; in the ledger and the events once for each action. The
+-- caller holds the run.
+create or replace function ops.note_cost(p_run_id uuid, p_epoch bigint, p_limit numeric, p_cost numeric, p_action text)
+returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  if exists (select from ops.cap_ledger e where e.run_id = p_run_id and e.epoch = p_epoch and e.cap = 'cost'
+                and (e.action = p_action or e.action <> 'warned')) then
+    return;
+  end if;
+  perform ops.note_cap(p_run_id, p_epoch, 'reactor', jsonb_build_object(
+    'layer', 'control_room', 'cap', 'cost', 'limit', p_limit, 'observed', p_cost, 'action', p_action));
+end
+$$;
+
 -- functions/core/note_ended_leases.sql
 -- Trigger: leases that ended with something reserved are settled before this transaction commits.
 create or replace function ops.note_ended_leases() returns trigger
@@ -4134,6 +4421,13 @@ $$;
 create or replace function ops.opens_executor(p_workspaces text[], p_executor ops.executors) returns boolean
 language sql immutable parallel safe
 return p_workspaces is null or coalesce((p_executor).workspaces <@ p_workspaces, false);
+
+-- functions/core/order_grace.sql
+-- How many seconds an executor has to stop a run whose cost passed its cap: none to kill it, what the cap says, or null
+-- for what a cancellation gives.
+create or replace function ops.order_grace(p_action text, p_rules jsonb) returns numeric
+language sql immutable parallel safe
+return case p_action when 'killed' then 0 else (p_rules #>> '{cost,grace_seconds}')::numeric end;
 
 -- functions/core/output_address.sql
 -- Where an output lies: a Delta table or an object below the workspace's root in the lakehouse, an Iceberg table below
@@ -4556,7 +4850,8 @@ $$;
 create or replace function ops.plain_template(p_workspace text, p_name text, p_version int)
 returns table (
   template_id uuid, name text, version int, digest text, kind text, defaults jsonb, required text[], outputs jsonb,
-  labels jsonb, caps jsonb, max_attempts int, lease_seconds int, requires jsonb, priority int, queue text)
+  labels jsonb, caps jsonb, cap_rules jsonb, max_attempts int, lease_seconds int, requires jsonb, priority int,
+  queue text)
 language plpgsql stable set search_path = ''
 as $$
 declare
@@ -4580,7 +4875,7 @@ begin
     array(select jsonb_array_elements_text(case when jsonb_typeof(v_spec #> '{params_schema,required}') = 'array'
                                                 then v_spec #> '{params_schema,required}' end)),
     ops.planned_outputs(p_workspace, v_spec, '{}'), coalesce(nullif(v_spec -> 'labels', 'null'), '{}'),
-    ops.effective_caps(p_workspace, p_name, coalesce(v_spec -> 'caps', '{}')),
+    ops.effective_caps(p_workspace, p_name, ops.cap_limits(v_spec -> 'caps')), ops.cap_rules(v_spec -> 'caps'),
     coalesce((v_spec #>> '{retry,max_attempts}')::int, 3),
     coalesce((v_spec ->> 'lease_seconds')::int, ops.setting_number('lease_seconds')::int),
     ops.planned_requires(v_spec), coalesce((v_spec ->> 'priority')::int, 0),
@@ -4693,22 +4988,26 @@ $$;
 -- functions/core/promote_due.sql
 -- The reactor's look at waiting runs: those whose time has come become ready, and those
 -- that a budget held which has room now; those whose deadline has passed end;
+-- those that were not started in time end (cap queue_seconds);
 -- those that wait for parents are looked at again (a backstop: the verbs unblock them at once).
--- Returns {promoted, deadlines, unblocked: bool}.
+-- Returns {promoted, deadlines, unstarted, unblocked: bool}.
 create or replace function ops.promote_due(p_limit int) returns jsonb
 language plpgsql volatile security definer set search_path = ''
 as $$
 declare
   v_promoted  int;
   v_late      int;
+  v_unstarted int;
   v_unblocked boolean;
 begin
   perform ops.gather_ready(true);
+  v_unstarted := ops.end_unstarted_runs(p_limit, 'reactor');
   v_promoted := ops.promote_ready(p_limit, 'reactor') + ops.promote_held(p_limit, 'reactor');
   v_late := ops.end_late_runs(p_limit, 'reactor');
   v_unblocked := ops.recheck_blocked(p_limit, 'reactor');
   perform ops.notify_gathered();
-  return jsonb_build_object('promoted', v_promoted, 'deadlines', v_late, 'unblocked', v_unblocked);
+  return jsonb_build_object('promoted', v_promoted, 'deadlines', v_late, 'unstarted', v_unstarted,
+                            'unblocked', v_unblocked);
 end
 $$;
 
@@ -5016,14 +5315,7 @@ begin
     if coalesce(v_entry ->> 'layer', '') not in ('admission', 'engine', 'watchdog', 'control_room', 'settlement') then
       perform ops.invalid('/cap_ledger/layer', 'must be admission, engine, watchdog, control_room or settlement');
     end if;
-    insert into ops.cap_ledger (run_id, epoch, layer, cap, "limit", observed, overshoot, overshoot_ms, action, at)
-    values (p_attempt.run_id, p_attempt.epoch, v_entry ->> 'layer', v_entry ->> 'cap', (v_entry ->> 'limit')::numeric,
-            (v_entry ->> 'observed')::numeric,
-            coalesce((v_entry ->> 'overshoot')::numeric,
-                (v_entry ->> 'observed')::numeric - (v_entry ->> 'limit')::numeric),
-            (v_entry ->> 'overshoot_ms')::numeric, coalesce(v_entry ->> 'action', 'stop'), ops.now());
-    perform ops.emit(p_attempt.run_id, 'cap.enforced', p_attempt.epoch, ops.executor_actor(p_attempt.executor_id),
-        v_entry);
+    perform ops.note_cap(p_attempt.run_id, p_attempt.epoch, ops.executor_actor(p_attempt.executor_id), v_entry);
   end loop;
 end
 $$;
@@ -5711,6 +6003,9 @@ begin
     select * into v_template from ops.templates t where t.template_id = p_run.template_id;
   end if;
   v_body := v_body || jsonb_build_object('caps', ops.rerun_caps(p_run, v_template));
+  if v_template.template_id = p_run.template_id then
+    p_place := p_place || jsonb_build_object('cap_rules', p_run.cap_rules);
+  end if;
   if v_repairs then
     v_keep := ops.succeeded_tasks(p_run.run_id);
   end if;
@@ -5750,11 +6045,11 @@ begin
     return ops.effective_caps(p_run.workspace, p_run.template_name, p_run.caps);
   end if;
   v_before := ops.effective_caps(p_run.workspace, p_run.template_name, coalesce(nullif(
-    (select t.spec -> 'caps' from ops.templates t where t.template_id = p_run.template_id), 'null'), '{}'));
+    (select ops.cap_limits(t.spec -> 'caps') from ops.templates t where t.template_id = p_run.template_id), 'null'), '{}'));
   v_tighter := (select jsonb_object_agg(c.key, c.value) from jsonb_each(p_run.caps) c
                  where c.value::text::numeric < coalesce((v_before ->> c.key)::numeric, 'infinity'));
   return ops.effective_caps(p_run.workspace, p_run.template_name,
-                            ops.tightest(p_template.spec -> 'caps', v_tighter));
+                            ops.tightest(ops.cap_limits(p_template.spec -> 'caps'), v_tighter));
 end
 $$;
 
@@ -6797,12 +7092,12 @@ begin
   ), made as (
     insert into ops.runs (
       run_id, number, workspace, template_id, template_name, template_version, kind, params, outputs, labels, caps,
-      max_attempts, lease_seconds, requires, deadline, idempotency_key, request_digest, traceparent, submitted_by,
+      cap_rules, max_attempts, lease_seconds, requires, deadline, idempotency_key, request_digest, traceparent, submitted_by,
       submitted_at, priority, queue, not_before, ready_seq, queued_at, state, state_reason, event_seq, event_head)
     overriding system value
     select h.run_id, h.number, h.workspace, k.template_id, k.name, k.version, k.kind, h.params, k.outputs,
            case when h.body ? 'labels' then k.labels || (h.body -> 'labels') else k.labels end, k.caps,
-           coalesce((h.body ->> 'max_attempts')::int, k.max_attempts),
+           k.cap_rules, coalesce((h.body ->> 'max_attempts')::int, k.max_attempts),
            coalesce((h.body ->> 'lease_seconds')::int, k.lease_seconds), k.requires,
            (h.body ->> 'deadline')::timestamptz, h.key, case when h.key is not null then ops.submit_digest(h.body) end,
            h.body ->> 'traceparent', k.submitted_by, v_now, coalesce((h.body ->> 'priority')::int, k.priority),
@@ -7129,6 +7424,20 @@ begin
 end
 $$;
 
+-- functions/core/take_capped_one.sql
+-- Mutate and emit: a step of the sweep (ops.sweep_each): an executor did not stop a run that passed a cap; it is taken
+-- from it; see ops.take_back. The caller holds run and lease.
+create or replace function ops.take_capped_one(p_run_id uuid, p_actor text) returns jsonb
+language sql volatile set search_path = ''
+as $$
+  select ops.take_back(p_run_id, jsonb_build_object('class', 'resources', 'code', 'cap_exceeded',
+           'message', ops.caps_text(jsonb_build_array(ops.cap_entry_json(e))) || '; its executor did not stop it'),
+           p_actor, '{}', false)
+    from ops.leases l join ops.cap_ledger e on e.run_id = l.run_id and e.epoch = l.epoch and e.layer = 'control_room'
+                                           and e.action <> 'warned'
+   where l.run_id = p_run_id order by e.entry_id limit 1
+$$;
+
 -- functions/core/take_duty.sql
 -- Mutate: whether a duty of the sweeper is due, which is so when it last ran p_seconds ago and nobody is at it; it has
 -- run now, then. `place` is where it left off. Locks the duty until the transaction ends.
@@ -7240,33 +7549,70 @@ $$;
 
 -- functions/core/tighten_caps.sql
 -- The caps of a new run: what is in force for the template, tightened by what the submit asks. A submit may tighten,
--- never loosen: OPX01 with {cap, limit, observed}. OPV01 for an unknown cap or a limit that is no positive number,
--- or no whole one of what is counted: executors hold these as integers of 64 bits.
+-- never loosen: OPX01 with {cap, limit, observed}. OPV01 for what is no cap, see ops.check_cap_value. Returns {cap:
+-- limit} of those that end something; for the rest see ops.tighten_rules.
 create or replace function ops.tighten_caps(p_workspace text, p_template_name text, p_template jsonb, p_asked jsonb)
 returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_force jsonb := ops.effective_caps(p_workspace, p_template_name, coalesce(p_template, '{}'));
+  v_force jsonb := ops.effective_caps(p_workspace, p_template_name, ops.cap_limits(p_template));
+  v_asked jsonb;
   v_ask   record;
 begin
   for v_ask in select * from jsonb_each(coalesce(p_asked, '{}')) loop
-    if not ops.cap_names() ? v_ask.key then
-      perform ops.invalid('/caps/' || v_ask.key, 'there is no such cap');
-    elsif jsonb_typeof(v_ask.value) <> 'number' or v_ask.value::text::numeric <= 0 then
-      perform ops.invalid('/caps/' || v_ask.key, 'must be a number above 0');
-    elsif v_ask.value::text::numeric > 1e18 then
-      perform ops.invalid('/caps/' || v_ask.key, 'must be at most 1e18');
-    elsif v_ask.key not in ('wall_seconds', 'cpu_seconds') and v_ask.value::text::numeric % 1 <> 0 then
-      perform ops.invalid('/caps/' || v_ask.key, 'must be a whole number');
-    elsif v_ask.value::text::numeric > (v_force ->> v_ask.key)::numeric then
+    perform ops.check_cap_value('/caps/' || v_ask.key, v_ask.key, v_ask.value);
+  end loop;
+  v_asked := ops.cap_limits(p_asked);
+  for v_ask in select * from jsonb_each(v_asked) loop
+    if v_ask.value::text::numeric > (v_force ->> v_ask.key)::numeric then
       perform ops.fail('OPX01', format('%s: %s is above the limit of %s', v_ask.key, v_ask.value,
           v_force ->> v_ask.key),
         jsonb_build_object('cap', v_ask.key, 'limit', v_force -> v_ask.key, 'observed', v_ask.value),
         'A run can tighten a cap, never loosen it.');
     end if;
   end loop;
-  return v_force || coalesce(p_asked, '{}');
+  return v_force || v_asked;
+end
+$$;
+
+-- functions/core/tighten_rules.sql
+-- What the caps of a new run say beside their limits: those of the template's own, tightened by those of its pipeline
+-- or of the run that it repeats (p_inherited) and by what the submit asks. A submit asks for no weaker action and no
+-- longer grace than what is in force: OPX01 with {cap, limit, observed}. Null when nothing is said.
+create or replace function ops.tighten_rules(
+  p_workspace text, p_template_name text, p_template jsonb, p_asked jsonb, p_inherited jsonb, p_limits jsonb)
+returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+  v_own   jsonb := ops.cap_rules(p_template);
+  v_asked jsonb := ops.cap_rules(p_asked);
+  v_force jsonb;
+  v_ask   record;
+  v_due   text;
+begin
+  if v_asked is not null then
+    v_force := ops.effective_rules(p_workspace, p_template_name, v_own, p_inherited);
+    for v_ask in select a.key, a.value, v_force -> a.key as force from jsonb_each(v_asked) a loop
+      v_due := coalesce(v_ask.force ->> 'action', case when p_limits ? v_ask.key then 'cancel' end);
+      if ops.cap_strength(v_ask.value ->> 'action') < ops.cap_strength(v_due) then
+        perform ops.fail('OPX01', format('%s: %s is weaker than %s', v_ask.key, v_ask.value ->> 'action', v_due),
+          jsonb_build_object('cap', v_ask.key, 'limit', v_due, 'observed', v_ask.value -> 'action'),
+          'A run can tighten a cap, never loosen it.');
+      elsif (v_ask.value ->> 'grace_seconds')::numeric > (v_ask.force ->> 'grace_seconds')::numeric then
+        perform ops.fail('OPX01', format('%s: a grace of %s s is longer than %s s', v_ask.key,
+            v_ask.value ->> 'grace_seconds', v_ask.force ->> 'grace_seconds'),
+          jsonb_build_object('cap', v_ask.key, 'limit', v_ask.force -> 'grace_seconds',
+                             'observed', v_ask.value -> 'grace_seconds'),
+          'A run can tighten a cap, never loosen it.');
+      end if;
+    end loop;
+  end if;
+  if v_asked is null and p_inherited is null then
+    return v_own;
+  end if;
+  return nullif(ops.tightest_rules(ops.tightest_rules(v_own, p_inherited), v_asked), '{}');
 end
 $$;
 
@@ -7281,6 +7627,31 @@ return (
       union all
       select o.key, o.value::numeric from jsonb_each_text(coalesce(nullif(p_other, 'null'), '{}')) o) y
      group by y.cap) x);
+
+-- functions/core/tightest_rules.sql
+-- The tighter of two {cap: {action, grace_seconds, warn}}, member by member; see ops.effective_rules.
+create or replace function ops.tightest_rules(p_one jsonb, p_other jsonb) returns jsonb
+language sql immutable parallel safe
+return (
+  select coalesce(jsonb_object_agg(x.cap, x.rule), '{}') from (
+    select o.key as cap, jsonb_strip_nulls(jsonb_build_object(
+             'action', ('{cut,cancel,kill}'::text[])[max(ops.cap_strength(o.value ->> 'action'))],
+             'grace_seconds', min((o.value ->> 'grace_seconds')::numeric),
+             'warn', min((o.value ->> 'warn')::numeric))) as rule
+      from (values (p_one), (p_other)) g (rules) cross join lateral jsonb_each(coalesce(g.rules, '{}')) o
+     group by o.key) x);
+
+-- functions/core/told_rules.sql
+-- Limits and what holds beside them (ops.effective_rules) as the contract has them: {cap: {limit, action,
+-- grace_seconds, warn}} of the caps of which anything is said; limit null where the cap only warns.
+create or replace function ops.told_rules(p_caps jsonb, p_rules jsonb) returns jsonb
+language sql immutable parallel safe
+return (
+  select jsonb_object_agg(r.key, jsonb_build_object(
+           'limit', p_caps -> r.key,
+           'action', case when p_caps ? r.key then coalesce(r.value ->> 'action', 'cancel') end,
+           'grace_seconds', r.value -> 'grace_seconds', 'warn', r.value -> 'warn'))
+    from jsonb_each(p_rules) r);
 
 -- functions/core/transitions.sql
 -- Every allowed change of state: rows (entity, from_state, to_state). From '' means created in that state.
@@ -7426,6 +7797,26 @@ begin
      where r.state = 'running' and r.cancel_requested_at is not null and r.kind <> 'pipeline'
        and r.state_reason is distinct from 'publishing' and r.run_id <> all (p_but)
        and greatest(r.cancel_requested_at, ops.sweeper_back(r.lease_seconds)) + ops.seconds(r.lease_seconds) + v_grace < v_now
+     order by r.run_id limit p_limit for update of r, l skip locked);
+end
+$$;
+
+-- functions/core/unheeded_caps.sql
+-- Lock: runs that were told to stop because a cap was passed longer ago than a lease and the grace, and whose executor
+-- has not obeyed, and their leases, without waiting and but p_but.
+create or replace function ops.unheeded_caps(p_limit int, p_but uuid[]) returns uuid[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_now   timestamptz := ops.now();
+  v_grace interval    := ops.seconds(ops.setting_number('cancel_grace_seconds'));
+begin
+  return array(
+    select r.run_id from ops.cap_ledger e
+      join ops.leases l on l.run_id = e.run_id and l.epoch = e.epoch and l.reported_at is null
+      join ops.runs r on r.run_id = l.run_id
+     where e.layer = 'control_room' and e.action <> 'warned' and r.cancel_requested_at is null and r.run_id <> all (p_but)
+       and greatest(e.at, ops.sweeper_back(r.lease_seconds)) + ops.seconds(r.lease_seconds) + v_grace < v_now
      order by r.run_id limit p_limit for update of r, l skip locked);
 end
 $$;
@@ -7691,14 +8082,14 @@ $$;
 -- functions/core/why_failed.sql
 -- The reasons of a failed run: how its last attempt ended (ops.why_attempt), then why there was no other one
 -- (ops.why_no_retry); or what failed it outside of an attempt: task_failed (one per task of a pipeline),
--- publication_failed, deadline_passed, input_missing.
+-- publication_failed, deadline_passed, queue_seconds, input_missing.
 create or replace function ops.why_failed(p_run ops.runs) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 begin
   if p_run.kind = 'pipeline' then
     return ops.why_tasks(p_run, 'failed');
-  elsif p_run.state_reason in ('publication_failed', 'deadline_passed', 'input_missing') then
+  elsif p_run.state_reason in ('publication_failed', 'deadline_passed', 'queue_seconds', 'input_missing') then
     return jsonb_build_array(ops.reason(p_run.state_reason,
       format('it failed at %s: %s', ops.iso(p_run.finished_at), p_run.error ->> 'message'),
       jsonb_build_object('finished_at', ops.iso(p_run.finished_at), 'attempt', p_run.attempt,
@@ -8215,7 +8606,7 @@ $$;
 
 create or replace trigger runs_definition before update of
   run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of, params,
-  inputs, outputs, labels, caps, retry, lease_seconds, requires, concurrency_key, concurrency_limit,
+  inputs, outputs, labels, caps, cap_rules, retry, lease_seconds, requires, concurrency_key, concurrency_limit,
   condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at
   on ops.runs for each row execute function ops.refuse_redefinition();
 -- its attempts: one more, when an executor that leaves gives the run back (ops.take_back)
@@ -8540,15 +8931,16 @@ declare
 begin
   if not ops.cap_names() ? coalesce(p_body ->> 'cap', '') then
     perform ops.invalid('/cap', 'must be one of ' || array_to_string(ops.text_array(ops.cap_names(), 'caps'), ', '));
-  elsif coalesce(jsonb_typeof(p_body -> 'limit'), '') not in ('number', 'null')
-        or (p_body ->> 'limit')::numeric not between 1 and 1e18 then
-    perform ops.invalid('/limit', 'must be a number from 1, or null to remove the cap');
-  elsif p_body ->> 'cap' not in ('wall_seconds', 'cpu_seconds') and (p_body ->> 'limit')::numeric % 1 <> 0 then
-    perform ops.invalid('/limit', 'must be a whole number');
+  elsif jsonb_typeof(p_body -> 'limit') = 'null' then
+    perform ops.check_cap_action('', p_body ->> 'cap', p_body);
+  else
+    perform ops.check_cap_value('', p_body ->> 'cap', p_body);
   end if;
   v_cap := ops.scope_from(p_token_id, p_body);
   v_cap.cap := p_body ->> 'cap';
   v_cap."limit" := (p_body ->> 'limit')::numeric;
+  v_cap.action := p_body ->> 'action';
+  v_cap.grace_seconds := (p_body ->> 'grace_seconds')::numeric;
   v_cap.updated_at := ops.now();
   return v_cap;
 end
@@ -8571,25 +8963,33 @@ language sql stable set search_path = ''
 as $$
   select jsonb_build_object('scope', (p_cap).scope, 'workspace', (p_cap).workspace,
     'template_name', (p_cap).template_name, 'cap', (p_cap).cap, 'limit', (p_cap)."limit",
+    'action', (p_cap).action, 'grace_seconds', (p_cap).grace_seconds,
     'updated_at', ops.iso((p_cap).updated_at))
 $$;
 
 -- functions/edge/check_artifact_bytes.sql
--- Refuse an artifact that would take its attempt over the cap artifact_bytes: OPX01. The caller holds the run's lock.
+-- Refuse an artifact that would take its attempt over the cap artifact_bytes or artifact_count: OPX01. The caller holds
+-- the run's lock.
 create or replace function ops.check_artifact_bytes(p_new ops.artifacts) returns void
 language plpgsql stable set search_path = ''
 as $$
 declare
   v_limit    bigint := ops.cap_in_force(p_new.run_id, 'artifact_bytes');
+  v_most     bigint := ops.cap_in_force(p_new.run_id, 'artifact_count');
   v_observed bigint;
+  v_count    bigint;
 begin
-  select coalesce(sum(a.size), 0) + coalesce(p_new.size, 0) into v_observed
+  select coalesce(sum(a.size), 0) + coalesce(p_new.size, 0), count(*) + 1 into v_observed, v_count
     from ops.artifacts a where a.run_id = p_new.run_id and a.epoch = p_new.epoch;
   if v_observed > v_limit then
     perform ops.fail('OPX01',
       format('the artifacts of run %s would reach %s bytes, their cap is %s', p_new.run_id, v_observed, v_limit),
       jsonb_build_object('cap', 'artifact_bytes', 'limit', v_limit, 'observed', v_observed),
       'Upload less, or have the cap raised.');
+  elsif v_count > v_most then
+    perform ops.fail('OPX01', format('run %s would have %s artifacts, their cap is %s', p_new.run_id, v_count, v_most),
+      jsonb_build_object('cap', 'artifact_count', 'limit', v_most, 'observed', v_count),
+      'Upload fewer, or have the cap raised.');
   end if;
 end
 $$;
@@ -9214,7 +9614,8 @@ $$;
 
 -- functions/edge/explain_caps.sql
 -- Which ceilings hold for a run and where each comes from; the budgets it counts against; what was enforced.
--- Returns {run_id, number, caps: [{cap, limit, given_by, values: [{given_by, limit}]}], budgets: [Budget + {estimate}],
+-- Returns {run_id, number, caps: [{cap, limit, given_by, action, grace_seconds, warn, values:
+-- [{given_by, limit, action, grace_seconds}]}], budgets: [Budget + {estimate}],
 -- ledger: [entry]}. given_by: run, template (its own caps), or platform, workspace, template cap by who set it. Of the
 -- same limit the widest is named. Raises OPU01, OPU02, OPN01.
 create or replace function ops.explain_caps(p_token_id uuid, p_ref text) returns jsonb
@@ -9227,7 +9628,7 @@ begin
   select * into v_run from ops.runs r where r.run_id = ops.resolve_run(p_token_id, p_ref);
   select t.spec into v_spec from ops.templates t where t.template_id = v_run.template_id;
   return jsonb_build_object('run_id', v_run.run_id, 'number', v_run.number,
-    'caps', ops.explained_caps(v_run, coalesce(v_spec -> 'caps', '{}')),
+    'caps', ops.explained_caps(v_run, coalesce(nullif(v_spec -> 'caps', 'null'), '{}')),
     'budgets', (select coalesce(jsonb_agg(ops.budget_json(b) || jsonb_build_object('estimate', l.reserved)
                                           order by b.budget_id), '[]')
                   from unnest(ops.budget_lines(v_run.workspace, v_run.template_name, v_spec -> 'estimate', v_run.caps)) l
@@ -9238,30 +9639,47 @@ end
 $$;
 
 -- functions/edge/explained_caps.sql
--- See ops.explain_caps: its `caps`. p_own: the caps of the template's version.
+-- See ops.explain_caps: its `caps`. p_own: the caps of the template's version, as it gives them.
 create or replace function ops.explained_caps(p_run ops.runs, p_own jsonb) returns jsonb
 language sql stable set search_path = ''
 as $$
   with given as (
-    select c.cap, c."limit", c.scope || ' cap' as who, array_position('{platform,workspace,template}', c.scope) as wide
+    select c.cap, c."limit", c.scope || ' cap' as who, array_position('{platform,workspace,template}', c.scope) as wide,
+           c.action, c.grace_seconds
       from ops.caps c
      where c.scope = 'platform' or (c.workspace = (p_run).workspace
            and (c.scope = 'workspace' or c.template_name = (p_run).template_name))
     union all
-    select o.key, o.value::numeric, 'template', 4 from jsonb_each_text(p_own) o
+    select o.key, coalesce(o.value ->> 'limit', o.value #>> '{}')::numeric, 'template', 4, o.value ->> 'action',
+           (o.value ->> 'grace_seconds')::numeric
+      from jsonb_each(p_own) o
     union all
-    select o.key, o.value::numeric, 'run', 5 from jsonb_each_text((p_run).caps) o
+    select o.key, o.value::numeric, 'run', 5, (p_run).cap_rules #>> array[o.key, 'action'],
+           ((p_run).cap_rules #>> array[o.key, 'grace_seconds'])::numeric
+      from jsonb_each_text((p_run).caps) o
+    union all
+    select o.key, (o.value ->> 'warn')::numeric, 'run', 5, 'warn', null
+      from jsonb_each(coalesce((p_run).cap_rules, '{}')) o where o.value ? 'warn'
   ), told as (
     -- a run has the caps of its submit's day on record: only what is tighter than all others, or no longer given, is its own
     select * from given g
-     where g.wide < 5 or not exists (select from given o where o.cap = g.cap and o.wide < 5 and o."limit" <= g."limit")
+     where g.wide < 5 or not exists (select from given o where o.cap = g.cap and o.wide < 5 and o."limit" <= g."limit"
+                                        and (coalesce(o.action, '') = 'warn') = (coalesce(g.action, '') = 'warn'))
+  ), found as (
+    select t.cap, bool_or(t.action is distinct from 'warn') as ends,
+           (array_agg(t."limit" order by t.action is not distinct from 'warn', t."limit", t.wide))[1] as "limit",
+           (array_agg(t.who order by t.action is not distinct from 'warn', t."limit", t.wide))[1] as who,
+           jsonb_agg(jsonb_build_object('given_by', t.who, 'limit', t."limit", 'action', t.action,
+                                        'grace_seconds', t.grace_seconds) order by t.wide) as "values"
+      from told t group by t.cap
   )
-  select coalesce(jsonb_agg(jsonb_build_object('cap', x.cap, 'limit', x.best[1], 'given_by', x.who[1], 'values', x.values)
-                            order by array_position(array(select jsonb_array_elements_text(ops.cap_names())), x.cap)), '[]')
-    from (select t.cap, array_agg(t."limit" order by t."limit", t.wide) as best,
-                 array_agg(t.who order by t."limit", t.wide) as who,
-                 jsonb_agg(jsonb_build_object('given_by', t.who, 'limit', t."limit") order by t.wide) as values
-            from told t group by t.cap) x
+  select coalesce(jsonb_agg(jsonb_build_object('cap', x.cap, 'limit', case when x.ends then x."limit" end, 'given_by', x.who,
+             'action', case when x.ends then coalesce(r.rules #>> array[x.cap, 'action'], 'cancel') end,
+             'grace_seconds', r.rules #> array[x.cap, 'grace_seconds'], 'warn', r.rules #> array[x.cap, 'warn'],
+             'values', x."values")
+           order by array_position(array(select jsonb_array_elements_text(ops.cap_names())), x.cap)), '[]')
+    from found x
+   cross join (select ops.effective_rules((p_run).workspace, (p_run).template_name, (p_run).cap_rules) as rules) r
 $$;
 
 -- functions/edge/find_earlier.sql
@@ -9935,12 +10353,15 @@ end
 $$;
 
 -- functions/edge/put_cap.sql
--- Set a hard ceiling, or take it away: p_body {scope, scope_ref, cap, limit}.
+-- Set a hard ceiling, or take it away: p_body {scope, scope_ref, cap, limit, action?,
+-- grace_seconds?}.
 --   scope      platform (scope_ref null), workspace (scope_ref its name), template (scope_ref 'workspace/template')
 --   limit      a number above 0; null removes the cap
--- It holds for runs submitted from now on, and, where it is tighter, for those under way: heartbeats tell them.
--- Returns the cap {scope, workspace, template_name, cap, limit, updated_at}; limit null when it was removed.
--- Raises OPU01, OPU02, OPN02, OPN07, OPV01.
+--   action     warn, cancel, kill or cut, see ops.check_cap_action; null leaves it to other scopes, else cancel. One
+--              scope may have a limit that warns beside one that ends: they are set and removed for themselves.
+-- It holds for runs submitted from now on, and, where it is tighter, for those under way: heartbeats tell them. Returns
+-- the cap {scope, workspace, template_name, cap, limit, action, grace_seconds, updated_at}; limit null when it was
+-- removed. Raises OPU01, OPU02, OPN02, OPN07, OPV01.
 create or replace function ops.put_cap(p_token_id uuid, p_body jsonb) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
@@ -9950,12 +10371,15 @@ begin
   if v_cap."limit" is null then
     delete from ops.caps c
      where c.scope = v_cap.scope and c.workspace is not distinct from v_cap.workspace
-       and c.template_name is not distinct from v_cap.template_name and c.cap = v_cap.cap;
+       and c.template_name is not distinct from v_cap.template_name and c.cap = v_cap.cap
+       and (coalesce(c.action, '') = 'warn') = (coalesce(v_cap.action, '') = 'warn');
   else
-    insert into ops.caps as c (scope, workspace, template_name, cap, "limit", updated_at)
-    values (v_cap.scope, v_cap.workspace, v_cap.template_name, v_cap.cap, v_cap."limit", v_cap.updated_at)
-    on conflict (scope, coalesce(workspace, ''), coalesce(template_name, ''), cap)
-    do update set "limit" = excluded."limit", updated_at = excluded.updated_at;
+    insert into ops.caps as c (scope, workspace, template_name, cap, "limit", action, grace_seconds, updated_at)
+    values (v_cap.scope, v_cap.workspace, v_cap.template_name, v_cap.cap, v_cap."limit", v_cap.action,
+            v_cap.grace_seconds, v_cap.updated_at)
+    on conflict (scope, coalesce(workspace, ''), coalesce(template_name, ''), cap, (coalesce(action, '') = 'warn'))
+    do update set "limit" = excluded."limit", action = excluded.action, grace_seconds = excluded.grace_seconds,
+                  updated_at = excluded.updated_at;
   end if;
   return ops.cap_json(v_cap);
 end
@@ -10275,6 +10699,7 @@ as $$
       'result', a.result,
       'error', a.error,
       'usage', coalesce(l.usage, '{}') || a.usage,
+      'timings', a.timings,
       'metrics', coalesce(a.metrics, l.metrics, '{}')) order by a.epoch), '[]')
     from ops.attempts a
     left join ops.executors e on e.executor_id = a.executor_id
@@ -10350,6 +10775,7 @@ as $$
       'outputs', (p_run).outputs,
       'labels', (p_run).labels,
       'caps', (p_run).caps,
+      'cap_rules', coalesce((p_run).cap_rules, '{}'),
       'concurrency_key', (p_run).concurrency_key,
       'dedupe_key', (p_run).dedupe_key,
       'retry', (p_run).retry,

@@ -270,6 +270,7 @@ DEFINITION = {
     "outputs",
     "labels",
     "caps",
+    "cap_rules",
     "max_attempts",
     "retry",
     "lease_seconds",

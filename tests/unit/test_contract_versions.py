@@ -27,11 +27,14 @@ ADDED_CODES = {("appendLogs", 409, "log_conflict")}
 # Optional members of requests that came later.
 ADDED_MEMBERS = {
     "heartbeat": {"metrics", "trouble"},
-    "reportAttempt": {"metrics"},
+    "reportAttempt": {"metrics", "timings"},
     "commitPublication": {"location"},
 }
 # Members of answers that an older document does not have: contract/adr/0006.
-ADDED_ANSWERS = {"cpu_seconds", "scanned_bytes", "written_bytes", "rows_out", "recorded_at"}
+ADDED_ANSWERS = {
+    *("cpu_seconds", "scanned_bytes", "written_bytes", "rows_out", "recorded_at"),
+    *("queue_seconds", "artifact_count", "cost", "cap_rules"),
+}
 # Words that came later, of runs that only executors get whose capabilities name them, and what those send.
 ADDED_WORDS = {"iceberg", "object", "create"}
 # Whole numbers of requests that reach further since.

@@ -17,9 +17,16 @@ ScopeRef = Annotated[
     Field(max_length=200, description="The workspace, or workspace/template; null for the platform."),
 ]
 CapName = Literal[
-    "wall_seconds", "cpu_seconds", "memory_bytes", "scanned_bytes", "written_bytes", "rows_out", "log_bytes",
-    "artifact_bytes",
+    "wall_seconds", "queue_seconds", "cpu_seconds", "memory_bytes", "scanned_bytes", "written_bytes", "rows_out",
+    "log_bytes", "artifact_bytes", "artifact_count", "cost",
 ]  # fmt: skip
+Action = Annotated[
+    Literal["warn", "cancel", "kill", "cut"] | None,
+    Field(description="At the limit; null leaves it to other scopes, else cancel. cut: of log_bytes alone."),
+]
+Grace = Annotated[
+    float | None, Field(ge=0, le=3600, strict=True, description="Seconds between the order to stop and the kill.")
+]
 MeasuredUnit = Literal[
     "wall_seconds", "cpu_seconds", "scanned_bytes", "written_bytes", "rows_out", "log_bytes", "artifact_bytes",
     "artifact_count",
@@ -41,6 +48,8 @@ class Cap(Answer):
     template_name: str | None = None
     cap: str
     limit: float | None = Field(description="Null in the answer that removed it.")
+    action: str | None = None
+    grace_seconds: float | None = None
     updated_at: datetime
 
 
@@ -52,12 +61,17 @@ class Caps(Answer):
 
 
 class PutCap(Request):
-    """A ceiling to set; limit null removes it. It holds for new runs, and where it is tighter for those at work."""
+    """A ceiling to set; limit null removes it. It holds for new runs, and where it is tighter for those at work.
+
+    A scope may have one that warns beside one that ends: each is set, and removed, for itself.
+    """
 
     scope: ScopeName
     scope_ref: ScopeRef = None
     cap: CapName
-    limit: Annotated[float, Field(ge=1, le=1e18, strict=True)] | None
+    limit: Annotated[float, Field(gt=0, le=1e18, strict=True)] | None
+    action: Action = None
+    grace_seconds: Grace = None
 
 
 class Budget(Answer):
@@ -176,13 +190,18 @@ class CapValue(Answer):
 
     given_by: str
     limit: float
+    action: str | None = None
+    grace_seconds: float | None = None
 
 
 class ExplainedCap(Answer):
     """A ceiling of a run, who gave it, and what others gave."""
 
     cap: str
-    limit: float
+    limit: float | None = Field(description="Null of one that only warns.")
+    action: str | None = Field(None, description="At the limit: cut, cancel or kill.")
+    grace_seconds: float | None = Field(None, description="Null: the executor's own for this cap.")
+    warn: float | None = Field(None, description="A limit that only warns.")
     given_by: str = Field(description="platform cap, workspace cap, template cap, template or run.")
     values: list[CapValue]
 

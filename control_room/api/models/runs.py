@@ -81,6 +81,10 @@ class Run(Answer):
     usage: JsonObject
     cost: Cost | None = Field(None, description="So far; null while there are no prices.")
     caps: JsonObject
+    cap_rules: JsonObject = Field(
+        default_factory=dict,
+        description="What template and submit say beside limits: {cap: {action, grace_seconds, warn}}.",
+    )
     retry_of: UUID | None = None
     retry_of_number: int | None = None
     executor_name: str | None = None
@@ -89,6 +93,15 @@ class Run(Answer):
     lease_deadline: datetime | None = None
     concurrency_key: str | None = None
     dedupe_key: str | None = None
+
+
+class StopTimings(Answer):
+    """When an attempt that was stopped heard of it, and when it was over, by its executor's clock."""
+
+    cause: Literal["cancel", "cap"]
+    delivered_at: datetime | None = None
+    engine_stopped_at: datetime | None = None
+    released_at: datetime | None = Field(None, description="No process of it was left.")
 
 
 class Attempt(Answer):
@@ -107,6 +120,7 @@ class Attempt(Answer):
     error: RunError | None = None
     usage: JsonObject
     metrics: dict[str, float] = Field(description="What the work measured of itself so far, name to number.")
+    timings: StopTimings | None = Field(None, description="Of a stop that was ordered, or that a cap made.")
 
 
 class Publication(Answer):

@@ -30,6 +30,14 @@ class RetryPolicy(Request):
     on: list[ErrorClass] | None = Field(None, max_length=4, description="Failure classes that are tried again.")
 
 
+class AskedCap(Request):
+    """A ceiling of one run that says what is done at its limit; it may tighten what is in force, never loosen it."""
+
+    limit: Annotated[float, Field(gt=0, strict=True)]
+    action: Literal["warn", "cancel", "kill", "cut"] | None = None
+    grace_seconds: Annotated[float, Field(ge=0, le=3600, strict=True)] | None = None
+
+
 class SubmitRun(Request):
     """A request for a run."""
 
@@ -57,7 +65,7 @@ class SubmitRun(Request):
     max_attempts: int | None = Field(None, strict=True, ge=1, le=100)
     retry: RetryPolicy | None = None
     lease_seconds: int | None = Field(None, strict=True, ge=10, le=3600)
-    caps: dict[Text, Annotated[float, Field(gt=0, strict=True)]] | None = None
+    caps: dict[Text, Annotated[float, Field(gt=0, strict=True)] | AskedCap] | None = None
 
 
 class BulkSubmit(Request):

@@ -848,6 +848,18 @@ export interface components {
             items: components["schemas"]["Artifact"][];
         };
         /**
+         * AskedCap
+         * @description A ceiling of one run that says what is done at its limit; it may tighten what is in force, never loosen it.
+         */
+        AskedCap: {
+            /** Action */
+            action?: ("warn" | "cancel" | "kill" | "cut") | null;
+            /** Grace Seconds */
+            grace_seconds?: number | null;
+            /** Limit */
+            limit: number;
+        };
+        /**
          * Attempt
          * @description One try at a run, made by a claim.
          */
@@ -888,6 +900,8 @@ export interface components {
              * Format: date-time
              */
             started_at: string;
+            /** @description Of a stop that was ordered, or that a cap made. */
+            timings: components["schemas"]["StopTimings"] | null;
             /** Usage */
             usage: {
                 [key: string]: unknown;
@@ -1119,8 +1133,12 @@ export interface components {
          * @description A hard ceiling of a scope.
          */
         Cap: {
+            /** Action */
+            action: string | null;
             /** Cap */
             cap: string;
+            /** Grace Seconds */
+            grace_seconds: number | null;
             /**
              * Limit
              * @description Null in the answer that removed it.
@@ -1207,8 +1225,12 @@ export interface components {
          * @description A limit that somebody gave.
          */
         CapValue: {
+            /** Action */
+            action: string | null;
             /** Given By */
             given_by: string;
+            /** Grace Seconds */
+            grace_seconds: number | null;
             /** Limit */
             limit: number;
         };
@@ -1521,6 +1543,11 @@ export interface components {
          * @description A ceiling of a run, who gave it, and what others gave.
          */
         ExplainedCap: {
+            /**
+             * Action
+             * @description At the limit: cut, cancel or kill.
+             */
+            action: string | null;
             /** Cap */
             cap: string;
             /**
@@ -1528,10 +1555,23 @@ export interface components {
              * @description platform cap, workspace cap, template cap, template or run.
              */
             given_by: string;
-            /** Limit */
-            limit: number;
+            /**
+             * Grace Seconds
+             * @description Null: the executor's own for this cap.
+             */
+            grace_seconds: number | null;
+            /**
+             * Limit
+             * @description Null of one that only warns.
+             */
+            limit: number | null;
             /** Values */
             values: components["schemas"]["CapValue"][];
+            /**
+             * Warn
+             * @description A limit that only warns.
+             */
+            warn: number | null;
         };
         /**
          * FieldIssue
@@ -1826,14 +1866,26 @@ export interface components {
         };
         /**
          * PutCap
-         * @description A ceiling to set; limit null removes it. It holds for runs from now on, and where it is tighter for those at work.
+         * @description A ceiling to set; limit null removes it. It holds for new runs, and where it is tighter for those at work.
+         *
+         *     A scope may have one that warns beside one that ends: each is set, and removed, for itself.
          */
         PutCap: {
+            /**
+             * Action
+             * @description At the limit; null leaves it to other scopes, else cancel. cut: of log_bytes alone.
+             */
+            action?: ("warn" | "cancel" | "kill" | "cut") | null;
             /**
              * Cap
              * @enum {string}
              */
-            cap: "wall_seconds" | "cpu_seconds" | "memory_bytes" | "scanned_bytes" | "written_bytes" | "rows_out" | "log_bytes" | "artifact_bytes";
+            cap: "wall_seconds" | "queue_seconds" | "cpu_seconds" | "memory_bytes" | "scanned_bytes" | "written_bytes" | "rows_out" | "log_bytes" | "artifact_bytes" | "artifact_count" | "cost";
+            /**
+             * Grace Seconds
+             * @description Seconds between the order to stop and the kill.
+             */
+            grace_seconds?: number | null;
             /** Limit */
             limit: number | null;
             /**
@@ -2027,6 +2079,13 @@ export interface components {
             cancel_reason: string | null;
             /** Cancel Requested At */
             cancel_requested_at: string | null;
+            /**
+             * Cap Rules
+             * @description What template and submit say beside limits: {cap: {action, grace_seconds, warn}}.
+             */
+            cap_rules: {
+                [key: string]: unknown;
+            };
             /** Caps */
             caps: {
                 [key: string]: unknown;
@@ -2178,6 +2237,13 @@ export interface components {
             cancel_requested_at: string | null;
             /** Cap Ledger */
             cap_ledger: components["schemas"]["CapEntry"][];
+            /**
+             * Cap Rules
+             * @description What template and submit say beside limits: {cap: {action, grace_seconds, warn}}.
+             */
+            cap_rules: {
+                [key: string]: unknown;
+            };
             /** Caps */
             caps: {
                 [key: string]: unknown;
@@ -2421,6 +2487,26 @@ export interface components {
             workspaces: string[] | null;
         };
         /**
+         * StopTimings
+         * @description When an attempt that was stopped heard of it, and when it was over, by its executor's clock.
+         */
+        StopTimings: {
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "cancel" | "cap";
+            /** Delivered At */
+            delivered_at: string | null;
+            /** Engine Stopped At */
+            engine_stopped_at: string | null;
+            /**
+             * Released At
+             * @description No process of it was left.
+             */
+            released_at: string | null;
+        };
+        /**
          * StreamEvent
          * @description What one server-sent event carries in `data`.
          */
@@ -2459,7 +2545,7 @@ export interface components {
         SubmitRun: {
             /** Caps */
             caps?: {
-                [key: string]: number;
+                [key: string]: number | components["schemas"]["AskedCap"];
             } | null;
             /** Concurrency Key */
             concurrency_key?: string | null;

@@ -21,6 +21,7 @@ create table ops.runs (
   outputs             jsonb       not null default '[]',
   labels              jsonb       not null default '{}',
   caps                jsonb       not null default '{}',   -- the tightest in force at submit
+  cap_rules           jsonb,                               -- {cap: {action, grace_seconds, warn}} given beside
   max_attempts        int         not null default 1,
   retry               jsonb,                               -- of its submit; null: the template's
   lease_seconds       int         not null default 60,
@@ -115,6 +116,9 @@ create index runs_deadline on ops.runs (deadline)
   where deadline is not null and state in ('waiting', 'queued', 'running');
 create index runs_cancelling on ops.runs (cancel_requested_at) where state = 'running'
     and cancel_requested_at is not null;
+-- Runs that are to start within a time.
+create index runs_queue_seconds on ops.runs (queued_at) where caps ? 'queue_seconds'
+    and (state = 'queued' or state = 'waiting' and state_reason = 'budget_exhausted');
 -- Dead letters: failed runs, newest first, and what retries what.
 create index runs_failed on ops.runs (number) where state = 'failed' and pipeline_run_id is null;
 create index runs_retry_of on ops.runs (retry_of) where retry_of is not null;

@@ -15,6 +15,7 @@ create table ops.attempts (
   error           jsonb,
   usage           jsonb       not null default '{}',
   metrics         jsonb,                         -- what the work measured of itself; while it runs: on the lease
+  timings         jsonb,                         -- of its stop: {delivered_at, stopped_at, released_at, …}
   constraint attempts_pkey primary key (run_id, epoch),
   constraint attempts_run_fkey foreign key (run_id) references ops.runs (run_id),
   constraint attempts_epoch check (epoch >= 1 and attempt >= 1),

@@ -23,7 +23,7 @@ create table ops.events (
     'run.succeeded', 'run.failed', 'run.cancelled', 'run.skipped', 'run.cancel_requested', 'run.escalated',
     'run.paused', 'run.resumed', 'run.rescheduled',
     'attempt.reported', 'attempt.expired', 'report.differs', 'artifact.recorded', 'publication.committed',
-    'publication.failed', 'cap.enforced'))
+    'publication.failed', 'cap.enforced', 'cap.warned'))
 ) partition by range (run_id);
 create index events_xid on ops.events (xid, run_id, seq);
 create table ops.events_default partition of ops.events default;

@@ -7,15 +7,22 @@ create table ops.caps (
   cap           text        not null,
   "limit"       numeric     not null,
   updated_at    timestamptz not null default pg_catalog.now(),
+  action        text,                            -- null: what others say, else cancel
+  grace_seconds numeric,                         -- between the order to stop and the kill; null: what others say
   constraint caps_pkey primary key (cap_id),
   constraint caps_scope check (scope in ('platform', 'workspace', 'template')),
   constraint caps_scope_names_its_owner check
     ((scope <> 'platform') = (workspace is not null) and (scope = 'template') = (template_name is not null)),
-  constraint caps_cap check (cap in ('wall_seconds', 'cpu_seconds', 'memory_bytes', 'scanned_bytes', 'written_bytes',
-                                     'rows_out', 'log_bytes', 'artifact_bytes')),
-  constraint caps_limit check ("limit" > 0)
+  constraint caps_cap check (cap in ('wall_seconds', 'queue_seconds', 'cpu_seconds', 'memory_bytes', 'scanned_bytes',
+                                     'written_bytes', 'rows_out', 'log_bytes', 'artifact_bytes', 'artifact_count',
+                                     'cost')),
+  constraint caps_limit check ("limit" > 0),
+  constraint caps_action check (action in ('warn', 'cancel', 'kill', 'cut') and (action <> 'cut' or cap = 'log_bytes')),
+  constraint caps_grace_seconds check (grace_seconds between 0 and 3600)
 );
-create unique index caps_one_per_scope on ops.caps (scope, coalesce(workspace, ''), coalesce(template_name, ''), cap);
+-- One limit that ends something, and one that warns.
+create unique index caps_one_per_scope on ops.caps
+  (scope, coalesce(workspace, ''), coalesce(template_name, ''), cap, (coalesce(action, '') = 'warn'));
 
 -- Every enforcement of a cap.
 create table ops.cap_ledger (
@@ -35,6 +42,8 @@ create table ops.cap_ledger (
   constraint cap_ledger_layer check (layer in ('admission', 'engine', 'watchdog', 'control_room', 'settlement'))
 );
 create index cap_ledger_run on ops.cap_ledger (run_id);
+-- What the control room itself ends: heartbeats and the sweeper look for it.
+create index cap_ledger_ordered on ops.cap_ledger (run_id, epoch) where layer = 'control_room' and action <> 'warned';
 
 -- Routing rules: what happens after a failure, and who is told. First match by position.
 create table ops.routing_rules (

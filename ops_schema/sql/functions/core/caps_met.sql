@@ -6,4 +6,5 @@ as $$
                                                'overshoot', l.overshoot, 'layer', l.layer) order by l.entry_id), '[]')
     from ops.cap_ledger l
    where (p_attempt).outcome = 'capped' and l.run_id = (p_attempt).run_id and l.epoch = (p_attempt).epoch
+     and l.action not in ('warned', 'cut')
 $$;

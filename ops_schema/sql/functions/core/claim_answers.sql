@@ -22,20 +22,22 @@ begin
        where l.executor_id = g.executor_id and l.epoch = g.epoch
     ), runs as materialized (
       select h.ordinal, h.n, h.lease_deadline, h.epoch as held, r.run_id, r.number, r.attempt, r.max_attempts, r.workspace,
-             r.template_id, r.template_name, r.params, r.inputs, r.outputs, r.caps, h.lease_seconds, r.labels,
+             r.template_id, r.template_name, r.params, r.inputs, r.outputs, r.caps, r.cap_rules, h.lease_seconds, r.labels,
              r.traceparent, r.pipeline_run_id, r.task_key, r.submitted_by
         from held h cross join lateral (select * from ops.runs u where u.run_id = h.run_id offset 0) r
     ), templates as materialized (
       select t.template_id, ops.claimed_template(t) as part from ops.templates t
        where t.template_id = any (array(select distinct r.template_id from runs r))
     ), caps as materialized (
-      select c.workspace, c.template_name, c.own, ops.effective_caps(c.workspace, c.template_name, c.own)::text as caps
-        from (select distinct r.workspace, r.template_name, r.caps as own from runs r) c
+      select c.workspace, c.template_name, c.own, c.rules, ops.effective_caps(c.workspace, c.template_name, c.own) as caps,
+             ops.effective_rules(c.workspace, c.template_name, c.rules) as beside
+        from (select distinct r.workspace, r.template_name, r.caps as own, r.cap_rules as rules from runs r) c
     ), documents as (
       select r.ordinal, string_agg(concat(
                '{"run_id": "', r.run_id, '", "number": ', r.number, ', "epoch": ', r.held, ', "attempt": ', r.attempt,
                ', "max_attempts": ', r.max_attempts, ', "workspace": ', to_json(r.workspace), ', "params": ', r.params,
                ', "inputs": ', r.inputs, ', "outputs": ', r.outputs, ', "caps": ', c.caps,
+               case when c.beside <> '{}' then concat(', "cap_rules": ', ops.told_rules(c.caps, c.beside)) end,
                ', "lease_seconds": ', r.lease_seconds, ', "lease_deadline": "', ops.iso(r.lease_deadline),
                '", "labels": ', r.labels, ', "traceparent": ', coalesce(to_json(r.traceparent)::text, 'null'),
                ', "pipeline_run_id": ', coalesce('"' || r.pipeline_run_id || '"', 'null'),
@@ -43,6 +45,7 @@ begin
                ', "submitted_by": ', to_json(r.submitted_by), ', ', t.part), ', ' order by r.n) as runs
         from runs r join templates t on t.template_id = r.template_id
         join caps c on (c.workspace, c.template_name, c.own) = (r.workspace, r.template_name, r.caps)
+                   and c.rules is not distinct from r.cap_rules
        group by r.ordinal
     )
     select row(c.ordinal, null, concat('{"runs": [', d.runs, '], "server_time": "', v_time, '"}'))::ops.member_answer

@@ -1,15 +1,17 @@
 -- Mutate: the attempt ends with the reported outcome; its cap ledger is written; its recorded artifacts become
--- visible, those only begun are orphaned; a success's publications are recorded. Raises OPV01.
+-- visible, those only begun are orphaned; a success's publications are recorded. One that stopped because the control
+-- room found a cap passed was capped. Raises OPV01.
 create or replace function ops.close_attempt(p_attempt ops.attempts, p_body jsonb) returns ops.attempts
 language plpgsql volatile set search_path = ''
 as $$
 declare
   v_attempt ops.attempts;
+  v_capped  jsonb := ops.cap_ordered(p_attempt, p_body);
 begin
   update ops.attempts a set
-    outcome = p_body ->> 'outcome', finished_at = ops.now(), reported_at = ops.now(),
+    outcome = case when v_capped is null then p_body ->> 'outcome' else 'capped' end, finished_at = ops.now(), reported_at = ops.now(),
     idempotency_key = p_body ->> 'idempotency_key', report_digest = ops.digest(p_body),
-    result = nullif(p_body -> 'result', 'null'), error = nullif(p_body -> 'error', 'null'),
+    result = nullif(p_body -> 'result', 'null'), error = coalesce(v_capped, nullif(p_body -> 'error', 'null')), timings = nullif(p_body -> 'timings', 'null'),
     usage = coalesce((select l.usage from ops.leases l where l.run_id = a.run_id), '{}')
             || coalesce(nullif(p_body -> 'usage', 'null'), '{}'),
     metrics = coalesce(ops.metrics_of(p_body), (select l.metrics from ops.leases l where l.run_id = a.run_id))

@@ -2,7 +2,8 @@
 --   p_body    the submit body (params, priority, queue, not_before, deadline, labels, caps, max_attempts, retry,
 --             lease_seconds, concurrency_key, concurrency_limit, condition, traceparent, idempotency_key, dedupe_key)
 --   p_place   what the caller knows: {run_id, workspace, submitted_by, pipeline_run_id, task_key, retry_of, inputs,
---             held: true for a task whose pipeline waits for other runs, rerun: true when a key keeps its limit}
+--             held: true for a task whose pipeline waits for other runs, rerun: true when a key keeps its limit,
+--             cap_rules: what caps that it inherits say}
 --   p_depends [{depends_on, inputs: {name: output}}]; a run with parents waits for them. They are locked here, so that
 --             none ends unseen before this transaction does; the caller then looks at them with ops.unblock.
 -- The run is ready at once unless it waits for parents, for its time, or is a pipeline. Returns its run_id.
@@ -22,6 +23,8 @@ begin
   v_run.outputs := ops.planned_outputs(v_run.workspace, v_spec, v_run.params);
   v_run.labels := coalesce(v_spec -> 'labels', '{}') || coalesce(nullif(p_body -> 'labels', 'null'), '{}');
   v_run.caps := ops.tighten_caps(v_run.workspace, p_template.name, v_spec -> 'caps', nullif(p_body -> 'caps', 'null'));
+  v_run.cap_rules := ops.tighten_rules(v_run.workspace, p_template.name, v_spec -> 'caps', nullif(p_body -> 'caps', 'null'),
+                                       nullif(p_place -> 'cap_rules', 'null'), v_run.caps);
   if p_template.kind <> 'pipeline' then
     perform ops.check_budget_room(v_run.workspace, p_template.name, v_spec, v_run.caps);
   end if;
@@ -56,14 +59,14 @@ begin
 
   insert into ops.runs (
     run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of,
-    params, inputs, outputs, labels, caps, max_attempts, retry, lease_seconds, requires, concurrency_key,
-    concurrency_limit, condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at,
+    params, inputs, outputs, labels, caps, cap_rules, max_attempts, retry, lease_seconds, requires,
+    concurrency_key, concurrency_limit, condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at,
     priority, queue, not_before, ready_seq, queued_at, state, state_reason)
   values (
     v_run.run_id, v_run.workspace, p_template.template_id, p_template.name, p_template.version, p_template.kind,
     p_place ->> 'task_key', (p_place ->> 'pipeline_run_id')::uuid, (p_place ->> 'retry_of')::uuid,
     v_run.params, coalesce(p_place -> 'inputs', '[]'), v_run.outputs, v_run.labels, v_run.caps,
-    v_run.max_attempts, v_run.retry, v_run.lease_seconds, ops.planned_requires(v_spec), v_run.concurrency_key,
+    v_run.cap_rules, v_run.max_attempts, v_run.retry, v_run.lease_seconds, ops.planned_requires(v_spec), v_run.concurrency_key,
     case when v_run.concurrency_key is not null then v_run.concurrency_limit end, v_run.condition,
     (p_body ->> 'deadline')::timestamptz, p_body ->> 'idempotency_key', decode(p_place ->> 'digest', 'hex'),
     p_body ->> 'dedupe_key', p_body ->> 'traceparent', p_place ->> 'submitted_by', ops.now(),

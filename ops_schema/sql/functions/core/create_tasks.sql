@@ -15,13 +15,14 @@ declare
   v_runs     jsonb  := p_keep;
   v_params   jsonb;
   v_caps     jsonb;
+  v_rules    jsonb;
   v_task     jsonb;
   v_template ops.templates;
   v_held     jsonb;
   v_actor    text   := 'operator:' || (p_place ->> 'submitted_by');
 begin
-  select r.params, r.caps, case when r.state_reason = 'waiting_on_dependency' then '{"held": true}'::jsonb else '{}' end
-    into v_params, v_caps, v_held from ops.runs r where r.run_id = p_pipeline_run_id;
+  select r.params, r.caps, r.cap_rules, case when r.state_reason = 'waiting_on_dependency' then '{"held": true}'::jsonb else '{}' end
+    into v_params, v_caps, v_rules, v_held from ops.runs r where r.run_id = p_pipeline_run_id;
   v_ids := array(select ops.uuid7() as id from unnest(v_order) order by id);
   for i in 1 .. cardinality(v_order) loop
     continue when p_keep ? v_order[i];
@@ -33,10 +34,11 @@ begin
                                                   '/tasks/' || v_order[i] || '/params'),
                          'condition', coalesce(v_task ->> 'condition', 'all_success'),
                          'caps', ops.effective_caps(p_place ->> 'workspace', v_template.name,
-                                                    ops.tightest(v_template.spec -> 'caps', v_caps)))
+                                                    ops.tightest(ops.cap_limits(v_template.spec -> 'caps'), v_caps)))
         || ops.inherited(p_body, v_task),
       p_place - 'digest' - 'retry_of' || v_held
-        || jsonb_build_object('run_id', v_ids[i], 'pipeline_run_id', p_pipeline_run_id, 'task_key', v_order[i]),
+        || jsonb_build_object('run_id', v_ids[i], 'pipeline_run_id', p_pipeline_run_id, 'task_key', v_order[i],
+                              'cap_rules', v_rules),
       ops.task_dependencies(v_task, v_runs));
   end loop;
   -- a repaired pipeline's children may have nothing left to wait for

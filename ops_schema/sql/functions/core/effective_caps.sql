@@ -1,5 +1,5 @@
 -- The caps in force: for each cap the least of p_own (the run's or the template's own) and of what the platform, the
--- workspace and the template are given. Returns {cap: limit}; numbers.
+-- workspace and the template are given. Returns {cap: limit}; numbers. Those that only warn are left out.
 create or replace function ops.effective_caps(p_workspace text, p_template_name text, p_own jsonb) returns jsonb
 language sql stable
 return (
@@ -8,7 +8,8 @@ return (
       select o.key as cap, o.value::numeric as value from jsonb_each_text(p_own) o
       union all
       select c.cap, c."limit" from ops.caps c
-       where c.scope = 'platform'
-          or (c.scope = 'workspace' and c.workspace = p_workspace)
-          or (c.scope = 'template' and c.workspace = p_workspace and c.template_name = p_template_name)) y
+       where c.action is distinct from 'warn'
+         and (c.scope = 'platform'
+              or (c.scope = 'workspace' and c.workspace = p_workspace)
+              or (c.scope = 'template' and c.workspace = p_workspace and c.template_name = p_template_name))) y
      group by y.cap) x);

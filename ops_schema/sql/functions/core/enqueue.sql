@@ -13,7 +13,8 @@ begin
   perform pg_current_xact_id();
   foreach v_run_id in array p_run_ids loop
     update ops.runs set state = 'queued', state_reason = null, ready_seq = nextval('ops.ready_seq'),
-        queued_at = ops.now()
+        -- a budget's hold does not begin the wait anew
+        queued_at = case when state_reason = 'budget_exhausted' then coalesce(queued_at, ops.now()) else ops.now() end
      where run_id = v_run_id;
   end loop;
   perform ops.ensure_floors(p_run_ids);

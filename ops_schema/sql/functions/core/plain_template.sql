@@ -3,7 +3,8 @@
 create or replace function ops.plain_template(p_workspace text, p_name text, p_version int)
 returns table (
   template_id uuid, name text, version int, digest text, kind text, defaults jsonb, required text[], outputs jsonb,
-  labels jsonb, caps jsonb, max_attempts int, lease_seconds int, requires jsonb, priority int, queue text)
+  labels jsonb, caps jsonb, cap_rules jsonb, max_attempts int, lease_seconds int, requires jsonb, priority int,
+  queue text)
 language plpgsql stable set search_path = ''
 as $$
 declare
@@ -27,7 +28,7 @@ begin
     array(select jsonb_array_elements_text(case when jsonb_typeof(v_spec #> '{params_schema,required}') = 'array'
                                                 then v_spec #> '{params_schema,required}' end)),
     ops.planned_outputs(p_workspace, v_spec, '{}'), coalesce(nullif(v_spec -> 'labels', 'null'), '{}'),
-    ops.effective_caps(p_workspace, p_name, coalesce(v_spec -> 'caps', '{}')),
+    ops.effective_caps(p_workspace, p_name, ops.cap_limits(v_spec -> 'caps')), ops.cap_rules(v_spec -> 'caps'),
     coalesce((v_spec #>> '{retry,max_attempts}')::int, 3),
     coalesce((v_spec ->> 'lease_seconds')::int, ops.setting_number('lease_seconds')::int),
     ops.planned_requires(v_spec), coalesce((v_spec ->> 'priority')::int, 0),

@@ -35,6 +35,9 @@ begin
     select * into v_template from ops.templates t where t.template_id = p_run.template_id;
   end if;
   v_body := v_body || jsonb_build_object('caps', ops.rerun_caps(p_run, v_template));
+  if v_template.template_id = p_run.template_id then
+    p_place := p_place || jsonb_build_object('cap_rules', p_run.cap_rules);
+  end if;
   if v_repairs then
     v_keep := ops.succeeded_tasks(p_run.run_id);
   end if;

@@ -12,10 +12,10 @@ begin
     return ops.effective_caps(p_run.workspace, p_run.template_name, p_run.caps);
   end if;
   v_before := ops.effective_caps(p_run.workspace, p_run.template_name, coalesce(nullif(
-    (select t.spec -> 'caps' from ops.templates t where t.template_id = p_run.template_id), 'null'), '{}'));
+    (select ops.cap_limits(t.spec -> 'caps') from ops.templates t where t.template_id = p_run.template_id), 'null'), '{}'));
   v_tighter := (select jsonb_object_agg(c.key, c.value) from jsonb_each(p_run.caps) c
                  where c.value::text::numeric < coalesce((v_before ->> c.key)::numeric, 'infinity'));
   return ops.effective_caps(p_run.workspace, p_run.template_name,
-                            ops.tightest(p_template.spec -> 'caps', v_tighter));
+                            ops.tightest(ops.cap_limits(p_template.spec -> 'caps'), v_tighter));
 end
 $$;

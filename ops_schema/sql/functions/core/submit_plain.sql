@@ -66,12 +66,12 @@ begin
   ), made as (
     insert into ops.runs (
       run_id, number, workspace, template_id, template_name, template_version, kind, params, outputs, labels, caps,
-      max_attempts, lease_seconds, requires, deadline, idempotency_key, request_digest, traceparent, submitted_by,
+      cap_rules, max_attempts, lease_seconds, requires, deadline, idempotency_key, request_digest, traceparent, submitted_by,
       submitted_at, priority, queue, not_before, ready_seq, queued_at, state, state_reason, event_seq, event_head)
     overriding system value
     select h.run_id, h.number, h.workspace, k.template_id, k.name, k.version, k.kind, h.params, k.outputs,
            case when h.body ? 'labels' then k.labels || (h.body -> 'labels') else k.labels end, k.caps,
-           coalesce((h.body ->> 'max_attempts')::int, k.max_attempts),
+           k.cap_rules, coalesce((h.body ->> 'max_attempts')::int, k.max_attempts),
            coalesce((h.body ->> 'lease_seconds')::int, k.lease_seconds), k.requires,
            (h.body ->> 'deadline')::timestamptz, h.key, case when h.key is not null then ops.submit_digest(h.body) end,
            h.body ->> 'traceparent', k.submitted_by, v_now, coalesce((h.body ->> 'priority')::int, k.priority),

@@ -7,15 +7,16 @@ declare
 begin
   if not ops.cap_names() ? coalesce(p_body ->> 'cap', '') then
     perform ops.invalid('/cap', 'must be one of ' || array_to_string(ops.text_array(ops.cap_names(), 'caps'), ', '));
-  elsif coalesce(jsonb_typeof(p_body -> 'limit'), '') not in ('number', 'null')
-        or (p_body ->> 'limit')::numeric not between 1 and 1e18 then
-    perform ops.invalid('/limit', 'must be a number from 1, or null to remove the cap');
-  elsif p_body ->> 'cap' not in ('wall_seconds', 'cpu_seconds') and (p_body ->> 'limit')::numeric % 1 <> 0 then
-    perform ops.invalid('/limit', 'must be a whole number');
+  elsif jsonb_typeof(p_body -> 'limit') = 'null' then
+    perform ops.check_cap_action('', p_body ->> 'cap', p_body);
+  else
+    perform ops.check_cap_value('', p_body ->> 'cap', p_body);
   end if;
   v_cap := ops.scope_from(p_token_id, p_body);
   v_cap.cap := p_body ->> 'cap';
   v_cap."limit" := (p_body ->> 'limit')::numeric;
+  v_cap.action := p_body ->> 'action';
+  v_cap.grace_seconds := (p_body ->> 'grace_seconds')::numeric;
   v_cap.updated_at := ops.now();
   return v_cap;
 end

@@ -15,6 +15,7 @@ as $$
       'result', a.result,
       'error', a.error,
       'usage', coalesce(l.usage, '{}') || a.usage,
+      'timings', a.timings,
       'metrics', coalesce(a.metrics, l.metrics, '{}')) order by a.epoch), '[]')
     from ops.attempts a
     left join ops.executors e on e.executor_id = a.executor_id

@@ -20,6 +20,7 @@ as $$
       'outputs', (p_run).outputs,
       'labels', (p_run).labels,
       'caps', (p_run).caps,
+      'cap_rules', coalesce((p_run).cap_rules, '{}'),
       'concurrency_key', (p_run).concurrency_key,
       'dedupe_key', (p_run).dedupe_key,
       'retry', (p_run).retry,
