@@ -277,9 +277,9 @@ class CapRule(BaseModel):
     """
     As in `caps`; null when the cap only warns.
     """
-    action: Literal['cut', 'cancel', 'kill'] | None
+    action: str | None
     """
-    At the limit. cancel: the work is told to stop and has `grace_seconds` before it is killed; kill: it is killed at
+    cut, cancel or kill, at the limit; a word that is not known is to be taken for kill. cancel: the work is told to stop and has `grace_seconds` before it is killed; kill: it is killed at
     once; cut, of log_bytes alone: later output is dropped and the work goes on. Null when the cap only warns.
 
     """

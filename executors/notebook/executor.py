@@ -46,4 +46,6 @@ EXECUTOR = ExecutorKind(
     forked=True,
     preloaded=("executors.notebook.client", "executors.notebook.render"),
     rests=True,
+    tells=frozenset({"rows_out", "written_bytes"}),
+    limited_data=True,
 )

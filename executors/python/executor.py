@@ -52,4 +52,13 @@ def configured() -> ExecutorKind:
     return replace(EXECUTOR, environments=settings.policy())
 
 
-EXECUTOR = ExecutorKind("python", "executors.python.child", capabilities, prepare, forked=True, configure=configured)
+EXECUTOR = ExecutorKind(
+    "python",
+    "executors.python.child",
+    capabilities,
+    prepare,
+    forked=True,
+    configure=configured,
+    tells=frozenset({"rows_out", "written_bytes"}),
+    limited_data=True,
+)

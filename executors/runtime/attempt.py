@@ -14,17 +14,18 @@ from typing import Any
 
 from contract import models
 from contract.errors import ContractError
-from executors.runtime import outcome
+from executors.runtime import measures, outcome
 from executors.runtime.caps import Breach, Caps
 from executors.runtime.connections import Connection
 from executors.runtime.delivery import REPORT_FILE, SPOOL_FILE, Parcel
 from executors.runtime.engine_gate import TAKEN_SECONDS
 from executors.runtime.environments import NoEnvironmentError, pip_settings
 from executors.runtime.failures import DISK_FULL_ERRNOS, TaskError, error_record, with_place
+from executors.runtime.heartbeat import plain_rules
 from executors.runtime.job import job_document
 from executors.runtime.logs import Chunk, LogBook, LogShipper
 from executors.runtime.memory import oom_kills
-from executors.runtime.notes import MISFITS, Notes
+from executors.runtime.notes import MISFITS, WITHOUT_METRICS, Notes
 from executors.runtime.policy import GivenUp, Persistence
 from executors.runtime.process import ChildProcess, ChildSpec, ancestry, child_environment, kill_orphans
 from executors.runtime.run_keys import run_connections
@@ -54,7 +55,7 @@ class Attempt:
         self.reporting = False
         self.renewed_at = shop.clock()
         self._shop = shop
-        self._caps = Caps.of(run.caps.model_dump())
+        self._caps = Caps.of(run.caps.model_dump(), plain_rules(run.cap_rules))
         self._persist = Persistence(self.gone, self._trouble)
         self._journal = shop.journal.bind(run_id=self.run_id, number=run.number, epoch=run.epoch)
         self._folder = shop.runs_dir / f"{self.run_id}-{self.epoch}"
@@ -68,6 +69,8 @@ class Attempt:
         self._redactor = Redactor()
         self._connections: dict[str, Connection] = {}
         self._shipper: LogShipper | None = None
+        self._book: LogBook | None = None
+        self._artifacts: Uploads | None = None
 
     # What heartbeats need -----------------------------------------------------------------------------------------
 
@@ -81,6 +84,7 @@ class Attempt:
 
     def stop(self, stop: Stop) -> None:
         """End the child. Superseded and lapsed also end every wait: nothing may be said any more."""
+        stop = replace(stop, heard_at=self._shop.clock())
         with self._lock:
             self._stop = stop if self._stop is None or stop.kind in SILENT else self._stop
             supervision = self._supervision
@@ -89,21 +93,28 @@ class Attempt:
         if supervision:
             supervision.stop(stop)
 
-    def tighten(self, caps: Json) -> None:
+    def tighten(self, caps: Json, rules: Json | None) -> None:
         with self._lock:
-            self._caps = self._caps.tightened(caps)
+            self._caps = self._caps.tightened(caps, rules)
             if self._supervision:
-                self._supervision.tighten(caps)
+                self._supervision.tighten(caps, rules)
 
     def _measured(self) -> dict[str, float]:
         if self._supervision is None:
             return {}
-        end = self._supervision.end
-        found = {
-            "wall_seconds": round(end.wall_seconds or self._supervision.elapsed, 3),
-            "memory_peak_bytes": float(end.memory_peak),
-        }
+        found = measures.measured(self._supervision.end, self._supervision.elapsed, self._counted())
         return self._ours(found)
+
+    def _counted(self) -> dict[str, float]:
+        """What is counted beside the child: its log, its artifacts, what it told of caps that hold here."""
+        told = measures.amounts(self._notes)
+        found = {name: amount for name, amount in told.items() if name in self._shop.kind.tells}
+        if self._book:
+            found["log_bytes"] = float(self._book.observed)
+        if self._artifacts:
+            found["artifact_bytes"] = float(self._artifacts.bytes)
+            found["artifact_count"] = float(self._artifacts.files)
+        return found
 
     def _ours(self, measured: Mapping[str, float]) -> dict[str, float]:
         """Without what the engine measures better."""
@@ -200,6 +211,7 @@ class Attempt:
         of_indexes = secrets_in_addresses(" ".join(pip_settings(os.environ).values()))
         self._redactor = Redactor(secrets_in(own) | secrets_in(self._connections) | of_indexes)
         book = LogBook(self._folder / SPOOL_FILE, self._shop.log_chunk_bytes, self._caps.log_bytes, self._redactor)
+        self._book = book
         self._shipper = LogShipper(book, self._ship)
         try:
             return self._with_logs(book)
@@ -210,7 +222,7 @@ class Attempt:
             book.close()
 
     def _with_logs(self, book: LogBook) -> Json | None:
-        uploads = self._uploads()
+        uploads = self._artifacts = self._uploads()
         job = job_document(
             self.claimed, self._shop, self._persist, self._folder, self._connections, self._contract_version
         )
@@ -223,8 +235,12 @@ class Attempt:
         uploads.finish()
         if uploads.breach and all(breach.cap != uploads.breach.cap for breach in end.breaches):
             end.breaches.append(uploads.breach)
-        measured = self._final_measures(end, book.observed, uploads.bytes)
-        facts = self._facts(measured, finished, uploads.error, oom_kills() > oom_before)
+        clock, oom_killed = self._shop.clock(), oom_kills() > oom_before
+        if breach := measures.memory_breach(end, self._caps, oom_killed=oom_killed, now=clock):
+            end.breaches.append(breach)
+        facts = self._facts(self._measured(), finished, uploads.error, oom_killed)
+        if self._contract_version != WITHOUT_METRICS:
+            facts = replace(facts, timings=measures.stop_timings(end, clock, datetime.now(UTC)))
         body = outcome.conclude(end, facts)
         return self._redactor.json(body) if body else None
 
@@ -252,6 +268,7 @@ class Attempt:
         own = shop.kind.own_module(job)
         self._warm, self._clean_child = shop.kind.warm and own is None, own in shop.kind.clean_modules
         spec = ChildSpec(own or shop.kind.child_module, job, work, environment, shop.hide, visible, shop.writable)
+        spec = replace(spec, data_bytes=measures.data_bytes(self._caps, limited=shop.kind.limited_data))
         spawn = shop.spawn_own if own else shop.spawn
 
         def watch(child: ChildProcess, seconds: float) -> ChildEnd:
@@ -306,8 +323,15 @@ class Attempt:
                 fields = {name: value for name, value in message.items() if name != "type"}
                 with self._lock:
                     self._notes.take(str(kind), fields, self._redactor)
+                self._observe()
         except MISFITS as error:
             self._misfit(kind, error, book)
+
+    def _observe(self) -> None:
+        """What the child told against its caps; those that its engine enforces are only warned of here."""
+        if self._supervision:
+            for cap, amount in measures.amounts(self._notes).items():
+                self._supervision.observe(cap, amount, stops=cap in self._shop.kind.tells)
 
     def _misfit(self, kind: object, error: Exception, book: LogBook) -> None:
         """A line in the log for a message left out; not for each of a million, these lines count against no cap."""
@@ -317,16 +341,6 @@ class Attempt:
 
     def _ship(self, chunks: list[Chunk]) -> bool:
         return self._shop.delivery.send_logs(self.run_id, self.epoch, chunks, self._persist)
-
-    def _final_measures(self, end: ChildEnd, log_bytes: int, artifact_bytes: int) -> Mapping[str, float]:
-        measured = {
-            "wall_seconds": round(end.wall_seconds, 3),
-            "cpu_seconds": end.cpu_seconds,
-            "memory_peak_bytes": float(end.memory_peak),
-            "log_bytes": float(log_bytes),
-            "artifact_bytes": float(artifact_bytes),
-        }
-        return self._ours(measured)
 
     def _facts(
         self,

@@ -7,7 +7,7 @@ thread up.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from contract import models
@@ -37,7 +37,7 @@ class Beating(Protocol):
 
     def stop(self, stop: Stop) -> None: ...
 
-    def tighten(self, caps: dict[str, object]) -> None: ...
+    def tighten(self, caps: dict[str, object], rules: dict[str, dict[str, object]] | None) -> None: ...
 
 
 class Office(Protocol):
@@ -176,6 +176,11 @@ class Heartbeats:
                 attempt.stop(Stop("lapsed", text))
 
 
+def plain_rules(rules: Mapping[str, models.CapRule] | None) -> dict[str, dict[str, object]] | None:
+    """The contract's CapRules as they were sent."""
+    return None if rules is None else {name: rule.model_dump() for name, rule in rules.items()}
+
+
 def bare_states(attempts: Sequence[Beating]) -> list[models.HeartbeatRun]:
     return [models.HeartbeatRun(run_id=attempt.claimed.run_id, epoch=attempt.epoch) for attempt in attempts]
 
@@ -195,7 +200,7 @@ def obey(directive: models.RunDirective, attempt: Beating, sent_at: float, journ
         return
     attempt.renewed_at = sent_at
     if directive.caps:
-        attempt.tighten(directive.caps.model_dump())
+        attempt.tighten(directive.caps.model_dump(), plain_rules(directive.cap_rules))
     if directive.directive == "cancel":
         grace = DEFAULT_GRACE_SECONDS if directive.grace_seconds is None else directive.grace_seconds
         attempt.stop(Stop("cancel", directive.reason or "cancelled", grace))

@@ -82,6 +82,10 @@ class ExecutorKind:
     child's tree; called once the tree is gone, however it went. ``recover(attempts)`` does the same for attempts of an
     executor that was killed, before this one claims; each is named ``<run id>-<epoch>``.
 
+    ``tells``: caps that its children tell the use of (``rows_out``, ``written_bytes``), so that the runtime enforces
+    them; of other kinds these are the engine's. ``limited_data``: RLIMIT_DATA, too, holds its children to the memory
+    cap (executors.runtime.measures); never for a JVM, which reserves what it does not use.
+
     ``engine_trouble()`` says in a sentence what keeps the kind's own engine from work (it starts, nobody answers), None
     when nothing does; within a few seconds, and raising nothing. While it says something no run is taken. Only for what
     passes by itself: a run that is never taken could not tell its author of a wrong password.
@@ -105,6 +109,8 @@ class ExecutorKind:
     secret_files: tuple[str, ...] = ()
     environments: EnvironmentPolicy | None = None
     keep_seconds: float = 0.0
+    tells: frozenset[str] = frozenset()
+    limited_data: bool = False
     release: Callable[[Mapping[str, Any]], None] = nothing_to_release
     recover: Callable[[Sequence[str]], None] = nothing_to_recover
     engine_trouble: Callable[[], str | None] = no_engine

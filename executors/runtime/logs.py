@@ -143,11 +143,20 @@ class LogBook:
     def feed(self, stream: str, data: bytes) -> None:
         """Take bytes of a stream; a full chunk is spooled at once, the rest at the next :meth:`flush`."""
         with self._lock:
+            if self.over:  # a flood costs no more than its counting
+                self.observed += len(data)
+                return
             target = self._stream(stream)
             self._take(target, target.decode(data))
             if target.size >= self._chunk_bytes:
                 self._spool(target.take(self._chunk_bytes))
                 self._announce()
+
+    def tighten(self, log_bytes: int) -> None:
+        """A lower cap cuts what comes from now on; what was taken stays."""
+        with self._lock:
+            self._limit = min(self._limit, log_bytes)
+            self._room = min(self._room, self._limit - min(NOTE_BYTES, self._limit // 2))
 
     def note(self, text: str) -> None:
         """Add a line of the executor itself; not counted against the cap."""

@@ -24,6 +24,7 @@ from contract.client import NO_RETRY, ExecutorClient
 from contract.errors import ContractError
 from executors.runtime import sandbox
 from executors.runtime.bundles import BundleStore
+from executors.runtime.caps import KILL_SECONDS, MEMORY_SECONDS
 from executors.runtime.connections import Connections
 from executors.runtime.delivery import Delivery
 from executors.runtime.engine_gate import EngineGate
@@ -32,6 +33,7 @@ from executors.runtime.forks import ForkSpawner, make_spawner
 from executors.runtime.health import NoteBook
 from executors.runtime.journal import Journal
 from executors.runtime.kinds import ExecutorKind, known_kinds, load_kind
+from executors.runtime.measures import DATA_MARGIN_BYTES
 from executors.runtime.process import Spawner, child_environment
 from executors.runtime.settings import (
     ExecutorSettings,
@@ -206,7 +208,17 @@ def capabilities(kind: ExecutorKind, publishes: Sequence[str] = ("delta", "objec
     known = [form for form in own.get("publish", ["delta"]) if form in publishes]
     shared = {
         "cancel": "full",
-        "caps": {"wall_seconds": "full", "memory_bytes": "sampled", "log_bytes": "full", "artifact_bytes": "full"},
+        "caps": {
+            **dict.fromkeys(("wall_seconds", "log_bytes", "artifact_bytes", "artifact_count"), "full"),
+            **dict.fromkeys(("memory_bytes", "cpu_seconds"), "sampled"),
+            **dict.fromkeys(sorted(kind.tells), "told"),
+        },
+        # By how much memory may pass its cap: see spec/docs/reference/caps.md.
+        "caps.memory": {
+            "mechanism": "sampled" + (", rlimit_data" if kind.limited_data else ""),
+            "bound": f"{MEMORY_SECONDS + KILL_SECONDS:g} s of allocation",
+            **({"rlimit_margin_bytes": DATA_MARGIN_BYTES} if kind.limited_data else {}),
+        },
         # Data is staged, and committed for the accepted epoch alone.
         "writes": dict.fromkeys(known, "fenced"),
         "isolation": "landlock" if sandbox.landlock_abi() >= sandbox.ABI_REFER else "process",

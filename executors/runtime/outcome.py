@@ -31,10 +31,21 @@ class Facts:
     publications: Sequence[Json] = ()
     upload_error: Json | None = None
     oom_killed: bool = False
+    # The contract's StopTimings; None when nothing was ordered to stop, or the control room does not know them.
+    timings: Json | None = None
 
 
 def conclude(end: ChildEnd, facts: Facts) -> Json | None:
     """The report's body; None when there is none: another epoch holds the run, or the executor gives it back."""
+    body = concluded(end, facts)
+    if body is not None:
+        body["cap_ledger"] += [notice.ledger_entry() for notice in end.notices]
+        if facts.timings and body["outcome"] in ("cancelled", "capped"):
+            body["timings"] = facts.timings
+    return body
+
+
+def concluded(end: ChildEnd, facts: Facts) -> Json | None:
     if end.stop is not None and end.stop.kind in SILENT:
         return None
     if end.breaches:
@@ -59,12 +70,14 @@ def failed(facts: Facts, error: Json, result: Json | None = None) -> Json:
 
 def capped(end: ChildEnd, facts: Facts) -> Json:
     first = end.breaches[0]
+    # Where the system refused memory, or took it, the words of who met that tell more.
+    told = child_error(end, facts) if first.layer == "engine" and end.stop is None else None
     return {
         **common(facts),
         "cap_ledger": [breach.ledger_entry() for breach in end.breaches],
         "outcome": "capped",
         "cap": first.cap,
-        "error": error_record("resources", "cap_exceeded", first.message()),
+        "error": told or error_record("resources", "cap_exceeded", first.message()),
     }
 
 

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import psutil
 
 from contract import models
-from executors.runtime.caps import tree_memory
+from executors.runtime.tree import TreeWatch
 
 REAP_SECONDS = 5.0
 WARDEN_SECONDS = 5.0
@@ -76,7 +76,8 @@ class ChildSpec:
     """What to start: ``python -m module``, with this job, in this folder, unable to read ``hide``.
 
     It may write to its work folder, its home, its copy of the bundle, and ``writable``. ``prefix`` is the folder of an
-    environment of its own (executors.runtime.environments), "" for the executor's.
+    environment of its own (executors.runtime.environments), "" for the executor's. ``data_bytes``: a limit to the data
+    of each process of it (RLIMIT_DATA), None for none.
     """
 
     module: str
@@ -87,6 +88,7 @@ class ChildSpec:
     visible: Sequence[str] = ()
     writable: Sequence[str] = ()
     prefix: str = ""
+    data_bytes: int | None = None
 
     def start_document(self, job_fd: int, control_fd: int) -> bytes:
         """For a warden that executes the child's program."""
@@ -99,8 +101,9 @@ class ChildSpec:
         given = {"environment": dict(self.environment), "cwd": str(self.work_dir)}
         return line_of({**given, "bundle_dir": self.job.get("bundle_dir"), **self._paths()})
 
-    def _paths(self) -> dict[str, list[str]]:
-        return {"hide": list(self.hide), "visible": list(self.visible), "writable": self._writable()}
+    def _paths(self) -> dict[str, Any]:
+        paths = {"hide": list(self.hide), "visible": list(self.visible), "writable": self._writable()}
+        return {**paths, "data_bytes": self.data_bytes}
 
     def _writable(self) -> list[str]:
         own = [str(self.work_dir), self.environment.get("HOME"), self.job.get("bundle_dir")]
@@ -132,9 +135,9 @@ class ChildProcess:
         """Last resort when the warden does not answer: its child dies with it."""
         self.warden.send_signal(signal.SIGKILL)
 
-    def memory(self, precise_above: int | None) -> int:
-        """Bytes that the child's tree holds; see :func:`executors.runtime.caps.tree_memory`."""
-        return tree_memory(self.warden.pid, precise_above)
+    def tree(self) -> TreeWatch | None:
+        """A look at the child's tree: all that its warden has below it."""
+        return TreeWatch(self.warden.pid)
 
     def destroy(self) -> None:
         """Kill the whole tree, and return when it is dead."""

@@ -8,10 +8,10 @@ import selectors
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from executors.runtime.caps import Breach, Caps
+from executors.runtime.caps import Breach, Caps, cpu_pause, least, memory_pause
 from executors.runtime.failures import TaskError, error_record
 from executors.runtime.logs import FLUSH_SECONDS, LogBook
 from executors.runtime.process import WARDEN_SECONDS, ChildProcess
@@ -21,13 +21,7 @@ from executors.runtime.warm import WarmRun
 READ_BYTES = 256 * 1024
 MESSAGE_LIMIT = 16 * 1024 * 1024
 TAIL_BYTES = 4096
-MEMORY_SECONDS = 1.0
-MEMORY_SECONDS_NEAR = 0.1
-NEAR_CAP = 0.6
 DRAIN_SECONDS = 1.0
-# A breach is no negotiation: time to write a last line (or to end a query at its engine), no more.
-BREACH_GRACE = {"wall_seconds": 2.0, "log_bytes": 0.0, "memory_bytes": 0.0, "artifact_bytes": 2.0}
-ENGINE_GRACE = 2.0
 SPOOL_GRACE_SECONDS = 2.0
 # After which what a killed process held no longer counts.
 SPARED_SECONDS = 1.0
@@ -40,11 +34,13 @@ KEEPING: frozenset[StopKind] = frozenset({"breach", "cancel"})
 
 @dataclass(frozen=True)
 class Stop:
-    """Why a child is stopped, and how many seconds it has between SIGTERM and SIGKILL."""
+    """Why a child is stopped, how many seconds it has between SIGTERM and SIGKILL, and since when (by the loop's clock)
+    the executor knows."""
 
     kind: StopKind
     reason: str
     grace_seconds: float = 0.0
+    heard_at: float | None = None
 
 
 @dataclass
@@ -56,6 +52,12 @@ class ChildEnd:
     error: dict[str, Any] | None = None
     stop: Stop | None = None
     breaches: list[Breach] = field(default_factory=list)
+    # Caps passed after which the work went on.
+    notices: list[Breach] = field(default_factory=list)
+    # By the loop's clock: the first order to stop, the end of the child itself, the end of its tree.
+    ordered_at: float | None = None
+    exited_at: float | None = None
+    released_at: float | None = None
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
     memory_peak: int = 0
@@ -95,7 +97,9 @@ class Supervision:
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._pending: list[Stop | Breach] = []
         self._control = self._life = self._tail = b""
-        self._started = self._flushed = self._sampled = clock()
+        self._tree = child.tree()
+        self._memory = 0
+        self._started = self._flushed = self._sampled = self._cpu_sampled = clock()
         self._kill_at: float | None = None
         self._spared_at: float | None = None
         self._killed_at: float | None = None
@@ -113,9 +117,18 @@ class Supervision:
         """Tell of a cap passed elsewhere (artifacts are counted where they are uploaded)."""
         self._push(breach)
 
-    def tighten(self, caps: dict[str, Any]) -> None:
+    def tighten(self, caps: dict[str, Any], rules: dict[str, Any] | None = None) -> None:
+        """By the contract's ``caps`` and ``cap_rules``."""
         with self._lock:
-            self._caps = self._caps.tightened(caps)
+            self._caps = self._caps.tightened(caps, rules)
+            self._book.tighten(self._caps.log_bytes)
+
+    def observe(self, cap: str, observed: float, *, stops: bool = True) -> None:
+        """Tell how much of a cap is used, where somebody else counts it. stops: only a warning follows else."""
+        with self._lock:
+            found = self._caps.check(cap, observed, self._clock())
+        if found and (stops or found.goes_on):
+            self._push(found)
 
     def _push(self, item: Stop | Breach) -> None:
         with self._lock:
@@ -224,15 +237,17 @@ class Supervision:
         for line in lines:
             self._from_warden(json.loads(line))
         if not data:
-            self._life_ended = self._clock()
+            self._life_ended = self.end.released_at = self._clock()
         return data != b""
 
     def _from_warden(self, message: dict[str, Any]) -> None:
         if "pid" in message:
             self._child.pid, self.end.sandbox = message["pid"], message["sandbox"]
-        else:
-            self.end.status = message["status"]
-            self.end.cpu_seconds, self.end.leftovers = message["cpu_seconds"], message["leftovers"]
+            return
+        self.end.exited_at = self.end.exited_at or self._clock()
+        if "status" in message:
+            self.end.status, self.end.leftovers = message["status"], message["leftovers"]
+            self.end.cpu_seconds = max(self.end.cpu_seconds, message["cpu_seconds"])
             self.end.memory_peak = max(self.end.memory_peak, message["max_rss_bytes"])
 
     def _read_orders(self) -> bool:
@@ -250,17 +265,22 @@ class Supervision:
         """The first reason stands, except that a lost lease silences every other."""
         if self.end.stop is None or stop.kind in SILENT:
             self.end.stop = stop
-        kill_at = self._clock() + stop.grace_seconds
+        now = self._clock()
+        kill_at = now + stop.grace_seconds
         if self._kill_at is None:
+            self.end.ordered_at = now if stop.heard_at is None else stop.heard_at
             self._child.order("term\n")
         self._kill_at = kill_at if self._kill_at is None else min(kill_at, self._kill_at)
 
     def _breached(self, breach: Breach) -> None:
-        if any(known.cap == breach.cap for known in self.end.breaches):
+        known = self.end.notices if breach.goes_on else self.end.breaches
+        if any((each.cap, each.action) == (breach.cap, breach.action) for each in known):
             return
-        self.end.breaches.append(breach)
+        known.append(breach)
         self._book.note(breach.message())
-        self._stop_now(Stop("breach", breach.message(), BREACH_GRACE.get(breach.cap, ENGINE_GRACE)))
+        if not breach.goes_on:
+            grace = self._caps.grace(breach.cap, engine=self._clean)
+            self._stop_now(Stop("breach", breach.message(), grace, breach.at))
 
     def _tick(self) -> None:
         now = self._clock()
@@ -288,15 +308,14 @@ class Supervision:
     def _check_caps(self, now: float) -> None:
         with self._lock:
             caps = self._caps
-        memory = self._sample_memory(caps, now)
-        for breach in (
-            caps.check_wall(self._started, now),
-            caps.check_logs(self._book.observed, now),
-            caps.check_memory(memory, now),
-        ):
+        self._sample(caps, now)
+        memory = caps.check("memory_bytes", self._memory, now)
+        cpu = None if self._tree is None else caps.check("cpu_seconds", self.end.cpu_seconds, now)
+        logs = caps.check("log_bytes", self._book.observed, now)
+        for breach in (caps.check_wall(self._started, now), logs, memory, cpu):
             if breach and self._life_ended is None and self._spared_at is None:
                 self._breached(breach)
-        if self._spared_at is not None and caps.check_memory(memory, now) and now - self._spared_at > SPARED_SECONDS:
+        if self._spared_at is not None and memory and not memory.goes_on and now - self._spared_at > SPARED_SECONDS:
             self._kill_at = now  # it is the child itself that holds the memory
 
     def _check_spool(self) -> None:
@@ -306,25 +325,23 @@ class Supervision:
             self.end.fault = error_record("resources", "log_spool_failed", text)
             self._stop_now(Stop("breach", text, SPOOL_GRACE_SECONDS))
 
-    def _sample_memory(self, caps: Caps, now: float) -> int:
-        near = caps.memory_bytes is not None and self.end.memory_peak > caps.memory_bytes * NEAR_CAP
-        if now - self._sampled < (MEMORY_SECONDS_NEAR if near else self._memory_pause(caps)):
-            return 0
-        self._sampled = now
-        above = None if caps.memory_bytes is None else int(caps.memory_bytes * NEAR_CAP)
-        memory = self._child.memory(above)
-        self.end.memory_peak = max(self.end.memory_peak, memory)
-        return memory
-
-    def _memory_pause(self, caps: Caps) -> float:
-        return MEMORY_SECONDS if caps.memory_bytes is None else MEMORY_SECONDS / 4
+    def _sample(self, caps: Caps, now: float) -> None:
+        if self._tree is None:
+            return
+        if now - self._sampled >= memory_pause(caps):
+            self._sampled = now
+            self._memory = self._tree.memory(least(caps.memory_bytes, caps.rule("memory_bytes").warn))
+            self.end.memory_peak = max(self.end.memory_peak, self._memory)
+        if now - self._cpu_sampled >= cpu_pause(caps):
+            self._cpu_sampled = now
+            self.end.cpu_seconds = max(self.end.cpu_seconds, round(self._tree.cpu_seconds(), 3))
 
     def _timeout(self) -> float:
         """Seconds until something of ours is due; output of the child wakes earlier."""
         now = self._clock()
         due = [self._flushed + FLUSH_SECONDS]
-        if self._caps.memory_bytes is not None:
-            due.append(self._sampled + MEMORY_SECONDS_NEAR)
+        if self._tree is not None:
+            due += [self._sampled + memory_pause(self._caps), self._cpu_sampled + cpu_pause(self._caps)]
         if self._caps.wall_seconds is not None and not self.end.breaches:
             due.append(self._started + self._caps.wall_seconds + 0.001)
         if self._kill_at is not None and self._killed_at is None:
@@ -332,17 +349,30 @@ class Supervision:
         return max(0.0, min(due) - now)
 
     def _close_orders(self) -> None:
+        """What was told last counts, too: a child that passes a cap and ends at once has passed it."""
         with self._lock:
             os.close(self._wake)
             self._wake = -1
+            pending, self._pending = self._pending, []
+        for item in pending:
+            if isinstance(item, Breach):
+                self._breached(item)
 
     def _finish(self) -> ChildEnd:
         self._close_orders()
         self._child.close()
         stopped = self._spared_at or self._clock()
         self.end.wall_seconds = stopped - self._started
-        observed = {"wall_seconds": self.end.wall_seconds, "log_bytes": float(self._book.observed)}
+        observed = {
+            "wall_seconds": self.end.wall_seconds,
+            "log_bytes": float(self._book.observed),
+            "memory_bytes": float(self.end.memory_peak),
+            "cpu_seconds": self.end.cpu_seconds,
+        }
         self.end.breaches = [each.stopped(stopped, observed.get(each.cap)) for each in self.end.breaches]
+        self.end.notices = [
+            replace(each, observed=max(each.observed, observed.get(each.cap, 0))) for each in self.end.notices
+        ]
         self.end.stderr_tail = self._tail.decode("utf-8", "replace")
         return self.end
 

@@ -54,8 +54,8 @@ class Uploads:
         self._pool: ThreadPoolExecutor | None = None
         self._futures: list[Future[None]] = []
         self._lock = threading.Lock()
-        self._begun = 0
-        self.bytes = 0
+        self._begun = self._begun_files = 0
+        self.bytes = self.files = 0
         self.error: Json | None = None
         self.breach: Breach | None = None
 
@@ -80,7 +80,8 @@ class Uploads:
         except GivenUp:
             return
         except CapExceeded as error:
-            self._break(float(error.members.get("limit") or 0), float(error.members.get("observed") or 0))
+            cap = str(error.members.get("cap") or "artifact_bytes")
+            self._break(cap, float(error.members.get("limit") or 0), float(error.members.get("observed") or 0))
         except TaskError as error:
             self.error = error_record(error.failure_class, error.code, error.message)
         except ContractError as error:
@@ -89,14 +90,17 @@ class Uploads:
         except (OSError, ValueError) as error:  # a full disk; a message that fits no model
             self.error = error_record("user", "artifact_invalid", f"artifact {message.get('name')!r}: {error}")
 
-    def _break(self, limit: float, observed: float) -> None:
-        self.breach = Breach("artifact_bytes", limit, observed, self._clock(), action="refused and killed")
+    def _break(self, cap: str, limit: float, observed: float) -> None:
+        """The artifact was refused before its first byte; the work ends, too."""
+        self.breach = Breach(cap, limit, observed, self._clock(), "cancelled" if self._caps.grace(cap) else "killed")
         self._on_breach(self.breach)
 
     def _upload(self, message: Json) -> None:
         if message.get("kind") == "table":
             body = models.BeginTableArtifact(epoch=self._epoch, **pick(message, "kind", "name", "table", "metadata"))
             self._record(self._begin(body))
+            with self._lock:
+                self.files += 1
             return
         for left in reversed(range(TRIES)):
             try:
@@ -110,11 +114,12 @@ class Uploads:
 
     def _upload_file(self, message: Json) -> None:
         fd = open_inside(Path(str(message.get("path"))), self._folder)
-        counted = 0
+        counted, size = False, 0
         try:
             content = measure(fd)
-            self._count(content.size)
-            counted = content.size
+            size = content.size
+            self._count(size)
+            counted = True
             body = models.BeginFileArtifact(
                 epoch=self._epoch,
                 size=content.size,
@@ -128,10 +133,13 @@ class Uploads:
             self._record(begun)
             with self._lock:
                 self.bytes += content.size
-                counted = 0
+                self.files += 1
+                counted = False
         finally:
-            with self._lock:
-                self._begun -= counted  # given up, or to be tried again: it takes no room
+            if counted:  # given up, or to be tried again: it takes no room
+                with self._lock:
+                    self._begun -= size
+                    self._begun_files -= 1
             os.close(fd)
 
     def _record(self, begun: models.BeginArtifactResponse) -> None:
@@ -141,11 +149,22 @@ class Uploads:
             self._persist(lambda: self._client.record_artifact(self._run_id, artifact_id, record, retry=NO_RETRY))
 
     def _count(self, size: int) -> None:
+        """Raises CapExceeded for the artifact that would pass a cap."""
+        now = self._clock()
         with self._lock:
-            breach = self._caps.check_artifacts(self._begun + size, self._clock())
-            self._begun += 0 if breach else size
-        if breach:
-            raise CapExceeded("artifact bytes", members={"limit": breach.limit, "observed": breach.observed})
+            sizes = self._caps.check("artifact_bytes", self._begun + size, now)
+            numbers = self._caps.check("artifact_count", self._begun_files + 1, now)
+            found = [breach for breach in (sizes, numbers) if breach]
+            stops = [breach for breach in found if not breach.goes_on]
+            self._begun += 0 if stops else size
+            self._begun_files += 0 if stops else 1
+        for breach in found:
+            if breach.goes_on:
+                self._on_breach(breach)
+        if stops:
+            first = stops[0]
+            members = {"cap": first.cap, "limit": first.limit, "observed": first.observed}
+            raise CapExceeded(first.cap, members=members)
 
     def _begin(self, body: models.BeginFileArtifact | models.BeginTableArtifact) -> models.BeginArtifactResponse:
         return self._persist(lambda: self._client.begin_artifact(self._run_id, body, retry=NO_RETRY))

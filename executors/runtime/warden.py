@@ -7,8 +7,8 @@ it, and when the child ends it kills what the child left behind.
 
 LIFE, executor -> warden, one line each: first the start document {"command", "job_fd", "control_fd", "hide",
 "visible", "writable"}, then ``term`` (SIGTERM to the child's process group), ``spare`` (SIGKILL to all but the child
-itself) or ``kill``. Warden -> executor, JSON lines: {"pid", "sandbox"} at start, {"status", "cpu_seconds",
-"max_rss_bytes", "leftovers"} at the end (status as in wait(2)).
+itself) or ``kill``. Warden -> executor, JSON lines: {"pid", "sandbox"} at start, {"exited"} when the child has
+ended, {"status", "cpu_seconds", "max_rss_bytes", "leftovers"} when its tree has (status as in wait(2)).
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ class Warden:
                 else:
                     self._order(self.life.recv(4096))
             self.reap()
+        self.send({"exited": True})
         self.finish()
 
     def _order(self, data: bytes) -> None:
@@ -163,9 +164,18 @@ def prepare_child(document: Document, parent: int, tell: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit_data(document.get("data_bytes"))
     place_fds(document["job_fd"], document["control_fd"])
     verdict = sandbox.confine(document["hide"], document["visible"], document["writable"])
     os.write(tell, verdict.encode())
+
+
+def limit_data(most: int | None) -> None:
+    """Allocations beyond fail (MemoryError in Python). Inherited by each process, and counted for each alone."""
+    if most is not None:
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def execute(document: Document, tell: int) -> NoReturn:

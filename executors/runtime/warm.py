@@ -93,9 +93,8 @@ class WarmRun:
         with self._orders, suppress(OSError):
             self.life.send(word.encode() + b"\n")
 
-    def memory(self, precise_above: int | None) -> int:
-        """The engine's memory is the engine's to count; the process streams."""
-        return 0
+    def tree(self) -> None:
+        """Memory and processors are the engine's to count; the process streams."""
 
     def kill_warden(self) -> None:
         """Last resort when the process does not answer."""

@@ -11,7 +11,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from contract import models
-from executors.runtime.caps import Breach, Caps
+from executors.runtime.caps import Breach, Caps, Rule
+from executors.runtime.measures import memory_breach, stop_timings
 from executors.runtime.outcome import Facts, conclude
 from executors.runtime.supervise import ChildEnd, Stop
 
@@ -141,8 +142,96 @@ def test_caps_fire_only_above_the_limit_and_the_wall_clock_breach_dates_from_the
     wall = caps.check_wall(100.0, 110.5)
     assert wall is not None
     assert (wall.at, wall.observed) == (110.0, 10.5)
-    assert caps.check_memory(100, 0.0) is None
-    assert caps.check_memory(101, 0.0) is not None
-    assert caps.check_logs(51, 0.0) is not None
-    assert caps.check_artifacts(8, 0.0) is not None
+    assert caps.check("memory_bytes", 100, 0.0) is None
+    for cap, observed in (("memory_bytes", 101), ("log_bytes", 51), ("artifact_bytes", 8)):
+        assert caps.check(cap, observed, 0.0) is not None
     assert Caps().check_wall(0.0, 1e9) is None
+
+
+# Actions, grace, warnings ---------------------------------------------------------------------------------------------
+
+
+def test_what_is_done_at_a_limit_is_as_the_rule_says() -> None:
+    rules = {
+        "wall_seconds": {"action": "cancel", "grace_seconds": 7},
+        "cpu_seconds": {"action": "kill", "grace_seconds": None},
+        "log_bytes": {"action": "cut"},
+        "memory_bytes": {"action": "a word of a later contract"},
+        "rows_out": {"action": None, "warn": 5},
+    }
+    caps = Caps.of({"wall_seconds": 10, "cpu_seconds": 1, "log_bytes": 100, "memory_bytes": 9, "rows_out": 8}, rules)
+    done = {cap: breach.action for cap in rules if (breach := caps.check(cap, 1000, 0.0))}
+    assert done == {
+        "wall_seconds": "cancelled",
+        "cpu_seconds": "killed",
+        "log_bytes": "cut",
+        "memory_bytes": "killed",
+        "rows_out": "cancelled",
+    }
+    assert [caps.grace(cap) for cap in ("wall_seconds", "cpu_seconds", "memory_bytes", "rows_out")] == [7, 0, 0, 2]
+    warned = caps.check("rows_out", 6, 0.0)
+    assert warned is not None
+    assert (warned.action, warned.limit, warned.goes_on) == ("warned", 5, True)
+    assert caps.check("rows_out", 5, 0.0) is None
+
+
+def test_without_rules_memory_and_log_are_killed_at_once_and_the_wall_clock_leaves_half_a_second() -> None:
+    caps = Caps(wall_seconds=1, memory_bytes=1, log_bytes=1, artifact_bytes=1)
+    found = {cap: caps.check(cap, 2, 0.0) for cap in ("wall_seconds", "memory_bytes", "log_bytes", "artifact_bytes")}
+    assert {cap: breach.action for cap, breach in found.items() if breach} == {
+        "wall_seconds": "cancelled",
+        "memory_bytes": "killed",
+        "log_bytes": "killed",
+        "artifact_bytes": "cancelled",
+    }
+    assert (caps.grace("wall_seconds"), caps.grace("wall_seconds", engine=True)) == (0.5, 2.0)
+
+
+def test_a_directive_tightens_rules_and_never_loosens_them() -> None:
+    caps = Caps.of({"wall_seconds": 9}, {"wall_seconds": {"action": "kill", "grace_seconds": 3, "warn": 5}})
+    later = {"wall_seconds": {"action": "cancel", "grace_seconds": 9, "warn": 7}, "rows_out": {"warn": 2}}
+    caps = caps.tightened({}, later)
+    assert caps.rules == {"wall_seconds": Rule("kill", 3, 5), "rows_out": Rule(None, None, 2)}
+    assert caps.tightened({}, {"wall_seconds": {"grace_seconds": 1}}).rule("wall_seconds") == Rule("kill", 1, 5)
+
+
+def test_what_was_only_warned_of_or_cut_is_told_with_every_outcome() -> None:
+    notice = Breach("log_bytes", 10, 50, 1.0, "cut")
+    body = report_of(replace(DONE, notices=[notice]))
+    assert body["outcome"] == "succeeded"
+    assert [(e["cap"], e["action"], e["overshoot"]) for e in body["cap_ledger"]] == [("log_bytes", "cut", 40)]
+
+
+OUT_OF_MEMORY = {"class": "resources", "code": "out_of_memory", "message": "MemoryError"}
+
+
+@pytest.mark.parametrize(
+    ("end", "oom_killed", "action"),
+    [
+        (ChildEnd(status=256, error=OUT_OF_MEMORY), False, "refused"),
+        (ChildEnd(status=9), True, "killed"),
+        (ChildEnd(status=9), False, None),
+        (ChildEnd(status=256, error=ERROR), True, None),
+        (ChildEnd(status=9, stop=Stop("cancel", "")), True, None),
+    ],
+)
+def test_memory_that_the_system_refused_or_took_is_a_breach_of_its_cap(
+    end: ChildEnd, oom_killed: bool, action: str | None
+) -> None:
+    found = memory_breach(replace(end, memory_peak=900), Caps(memory_bytes=1000), oom_killed=oom_killed, now=5.0)
+    assert (found.action if found else None) == action
+    assert memory_breach(end, Caps(), oom_killed=oom_killed, now=5.0) is None
+    if found:
+        assert (found.layer, found.observed, found.ledger_entry()["overshoot"]) == ("engine", 1000, 0)
+
+
+def test_the_times_of_a_stop_are_told_as_times_of_day() -> None:
+    day = datetime(2026, 11, 22, 12, 0, 10, tzinfo=UTC)
+    end = ChildEnd(stop=Stop("cancel", "x"), ordered_at=100.0, exited_at=101.5, released_at=102.0)
+    assert stop_timings(end, 105.0, day) == {
+        "cause": "cancel",
+        "delivered_at": "2026-11-22T12:00:05+00:00",
+        "engine_stopped_at": "2026-11-22T12:00:06.500000+00:00",
+        "released_at": "2026-11-22T12:00:07+00:00",
+    }
+    assert stop_timings(ChildEnd(), 105.0, day) is None
