@@ -22,6 +22,7 @@ from control_room.commands.words import (
     printable,
     seconds_text,
     standing,
+    stop_text,
     time_text,
     value_text,
 )
@@ -242,7 +243,7 @@ def _print_run(run: Json, whole_trace: bool = False, waits: str = "") -> None:
     if run["children"]:
         print_runs(sorted(run["children"], key=lambda child: child["number"]))
     if run["attempts"]:
-        _print_attempts(run["attempts"], run["error"])
+        _print_attempts(run["attempts"], run["error"], run["cancel_requested_at"])
     if run["publications"]:
         _print_publications(run["publications"])
 
@@ -275,8 +276,8 @@ def _trace(run: Json, whole: bool) -> str:
     return end if end == found else f"{end}\n(all of it: {program()} runs show {run['number']} --trace)"
 
 
-def _print_attempts(attempts: list[Json], told: Json | None) -> None:
-    """The table, then the errors of attempts; the run's own, which was told, only once."""
+def _print_attempts(attempts: list[Json], told: Json | None, cancelled_at: str | None) -> None:
+    """The table, then errors of attempts and how soon they stopped; the run's own error, which was told, only once."""
     rows = [
         [
             a["attempt"],
@@ -293,6 +294,8 @@ def _print_attempts(attempts: list[Json], told: Json | None) -> None:
     for attempt in attempts:
         if attempt["error"] and error_text(attempt["error"]) != error_text(told):
             say(f"  attempt {attempt['attempt']}: {error_line(attempt['error'])}")
+        if stopped := stop_text(attempt.get("timings"), cancelled_at):
+            say(f"  attempt {attempt['attempt']}: {stopped}")
 
 
 def _seconds(attempt: Json) -> float | None:

@@ -119,3 +119,18 @@ def duration_of(run: Mapping[str, Any]) -> float | None:
 def printable(text: str) -> str:
     """Text that a run wrote, without what would steer the terminal."""
     return "".join(c for c in text if c in "\n\t" or (c >= " " and c != "\x7f" and not "\x80" <= c <= "\x9f"))
+
+
+def stop_text(timings: Mapping[str, Any] | None, requested_at: str | None) -> str | None:
+    """How soon an attempt stopped: after the request, or after it passed a cap."""
+    if timings is None:
+        return None
+    cancelled = timings["cause"] == "cancel"
+    begun = moment(requested_at if cancelled else timings["delivered_at"])
+    steps = {"told": "delivered_at"} if cancelled else {}
+    steps |= {"engine stopped": "engine_stopped_at", "released": "released_at"}
+    ends = {word: moment(timings[name]) for word, name in steps.items()}
+    told = [
+        f"{word} after {max(0.0, (end - begun).total_seconds()):.2f}s" for word, end in ends.items() if begun and end
+    ]
+    return f"{'cancelled' if cancelled else 'cap passed'}: {', '.join(told)}" if told else None

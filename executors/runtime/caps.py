@@ -59,7 +59,7 @@ class Breach:
         return replace(self, stopped_at=at, observed=max(self.observed, observed or 0))
 
     def ledger_entry(self) -> dict[str, Any]:
-        """The contract's cap ledger entry; ``overshoot_ms`` is from breach to stop."""
+        """The contract's cap ledger entry; ``overshoot_ms`` is from breach to stop, if there was one."""
         until = self.at if self.stopped_at is None else self.stopped_at
         return {
             "layer": self.layer,
@@ -67,7 +67,7 @@ class Breach:
             "limit": self.limit,
             "observed": round(self.observed, 3),
             "overshoot": round(self.observed - self.limit, 3),
-            "overshoot_ms": max(0, round((until - self.at) * 1000)),
+            "overshoot_ms": None if self.goes_on else max(0, round((until - self.at) * 1000)),
             "action": self.action,
         }
 

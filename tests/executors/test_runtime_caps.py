@@ -196,7 +196,8 @@ def test_a_gigabyte_of_log_leaves_the_executors_memory_as_it_is(control_room: Ro
     before = psutil.Process(executor.pid).memory_info().rss
     task = (
         "import os\ndef main():\n    block = (b'x' * 999 + b'\\n') * 1000\n    for _ in range(1000):\n"
-        "        left = memoryview(block)\n        while left:\n            left = left[os.write(1, left):]\n    return 'done'\n"
+        "        left = memoryview(block)\n        while left:\n            left = left[os.write(1, left):]\n"
+        "    return 'done'\n"
     )
     caps = {"log_bytes": {"limit": 10 * MEGABYTE, "action": action}}
     run_id = control_room.submit({"task.py": task}, caps=caps, retry=ONCE)

@@ -230,7 +230,7 @@ describe("a run at work", () => {
     await page.locator("h1 [data-state=failed]").waitFor({ timeout: 45_000 });
     const error = page.getByRole("region", { name: "Error", exact: true });
     await error.getByText("resources").waitFor();
-    await page.getByRole("region", { name: "Caps enforced" }).getByText(/wall/).first().waitFor();
+    await page.getByRole("region", { name: "Caps passed" }).getByText(/wall/).first().waitFor();
   });
 });
 

@@ -42,6 +42,8 @@ export function wireRun(more: Partial<Schemas["Run"]> = {}): Schemas["Run"] {
     progress: null,
     usage: {},
     caps: {},
+    cap_rules: {},
+    cost: null,
     retry_of: null,
     retry_of_number: null,
     executor_name: "python-1",

@@ -6,6 +6,7 @@ import { Duration, RelativeTime } from "@/components/shell/time";
 import { Card } from "@/components/ui/card";
 import { Disclosure } from "@/components/ui/collapsible";
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
+import { stopText } from "@/lib/stops";
 import { measures } from "@/lib/usage";
 import type { Attempt, RunDetail } from "@/services/runs";
 
@@ -35,7 +36,8 @@ export function AttemptsTab({ run }: { run: RunDetail }) {
         <TableBody>
           {newestFirst.map((attempt) => (
             <Fragment key={attempt.epoch}>
-              <AttemptRow attempt={attempt} />
+              <AttemptRow attempt={attempt} more={Boolean(attempt.error || attempt.timings)} />
+              <StopRow text={stopText(attempt.timings, run.cancel_requested_at)} last={!attempt.error} />
               {attempt.error && <ErrorRow attempt={attempt} />}
             </Fragment>
           ))}
@@ -45,9 +47,9 @@ export function AttemptsTab({ run }: { run: RunDetail }) {
   );
 }
 
-function AttemptRow({ attempt }: { attempt: Attempt }) {
+function AttemptRow({ attempt, more }: { attempt: Attempt; more: boolean }) {
   return (
-    <TableRow className={attempt.error ? "border-b-0" : undefined}>
+    <TableRow className={more ? "border-b-0" : undefined}>
       <TableCell className="figures font-medium">{attempt.attempt}</TableCell>
       <TableCell>
         <OutcomeBadge outcome={attempt.outcome} />
@@ -66,6 +68,18 @@ function AttemptRow({ attempt }: { attempt: Attempt }) {
         {measures(attempt.usage)
           .map(({ key, value }) => `${key} ${value}`)
           .join(" · ") || "–"}
+      </TableCell>
+    </TableRow>
+  );
+}
+
+/** How soon it stopped. */
+function StopRow({ text, last }: { text: string | null; last: boolean }) {
+  if (text === null) return null;
+  return (
+    <TableRow className={last ? undefined : "border-b-0"}>
+      <TableCell colSpan={7} className="figures pt-0 text-xs text-muted-foreground whitespace-normal">
+        {text}
       </TableCell>
     </TableRow>
   );

@@ -113,7 +113,7 @@ function Measures({ title, values }: { title: string; values: JsonObject }) {
 /** What a cap did: which layer acted, what it saw, and how far beyond the limit that was. */
 function CapLedger({ entries }: { entries: CapEntry[] }) {
   return (
-    <Section title="Caps enforced">
+    <Section title="Caps passed">
       <ul className="divide-y">
         {entries.map((entry) => (
           <li

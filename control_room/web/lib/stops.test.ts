@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+import { stopText } from "@/lib/stops";
+
+const TIMINGS = {
+  cause: "cancel" as const,
+  delivered_at: "2026-11-22T12:00:01Z",
+  engine_stopped_at: "2026-11-22T12:00:01.250Z",
+  released_at: "2026-11-22T12:00:01.300Z",
+};
+
+test("a cancellation is told from its request", () => {
+  expect(stopText(TIMINGS, "2026-11-22T12:00:00.600Z")).toBe(
+    "Cancelled: told after 400 ms, engine stopped after 650 ms, released after 700 ms",
+  );
+});
+
+test("a cap is told from its breach", () => {
+  expect(stopText({ ...TIMINGS, cause: "cap", engine_stopped_at: null }, null)).toBe(
+    "Cap passed: released after 300 ms",
+  );
+});
+
+test("an attempt that nobody stopped has nothing to tell", () => {
+  expect(stopText(null, null)).toBeNull();
+  expect(stopText(TIMINGS, null)).toBeNull();
+});
