@@ -12,8 +12,10 @@ from control_room.api.params import PLACEHOLDER, is_open, known_params
 Spec = Mapping[str, Any]
 # Caps that only some kinds enforce: one that is set and that nobody enforces would be a promise that is not kept.
 ENGINE_CAPS = {
-    **dict.fromkeys(("cpu_seconds", "scanned_bytes", "written_bytes"), ("trino",)),
-    "rows_out": ("trino", "spark"),
+    "cpu_seconds": ("trino", "python", "notebook", "command", "dbt", "duckdb"),
+    "scanned_bytes": ("trino",),
+    "written_bytes": ("trino", "python", "notebook"),
+    "rows_out": ("trino", "spark", "python", "notebook"),
 }
 TEXT, TRUTH = (str, "a text"), (bool, "true or false")
 LIST, NUMBER = (list, "a list"), (int | float, "a number")

@@ -214,16 +214,19 @@ def capabilities(kind: ExecutorKind, publishes: Sequence[str] = ("delta", "objec
             **dict.fromkeys(sorted(kind.tells), "told"),
         },
         # By how much memory may pass its cap: see spec/docs/reference/caps.md.
-        "caps.memory": {
-            "mechanism": "sampled" + (", rlimit_data" if kind.limited_data else ""),
-            "bound": f"{MEMORY_SECONDS + KILL_SECONDS:g} s of allocation",
-            **({"rlimit_margin_bytes": DATA_MARGIN_BYTES} if kind.limited_data else {}),
-        },
+        **({} if kind.warm else {"caps.memory": memory_cap(kind)}),
         # Data is staged, and committed for the accepted epoch alone.
         "writes": dict.fromkeys(known, "fenced"),
         "isolation": "landlock" if sandbox.landlock_abi() >= sandbox.ABI_REFER else "process",
     }
     return shared | own | ({"publish": known} if "publish" in own else {})
+
+
+def memory_cap(kind: ExecutorKind) -> dict[str, Any]:
+    """How a cap of memory is held, and by how much it may be passed: spec/docs/reference/caps.md."""
+    margin = {"rlimit_margin_bytes": DATA_MARGIN_BYTES} if kind.limited_data else {}
+    mechanism = "sampled and rlimit_data" if margin else "sampled"
+    return {"mechanism": mechanism, "bound": f"{MEMORY_SECONDS + KILL_SECONDS:g} s of allocation", **margin}
 
 
 def own_folder(work_dir: Path, kind: str) -> Path:

@@ -47,6 +47,7 @@ def capabilities() -> dict[str, Any]:
             "rows_out": "watched",
             "log_bytes": "full",
             "artifact_bytes": "full",
+            "artifact_count": "full",
         },
         # Statements commit by themselves; to Delta a statement is written once however often the run is repeated.
         "writes": {"engine": "at_least_once"},

@@ -38,6 +38,7 @@ def capabilities() -> dict[str, Any]:
             **dict.fromkeys(("scanned_bytes", "written_bytes", "rows_out"), "watched"),
             "log_bytes": "full",
             "artifact_bytes": "full",
+            "artifact_count": "full",
         },
         # Statements commit by themselves. A template that says config.read_only does not use this path.
         "writes": {"engine": "at_least_once"},

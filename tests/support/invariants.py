@@ -99,6 +99,11 @@ INVARIANTS: dict[str, str] = {
     "a task that waits for its pipeline still has to": """
         select c.run_id, p.state, p.state_reason from ops.runs c join ops.runs p on p.run_id = c.pipeline_run_id
          where c.state_reason = 'waiting_on_pipeline' and p.state_reason is distinct from 'waiting_on_dependency'""",
+    "a run that was not started in time has failed, and the ledger of caps says by how much": """
+        select r.run_id, r.state from ops.runs r where r.state_reason = 'queue_seconds'
+           and (r.state <> 'failed' or not exists (
+             select from ops.cap_ledger c
+              where c.run_id = r.run_id and c.cap = 'queue_seconds' and c.observed > c."limit"))""",
     "no dedupe key is held by two": """
         select workspace, dedupe_key, count(*) from ops.runs where state in ('waiting', 'queued', 'running')
            and dedupe_key is not null group by 1, 2 having count(*) > 1""",

@@ -304,9 +304,35 @@ def test_a_cap_of_a_template_is_a_number_that_executors_can_hold(cap: str) -> No
 
 
 def test_a_cap_that_no_executor_of_the_kind_enforces_is_refused() -> None:
-    (issue,) = template_issues({**PYTHON, "caps": {"rows_out": 10, "wall_seconds": 5}}, {})
-    assert issue.path == "/caps/rows_out"
-    assert "only for trino, spark" in issue.message
+    (issue,) = template_issues({**PYTHON, "caps": {"scanned_bytes": 10, "wall_seconds": 5, "rows_out": 7}}, {})
+    assert issue.path == "/caps/scanned_bytes"
+    assert "only for trino" in issue.message
+
+
+def test_a_cap_may_say_what_is_done_at_its_limit() -> None:
+    caps = {
+        "wall_seconds": {"limit": 5, "action": "cancel", "grace_seconds": 2},
+        "log_bytes": {"limit": 5, "action": "cut"},
+        "queue_seconds": 60,
+        "cost": {"limit": 0.5, "action": "warn"},
+    }
+    assert template_issues({**PYTHON, "caps": caps}, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("caps", "path"),
+    [
+        ({"wall_seconds": {"action": "kill"}}, "/caps/wall_seconds"),
+        ({"wall_seconds": {"limit": 5, "action": "cut"}}, "/caps/wall_seconds/action"),
+        ({"wall_seconds": {"limit": 5, "action": "kill", "grace_seconds": 1}}, "/caps/wall_seconds/grace_seconds"),
+        ({"wall_seconds": {"limit": 5, "mercy": 1}}, "/caps/wall_seconds"),
+        ({"artifact_count": {"limit": 1.5}}, "/caps/artifact_count/limit"),
+        ({"queue_seconds": {"limit": 5}}, "/caps/queue_seconds"),
+        ({"cost": 0}, "/caps/cost"),
+    ],
+)
+def test_a_cap_that_cannot_work_is_told_where_it_stands(caps: dict[str, Any], path: str) -> None:
+    assert [issue.path for issue in template_issues({**PYTHON, "caps": caps}, {})] == [path]
 
 
 def test_the_outputs_and_inputs_of_the_page_on_publishing_are_good() -> None:
