@@ -83,6 +83,7 @@ class Heartbeats:
         self._woken = threading.Event()
         self._kicked = self._ended = False
         self._server_seconds = DEFAULT_SECONDS
+        self._busy_seconds = DEFAULT_SECONDS  # what the server last said when there were runs
         self._failing = False
         self._bare = False
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -108,15 +109,22 @@ class Heartbeats:
     def _run(self) -> None:
         last = self._clock()
         while not self._ended:
-            leases = [attempt.claimed.lease_seconds for attempt in self._office.attempts()]
-            left = last + interval(self._server_seconds, leases, self._failing) - self._clock()
+            left = self._due(last) - self._clock()
             if left > 0 and not self._kicked:
                 self._woken.wait(left)
                 self._woken.clear()  # what was set before is looked at in the next round
                 continue
             self._kicked, last = False, self._clock()
             self.beat()
-            self._note(not self._failing, self._server_seconds)
+            self._note(not self._failing, max(self._server_seconds, ACTIVE_SECONDS))
+
+    def _due(self, last: float) -> float:
+        """When the next beat is: counted from the last one, and for runs that were taken since then, from that."""
+        attempts = self._office.attempts()
+        leases = [attempt.claimed.lease_seconds for attempt in attempts]
+        seconds = min(self._server_seconds, self._busy_seconds) if attempts else self._server_seconds
+        since = max(last, min((attempt.renewed_at for attempt in attempts), default=last))
+        return since + interval(seconds, leases, self._failing)
 
     def beat(self) -> None:
         """One heartbeat, its directives obeyed. Never raises: the next one must come."""
@@ -159,6 +167,7 @@ class Heartbeats:
         if self._failing:
             self._journal.info("heartbeat.recovered", runs=len(attempts))
         self._failing, self._server_seconds = False, answer.heartbeat_seconds
+        self._busy_seconds = answer.heartbeat_seconds if attempts else self._busy_seconds
         known = {(attempt.run_id, attempt.epoch): attempt for attempt in attempts}
         for directive in answer.runs:
             if attempt := known.get((str(directive.run_id), directive.epoch)):

@@ -852,6 +852,7 @@ insert into ops.settings (key, value) values
   ('kinds', '["python", "notebook", "dbt", "trino", "spark", "duckdb", "command"]'),
   ('contract_versions', '["1.0", "1.1"]'),       -- what this schema speaks, oldest first
   ('heartbeat_seconds', '20'),                   -- told to executors; a third of the default lease
+  ('order_milliseconds', '700'),                 -- within which one that has runs hears that it shall stop one
   ('login_code_seconds', '600'),
   ('session_seconds', '43200');
 
@@ -3483,16 +3484,18 @@ end
 $$;
 
 -- functions/core/heartbeat_seconds.sql
--- How often an executor should be heard: a third of the shortest lease it holds, at least 1 s, at most the setting. One
--- that holds none is to hear within 5 s that it shall drain, and no more: greatest() passes over a null.
+-- How often an executor should be heard: one that holds runs within order_milliseconds, since heartbeats bring the
+-- orders to stop, and within a third of the shortest lease, though not more than once a second for that; one that holds
+-- none within 5 s, to hear that it shall drain; either within the setting. greatest() passes over a null.
 create or replace function ops.heartbeat_seconds(p_executor_id uuid) returns numeric
 language plpgsql stable set search_path = ''
 as $$
 begin
   return least(
     coalesce(ops.setting_number('heartbeat_seconds'), 20),
-    coalesce((select greatest(1, round(min(l.lease_seconds) / 3.0, 1)) from ops.leases l
-               where l.executor_id = p_executor_id having count(*) > 0), 5));
+    coalesce((select least(greatest(1, round(min(l.lease_seconds) / 3.0, 1)),
+                           round(ops.setting_number('order_milliseconds') / 1000, 3))
+                from ops.leases l where l.executor_id = p_executor_id having count(*) > 0), 5));
 end
 $$;
 

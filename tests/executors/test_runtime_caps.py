@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import resource
+import statistics
 import time
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -251,6 +254,22 @@ def test_a_cancellation_is_timed_from_the_request_to_the_last_process(control_ro
     steps = [timings[name] for name in ("delivered_at", "engine_stopped_at", "released_at")]
     assert steps == sorted(steps)
     assert run["cancel_requested_at"] <= steps[0]
+
+
+def test_a_cancellation_is_heard_and_obeyed_within_a_second(control_room: Room) -> None:
+    control_room.executor()
+    took = []
+    for _ in range(6):
+        run_id = control_room.submit({"task.py": SPIN})
+        control_room.running(run_id)
+        time.sleep(random.uniform(0.8, 1.5))
+        control_room.call("cancel_run", control_room.operator, run_id, {})
+        run = control_room.ended(run_id)
+        released = datetime.fromisoformat(run["attempts"][0]["timings"]["released_at"])
+        took.append((released - datetime.fromisoformat(run["cancel_requested_at"])).total_seconds())
+    # the first run of an executor may wait for the first answer to a heartbeat
+    assert max(took[1:]) < 2.0, took
+    assert statistics.median(took[1:]) < 1.0, took
 
 
 def test_a_breach_is_timed_too(control_room: Room) -> None:
