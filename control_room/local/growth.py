@@ -15,6 +15,7 @@ from typing import Any
 
 from control_room.errors import FAILED, REFUSED, ControlRoomError
 from control_room.local import state as states
+from control_room.local.engines import DEFAULT_HEAPS
 from control_room.local.folder import StackFolder, write_private_json
 from control_room.local.keeper import GIVE_UP_AFTER
 from control_room.local.report import Event
@@ -29,6 +30,18 @@ OnEvent = Callable[[Event], None]
 def is_growth(state: StackState, wanted: Mapping[str, str]) -> bool:
     """Whether only engines are added to those that run; they keep their heaps."""
     return len(wanted) > len(state.engines) and all(wanted.get(name) == heap for name, heap in state.engines.items())
+
+
+def instead(state: StackState, wanted: Mapping[str, str]) -> str:
+    """What to write for the engines that are missing, beside those that run; '' when none is."""
+    if not set(wanted) - set(state.engines):
+        return ""
+    return "`control-room up --with " + written({**wanted, **state.engines}) + "`"
+
+
+def written(engines: Mapping[str, str]) -> str:
+    """As --with has it: trino=2G,spark."""
+    return ",".join(name if heap == DEFAULT_HEAPS.get(name) else f"{name}={heap}" for name, heap in engines.items())
 
 
 def ask(folder: StackFolder, wanted: Mapping[str, str], on_event: OnEvent) -> StackState:

@@ -243,10 +243,15 @@ def _refuse_other_options(state: StackState, options: Options, folder: StackFold
         raise ControlRoomError(
             "the stack is up with other options",
             where=str(folder.root),
-            next_step="run `control-room down`, then `control-room up` with the options you want",
+            next_step=_way_there(growth.instead(state, wanted)),
             exit_code=REFUSED,
         )
     return more
+
+
+def _way_there(with_engines: str) -> str:
+    anew = "run `control-room down`, then `control-room up` with the options you want"
+    return f"{with_engines} adds what is missing to what runs; else {anew}" if with_engines else anew
 
 
 def _wait_while_stopping(folder: StackFolder) -> None:
