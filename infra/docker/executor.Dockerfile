@@ -54,6 +54,8 @@ RUN /opt/venv/bin/pip install --disable-pip-version-check --no-cache-dir --quiet
  && find /opt/app -name '*.pyc' -delete && /opt/venv/bin/python -m compileall -q /opt/app
 
 FROM packages AS slim
+# Tests of packages that bring many of them; dbt's own folders of this name hold what it runs.
+RUN cd /opt/venv/lib/python3*/site-packages && rm -rf pandas/tests numpy/tests numpy/*/tests pyarrow/tests
 RUN /opt/venv/bin/pip uninstall --disable-pip-version-check --quiet --yes setuptools wheel pip \
  && /opt/venv/bin/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "control-room.pth").write_text("/opt/app\n")'
 
