@@ -66,6 +66,7 @@ def test_an_engine_comes_with_its_executor_and_the_work_in_hand_goes_on(stack: S
     told = stack.run("up", "--with", "trino", timeout=600).stdout
     assert "trino ready" in told
     assert "executor-trino ready" in told
+    assert "the stack is ready, now with trino" in told
     after = pids(stack)
     assert set(after) - set(before) == {"trino", "executor-trino"}
     assert after["postgres"] == before["postgres"]
