@@ -19,11 +19,12 @@ from control_room.local.engines import DEFAULT_HEAPS
 from control_room.local.folder import StackFolder, write_private_json
 from control_room.local.keeper import GIVE_UP_AFTER
 from control_room.local.report import Event
+from control_room.local.settings import settings_found
 from control_room.local.state import ServiceRecord, StackState
 
 SIGNAL = signal.SIGHUP
 ANSWER_SECONDS = 60.0  # the drain of executors that start anew, and some
-READY_SECONDS = 300.0
+MORE_SECONDS = 60.0  # beside those that an engine gets to start
 OnEvent = Callable[[Event], None]
 
 
@@ -136,7 +137,7 @@ def _degraded(state: StackState, on_event: OnEvent) -> StackState:
 
 
 def _states(folder: StackFolder) -> Iterator[StackState]:
-    deadline = time.monotonic() + READY_SECONDS
+    deadline = time.monotonic() + settings_found().engine_start_seconds + MORE_SECONDS
     while time.monotonic() < deadline:
         yield states.load(folder)
         time.sleep(0.2)
