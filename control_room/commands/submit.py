@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -140,11 +139,8 @@ def _told(client: OperatorClient, run: Json, template: str, as_json: bool) -> No
     _answer(found, as_json, _ending(found) if ended else f"run {run['number']} ({template}) is {run['state']}")
     if ended:
         raise typer.Exit(FAILED)
-    if as_json or run["state"] != "queued":
-        return
-    with suppress(ControlRoomError):  # the run is there, whatever becomes of this question
-        if text := held_up(client, run):
-            say(f"  {printable(text)}")
+    if not as_json and run["state"] == "queued" and (text := held_up(client, run)):
+        say(f"  {printable(text)}")
 
 
 def _check_alone(*others: Any) -> None:
