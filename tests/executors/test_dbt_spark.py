@@ -83,7 +83,7 @@ def test_a_build_makes_and_tests_all_and_tells_rows_and_versions_of_what_it_made
 
 @pytest.mark.slow
 def test_what_is_made_in_a_schema_below_another_is_recorded(spark: Spark, tmp_path: Path) -> None:
-    mart = Mart(tmp_path, spark)
+    mart = SparkMart(tmp_path, spark)
     mart.schema_name += ".below"
     run = mart.run("seed")
     assert run.code == 0, run.messages[-1]

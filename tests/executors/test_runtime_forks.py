@@ -258,7 +258,7 @@ def test_without_room_for_the_thread_that_ends_servers_runs_go_on_and_it_is_begu
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.forks.end()
-    bench.forks = ForkSpawner(MODULE, Journal(bench.told), rest_seconds=0.5)
+    bench.forks = ForkSpawner(MODULE, Journal(bench.told), rest_seconds=1.5)
 
     def no_room(timer: threading.Timer) -> None:
         raise RuntimeError("can't start new thread")
@@ -267,7 +267,8 @@ def test_without_room_for_the_thread_that_ends_servers_runs_go_on_and_it_is_begu
         full.setattr(threading.Timer, "start", no_room)
         assert bench.result("def main():\n    return 1\n") == {"value": 1}
     assert bench.result("def main():\n    return 2\n") == {"value": 2}
-    wait_for("the server to end", lambda: not servers())
+    (server,) = servers()
+    wait_for("the server to end", lambda: not psutil.pid_exists(server.pid))
     assert bench.actions == []
 
 
