@@ -280,8 +280,11 @@ def _present(values: Mapping[str, Any]) -> Json:
 
 
 def _quoted(part: str) -> str:
+    """A name or number as one part of a path. Raises for what would lead to another path."""
     from urllib.parse import quote
 
+    if part in ("", ".", "..") or "/" in part:
+        raise ControlRoomError(f"{part!r} is no name, number or id", exit_code=MISUSE)
     return quote(part, safe="")
 
 

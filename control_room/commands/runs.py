@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from control_room.commands.context import AsJson, connect, print_json, print_table, program, say
-from control_room.commands.failures import error_line, error_text, trace_end
+from control_room.commands.failures import error_line, error_text, failing_rows_text, trace_end
 from control_room.commands.waits import advice, held_up
 from control_room.commands.words import (
     coloured,
@@ -234,6 +234,7 @@ def _print_run(run: Json, whole_trace: bool = False, waits: str = "") -> None:
         "cancel": run["cancel_reason"],
         "result": _result(run),
         "error": error_text(run["error"]),
+        "rows": failing_rows_text(run, program()),
         "trace": _trace(run, whole_trace),
     }
     for label, value in facts.items():
