@@ -99,6 +99,10 @@ class OperatorClient:
         """body {runs} or {match, limit} -> {items: [{ref, run, problem}], replayed}. What was replayed is not again."""
         return self._call("POST", "/dead-letters/replay", json=body, repeat=False, timeout=120.0)
 
+    def lineage(self, ref: str) -> Json:
+        """{run_id, number, inputs, outputs, events} of a run."""
+        return self._call("GET", f"/runs/{_quoted(ref)}/lineage")
+
     def why(self, ref: str) -> Json:
         return self._call("GET", f"/runs/{_quoted(ref)}/why")
 

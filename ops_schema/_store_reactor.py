@@ -24,6 +24,10 @@ class Reacts(Protocol):
     async def drop_partitions(self) -> Json: ...
     async def lead(self, name: str, holder: str, seconds: float) -> bool: ...
     async def events_since(self, cursor: str | None, limit: int = 500) -> Json: ...
+    async def lineage_facts(self, limit: int = 200) -> Json: ...
+    async def record_lineage(self, body: Body) -> bool: ...
+    async def pending_lineage(self, limit: int = 100) -> list[Json]: ...
+    async def settle_lineage(self, lineage_id: int, error: str | None) -> None: ...
 
 
 class ReactorQueries(Calls):
@@ -64,3 +68,20 @@ class ReactorQueries(Calls):
     async def events_since(self, cursor: str | None, limit: int = 500) -> Json:
         """{items: [event with cursor], cursor}; a None cursor starts at the present. No event is ever skipped."""
         return await self._json("events_since", cursor, limit)
+
+    async def lineage_facts(self, limit: int = 200) -> Json:
+        """{cursor, next, items: [fact]}: what happened to runs since the last look, of `limit` events."""
+        return await self._json("lineage_facts", limit)
+
+    async def record_lineage(self, body: Body) -> bool:
+        """body {cursor, next, events, keep}: store them and move on; False when another process has moved on."""
+        return bool(await self._value("record_lineage", Jsonb(body)))
+
+    async def pending_lineage(self, limit: int = 100) -> list[Json]:
+        """[{lineage_id, run_id, body}] to be sent, in their order."""
+        found: list[Json] = await self._value("pending_lineage", limit) or []
+        return found
+
+    async def settle_lineage(self, lineage_id: int, error: str | None) -> None:
+        """It was sent, or refused with that error."""
+        await self._value("settle_lineage", lineage_id, error)

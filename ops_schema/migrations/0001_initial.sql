@@ -817,6 +817,42 @@ create table ops.budget_warnings (
   constraint budget_warnings_budget_fkey foreign key (budget_id) references ops.budgets (budget_id)
 );
 
+-- tables/098_lineage.sql
+-- OpenLineage events, an outbox: made by the reactor of the events of runs, in their order, each once; sent to whoever
+-- is told of them, and kept for the graph of lineage.
+create table ops.lineage (
+  lineage_id bigint      generated always as identity,
+  run_id     uuid        not null,
+  event_seq  bigint      not null,               -- of the run's event that it tells of
+  event_type text        not null,
+  body       jsonb       not null,               -- as it is sent
+  state      text        not null default 'pending',
+  made_at    timestamptz not null,
+  settled_at timestamptz,
+  error      text,                               -- why whoever was told refused it
+  constraint lineage_pkey primary key (lineage_id),
+  constraint lineage_once unique (run_id, event_seq),
+  constraint lineage_event_type check (event_type in ('START', 'RUNNING', 'COMPLETE', 'FAIL', 'ABORT')),
+  -- kept: there was nobody to send it to
+  constraint lineage_state check (state in ('pending', 'sent', 'refused', 'kept')),
+  constraint lineage_settled_at check ((state = 'pending') = (settled_at is null))
+) with (autovacuum_vacuum_scale_factor = 0.02);
+create index lineage_pending on ops.lineage (lineage_id) where state = 'pending';
+
+-- Which run read and made which data: the edges of the graph.
+create table ops.lineage_edges (
+  run_id    uuid not null,
+  side      text not null,
+  namespace text not null,
+  name      text not null,
+  version   text not null default '',
+  constraint lineage_edges_pkey primary key (run_id, side, namespace, name, version),
+  constraint lineage_edges_side check (side in ('input', 'output'))
+);
+create index lineage_edges_data on ops.lineage_edges (namespace, name, side);
+
+insert into ops.duties (name, ran_at) values ('lineage', '-infinity');
+
 -- tables/100_schema_migrations.sql
 -- Which migrations this database has. compatible_from: the oldest version whose program still runs on this schema.
 create table ops.schema_migrations (
@@ -9569,6 +9605,99 @@ begin
 end
 $$;
 
+-- functions/edge/lineage_fact.sql
+-- One event of ops.events_since with what lineage tells of its run. What it made stands in that of its success alone.
+create or replace function ops.lineage_fact(p_event jsonb) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+           'run_id', r.run_id, 'seq', p_event -> 'seq', 'type', p_event -> 'type', 'at', p_event -> 'at',
+           'number', r.number, 'workspace', r.workspace, 'template_name', r.template_name,
+           'template_version', r.template_version, 'template_digest', t.digest, 'task_key', r.task_key, 'kind', r.kind,
+           'attempt', a.attempt, 'nominal_start', ops.iso(coalesce(r.not_before, r.submitted_at)),
+           'nominal_end', ops.iso(r.deadline), 'bundle', ops.bundle_ref(t.spec), 'inputs', r.inputs,
+           'sql', t.spec #> '{config,sql}',
+           'pipeline', case when p.run_id is not null then jsonb_build_object(
+             'run_id', p.run_id, 'workspace', p.workspace, 'template_name', p.template_name) end,
+           'executor', case when x.executor_id is not null then jsonb_build_object(
+             'name', x.name, 'kind', x.kind, 'version', x.version, 'versions', x.capabilities -> 'versions') end)
+         || case when p_event ->> 'type' in ('run.succeeded', 'run.failed', 'run.cancelled', 'run.skipped')
+                 then jsonb_build_object('usage', r.usage, 'caps', r.caps, 'cost', ops.run_cost(r),
+                        'error', r.error, 'reason', r.state_reason, 'ledger', (
+                          select coalesce(jsonb_agg(ops.cap_entry_json(l) order by l.entry_id), '[]')
+                            from ops.cap_ledger l where l.run_id = r.run_id))
+                 when p_event ->> 'type' = 'run.retry_scheduled' then jsonb_build_object('error', a.error)
+                 else '{}' end
+         || case when p_event ->> 'type' = 'run.succeeded' then jsonb_build_object('outputs', ops.lineage_outputs(r))
+                 else '{}' end
+    from ops.runs r
+    join ops.templates t on t.template_id = r.template_id
+    left join ops.runs p on p.run_id = r.pipeline_run_id
+    left join ops.attempts a on a.run_id = r.run_id and a.epoch = (p_event ->> 'epoch')::bigint
+    left join ops.executors x on x.executor_id = a.executor_id
+   where r.run_id = (p_event ->> 'run_id')::uuid
+$$;
+
+-- functions/edge/lineage_facts.sql
+-- What happened to runs since the last look and is told as lineage: {cursor, next, items: [fact]}, in the order of the
+-- events. ops.record_lineage takes what was made of it, with both cursors.
+create or replace function ops.lineage_facts(p_limit int) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_cursor text := coalesce((select d.place from ops.duties d where d.name = 'lineage'),
+                            '0.00000000-0000-0000-0000-000000000000.0');
+  v_page   jsonb := ops.events_since(v_cursor, p_limit);
+begin
+  return jsonb_build_object('cursor', v_cursor, 'next', v_page -> 'cursor', 'items', (
+    select coalesce(jsonb_agg(ops.lineage_fact(e.value) order by e.n), '[]')
+      from jsonb_array_elements(v_page -> 'items') with ordinality e (value, n)
+     where e.value ->> 'type' in ('run.started', 'run.publishing', 'run.retry_scheduled', 'run.succeeded', 'run.failed',
+                                  'run.cancelled', 'run.skipped')));
+end
+$$;
+
+-- functions/edge/lineage_outputs.sql
+-- The data that a run left: committed publications, tables that its engine wrote, the first hundred of its files.
+create or replace function ops.lineage_outputs(p_run ops.runs) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce((select jsonb_agg(jsonb_build_object(
+             'uri', case p.format when 'iceberg' then coalesce(p.location, p.uri) else p.uri end, 'format', p.format,
+             'version', p.table_version, 'schema', p.schema, 'rows', p.rows,
+             'files', jsonb_array_length(p.files),
+             'size', (select sum((f ->> 'size')::numeric) from jsonb_array_elements(p.files) f)) order by p.output)
+           from ops.publications p where p.run_id = (p_run).run_id and p.state = 'committed'), '[]')
+      || coalesce((select jsonb_agg(jsonb_build_object(
+             'uri', f.table_ref -> 'uri', 'format', f.table_ref -> 'format', 'version', f.table_ref -> 'version',
+             'schema', f.metadata -> 'schema', 'rows', f.metadata -> 'rows', 'files', null, 'size', null) order by f.name)
+           from ops.artifacts f
+          where f.run_id = (p_run).run_id and f.state = 'visible' and f.table_ref is not null), '[]')
+      || coalesce((select jsonb_agg(jsonb_build_object('sha256', f.sha256, 'name', f.name, 'size', f.size) order by f.name)
+           from (select * from ops.artifacts x
+                  where x.run_id = (p_run).run_id and x.state = 'visible' and x.kind in ('file', 'model')
+                    and x.sha256 is not null order by x.name limit 100) f), '[]')
+$$;
+
+-- functions/edge/lineage_side.sql
+-- See ops.run_lineage: its inputs or outputs. p_side is `input` or `output`; the runs are those of the other side.
+create or replace function ops.lineage_side(p_run ops.runs, p_side text, p_caller ops.tokens) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('namespace', d.namespace, 'name', d.name, 'version', nullif(d.version, ''),
+           'runs', (select coalesce(jsonb_agg(jsonb_build_object('run_id', o.run_id, 'number', o.number,
+                             'template_name', o.template_name) order by o.number desc), '[]')
+                      from (select r.run_id, r.number, r.template_name
+                              from ops.lineage_edges e join ops.runs r on r.run_id = e.run_id
+                             where e.namespace = d.namespace and e.name = d.name and e.side <> p_side
+                               and (d.version = '' or e.version = '' or e.version = d.version)
+                               and ops.may_enter(p_caller, r.workspace)
+                             order by r.number desc limit 50) o))
+           order by d.namespace, d.name, d.version), '[]')
+    from (select distinct e.namespace, e.name, e.version from ops.lineage_edges e
+           where e.run_id in (select ops.run_family(p_run)) and e.side = p_side) d
+$$;
+
 -- functions/edge/list_budgets.sql
 -- The budgets in force with their balances, and the latest warnings: {items, warnings}. Raises OPU01, OPU02.
 create or replace function ops.list_budgets(p_token_id uuid) returns jsonb
@@ -9838,6 +9967,16 @@ begin
 end
 $$;
 
+-- functions/edge/pending_lineage.sql
+-- Lineage events that are to be sent, in their order: [{lineage_id, run_id, body}].
+create or replace function ops.pending_lineage(p_limit int) returns jsonb
+language sql stable security definer set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('lineage_id', l.lineage_id, 'run_id', l.run_id, 'body', l.body)
+                            order by l.lineage_id), '[]')
+    from (select * from ops.lineage x where x.state = 'pending' order by x.lineage_id limit p_limit) l
+$$;
+
 -- functions/edge/prices_json.sql
 -- A price list as people see it.
 create or replace function ops.prices_json(p_list ops.price_lists) returns jsonb
@@ -10077,6 +10216,35 @@ begin
       'size', v_artifact.size, 'sha256', v_artifact.sha256));
   end if;
   return ops.artifact_json(v_artifact);
+end
+$$;
+
+-- functions/edge/record_lineage.sql
+-- Store what was made of ops.lineage_facts, and move on: p_body {cursor, next, events: [{run_id, seq, event_type, body,
+-- edges: [{side, namespace, name, version}]}], keep}. keep: nobody is told, they are kept. False, and nothing is
+-- stored, when another process has moved on from this cursor.
+create or replace function ops.record_lineage(p_body jsonb) returns boolean
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_place text;
+begin
+  select d.place into v_place from ops.duties d where d.name = 'lineage' for update;
+  if coalesce(v_place, '0.00000000-0000-0000-0000-000000000000.0') <> p_body ->> 'cursor' then
+    return false;
+  end if;
+  insert into ops.lineage (run_id, event_seq, event_type, body, state, made_at, settled_at)
+  select (e.value ->> 'run_id')::uuid, (e.value ->> 'seq')::bigint, e.value ->> 'event_type', e.value -> 'body',
+         case when (p_body ->> 'keep')::boolean then 'kept' else 'pending' end, ops.now(),
+         case when (p_body ->> 'keep')::boolean then ops.now() end
+    from jsonb_array_elements(p_body -> 'events') with ordinality e (value, n) order by e.n
+  on conflict (run_id, event_seq) do nothing;
+  insert into ops.lineage_edges (run_id, side, namespace, name, version)
+  select (e.value ->> 'run_id')::uuid, d ->> 'side', d ->> 'namespace', d ->> 'name', coalesce(d ->> 'version', '')
+    from jsonb_array_elements(p_body -> 'events') e cross join lateral jsonb_array_elements(e.value -> 'edges') d
+  on conflict do nothing;
+  update ops.duties set place = p_body ->> 'next', ran_at = ops.now() where name = 'lineage';
+  return true;
 end
 $$;
 
@@ -10399,6 +10567,29 @@ as $$
   select ops.run_json(r) from ops.runs r where r.run_id = p_run_id
 $$;
 
+-- functions/edge/run_lineage.sql
+-- What a run, or a pipeline with its tasks, read and made, who made what it read, who read what it made, and the events
+-- that tell of it: {run_id, number, inputs: [{namespace, name, version, runs}], outputs: [same], events: [{event_type,
+-- at, state, error, body}]}. runs: [{run_id, number, template_name}], the latest first, fifty at most, of workspaces
+-- open to the caller. Raises OPU01, OPU02, OPN01.
+create or replace function ops.run_lineage(p_token_id uuid, p_ref text) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
+  v_run    ops.runs;
+begin
+  select * into v_run from ops.runs r where r.run_id = ops.resolve_run(p_token_id, p_ref);
+  return jsonb_build_object('run_id', v_run.run_id, 'number', v_run.number,
+    'inputs', ops.lineage_side(v_run, 'input', v_caller), 'outputs', ops.lineage_side(v_run, 'output', v_caller),
+    'events', (select coalesce(jsonb_agg(jsonb_build_object('run_id', l.run_id, 'event_type', l.event_type,
+                        'at', l.body -> 'eventTime', 'state', l.state, 'error', l.error, 'body', l.body)
+                        order by l.lineage_id), '[]')
+                 from (select * from ops.lineage x where x.run_id in (select ops.run_family(v_run))
+                        order by x.lineage_id limit 1000) l));
+end
+$$;
+
 -- functions/edge/run_logs.sql
 -- A run's log chunks beyond a cursor, in the order of their times. p_filters: stream, after, limit (chunks), epoch.
 create or replace function ops.run_logs(p_token_id uuid, p_ref text, p_filters jsonb) returns jsonb
@@ -10585,6 +10776,16 @@ begin
 end
 $$;
 
+-- functions/edge/settle_lineage.sql
+-- A lineage event was sent, or refused with p_error by whoever is told. Again: no change.
+create or replace function ops.settle_lineage(p_lineage_id bigint, p_error text) returns void
+language sql volatile security definer set search_path = ''
+as $$
+  update ops.lineage set state = case when p_error is null then 'sent' else 'refused' end, settled_at = ops.now(),
+      error = left(p_error, 2000)
+   where lineage_id = p_lineage_id and state = 'pending'
+$$;
+
 -- functions/edge/template_json.sql
 -- A template version.
 create or replace function ops.template_json(p_template ops.templates) returns jsonb
@@ -10718,11 +10919,11 @@ declare
     'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',
     'resume_executor', 'drain_executor', 'list_dead_letters', 'replay_each', 'run_events', 'run_logs',
     'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',
-    'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'explain_caps', 'put_budget', 'list_budgets', 'check_budgets',
+    'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'explain_caps', 'run_lineage', 'put_budget', 'list_budgets', 'check_budgets',
     'put_prices', 'list_prices', 'info', 'verify_events',
     -- reactor
     'expire_leases', 'promote_due', 'pending_publications', 'commit_publication_as_reactor', 'ensure_partitions',
-    'drop_partitions', 'lead', 'events_since'];
+    'drop_partitions', 'lead', 'events_since', 'lineage_facts', 'record_lineage', 'pending_lineage', 'settle_lineage'];
   v_verb     text;
   v_function regprocedure;
 begin

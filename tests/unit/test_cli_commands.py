@@ -25,10 +25,12 @@ COMMANDS = (
     "runs logs", "runs cancel", "runs retry", "runs why", "artifacts ls", "artifacts get", "artifacts verify",
     "templates ls", "templates show", "templates apply", "executors ls", "migrate plan",
     "runs pause", "runs resume", "runs priority", "runs start-after", "runs requeue", "runs dead", "runs replay",
+    "runs lineage",
     "queues ls", "queues pause", "queues resume", "executors pause", "executors resume", "executors drain",
     "migrate apply", "migrate status", "migrate token", "migrate revoke", "workspaces ls",
     "caps ls", "caps set", "caps rm", "caps explain", "budgets ls", "budgets set", "budgets rm", "budgets check",
-    "prices ls", "prices set", "conformance server", "conformance executor", "engines install", "engines ls", "engines doctor",
+    "prices ls", "prices set", "conformance server", "conformance executor", "engines install", "engines ls",
+    "engines doctor",
 )  # fmt: skip
 WITHOUT_JSON = ("server", "executor")
 GROUPS = {

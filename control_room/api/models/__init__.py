@@ -29,6 +29,7 @@ from control_room.api.models.limits import (
     PutCap,
     PutPrices,
 )
+from control_room.api.models.lineage import RunLineage
 from control_room.api.models.platform import (
     Executor,
     Executors,
@@ -158,6 +159,7 @@ __all__ = [
     "RunError",
     "RunEvent",
     "RunEvents",
+    "RunLineage",
     "RunPage",
     "RunRef",
     "RunState",

@@ -562,6 +562,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{ref}/lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Run Lineage
+         * @description What a run read and made, who made what it read, who read what it made, and the events that tell of it.
+         */
+        get: operations["runLineage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{ref}/logs": {
         parameters: {
             query?: never;
@@ -1569,6 +1589,80 @@ export interface components {
             version: string;
         };
         /**
+         * LineageData
+         * @description Data that a run read or made, named as OpenLineage does, and who made it, or reads it.
+         */
+        LineageData: {
+            /** Name */
+            name: string;
+            /** Namespace */
+            namespace: string;
+            /**
+             * Runs
+             * @description The latest first, fifty at most.
+             */
+            runs: components["schemas"]["LineageRun"][];
+            /**
+             * Version
+             * @description Of a table its version or snapshot, of an object its digest.
+             */
+            version: string | null;
+        };
+        /**
+         * LineageEvent
+         * @description An OpenLineage event of a run.
+         */
+        LineageEvent: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Body
+             * @description As it is sent.
+             */
+            body: {
+                [key: string]: unknown;
+            };
+            /**
+             * Error
+             * @description Why whoever is told refused it.
+             */
+            error: string | null;
+            /**
+             * Event Type
+             * @enum {string}
+             */
+            event_type: "START" | "RUNNING" | "COMPLETE" | "FAIL" | "ABORT";
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+            /**
+             * State
+             * @description kept: nobody is told.
+             * @enum {string}
+             */
+            state: "pending" | "sent" | "refused" | "kept";
+        };
+        /**
+         * LineageRun
+         * @description A run at the other side of data.
+         */
+        LineageRun: {
+            /** Number */
+            number: number;
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+            /** Template Name */
+            template_name: string;
+        };
+        /**
          * LogChunk
          * @description Text a run wrote; offset in bytes of its stream within the epoch.
          */
@@ -1826,7 +1920,7 @@ export interface components {
         };
         /**
          * PutCap
-         * @description A ceiling to set; limit null removes it. It holds for runs from now on, and where it is tighter for those at work.
+         * @description A ceiling to set; limit null removes it. It holds for new runs, and where it is tighter for those at work.
          */
         PutCap: {
             /**
@@ -2371,6 +2465,25 @@ export interface components {
         RunEvents: {
             /** Items */
             items: components["schemas"]["RunEvent"][];
+        };
+        /**
+         * RunLineage
+         * @description What a run, or a pipeline with its tasks, read and made. Made within seconds of what it tells of.
+         */
+        RunLineage: {
+            /** Events */
+            events: components["schemas"]["LineageEvent"][];
+            /** Inputs */
+            inputs: components["schemas"]["LineageData"][];
+            /** Number */
+            number: number;
+            /** Outputs */
+            outputs: components["schemas"]["LineageData"][];
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
         };
         /**
          * RunPage
@@ -5176,6 +5289,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunEvents"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runLineage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description run_id or number */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunLineage"];
                 };
             };
             /** @description No token or session, or one that is over. */
