@@ -189,6 +189,16 @@ class OperatorClient:
         """verb: pause or resume."""
         return self._call("POST", f"/queues/{_quoted(queue)}/{verb}", json=body)
 
+    def hold(self, ref: str, reason: str) -> Json:
+        return self._call("PUT", f"/runs/{_quoted(ref)}/legal-hold", json={"reason": reason})
+
+    def release(self, ref: str) -> Json:
+        return self._call("DELETE", f"/runs/{_quoted(ref)}/legal-hold")
+
+    def collection(self) -> Json:
+        """{safety_hours, lost, collectable, expiring, held, items}."""
+        return self._call("GET", "/collection")
+
     def caps(self) -> Json:
         """{items, ledger}."""
         return self._call("GET", "/caps")

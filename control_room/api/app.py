@@ -58,7 +58,7 @@ def create_app(
     dashboard = Dashboard(settings.web_dir or BUILT_DASHBOARD)
     submitter = Submitter(door, services.teller.tell, services.ready.wake_in)
     ctx = Context(settings, door, objects, EventHub(door), dashboard, submitter, services.principals)
-    reacting = partial(react, door, orders_of(settings))
+    reacting = partial(react, door, objects, orders_of(settings))
     duties: list[Callable[[], Coroutine[Any, Any, None]]] = [ctx.hub.run, *([reacting] if reactor else [])]
 
     @asynccontextmanager

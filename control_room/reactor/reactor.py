@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from control_room.reactor.clock import Clock, SystemClock
+from control_room.reactor.collector import Collector, Objects
 from control_room.reactor.duty import Duty
 from control_room.reactor.leader import Leader
 from control_room.reactor.lineage import Endpoint, Lineage
@@ -43,7 +44,7 @@ class Orders:
     lineage_namespace: str = "lakehouse-control-room"
 
 
-def standard_duties(store: Store, clock: Clock, orders: Orders) -> Sequence[Duty]:
+def standard_duties(store: Store, objects: Objects, clock: Clock, orders: Orders) -> Sequence[Duty]:
     """Every duty with its interval in seconds."""
     publisher = Publisher(store, orders.connections_file, clock, at_once=orders.commits_at_once)
     lineage = Lineage(store, clock, orders.lineage_namespace, orders.lineage_to)
@@ -51,6 +52,7 @@ def standard_duties(store: Store, clock: Clock, orders: Orders) -> Sequence[Duty
         Duty("expire_leases", 1.0, partial(sweep, store)),
         Duty("promote_due", 0.5, partial(promote, store)),
         Duty("publish", 2.0, publisher.publish),
+        Duty("collect", 60.0, Collector(store, objects).collect),
         Duty("make_lineage", 1.0, lineage.make),
         Duty("send_lineage", 1.0, lineage.send),
         Duty("ensure_partitions", DAY, partial(ensure, store)),
@@ -58,8 +60,8 @@ def standard_duties(store: Store, clock: Clock, orders: Orders) -> Sequence[Duty
     )
 
 
-async def react(store: Store, orders: Orders, clock: Clock | None = None) -> None:
+async def react(store: Store, objects: Objects, orders: Orders, clock: Clock | None = None) -> None:
     """Lead whenever this process can, until cancelled."""
     ticking = clock or SystemClock()
     leader = Leader(store, "reactor", holder_name(), LEASE_SECONDS, ticking)
-    await leader.run(standard_duties(store, ticking, orders))
+    await leader.run(standard_duties(store, objects, ticking, orders))

@@ -67,6 +67,7 @@ insert into ops.settings (key, value) values
   ('claim_floor_rescan_seconds', '10'),          -- how often it is computed from the very start
   ('claim_floor_empty_seconds', '3600'),         -- a claim floor that is empty for so long is dropped
   ('claim_request_hours', '24'),                 -- how long a claim's answer can be asked for again
+  ('orphan_safety_hours', '24'),                 -- how long bytes that nobody needs are left alone
   ('events_kept_months', '1200'),                -- months of events kept beside the present one: a century
   ('logs_kept_months', '1200'),                  -- of logs
   ('partitions_ahead', '3');                     -- months of event and log partitions made in advance
@@ -537,20 +538,56 @@ create table ops.artifacts (
   recorded_at timestamptz,
   visible_at  timestamptz,
   orphaned_at timestamptz,
+  expires_at  timestamptz,                       -- of its template's retention; null: kept
+  expired_at  timestamptz,
+  settled_at  timestamptz,                       -- when its bytes were left to the collector, or to others with them
   constraint artifacts_pkey primary key (artifact_id),
   constraint artifacts_name_key unique (run_id, epoch, name),
   constraint artifacts_attempt_fkey foreign key (run_id, epoch) references ops.attempts (run_id, epoch),
   constraint artifacts_kind check (kind in ('file', 'table', 'report', 'log', 'metrics', 'model')),
-  constraint artifacts_state check (state in ('begun', 'recorded', 'visible', 'orphaned')),
+  constraint artifacts_state check (state in ('begun', 'recorded', 'visible', 'orphaned', 'expired')),
   constraint artifacts_sha256_hex check (sha256 ~ '^[0-9a-f]{64}$'),
   constraint artifacts_size check (size >= 0),
   constraint artifacts_bytes_or_table check
     (case when kind = 'table' and table_ref is not null then object_key is null
           else object_key is not null and sha256 is not null and size is not null end),
-  constraint artifacts_recorded_at check (state not in ('recorded', 'visible') or recorded_at is not null),
-  constraint artifacts_visible_at check ((state = 'visible') = (visible_at is not null)),
+  constraint artifacts_recorded_at check (state not in ('recorded', 'visible', 'expired') or recorded_at is not null),
+  constraint artifacts_visible_at check ((state in ('visible', 'expired')) = (visible_at is not null)),
+  constraint artifacts_expired_at check ((state = 'expired') = (expired_at is not null)),
   constraint artifacts_orphaned_at check ((state = 'orphaned') = (orphaned_at is not null))
 );
+
+create index artifacts_expiring on ops.artifacts (expires_at) where state = 'visible' and expires_at is not null;
+create index artifacts_unsettled on ops.artifacts (artifact_id)
+  where state in ('orphaned', 'expired') and settled_at is null and object_key is not null;
+
+-- Objects that nobody needs any more, on their way out of the store. What is told of them is told of the key: the same
+-- bytes may come again at any time.
+create table ops.condemned_objects (
+  object_key   text        not null,
+  size         bigint,
+  state        text        not null default 'condemned',
+  condemned_at timestamptz not null,
+  deleted_at   timestamptz,
+  constraint condemned_objects_pkey primary key (object_key),
+  -- deleting: the store is being told; deleted: it was, and is told once more when no upload address can be valid
+  constraint condemned_objects_state check (state in ('condemned', 'deleting', 'deleted'))
+);
+
+-- Runs whose artifacts nobody removes, however old they are.
+create table ops.legal_holds (
+  hold_id     bigint      generated always as identity,
+  run_id      uuid        not null,
+  reason      text        not null,
+  placed_at   timestamptz not null,
+  placed_by   text        not null,
+  released_at timestamptz,
+  released_by text,
+  constraint legal_holds_pkey primary key (hold_id),
+  constraint legal_holds_run_fkey foreign key (run_id) references ops.runs (run_id),
+  constraint legal_holds_released check ((released_at is null) = (released_by is null))
+);
+create unique index legal_holds_one on ops.legal_holds (run_id) where released_at is null;
 
 -- Publications of data: recorded by the accepted report, committed with the marker (app_id, app_version).
 create table ops.publications (
@@ -878,7 +915,7 @@ insert into ops.settings (key, value) values
   ('session_seconds', '43200');
 
 -- Whether bytes are in the store already is asked at every artifact's begin.
-create index artifacts_object on ops.artifacts (object_key) where state in ('recorded', 'visible');
+create index artifacts_object on ops.artifacts (object_key) where state in ('begun', 'recorded', 'visible');
 
 -- functions/core/alive_executors.sql
 -- The executors of a kind that have been heard of lately and have not left, by number.
@@ -2017,7 +2054,8 @@ begin
   returning * into v_attempt;
   update ops.artifacts set
     state = case state when 'recorded' then 'visible' else 'orphaned' end,
-    visible_at = case state when 'recorded' then ops.now() end, orphaned_at = case state when 'begun' then ops.now() end
+    visible_at = case state when 'recorded' then ops.now() end, orphaned_at = case state when 'begun' then ops.now() end,
+    expires_at = case state when 'recorded' then ops.kept_until(p_attempt.run_id) end
    where run_id = p_attempt.run_id and epoch = p_attempt.epoch and state in ('begun', 'recorded');
   perform ops.record_publications(v_attempt, coalesce(nullif(p_body -> 'publications', 'null'), '[]'));
 
@@ -3580,6 +3618,15 @@ as $$
 begin
   return nullif(current_setting('ops.kept', true), '');
 end
+$$;
+
+-- functions/core/kept_until.sql
+-- Until when the artifacts of a run that ends now are kept, by its template's retention; null: for good.
+create or replace function ops.kept_until(p_run_id uuid) returns timestamptz
+language sql stable set search_path = ''
+as $$
+  select ops.now() + make_interval(days => (t.spec #>> '{retention,artifact_days}')::int)
+    from ops.runs r join ops.templates t on t.template_id = r.template_id where r.run_id = p_run_id
 $$;
 
 -- functions/core/key_is_used.sql
@@ -7339,7 +7386,7 @@ as $$
     ('publication', 'recorded', 'committed'), ('publication', 'recorded', 'failed'),
     ('artifact', '', 'begun'), ('artifact', '', 'recorded'),
     ('artifact', 'begun', 'recorded'), ('artifact', 'begun', 'orphaned'),
-    ('artifact', 'recorded', 'visible'), ('artifact', 'recorded', 'orphaned')
+    ('artifact', 'recorded', 'visible'), ('artifact', 'recorded', 'orphaned'), ('artifact', 'visible', 'expired')
 $$;
 
 -- functions/core/unanswered.sql
@@ -8446,6 +8493,10 @@ begin
 
   select * into v_found from ops.artifacts a
    where a.run_id = p_run_id and a.epoch = v_epoch and a.name = v_new.name;
+  if v_new.object_key is not null then
+    perform pg_advisory_xact_lock_shared(ops.object_lock(v_new.object_key));
+    perform ops.spare_object(v_new.object_key);
+  end if;
   if v_found.artifact_id is null then
     perform ops.check_artifact_bytes(v_new);
     insert into ops.artifacts select (v_new).* returning * into v_found;
@@ -9020,6 +9071,33 @@ as $$
    order by x.n limit 1
 $$;
 
+-- functions/edge/condemn_objects.sql
+-- The collector's look: of artifacts that were lost or expired longer ago than the setting orphan_safety_hours, at most
+-- p_limit, the keys that nobody else needs are condemned. Returns how many artifacts were looked at.
+create or replace function ops.condemn_objects(p_limit int) returns int
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_before timestamptz := ops.now() - ops.seconds(3600 * ops.setting_number('orphan_safety_hours'));
+  v_lost   record;
+  v_count  int := 0;
+begin
+  for v_lost in
+    select a.artifact_id, a.object_key, a.size from ops.artifacts a
+     where a.state in ('orphaned', 'expired') and a.settled_at is null and a.object_key is not null
+       and coalesce(a.expired_at, a.orphaned_at) <= v_before
+     order by a.artifact_id limit p_limit for update skip locked
+  loop
+    insert into ops.condemned_objects (object_key, size, condemned_at)
+    select v_lost.object_key, v_lost.size, ops.now() where not ops.object_is_needed(v_lost.object_key)
+    on conflict do nothing;
+    update ops.artifacts set settled_at = ops.now() where artifact_id = v_lost.artifact_id;
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end
+$$;
+
 -- functions/edge/create_login_code.sql
 -- Remember a one-time login code by its SHA-256; it opens a session with the caller's rights for ten minutes.
 create or replace function ops.create_login_code(p_token_id uuid, p_code_sha256 bytea) returns jsonb
@@ -9248,6 +9326,30 @@ as $$
   end
 $$;
 
+-- functions/edge/expire_artifacts.sql
+-- The retention's look: artifacts over their time are expired, at most p_limit, unless their run is held, or a run
+-- that has not ended waits for theirs. Their rows stay, with digest and size; the collector takes the bytes. Returns how many.
+create or replace function ops.expire_artifacts(p_limit int) returns int
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_count int;
+begin
+  with over as (
+    select a.artifact_id from ops.artifacts a
+     where a.state = 'visible' and a.expires_at <= ops.now()
+       and not exists (select from ops.legal_holds h join ops.runs r on r.run_id = a.run_id
+                        where h.released_at is null and h.run_id in (a.run_id, r.pipeline_run_id))
+       and not exists (select from ops.run_dependencies d join ops.runs c on c.run_id = d.run_id
+                        where d.depends_on = a.run_id and not ops.is_terminal(c.state))
+     order by a.expires_at limit p_limit for update skip locked
+  )
+  update ops.artifacts a set state = 'expired', expired_at = ops.now() from over o where a.artifact_id = o.artifact_id;
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
 -- functions/edge/explain_caps.sql
 -- Which ceilings hold for a run and where each comes from; the budgets it counts against; what was enforced.
 -- Returns {run_id, number, caps: [{cap, limit, given_by, values: [{given_by, limit}]}], budgets: [Budget + {estimate}],
@@ -9451,6 +9553,39 @@ begin
   return ops.template_json(v_template) || jsonb_build_object('versions', (
     select jsonb_agg(t.version order by t.version) from ops.templates t
      where t.workspace = v_template.workspace and t.name = v_template.name));
+end
+$$;
+
+-- functions/edge/hold_json.sql
+-- The legal hold of a run, of itself or of its pipeline: {reason, placed_at, placed_by}; null when there is none.
+create or replace function ops.hold_json(p_run ops.runs) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object('reason', h.reason, 'placed_at', ops.iso(h.placed_at), 'placed_by', h.placed_by)
+    from ops.legal_holds h
+   where h.released_at is null and h.run_id in ((p_run).run_id, (p_run).pipeline_run_id)
+   order by h.hold_id limit 1
+$$;
+
+-- functions/edge/hold_run.sql
+-- A legal hold: the artifacts of a run, of a pipeline those of all its tasks, are removed by no retention until it is
+-- released. Placing it again is no error and changes nothing.
+--   p_body {reason}
+-- Returns the Run. Raises OPU01, OPU02, OPN01, OPV01.
+create or replace function ops.hold_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_token  ops.tokens := ops.require(p_token_id, array['operator']);
+  v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
+  v_reason text       := ops.checked_reason(p_body);
+begin
+  if v_reason is null then
+    perform ops.invalid('/reason', 'is required: why nothing of this run may be removed');
+  end if;
+  insert into ops.legal_holds (run_id, reason, placed_at, placed_by)
+  values (v_run_id, v_reason, ops.now(), v_token.name) on conflict (run_id) where released_at is null do nothing;
+  return ops.run_json(v_run_id);
 end
 $$;
 
@@ -9741,6 +9876,45 @@ begin
 end
 $$;
 
+-- functions/edge/list_collection.sql
+-- What the collector would take, and nothing is changed: {safety_hours, lost: {artifacts, bytes} that wait for their
+-- safety window, collectable: {objects, bytes}, expiring: {artifacts, bytes} by retention in the next seven days, held,
+-- items: the first 200 objects to be taken [{object_key, size, run_number, name, state, since}]}. Raises OPU01, OPU02.
+create or replace function ops.list_collection(p_token_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_before timestamptz := ops.now() - ops.seconds(3600 * ops.setting_number('orphan_safety_hours'));
+begin
+  perform ops.require_everywhere(p_token_id);
+  return (
+    with lost as (
+      select a.*, coalesce(a.expired_at, a.orphaned_at) as since from ops.artifacts a
+       where a.state in ('orphaned', 'expired') and a.settled_at is null and a.object_key is not null
+         and not ops.object_is_needed(a.object_key)
+    ), due as (
+      select distinct on (l.object_key) l.object_key, l.size, l.run_id, l.name, l.state, l.since from lost l
+       where l.since <= v_before order by l.object_key, l.since
+    ), condemned as (
+      select c.object_key, c.size from ops.condemned_objects c where c.state in ('condemned', 'deleting')
+    )
+    select jsonb_build_object(
+      'safety_hours', ops.setting('orphan_safety_hours'),
+      'lost', (select jsonb_build_object('artifacts', count(*), 'bytes', coalesce(sum(l.size), 0)) from lost l
+                where l.since > v_before),
+      'collectable', (select jsonb_build_object('objects', count(*), 'bytes', coalesce(sum(x.size), 0))
+                        from (select d.object_key, d.size from due d union select * from condemned) x),
+      'expiring', (select jsonb_build_object('artifacts', count(*), 'bytes', coalesce(sum(a.size), 0))
+                     from ops.artifacts a where a.state = 'visible' and a.expires_at <= ops.now() + interval '7 days'),
+      'held', (select count(*) from ops.legal_holds h where h.released_at is null),
+      'items', (select coalesce(jsonb_agg(jsonb_build_object('object_key', d.object_key, 'size', d.size,
+                         'run_number', r.number, 'name', d.name, 'state', d.state, 'since', ops.iso(d.since))
+                         order by d.since, d.object_key), '[]')
+                  from (select * from due order by since, object_key limit 200) d
+                  join ops.runs r on r.run_id = d.run_id)));
+end
+$$;
+
 -- functions/edge/list_executors.sql
 -- The executors seen lately (a week) that may work in a workspace of the caller's, most recent first, each as
 -- ops.executor_json tells it. Returns {items: [Executor]}. Raises OPU01, OPU02.
@@ -9887,6 +10061,16 @@ as $$
   select (p_caller).workspaces is null or p_workspace = any ((p_caller).workspaces)
 $$;
 
+-- functions/edge/object_is_needed.sql
+-- Whether somebody has the bytes of a key, or is about to: an artifact that is not lost or over its time, a bundle.
+create or replace function ops.object_is_needed(p_object_key text) returns boolean
+language sql stable set search_path = ''
+as $$
+  select exists (select from ops.artifacts a
+                  where a.object_key = p_object_key and a.state in ('begun', 'recorded', 'visible'))
+      or exists (select from ops.bundles b where b.object_key = p_object_key)
+$$;
+
 -- functions/edge/object_is_stored.sql
 -- Whether an artifact has put the bytes of this key into the store. The key names the workspace, so other tenants'
 -- bytes never count.
@@ -9905,6 +10089,13 @@ language sql immutable set search_path = ''
 as $$
   select p_workspace || '/sha256/' || left(p_sha256, 2) || '/' || p_sha256
 $$;
+
+-- functions/edge/object_lock.sql
+-- The advisory lock of an object's key: shared by those who are about to need it, alone by the collector, which so sees
+-- whoever has just begun.
+create or replace function ops.object_lock(p_object_key text) returns bigint
+language sql immutable parallel safe
+return hashtextextended('ops.object:' || p_object_key, 0);
 
 -- functions/edge/odd_pattern.sql
 -- The pattern of characters that show as nothing or turn text around: control (Cc), format (Cf, with all bidirectional
@@ -10054,6 +10245,8 @@ begin
     perform ops.invalid('/sha256', 'a bundle needs its SHA-256 (64 hex digits) and its size in bytes');
   end if;
   perform ops.check_workspace(v_caller, v_workspace);
+  perform pg_advisory_xact_lock_shared(ops.object_lock(ops.object_key(v_workspace, v_sha256)));
+  perform ops.spare_object(ops.object_key(v_workspace, v_sha256));
   insert into ops.bundles (workspace, sha256, size, object_key, state, created_at, created_by)
   values (v_workspace, v_sha256, (p_body ->> 'size')::bigint, ops.object_key(v_workspace, v_sha256), 'begun', ops.now(),
           p_token_id)
@@ -10336,6 +10529,38 @@ as $$
     'server_time', ops.iso(ops.now()))
 $$;
 
+-- functions/edge/release_run.sql
+-- Release the legal hold of a run; what is over its time is removed by the next looks. Releasing it again is no error.
+-- Returns the Run. Raises OPU01, OPU02, OPN01.
+create or replace function ops.release_run(p_token_id uuid, p_ref text) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_token  ops.tokens := ops.require(p_token_id, array['operator']);
+  v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
+begin
+  update ops.legal_holds set released_at = ops.now(), released_by = v_token.name
+   where run_id = v_run_id and released_at is null;
+  return ops.run_json(v_run_id);
+end
+$$;
+
+-- functions/edge/removed_object.sql
+-- The store has removed an object. It is removed once more later, see ops.take_condemned; after the second time nothing
+-- is kept of it.
+create or replace function ops.removed_object(p_object_key text, p_again boolean) returns void
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  if p_again then
+    delete from ops.condemned_objects c where c.object_key = p_object_key and c.state = 'deleting';
+  else
+    update ops.condemned_objects c set state = 'deleted', deleted_at = ops.now()
+     where c.object_key = p_object_key and c.state = 'deleting';
+  end if;
+end
+$$;
+
 -- functions/edge/require_everywhere.sql
 -- Guard: an operator whose token opens every workspace, for what concerns the whole platform. Raises OPU01, OPU02.
 create or replace function ops.require_everywhere(p_token_id uuid) returns ops.tokens
@@ -10542,7 +10767,8 @@ as $$
       'started_at', ops.iso((p_run).started_at),
       'finished_at', ops.iso((p_run).finished_at),
       'cancel_requested_at', ops.iso((p_run).cancel_requested_at),
-      'cancel_reason', (p_run).cancel_reason)
+      'cancel_reason', (p_run).cancel_reason,
+      'legal_hold', ops.hold_json(p_run))
     || jsonb_build_object(
       'result', (p_run).result,
       'error', (p_run).error,
@@ -10786,6 +11012,51 @@ as $$
    where lineage_id = p_lineage_id and state = 'pending'
 $$;
 
+-- functions/edge/spare_object.sql
+-- Guard and mutate: the bytes of a key are about to be needed (again): the collector leaves them alone. The caller has
+-- the key's lock, shared, since before it made its own row. Raises OPR01 while the store is being told to remove them.
+create or replace function ops.spare_object(p_object_key text) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  delete from ops.condemned_objects c where c.object_key = p_object_key and c.state <> 'deleting';
+  if exists (select from ops.condemned_objects c where c.object_key = p_object_key) then
+    perform ops.fail('OPR01', 'the same bytes, which nobody needed any more, are being removed at this moment',
+                     '{}', 'Send the request again in a second.');
+  end if;
+end
+$$;
+
+-- functions/edge/take_condemned.sql
+-- Take a condemned object for removal, or one that was removed half an hour ago: an upload address of then, valid for
+-- 15 minutes at most, may have brought it back. Those that somebody needs again are let go. One that a dead process
+-- took is taken again. Returns {object_key, again} to remove and then tell by ops.removed_object; null when there is none.
+create or replace function ops.take_condemned() returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_found ops.condemned_objects;
+begin
+  loop
+    select * into v_found from ops.condemned_objects c
+     where c.state = 'condemned' or (c.state = 'deleting' and c.deleted_at < ops.now() - interval '5 minutes')
+        or (c.state = 'deleted' and c.deleted_at < ops.now() - interval '30 minutes')
+     order by c.condemned_at, c.object_key limit 1;
+    if not found then
+      return null;
+    end if;
+    perform pg_advisory_xact_lock(ops.object_lock(v_found.object_key));
+    if ops.object_is_needed(v_found.object_key) then
+      delete from ops.condemned_objects c where c.object_key = v_found.object_key;
+    else
+      update ops.condemned_objects c set state = 'deleting', deleted_at = ops.now()
+       where c.object_key = v_found.object_key;
+      return jsonb_build_object('object_key', v_found.object_key, 'again', v_found.state = 'deleted');
+    end if;
+  end loop;
+end
+$$;
+
 -- functions/edge/template_json.sql
 -- A template version.
 create or replace function ops.template_json(p_template ops.templates) returns jsonb
@@ -10919,11 +11190,11 @@ declare
     'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',
     'resume_executor', 'drain_executor', 'list_dead_letters', 'replay_each', 'run_events', 'run_logs',
     'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',
-    'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'explain_caps', 'run_lineage', 'put_budget', 'list_budgets', 'check_budgets',
+    'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'explain_caps', 'run_lineage', 'hold_run', 'release_run', 'list_collection', 'put_budget', 'list_budgets', 'check_budgets',
     'put_prices', 'list_prices', 'info', 'verify_events',
     -- reactor
     'expire_leases', 'promote_due', 'pending_publications', 'commit_publication_as_reactor', 'ensure_partitions',
-    'drop_partitions', 'lead', 'events_since', 'lineage_facts', 'record_lineage', 'pending_lineage', 'settle_lineage'];
+    'drop_partitions', 'lead', 'events_since', 'expire_artifacts', 'condemn_objects', 'take_condemned', 'removed_object', 'lineage_facts', 'record_lineage', 'pending_lineage', 'settle_lineage'];
   v_verb     text;
   v_function regprocedure;
 begin

@@ -384,6 +384,8 @@ NOT_ABOUT_A_RUN: list[tuple[str, str]] = [
     ("put_template put_bundle put_setting put_workspace put_cap", "what runs are made from, which they copy"),
     ("put_budget put_prices", "what claims and ends look up: tests/db/test_race_budgets.py"),
     ("ensure_partitions drop_partitions lead", "the reactor's own"),
+    ("expire_artifacts condemn_objects take_condemned removed_object", "artifacts of runs that have ended, objects"),
+    ("hold_run release_run", "what a run left"),
     ("record_lineage settle_lineage", "what is told of events that have been committed"),
     ("tell_ready", "what other transactions have committed"),
     ("keep_ready kept_ready", "a setting of their own transaction"),
