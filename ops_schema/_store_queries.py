@@ -63,6 +63,10 @@ QUERIES: Final[dict[str, str]] = {
     "put_setting": "select ops.put_setting(%s, %s)",
     "put_workspace": "select ops.put_workspace(%s, %s)",
     "put_cap": "select ops.put_cap(%s, %s)",
+    "hold_run": "select ops.hold_run(%s, %s, %s)",
+    "release_run": "select ops.release_run(%s, %s)",
+    "list_collection": "select ops.list_collection(%s)",
+    "run_lineage": "select ops.run_lineage(%s, %s)",
     "explain_caps": "select ops.explain_caps(%s, %s)",
     "list_budgets": "select ops.list_budgets(%s)",
     "put_budget": "select ops.put_budget(%s, %s)",
@@ -79,6 +83,14 @@ QUERIES: Final[dict[str, str]] = {
     "drop_partitions": "select ops.drop_partitions()",
     "lead": "select ops.lead(%s, %s, %s)",
     "events_since": "select ops.events_since(%s, %s)",
+    "expire_artifacts": "select ops.expire_artifacts(%s)",
+    "condemn_objects": "select ops.condemn_objects(%s)",
+    "take_condemned": "select ops.take_condemned()",
+    "removed_object": "select ops.removed_object(%s, %s)",
+    "lineage_facts": "select ops.lineage_facts(%s)",
+    "record_lineage": "select ops.record_lineage(%s)",
+    "pending_lineage": "select ops.pending_lineage(%s)",
+    "settle_lineage": "select ops.settle_lineage(%s, %s)",
 }
 """name -> statement. Each answers one row of one column (jsonb, a boolean, or null); an `_each`, a row a member."""
 

@@ -29,6 +29,7 @@ from control_room.api.models.limits import (
     PutCap,
     PutPrices,
 )
+from control_room.api.models.lineage import RunLineage
 from control_room.api.models.platform import (
     Executor,
     Executors,
@@ -87,6 +88,7 @@ from control_room.api.models.things import (
     Artifact,
     Artifacts,
     BundleBegun,
+    Collection,
     PutBundle,
     Template,
     TemplateApplied,
@@ -115,6 +117,7 @@ __all__ = [
     "CapEntry",
     "Caps",
     "CapsExplained",
+    "Collection",
     "DeadLetter",
     "DeadLetterMatch",
     "DeadLetters",
@@ -158,6 +161,7 @@ __all__ = [
     "RunError",
     "RunEvent",
     "RunEvents",
+    "RunLineage",
     "RunPage",
     "RunRef",
     "RunState",
