@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -71,6 +71,7 @@ class Attempt:
         self._shipper: LogShipper | None = None
         self._book: LogBook | None = None
         self._artifacts: Uploads | None = None
+        self._group_full = False
 
     # What heartbeats need -----------------------------------------------------------------------------------------
 
@@ -235,8 +236,9 @@ class Attempt:
         uploads.finish()
         if uploads.breach and all(breach.cap != uploads.breach.cap for breach in end.breaches):
             end.breaches.append(uploads.breach)
-        clock, oom_killed = self._shop.clock(), oom_kills() > oom_before
-        if breach := measures.memory_breach(end, self._caps, oom_killed=oom_killed, now=clock):
+        clock, own_group = self._shop.clock(), self._group_full
+        oom_killed = own_group or oom_kills() > oom_before
+        if breach := measures.memory_breach(end, self._caps, oom_killed=oom_killed, now=clock, own_group=own_group):
             end.breaches.append(breach)
         facts = self._facts(self._measured(), finished, uploads.error, oom_killed)
         if self._contract_version != WITHOUT_METRICS:
@@ -276,11 +278,21 @@ class Attempt:
 
         try:
             with shop.fitted(spec, watch, lambda: self._stop) as fitted:
-                return self._watched(spawn(fitted), self._caps, book, uploads)
+                return self._grouped(fitted, lambda spec: self._watched(spawn(spec), self._caps, book, uploads))
         except NoEnvironmentError as error:
             return error.end
         finally:
             shop.kind.release(job)
+
+    def _grouped(self, spec: ChildSpec, run: Callable[[ChildSpec], ChildEnd]) -> ChildEnd:
+        """Run a child in a memory cgroup of the attempt's own, where there is one to be had and a cap to be held."""
+        cgroup, most = self._shop.cgroup, self._caps.memory_bytes
+        if cgroup is None or most is None or self._warm:
+            return run(spec)
+        with cgroup.group(f"{self.run_id}-{self.epoch}", most) as group:
+            end = run(replace(spec, cgroup=str(group.path)))
+            self._group_full = group.out_of_memory()
+        return end
 
     def _watched(self, child: ChildProcess | WarmRun, caps: Caps, book: LogBook, uploads: Uploads) -> ChildEnd:
         end = None

@@ -25,6 +25,7 @@ from contract.errors import ContractError
 from executors.runtime import sandbox
 from executors.runtime.bundles import BundleStore
 from executors.runtime.caps import KILL_SECONDS, MEMORY_SECONDS
+from executors.runtime.cgroups import Delegated, delegated
 from executors.runtime.connections import Connections
 from executors.runtime.delivery import Delivery
 from executors.runtime.engine_gate import EngineGate
@@ -92,9 +93,10 @@ def serve(options: argparse.Namespace) -> None:
     sandbox.adopt_orphans()
     plain = settings.log_format == "text" or (not settings.log_format and sys.stdout.isatty())
     journal = Journal(plain=plain).bind(kind=kind.kind)
+    cgroup = delegated(settings.cgroup)
     # Before the token is read, so that no process that children are forked from has ever had to do with it.
     spawner = make_forks(kind, settings, journal) if kind.forked else Spawner()
-    worker = make_worker(kind, settings, read_token(settings), journal, spawner)
+    worker = make_worker(kind, settings, read_token(settings), journal, spawner, cgroup)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, frame: worker.drain(f"signal {signal.Signals(got).name}"))
     worker.run(once=options.once)
@@ -119,7 +121,12 @@ def read_settings(options: argparse.Namespace) -> ExecutorSettings:
 
 
 def make_worker(
-    kind: ExecutorKind, settings: ExecutorSettings, token: str, journal: Journal, spawner: Spawner | ForkSpawner
+    kind: ExecutorKind,
+    settings: ExecutorSettings,
+    token: str,
+    journal: Journal,
+    spawner: Spawner | ForkSpawner,
+    cgroup: Delegated | None = None,
 ) -> Worker:
     """Wire the parts together."""
     work_dir = (settings.work_dir or default_work_dir(kind.kind)).resolve()
@@ -148,10 +155,13 @@ def make_worker(
             log_chunk_bytes=registration.log_chunk_bytes,
             gate=EngineGate(kind.engine_trouble, journal),
             fitted=fitted,
+            cgroup=cgroup,
         )
 
     note = NoteBook(folder).beat
-    return Worker(make_identity(kind, settings), client, heartbeat_client, make_shop, journal, time.monotonic, note)
+    return Worker(
+        make_identity(kind, settings, cgroup), client, heartbeat_client, make_shop, journal, time.monotonic, note
+    )
 
 
 def hidden_from_children(kind: ExecutorKind, settings: ExecutorSettings, work_dir: Path) -> tuple[str, ...]:
@@ -186,7 +196,7 @@ def make_client(url: str, token: str, journal: Journal) -> ExecutorClient:
         raise SettingsError(str(error)) from None
 
 
-def make_identity(kind: ExecutorKind, settings: ExecutorSettings) -> Identity:
+def make_identity(kind: ExecutorKind, settings: ExecutorSettings, cgroup: Delegated | None = None) -> Identity:
     return Identity(
         name=settings.name or default_name(kind.kind),
         kind=kind.kind,
@@ -195,13 +205,15 @@ def make_identity(kind: ExecutorKind, settings: ExecutorSettings) -> Identity:
         labels=labels_of(settings.labels),
         workspaces=names_of(settings.workspaces),
         queues=names_of(settings.queues),
-        capabilities=capabilities(kind, Connections(settings.connections_file).publishes()),
+        capabilities=capabilities(kind, Connections(settings.connections_file).publishes(), cgroup),
         claim_wait_seconds=settings.claim_wait_seconds,
         drain_seconds=settings.drain_seconds,
     )
 
 
-def capabilities(kind: ExecutorKind, publishes: Sequence[str] = ("delta", "object")) -> dict[str, Any]:
+def capabilities(
+    kind: ExecutorKind, publishes: Sequence[str] = ("delta", "object"), cgroup: Delegated | None = None
+) -> dict[str, Any]:
     """The kind's own, and what the runtime gives to all kinds on this machine. publishes: formats that the
     executor's connections and libraries allow; a kind has those of them that it knows."""
     own = kind.capabilities()
@@ -214,7 +226,7 @@ def capabilities(kind: ExecutorKind, publishes: Sequence[str] = ("delta", "objec
             **dict.fromkeys(sorted(kind.tells), "told"),
         },
         # By how much memory may pass its cap: see spec/docs/reference/caps.md.
-        **({} if kind.warm else {"caps.memory": memory_cap(kind)}),
+        **({} if kind.warm else {"caps.memory": memory_cap(kind, cgroup)}),
         # Data is staged, and committed for the accepted epoch alone.
         "writes": dict.fromkeys(known, "fenced"),
         "isolation": "landlock" if sandbox.landlock_abi() >= sandbox.ABI_REFER else "process",
@@ -222,9 +234,11 @@ def capabilities(kind: ExecutorKind, publishes: Sequence[str] = ("delta", "objec
     return shared | own | ({"publish": known} if "publish" in own else {})
 
 
-def memory_cap(kind: ExecutorKind) -> dict[str, Any]:
+def memory_cap(kind: ExecutorKind, cgroup: Delegated | None) -> dict[str, Any]:
     """How a cap of memory is held, and by how much it may be passed: spec/docs/reference/caps.md."""
     margin = {"rlimit_margin_bytes": DATA_MARGIN_BYTES} if kind.limited_data else {}
+    if cgroup:
+        return {"mechanism": cgroup.mechanism, "bound": "0 bytes", **margin}
     mechanism = "sampled and rlimit_data" if margin else "sampled"
     return {"mechanism": mechanism, "bound": f"{MEMORY_SECONDS + KILL_SECONDS:g} s of allocation", **margin}
 

@@ -38,9 +38,16 @@ def amounts(notes: Notes) -> dict[str, float]:
     return found
 
 
-def memory_breach(end: ChildEnd, caps: Caps, *, oom_killed: bool, now: float) -> Breach | None:
-    """The breach that nobody of ours saw: the system refused memory to a child with a cap on it, or killed it."""
-    if caps.memory_bytes is None or end.breaches or end.stop is not None:
+def memory_breach(end: ChildEnd, caps: Caps, *, oom_killed: bool, now: float, own_group: bool = False) -> Breach | None:
+    """The breach that nobody of ours saw: the system refused memory to a child with a cap on it, or killed it.
+
+    own_group: the kill was counted in a cgroup of the attempt's own, so it was for this cap, whatever the child says.
+    """
+    if caps.memory_bytes is None or end.breaches:
+        return None
+    if oom_killed and own_group:
+        return Breach("memory_bytes", caps.memory_bytes, float(caps.memory_bytes), now, "killed", now, "engine")
+    if end.stop is not None:
         return None
     killed = oom_killed and end.status is not None and os.WIFSIGNALED(end.status)
     refused = end.error is not None and end.error.get("code") == "out_of_memory"

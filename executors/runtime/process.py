@@ -77,7 +77,7 @@ class ChildSpec:
 
     It may write to its work folder, its home, its copy of the bundle, and ``writable``. ``prefix`` is the folder of an
     environment of its own (executors.runtime.environments), "" for the executor's. ``data_bytes``: a limit to the data
-    of each process of it (RLIMIT_DATA), None for none.
+    of each process of it (RLIMIT_DATA), None for none. ``cgroup``: the folder of a group that it enters, "" for none.
     """
 
     module: str
@@ -89,6 +89,7 @@ class ChildSpec:
     writable: Sequence[str] = ()
     prefix: str = ""
     data_bytes: int | None = None
+    cgroup: str = ""
 
     def start_document(self, job_fd: int, control_fd: int) -> bytes:
         """For a warden that executes the child's program."""
@@ -103,7 +104,7 @@ class ChildSpec:
 
     def _paths(self) -> dict[str, Any]:
         paths = {"hide": list(self.hide), "visible": list(self.visible), "writable": self._writable()}
-        return {**paths, "data_bytes": self.data_bytes}
+        return {**paths, "data_bytes": self.data_bytes, "cgroup": self.cgroup}
 
     def _writable(self) -> list[str]:
         own = [str(self.work_dir), self.environment.get("HOME"), self.job.get("bundle_dir")]

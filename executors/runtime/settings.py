@@ -45,6 +45,11 @@ class ExecutorSettings(BaseSettings):
     queues: str = Field("", description="name,name: take runs of these queues only; all when left out.")
     hide: str = Field("", description="Folders that user code must not read, divided by a colon.")
     writable: str = Field("", description="More folders that user code may write to, divided by a colon.")
+    cgroup: Path | None = Field(
+        None,
+        description="Folder of a memory cgroup in which the executor may make one for each run with a memory cap; when "
+        "left out, its own of cgroup v2 if that is delegated to it.",
+    )
     log_format: str = Field("", description="text or json; text on a terminal, else json, when left out.")
     drain_seconds: float = Field(
         default=10.0, ge=0, description="Seconds that runs get to finish when a signal ends the process."

@@ -164,6 +164,9 @@ def prepare_child(document: Document, parent: int, tell: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if group := document.get("cgroup"):
+        with open(f"{group}/cgroup.procs", "w") as file:  # noqa: PTH123 - no pathlib in the warden
+            file.write("0")
     limit_data(document.get("data_bytes"))
     place_fds(document["job_fd"], document["control_fd"])
     verdict = sandbox.confine(document["hide"], document["visible"], document["writable"])

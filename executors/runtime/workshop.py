@@ -9,6 +9,7 @@ from pathlib import Path
 
 from contract.client import ExecutorClient
 from executors.runtime.bundles import BundleStore
+from executors.runtime.cgroups import Delegated
 from executors.runtime.connections import Connections
 from executors.runtime.delivery import Delivery
 from executors.runtime.engine_gate import EngineGate
@@ -39,4 +40,5 @@ class Workshop:
     log_chunk_bytes: int
     gate: EngineGate
     fitted: Fitted = as_it_is
+    cgroup: Delegated | None = None
     clock: Callable[[], float] = time.monotonic

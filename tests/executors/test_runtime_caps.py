@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import statistics
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import psutil
 import pytest
 
+from executors.runtime.cgroups import delegated
+from executors.runtime.settings import SettingsError
 from executors.runtime.tree import TreeWatch, descendants
 from tests.executors.room import Json, Room, wait_for
 from tests.executors.test_runtime_watchdog import SPIN, alive, child_pids
@@ -99,6 +103,61 @@ def test_pages_that_forks_share_count_once(control_room: Room) -> None:
     )
     run = ended(control_room, task, {"memory_bytes": 300 * MEGABYTE})
     assert run["state"] == "succeeded", run["error"]
+
+
+# A memory cgroup ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cgroup() -> Iterator[Path]:
+    """A memory cgroup in which groups can be made, of v2 or v1, whichever has the memory of this machine."""
+    places = [place for place in (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/memory")) if has_memory(place)]
+    if not places or not os.access(places[0], os.W_OK):
+        pytest.skip("no memory cgroup in which this process may make others")
+    folder = places[0] / f"control-room-test-{os.getpid()}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        assert list(folder.glob("run-*")) == [], "groups of attempts are left"
+        folder.rmdir()
+
+
+def has_memory(place: Path) -> bool:
+    handed = place / "cgroup.subtree_control"
+    return (place / "memory.limit_in_bytes").exists() or (handed.exists() and "memory" in handed.read_text().split())
+
+
+def test_in_a_cgroup_the_kernel_holds_the_cap_to_the_byte(control_room: Room, cgroup: Path) -> None:
+    executor = control_room.executor(cgroup=str(cgroup))
+    run = ended(control_room, GREEDY, {"memory_bytes": 200 * MEGABYTE})
+    entry = capped(control_room, run, "memory_bytes")
+    assert entry["overshoot"] <= 0.05 * 200 * MEGABYTE
+    with control_room.database.connect() as connection:
+        row = connection.execute("select capabilities from ops.executors order by number desc limit 1").fetchone()
+    assert row is not None
+    assert row[0]["caps.memory"]["mechanism"].startswith("cgroup v")
+    task = "def main():\n    return open('/proc/self/cgroup').read()\n"
+    where = ended(control_room, task, {"memory_bytes": 200 * MEGABYTE})
+    assert f"run-{where['run_id']}-1" in where["result"]["value"]
+    free = ended(control_room, task, {})
+    assert "run-" not in free["result"]["value"]
+    assert psutil.pid_exists(executor.pid)
+
+
+def test_a_helper_that_the_kernel_kills_in_the_runs_cgroup_is_a_breach_too(control_room: Room, cgroup: Path) -> None:
+    control_room.executor(cgroup=str(cgroup))
+    task = (
+        "import subprocess, sys\ndef main():\n"
+        "    subprocess.run([sys.executable, '-c', 'held = []\\nwhile True: held.append(bytes(1000) * 4000)'])\n"
+        "    return 'as if nothing had been'\n"
+    )
+    capped(control_room, ended(control_room, task, {"memory_bytes": 200 * MEGABYTE}), "memory_bytes")
+
+
+def test_a_folder_that_is_no_memory_cgroup_is_refused_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"OPS_CGROUP: .* is no memory cgroup"):
+        delegated(tmp_path)
 
 
 # Time -----------------------------------------------------------------------------------------------------------------
