@@ -302,6 +302,18 @@ def test_a_cap_of_memory_holds_while_the_control_room_is_down(control_room: Room
     assert control_room.ended(run_id)["error"]["code"] in ("cap_exceeded", "lease_expired")
 
 
+def test_a_cap_of_cost_ends_a_run_by_the_prices_and_its_heartbeats(control_room: Room) -> None:
+    prices = {"currency": "EUR", "prices": {"python": {"cpu_seconds": 2}}}
+    control_room.call("put_prices", control_room.operator, prices)
+    control_room.executor()
+    run = ended(control_room, SPIN, {"cost": 2, "wall_seconds": 60})
+    entry = capped(control_room, run, "cost")
+    assert (entry["layer"], entry["action"]) == ("control_room", "cancelled")
+    assert 2 < entry["observed"] < 12
+    assert run["cancel_requested_at"] is None
+    assert "cost reached" in run["error"]["message"]
+
+
 def test_a_cancellation_is_timed_from_the_request_to_the_last_process(control_room: Room) -> None:
     control_room.executor()
     run_id = control_room.submit({"task.py": SPIN})
