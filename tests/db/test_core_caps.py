@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -167,6 +168,78 @@ def test_a_pipelines_actions_hold_for_its_tasks_and_a_repeated_run_keeps_its_own
     queue.cancel(pipeline)
     again = queue.retry(pipeline)
     assert queue.get(queue.child(again, "a"))["cap_rules"] == {"wall_seconds": {"action": "kill", "grace_seconds": 9}}
+
+
+# None is loosened, whatever was given -------------------------------------------------------------------------------
+
+STRENGTH = ["cut", "cancel", "kill"]
+
+
+def given(dice: random.Random, cap: str) -> Json | None:
+    """What somebody says of a cap: nothing, or a limit with an action and a grace."""
+    if dice.random() < 0.4:
+        return None
+    words = [None, "warn", "cancel", "kill", *(["cut"] if cap == "log_bytes" else [])]
+    action = dice.choice(words)
+    grace = dice.choice([None, 0, 3, 9]) if action in (None, "cancel") else None
+    return {"limit": dice.randint(1, 9) * 10, "action": action, "grace_seconds": grace}
+
+
+def tightest(said: list[Json]) -> Json | None:
+    """What holds of all that was said and ends something; None when nothing does."""
+    if not (ends := [each for each in said if each["action"] != "warn"]):
+        return None
+    actions = [each["action"] for each in ends if each["action"]]
+    graces = [each["grace_seconds"] for each in ends if each["grace_seconds"] is not None]
+    return {
+        "limit": min(each["limit"] for each in ends),
+        "action": max(actions, key=STRENGTH.index, default="cancel"),
+        "grace_seconds": min(graces, default=None),
+    }
+
+
+def loosens(asked: Json | None, force: Json | None) -> bool:
+    if asked is None or asked["action"] == "warn" or force is None:
+        return False
+    weaker = asked["action"] and STRENGTH.index(asked["action"]) < STRENGTH.index(force["action"])
+    longer = None not in (asked["grace_seconds"], force["grace_seconds"])
+    longer = longer and asked["grace_seconds"] > force["grace_seconds"]
+    return bool(asked["limit"] > force["limit"] or weaker or longer)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_all_that_scopes_and_a_submit_say_the_tightest_holds_and_nothing_is_loosened(
+    queue: Queue, seed: int
+) -> None:
+    dice, worker, refusals = random.Random(seed), Worker(queue), 0
+    for cap in ("log_bytes", "rows_out") * 15:
+        queue.ops.admin.execute("delete from ops.caps")
+        said = {scope: given(dice, cap) for scope in ("platform", "workspace", "template")}
+        for scope, each in said.items():
+            if each:
+                put(queue, cap, scope=scope, **each)
+        own, asked = given(dice, cap), given(dice, cap)
+        queue.template(caps={cap: own} if own else {})
+        known = [each for each in (*said.values(), own) if each]
+        force = tightest(known)
+        caps = {cap: asked} if asked else {}
+        if loosens(asked, force):
+            refusals += 1
+            with refused("OPX01"):
+                queue.submit(caps=caps)
+            continue
+        queue.submit(caps=caps)
+        run = worker.claim_one()
+        due = tightest([*known, asked] if asked else known)
+        rule = run.get("cap_rules", {}).get(cap, {})
+        warns = [each["limit"] for each in (*known, *([asked] if asked else [])) if each["action"] == "warn"]
+        assert run["caps"].get(cap) == (due["limit"] if due else None)
+        assert rule.get("warn") == min(warns, default=None)
+        if due:
+            assert (rule.get("action") or "cancel") == due["action"]
+            assert rule.get("grace_seconds") == due["grace_seconds"]
+        worker.report(run)
+    assert refusals > 0
 
 
 # What SQL itself enforces ---------------------------------------------------------------------------------------------

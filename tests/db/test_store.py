@@ -330,8 +330,8 @@ def test_the_statements_whose_caller_may_tell_are_those_that_notify_with_a_numbe
 
 def test_the_statements_that_wake_readers_of_events_are_those_that_reach_the_events(ops18):
     reach = callers_of(ops18, "insert into ops.events ")
-    # A warm-up runs the verbs' statements for no rows: tests/db/test_core_plans.py. A heartbeat hardly ever finds that a
-    # cost passed its cap: readers then look for themselves.
+    # A warm-up runs the verbs' statements for no rows: tests/db/test_core_plans.py. A heartbeat hardly ever finds that
+    # a cost passed its cap: readers then look for themselves.
     assert reach & set(_store_queries.QUERIES) == _store_queries.EVENT_WRITERS | {"warm_up", "heartbeat"}
 
 
