@@ -238,7 +238,7 @@ def memory_cap(kind: ExecutorKind, cgroup: Delegated | None) -> dict[str, Any]:
     """How a cap of memory is held, and by how much it may be passed: spec/docs/reference/caps.md."""
     margin = {"rlimit_margin_bytes": DATA_MARGIN_BYTES} if kind.limited_data else {}
     if cgroup:
-        return {"mechanism": cgroup.mechanism, "bound": "0 bytes", **margin}
+        return {"mechanism": cgroup.mechanism, "bound": "0 bytes of what is charged to it", **margin}
     mechanism = "sampled and rlimit_data" if margin else "sampled"
     return {"mechanism": mechanism, "bound": f"{MEMORY_SECONDS + KILL_SECONDS:g} s of allocation", **margin}
 
