@@ -34,6 +34,9 @@ class ServerSettings(BaseSettings):
         int,
         Field(ge=1, le=64, description="Publications of dead executors committed side by side; objects pass TMPDIR."),
     ] = 4
+    signing_key_file: Path | None = Field(
+        None, description="PEM of the Ed25519 key that signs manifests; left out, they are made unsigned."
+    )
     url_lifetime: timedelta = Field(timedelta(minutes=15), description="Of presigned URLs: 1 second to 15 minutes.")
     claim_poll: timedelta = Field(
         timedelta(seconds=2), description="How often a waiting claim looks for itself although nobody woke it."

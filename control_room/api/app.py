@@ -57,7 +57,13 @@ def create_app(
     dashboard = Dashboard(settings.web_dir or BUILT_DASHBOARD)
     submitter = Submitter(door, services.teller.tell, services.ready.wake_in)
     ctx = Context(settings, door, objects, EventHub(door), dashboard, submitter, services.principals)
-    reacting = partial(react, door, settings.connections_file, commits_at_once=settings.commits_at_once)
+    reacting = partial(
+        react,
+        door,
+        settings.connections_file,
+        commits_at_once=settings.commits_at_once,
+        signing_key_file=settings.signing_key_file,
+    )
     duties: list[Callable[[], Coroutine[Any, Any, None]]] = [ctx.hub.run, *([reacting] if reactor else [])]
 
     @asynccontextmanager

@@ -57,6 +57,7 @@ create table ops.runs (
   error               jsonb,
   progress            jsonb,
   usage               jsonb       not null default '{}',
+  manifest_root       text,                                -- of its manifest, once there is one
   -- event chain
   event_seq           bigint      not null default 0,
   event_head          bytea       not null default '\x0000000000000000000000000000000000000000000000000000000000000000',
@@ -115,6 +116,9 @@ create index runs_deadline on ops.runs (deadline)
   where deadline is not null and state in ('waiting', 'queued', 'running');
 create index runs_cancelling on ops.runs (cancel_requested_at) where state = 'running'
     and cancel_requested_at is not null;
+-- Ended runs that have no manifest yet.
+create index runs_without_manifest on ops.runs (finished_at, run_id)
+  where finished_at is not null and manifest_root is null;
 -- Dead letters: failed runs, newest first, and what retries what.
 create index runs_failed on ops.runs (number) where state = 'failed' and pipeline_run_id is null;
 create index runs_retry_of on ops.runs (retry_of) where retry_of is not null;
