@@ -1,15 +1,15 @@
-"""verify: whether a run's records and bytes are what they were."""
+"""verify, export: whether a run's records and bytes are what they were, here or on a machine without any of ours."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from control_room.commands.context import AsJson, Settings, connect, print_json, say, settings_of
-from control_room.commands.words import coloured
+from control_room.commands.words import coloured, size_text
 from control_room.errors import FAILED, MISUSE, OK, ControlRoomError
 
 if TYPE_CHECKING:
@@ -36,13 +36,24 @@ ConnectionsFile = Annotated[
 
 def verify(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Number or run_id; a pipeline with all its tasks.")],
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Number or run_id; a pipeline with all its tasks.", show_default=False),
+    ] = None,
+    offline: Annotated[
+        Path | None,
+        typer.Option("--offline", metavar="FILE", help="Verify an archive that `export` wrote.", show_default=False),
+    ] = None,
     connections: ConnectionsFile = None,
     key: Keys = None,
     as_json: AsJson = False,
 ) -> None:
     """Recompute all that is on record of a run: its manifest, who signed it, the chain of its events, the bytes of its
     artifacts and of what it published. Exit code 1 when something does not hold."""
+    if offline is not None:
+        _end(*_offline(offline, run, key or ()), as_json)
+    if run is None:
+        raise ControlRoomError("name a RUN, or an archive with --offline FILE", exit_code=MISUSE)
     from control_room.provenance.online import Online
     from control_room.provenance.verify import verify as verified
 
@@ -52,7 +63,52 @@ def verify(
     _end(run, findings, as_json)
 
 
-def _end(what: str, findings: Sequence[Finding], as_json: bool) -> None:
+def export(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Number or run_id; a pipeline with all its tasks.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The tar file to write.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write one archive that proves a run without this control room: manifest, signature, public keys, events, and the
+    bytes of its artifacts. `verify --offline` reads it."""
+    from control_room.provenance.archive import write
+    from control_room.provenance.online import Online
+
+    with connect(context) as client:
+        told = write(Online(client, None), run, output.absolute())
+    if as_json:
+        print_json(told | {"path": str(output.absolute())})
+    else:
+        say(f"{output}: {told['runs']} runs, {told['objects']} objects, {size_text(told['bytes'])}")
+
+
+def _offline(file: Path, run: str | None, trusted: Sequence[str]) -> tuple[str, list[Finding]]:
+    """(what was verified, findings) of an archive."""
+    from control_room.provenance.findings import Told
+    from control_room.provenance.offline import Offline
+    from control_room.provenance.verify import name_of
+    from control_room.provenance.verify import verify as verified
+
+    with Offline(file) as archive:
+        ref = run or archive.run_id
+        findings = _read(file, lambda: list(verified(archive, ref, trusted)))
+        signs = [finding for finding in findings if finding.step == "signature" and finding.ok]
+        if signs and not trusted:
+            text = "the public key came with the archive; --key KEY_ID, as the deployment tells it, says whose it is"
+            findings.append(Told(name_of(archive.record(ref)), "signature").unknown("key", text))
+    return str(file), findings
+
+
+def _read(file: Path, work: Callable[[], list[Finding]]) -> list[Finding]:
+    """What was found; a record that is shaped as none of ours is told as what it is."""
+    try:
+        return work()
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        text = f"a record in it is not shaped as one: {type(error).__name__}: {error}"
+        raise ControlRoomError(text, where=str(file), code="archive_broken") from error
+
+
+def _end(what: str, findings: Sequence[Finding], as_json: bool) -> NoReturn:
     from control_room.provenance.findings import holds
 
     good = holds(findings)
