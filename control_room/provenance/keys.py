@@ -26,7 +26,7 @@ def load(path: Path) -> Ed25519PrivateKey:
         raise SigningKeyError(f"{path}: {reason}") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise SigningKeyError(f"{path}: it holds a key of another kind; Ed25519 is wanted")
-    if path.stat().st_mode & 0o077:
+    if path.stat().st_mode & 0o007:
         raise SigningKeyError(f"{path}: others may read it; `chmod 600` it")
     return key
 

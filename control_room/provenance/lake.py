@@ -46,6 +46,29 @@ def check_publication(run: str, publication: Mapping[str, Any], connections: Con
         yield told.unknown(where, f"that snapshot {publication['table_version']} exists was not asked of the catalog")
 
 
+def check_table(run: str, artifact: Mapping[str, Any], connections: Connections | None) -> Finding:
+    """Whether a version of a table that an engine wrote is in the table's log. artifact: of a manifest."""
+    told, table = Told(run, "artifacts"), artifact["table"] or {}
+    uri, version = str(table.get("uri")), table.get("version")
+    where = f"{artifact['name']} at {uri}"
+    if table.get("format") != "delta":
+        return told.unknown(where, f"that snapshot {version} exists was not asked of the catalog")
+    try:
+        if connections is None:
+            raise ConnectionsError("no connections file was given (--connections)")
+        reader = s3_reader(connection_for(uri, connections))
+    except ConnectionsError as error:
+        return told.unknown(where, f"its log was not read: {error}")
+    entry = f"{uri}/_delta_log/{int(version or 0):020d}.json"
+    try:
+        found = sum(1 for _ in _actions(reader(entry)))
+    except MissingBytesError:
+        return told.unknown(entry, f"the log has no entry of version {version} any more: it was cleaned up, or removed")
+    except (UnreadableBytesError, ValueError) as error:
+        return told.bad(entry, f"the entry of version {version} cannot be read: {error}")
+    return told.good(entry, f"version {version} is in the table's log, with {found} actions")
+
+
 def file_places(publication: Mapping[str, Any], connection: Mapping[str, Any]) -> list[str]:
     """Where each published file lies: s3:// URIs. Raises ConnectionsError."""
     uri, form = str(publication["uri"]), publication["format"]

@@ -70,6 +70,12 @@ class Offline:
             while piece := file.read(BLOCK):
                 yield piece
 
+    def table(self, run: str, artifact: Mapping[str, Any]) -> Finding:
+        """Tables are not in archives."""
+        return Told(run, "artifacts").unknown(
+            artifact["name"], "tables are not in the archive; `verify RUN` reads them"
+        )
+
     def publication(self, run: str, publication: Mapping[str, Any]) -> Iterator[Finding]:
         """Published data is not in archives."""
         where = f"{publication['output']} at {publication['uri']}"

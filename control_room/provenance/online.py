@@ -10,7 +10,7 @@ from control_room.errors import UNAVAILABLE, ControlRoomError
 from control_room.provenance.check_bytes import MissingBytesError, UnreadableBytesError
 from control_room.provenance.check_events import Chain
 from control_room.provenance.findings import Finding
-from control_room.provenance.lake import Connections, check_publication
+from control_room.provenance.lake import Connections, check_publication, check_table
 
 Json = dict[str, Any]
 
@@ -48,6 +48,9 @@ class Online:
             if error.exit_code == UNAVAILABLE:
                 raise
             raise UnreadableBytesError(error.what) from None
+
+    def table(self, run: str, artifact: Mapping[str, Any]) -> Finding:
+        return check_table(run, artifact, self._connections)
 
     def publication(self, run: str, publication: Mapping[str, Any]) -> Iterator[Finding]:
         return check_publication(run, publication, self._connections)

@@ -154,3 +154,40 @@ async def test_an_object_that_only_its_run_may_make_holds_or_is_named(
     assert await lake.found(False) == await lake.found(None) == []
     lake.put(lake.told["uri"], data[:-1])
     assert await lake.found(False) == [(lake.told["uri"], "it ends at byte 299 of 300: bytes 299 to 299 are gone")]
+
+
+async def test_a_version_of_a_table_that_an_engine_wrote_is_looked_for_in_its_log(
+    server: Server, object_store: Seaweed, tmp_path: Path
+) -> None:
+    uri, s3 = f"s3://lakehouse/e-{uuid4().hex}", object_store.client()
+    entry = f"{uri.removeprefix('s3://lakehouse/')}/_delta_log/{3:020d}.json"
+    s3.put_object(Bucket=BUCKET, Key=entry, Body=b'{"commitInfo": {}}\n{"remove": {"path": "x"}}\n')
+    await server.template()
+    await server.submit()
+    worker = await Worker.start(server)
+    run = await worker.claim()
+    for name, table in (
+        ("made@3", {"format": "delta", "uri": uri, "version": 3}),
+        ("ice", {"format": "iceberg", "uri": "iceberg://lakehouse/a/b", "version": 2**62}),
+    ):
+        begun = await worker.call("artifacts", name=name, kind="table", metadata={}, table=table)
+        await worker.call(f"artifacts/{begun['artifact_id']}/record")
+    await worker.succeed()
+    await make_manifests(server, None)
+    lake = Proved(server, tmp_path, run, {}, [], [])
+    connections = read_connections(tmp_path / "connections.json")
+
+    async def told() -> list[tuple[bool | None, str]]:
+        found = await lake.verified(connections=connections)
+        return [(each.ok, each.text) for each in found if each.step == "artifacts"]
+
+    assert sorted(await told(), key=str) == [
+        (None, f"that snapshot {2**62} exists was not asked of the catalog"),
+        (True, "version 3 is in the table's log, with 2 actions"),
+    ]
+    s3.put_object(Bucket=BUCKET, Key=entry, Body=b"{no json")
+    assert (False, True) in [
+        (ok, text.startswith("the entry of version 3 cannot be read")) for ok, text in await told()
+    ]
+    s3.delete_object(Bucket=BUCKET, Key=entry)
+    assert [text for ok, text in await told() if ok is False] == []
