@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -17,6 +17,8 @@ from control_room.provenance.statement import statement
 
 Json = dict[str, Any]
 MOST_DIFFERENCES = 20
+# The reactor makes a manifest within seconds, after an outage a little later.
+LATE = timedelta(hours=1)
 # It grows after the end: a late report is an event. The chain's own check compares it.
 GROWS = "events"
 
@@ -50,6 +52,7 @@ def check_manifest(run: str, record: Mapping[str, Any]) -> Iterator[Finding]:
     if canonical_json(manifest) != kept["text"].encode():
         yield told.bad("text", "the text is not canonical JSON (RFC 8785): somebody wrote it anew")
     yield from _root(told, manifest, kept["root"])
+    yield from _in_time(told, manifest, kept["made_at"])
     if record["on_record"] is not None:
         yield from _on_record(told, manifest, record["on_record"])
 
@@ -70,6 +73,14 @@ def _root(told: Told, manifest: Json, kept: str) -> Iterator[Finding]:
         yield told.good("root", f"the parts make the root {found}")
     else:
         yield told.bad("root", f"the parts make the root {found}, on record is {kept}: a part or the root was changed")
+
+
+def _in_time(told: Told, manifest: Json, made_at: str) -> Iterator[Finding]:
+    """A manifest proves what was on record when it was made: who removes one has another made, of what he likes."""
+    late = _time(made_at) - _time(str(manifest["outcome"].get("finished_at")))
+    if late > LATE:
+        text = f"it was made {late} after the run had ended: it proves what was on record then, not what was before"
+        yield told.unknown("made_at", text)
 
 
 def _on_record(told: Told, manifest: Json, now: Json) -> Iterator[Finding]:

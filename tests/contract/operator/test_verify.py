@@ -315,3 +315,27 @@ async def test_a_pipeline_is_verified_with_its_tasks_and_names_the_one_that_was_
                  "where task_key = 'b')")  # fmt: skip
     broken = await found.broken(str(pipeline["number"]))
     assert ("task b", True) in [(where, "the task's manifest was changed" in text) for _, where, text in broken]
+
+
+async def test_a_report_that_comes_later_is_an_event_and_breaks_nothing(server: Server, tmp_path: Path) -> None:
+    await server.template()
+    await server.submit()
+    worker = await Worker.start(server)
+    await worker.claim()
+    await worker.succeed(idempotency_key="first")
+    await make_manifests(server, None)
+    assert (await worker.succeed(idempotency_key="first", result={"rows": 2}))["repeated"] is True
+    assert server.ops.value("select type from ops.events order by seq desc limit 1") == "report.differs"
+    found = Proved(server, tmp_path, worker.run, {}, [], [])
+    assert await found.broken() == []
+
+
+async def test_a_manifest_that_somebody_had_made_anew_tells_that_it_is_late(both: Proved) -> None:
+    run = both.first["run_id"]
+    both.tamper("update ops.runs set params = '{\"size\": 1}', manifest_root = null where run_id = %s", run)
+    both.tamper("delete from ops.manifests where run_id = %s", run)
+    both.server.ops.move_clock(7200)
+    await make_manifests(both.server, both.key)
+    (late,) = [found for found in await both.verified() if not found.ok]
+    assert (late.ok, late.where) == (None, "made_at")
+    assert late.text.startswith("it was made 2:00:0")
