@@ -17,7 +17,7 @@ ENGINE_TESTS := tests/executors/test_trino_statements.py tests/executors/test_tr
     tests/executors/test_publication_trino.py tests/executors/test_engine_inputs.py tests/executors/test_spark_sql.py tests/executors/test_spark_code.py \
     tests/executors/test_spark_submit.py tests/executors/test_spark_memory.py tests/executors/test_dbt_spark.py \
     tests/conformance/test_trino_kit.py tests/conformance/test_spark_kit.py \
-    tests/acceptance/test_stack_trino.py tests/acceptance/test_stack_spark.py
+    tests/acceptance/test_stack_trino.py tests/acceptance/test_stack_spark.py tests/acceptance/test_stack_growth.py
 WITHOUT_ENGINES := $(patsubst %,--ignore=%,$(ENGINE_TESTS) $(LAKEHOUSE_TESTS))
 
 .PHONY: help demo demo-lakehouse engines up down setup web fmt lint types sql imports generated web-checks verify test test-fast test-stack test-full test-proving test-engines test-engines-full test-lakehouse test-containers test-containers-quick images bench bench-lock lock clean

@@ -99,6 +99,10 @@ class OperatorClient:
         """body {runs} or {match, limit} -> {items: [{ref, run, problem}], replayed}. What was replayed is not again."""
         return self._call("POST", "/dead-letters/replay", json=body, repeat=False, timeout=120.0)
 
+    def lineage(self, ref: str) -> Json:
+        """{run_id, number, inputs, outputs, events} of a run."""
+        return self._call("GET", f"/runs/{_quoted(ref)}/lineage")
+
     def why(self, ref: str) -> Json:
         return self._call("GET", f"/runs/{_quoted(ref)}/why")
 
@@ -209,6 +213,16 @@ class OperatorClient:
         """verb: pause or resume."""
         return self._call("POST", f"/queues/{_quoted(queue)}/{verb}", json=body)
 
+    def hold(self, ref: str, reason: str) -> Json:
+        return self._call("PUT", f"/runs/{_quoted(ref)}/legal-hold", json={"reason": reason})
+
+    def release(self, ref: str) -> Json:
+        return self._call("DELETE", f"/runs/{_quoted(ref)}/legal-hold")
+
+    def collection(self) -> Json:
+        """{safety_hours, lost, collectable, expiring, held, items}."""
+        return self._call("GET", "/collection")
+
     def caps(self) -> Json:
         """{items, ledger}."""
         return self._call("GET", "/caps")
@@ -304,8 +318,11 @@ def _present(values: Mapping[str, Any]) -> Json:
 
 
 def _quoted(part: str) -> str:
+    """A name or number as one part of a path. Raises for what would lead to another path."""
     from urllib.parse import quote
 
+    if part in ("", ".", "..") or "/" in part:
+        raise ControlRoomError(f"{part!r} is no name, number or id", exit_code=MISUSE)
     return quote(part, safe="")
 
 

@@ -18,6 +18,7 @@ done
 # pinned. What the extra brings is in the lock by its own names.
 sed -i 's/^pyspark\[connect\]==/pyspark==/' locks/lakehouse.lock
 compile dbt-spark --extra build --extra dbt-spark -c locks/dev.lock
+compile dbt-all --extra build --extra dbt-all -c locks/dev.lock
 # delta-spark wants an older importlib-metadata than the others do, and pyspark without its extra, which pip holds for another
 # package than the one with it where it checks hashes.
 constraints=$(mktemp)

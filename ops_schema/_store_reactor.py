@@ -24,6 +24,14 @@ class Reacts(Protocol):
     async def drop_partitions(self) -> Json: ...
     async def lead(self, name: str, holder: str, seconds: float) -> bool: ...
     async def events_since(self, cursor: str | None, limit: int = 500) -> Json: ...
+    async def expire_artifacts(self, limit: int = 500) -> int: ...
+    async def condemn_objects(self, limit: int = 500) -> int: ...
+    async def take_condemned(self) -> Json | None: ...
+    async def removed_object(self, object_key: str, again: bool) -> None: ...
+    async def lineage_facts(self, limit: int = 200) -> Json: ...
+    async def record_lineage(self, body: Body) -> bool: ...
+    async def pending_lineage(self, limit: int = 100) -> list[Json]: ...
+    async def settle_lineage(self, lineage_id: int, error: str | None) -> None: ...
 
 
 class ReactorQueries(Calls):
@@ -64,3 +72,37 @@ class ReactorQueries(Calls):
     async def events_since(self, cursor: str | None, limit: int = 500) -> Json:
         """{items: [event with cursor], cursor}; a None cursor starts at the present. No event is ever skipped."""
         return await self._json("events_since", cursor, limit)
+
+    async def expire_artifacts(self, limit: int = 500) -> int:
+        """Expire artifacts that are over their retention; how many."""
+        return int(await self._value("expire_artifacts", limit) or 0)
+
+    async def condemn_objects(self, limit: int = 500) -> int:
+        """Condemn the bytes of lost and expired artifacts that nobody else needs; how many artifacts were looked at."""
+        return int(await self._value("condemn_objects", limit) or 0)
+
+    async def take_condemned(self) -> Json | None:
+        """{object_key, again} of an object to remove from the store now; None when there is none."""
+        found: Json | None = await self._value("take_condemned")
+        return found
+
+    async def removed_object(self, object_key: str, again: bool) -> None:
+        """The store has removed it; again: for the second time."""
+        await self._value("removed_object", object_key, again)
+
+    async def lineage_facts(self, limit: int = 200) -> Json:
+        """{cursor, next, items: [fact]}: what happened to runs since the last look, of `limit` events."""
+        return await self._json("lineage_facts", limit)
+
+    async def record_lineage(self, body: Body) -> bool:
+        """body {cursor, next, events, keep}: store them and move on; False when another process has moved on."""
+        return bool(await self._value("record_lineage", Jsonb(body)))
+
+    async def pending_lineage(self, limit: int = 100) -> list[Json]:
+        """[{lineage_id, run_id, body}] to be sent, in their order."""
+        found: list[Json] = await self._value("pending_lineage", limit) or []
+        return found
+
+    async def settle_lineage(self, lineage_id: int, error: str | None) -> None:
+        """It was sent, or refused with that error."""
+        await self._value("settle_lineage", lineage_id, error)

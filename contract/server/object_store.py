@@ -123,6 +123,10 @@ class ObjectStore:
         async with self._verifying:
             return await self._in_thread("GET", lambda: self._hash(key))
 
+    async def remove(self, key: str) -> None:
+        """Remove what is stored under a key; nothing there is no error."""
+        await self._in_thread("DELETE", lambda: self._client.delete_object(Bucket=self.bucket, Key=key))
+
     async def check(self) -> None:
         """Raises object_store_unavailable when the bucket cannot be reached with these credentials."""
         await self._in_thread("HEAD", lambda: self._client.head_bucket(Bucket=self.bucket))

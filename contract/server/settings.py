@@ -37,6 +37,14 @@ class ServerSettings(BaseSettings):
     signing_key_file: Path | None = Field(
         None, description="PEM of the Ed25519 key that signs manifests; left out, they are made unsigned."
     )
+    lineage_url: str | None = Field(
+        None,
+        description="Who takes OpenLineage events by POST, such as https://marquez.example/api/v1/lineage.",
+    )
+    lineage_token_file: Path | None = Field(None, description="Bearer token of the address above, read anew each time.")
+    lineage_namespace: str = Field(
+        "lakehouse-control-room", min_length=1, max_length=200, description="Of jobs in OpenLineage events."
+    )
     url_lifetime: timedelta = Field(timedelta(minutes=15), description="Of presigned URLs: 1 second to 15 minutes.")
     claim_poll: timedelta = Field(
         timedelta(seconds=2), description="How often a waiting claim looks for itself although nobody woke it."

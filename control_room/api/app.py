@@ -27,7 +27,8 @@ from control_room.api.events_hub import EventHub
 from control_room.api.headers import SecurityHeaders
 from control_room.api.router import operator_router
 from control_room.api.submitter import Submitter
-from control_room.reactor.reactor import react
+from control_room.reactor.lineage import Endpoint
+from control_room.reactor.reactor import Orders, react
 from ops_schema.store import PostgresStore, Store
 
 log = logging.getLogger("control_room.api")
@@ -57,13 +58,7 @@ def create_app(
     dashboard = Dashboard(settings.web_dir or BUILT_DASHBOARD)
     submitter = Submitter(door, services.teller.tell, services.ready.wake_in)
     ctx = Context(settings, door, objects, EventHub(door), dashboard, submitter, services.principals)
-    reacting = partial(
-        react,
-        door,
-        settings.connections_file,
-        commits_at_once=settings.commits_at_once,
-        signing_key_file=settings.signing_key_file,
-    )
+    reacting = partial(react, door, objects, orders_of(settings))
     duties: list[Callable[[], Coroutine[Any, Any, None]]] = [ctx.hub.run, *([reacting] if reactor else [])]
 
     @asynccontextmanager
@@ -83,6 +78,14 @@ def create_app(
     app.state.context = ctx
     _compose(app, services, ctx)
     return app
+
+
+def orders_of(settings: ServerSettings) -> Orders:
+    """How the reactor of this process does its duties."""
+    told = Endpoint(settings.lineage_url, settings.lineage_token_file) if settings.lineage_url else None
+    return Orders(
+        settings.connections_file, settings.commits_at_once, told, settings.lineage_namespace, settings.signing_key_file
+    )
 
 
 def _compose(app: FastAPI, services: Services, ctx: Context) -> None:

@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from contract.errors import make
 from control_room.api import models
-from control_room.api.access import Reader
+from control_room.api.access import Operator, Reader
 from control_room.api.context import Context, context
 from control_room.api.documented import reading
 from control_room.api.headers import ARTIFACT_POLICY
@@ -64,6 +64,13 @@ async def artifact_with_bytes(ctx: Context, caller: Reader, artifact_id: UUID) -
             hint=f"Read the table at {artifact['table']['uri']}.",
             state=artifact["state"],
         )
+    if artifact["state"] == "expired":
+        raise make(
+            "artifact_expired",
+            f"the bytes of artifact {artifact['name']!r} were removed: the retention of its template is over",
+            hint="Its size and sha256 stay on record; a legal hold keeps what is to stay.",
+            state="expired",
+        )
     if artifact["state"] == "begun":
         raise make(
             "upload_missing",
@@ -79,7 +86,7 @@ async def artifact_with_bytes(ctx: Context, caller: Reader, artifact_id: UUID) -
     operation_id="downloadArtifact",
     response_class=Response,
     responses={
-        **reading(404, 409),
+        **reading(404, 409, 410),
         200: {"description": "The bytes, when shown inline.", "content": {"application/octet-stream": {}}},
         307: {"description": "Where the bytes are, for a short while."},
     },
@@ -135,7 +142,7 @@ async def _checked_bytes(ctx: Context, artifact: Json) -> bytes:
     return answer.content
 
 
-@router.get("/artifacts/{artifact_id}/verify", operation_id="verifyArtifact", responses=reading(404, 409))
+@router.get("/artifacts/{artifact_id}/verify", operation_id="verifyArtifact", responses=reading(404, 409, 410))
 async def verify(ctx: Ctx, caller: Reader, artifact_id: UUID) -> models.Verification:
     """Recompute the sha256 from the bytes in the store. `ok` is false when they are others, or gone."""
     artifact = await artifact_with_bytes(ctx, caller, artifact_id)
@@ -144,3 +151,9 @@ async def verify(ctx: Ctx, caller: Reader, artifact_id: UUID) -> models.Verifica
     size = found.size if found else None
     ok = actual == artifact["sha256"] and size == artifact["size"]
     return models.Verification(ok=ok, size=size, sha256_expected=artifact["sha256"], sha256_actual=actual)
+
+
+@router.get("/collection", operation_id="listCollection", responses=reading())
+async def list_collection(ctx: Ctx, caller: Operator) -> models.Collection:
+    """What the collector of bytes that nobody needs would take. Changes nothing; needs a token for all workspaces."""
+    return models.Collection.model_validate(await ctx.store.list_collection(caller.principal))

@@ -10,6 +10,7 @@ _TEXTS = {
     403: "The caller may not do this, or the request came from a foreign page.",
     404: "There is no such thing.",
     409: "What is on record does not go with the request.",
+    410: "What it was about was removed, as its retention says.",
     413: "The body is too large.",
     415: "The body is not JSON by its media type.",
     422: "The request is wrong; `errors` says where.",

@@ -39,7 +39,6 @@ SQL_KEYS: Mapping[str, Mapping[str, tuple[type, str]]] = {
         "parameters": (list, "a list of names of parameters"),
     },
 }
-NO_ENTRYPOINT = Issue("", "'entrypoint' is missing")
 COMMAND_KEYS: Mapping[str, tuple[Any, str]] = {
     **{"argv": LIST, "env": OBJECT, "exit_codes": LIST, "cpus": NUMBER},
     **dict.fromkeys(("stdin", "image"), TEXT),
@@ -75,6 +74,8 @@ def _object_issues(spec: Spec) -> Iterator[Issue]:
 def _sql_issues(spec: Spec) -> Iterator[Issue]:
     config: Mapping[str, Any] = spec.get("config", {})
     keys = SQL_KEYS[spec["kind"]]
+    if "sql" not in config and "entrypoint" not in spec:
+        yield Issue(pointer("config", "sql"), "is missing: give the SQL there, or a bundle and an 'entrypoint' in it")
     if "sql" in config and spec.get("entrypoint"):
         yield Issue(pointer("config", "sql"), "stands beside an entrypoint; give one of them")
     script_only = spec["kind"] not in CODE_KINDS
@@ -103,13 +104,6 @@ def unknown_config(spec: Spec) -> list[Issue]:
     keys = SQL_KEYS.get(kind, {}) if isinstance(kind, str) else {}
     strange = {key: value for key, value in config.items() if key not in keys} if isinstance(config, Mapping) else {}
     return list(_key_issues(strange, keys)) if keys else []
-
-
-def told_for(spec: Spec, issue: Issue) -> Issue:
-    """What the schema says is missing, with what an author of SQL may give in its place."""
-    if issue != NO_ENTRYPOINT or str(spec.get("kind")) not in SQL_KEYS:
-        return issue
-    return Issue(pointer("config", "sql"), "is missing: give the SQL there, or a bundle and an 'entrypoint' in it")
 
 
 def _command_issues(spec: Spec) -> Iterator[Issue]:

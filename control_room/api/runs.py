@@ -165,6 +165,12 @@ async def run_logs(ctx: Ctx, caller: Reader, ref: Ref, filters: Annotated[LogFil
     )
 
 
+@router.get("/runs/{ref}/lineage", operation_id="runLineage", responses=reading(404))
+async def run_lineage(ctx: Ctx, caller: Reader, ref: Ref) -> models.RunLineage:
+    """What a run read and made, who made what it read, who read what it made, and the events that tell of it."""
+    return models.RunLineage.model_validate(await ctx.store.run_lineage(caller.principal, ref))
+
+
 @router.get("/runs/{ref}/artifacts", operation_id="listRunArtifacts", responses=reading(404))
 async def run_artifacts(ctx: Ctx, caller: Reader, ref: Ref) -> models.Artifacts:
     """What the run left behind."""

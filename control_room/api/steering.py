@@ -45,6 +45,18 @@ async def requeue_run(ctx: Ctx, caller: Operator, ref: Ref, body: Annotated[mode
     return models.Run.model_validate(await ctx.store.requeue_run(caller.principal, ref, wanted))
 
 
+@router.put("/runs/{ref}/legal-hold", operation_id="holdRun", responses=writing(404))
+async def hold_run(ctx: Ctx, caller: Operator, ref: Ref, body: models.Reason) -> models.Run:
+    """Let no retention remove what a run, or a pipeline's tasks, left, until the hold is released."""
+    return models.Run.model_validate(await ctx.store.hold_run(caller.principal, ref, told(body)))
+
+
+@router.delete("/runs/{ref}/legal-hold", operation_id="releaseRun", responses=writing(404))
+async def release_run(ctx: Ctx, caller: Operator, ref: Ref) -> models.Run:
+    """Release the legal hold of a run."""
+    return models.Run.model_validate(await ctx.store.release_run(caller.principal, ref))
+
+
 def told(body: models.Reason | None) -> dict[str, str]:
     """The body as the store takes it."""
     return body.model_dump(exclude_none=True) if body else {}

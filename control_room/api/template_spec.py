@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.resources import files
 from typing import Any
 
-from control_room.api.engine_spec import engine_issues, told_for, unknown_config
+from control_room.api.engine_spec import engine_issues, unknown_config
 from control_room.api.json_schema import Budget, Issue, number_issues, pointer, schema_issues, validation_issues
 from control_room.api.names import did_you_mean
 from control_room.api.output_spec import is_inside, output_issues, published_kind
@@ -41,7 +42,7 @@ def template_issues(spec: Spec, known: Mapping[str, Spec], names: Iterable[str] 
     """All that is wrong with `spec`. known: specs of the templates its tasks name; names: for near names."""
     formal = validation_issues(template_schema(), spec, budget=Budget(_STEPS))
     if formal:
-        return [*(told_for(spec, issue) for issue in formal), *unknown_config(spec)]
+        return [*formal, *unknown_config(spec)]
     unusable = _params_schema_issues(spec)
     issues = [*unusable, *_number_issues(spec), *_entrypoint_issues(spec), *_port_issues(spec)]
     if unusable:
@@ -64,9 +65,12 @@ def _number_issues(spec: Spec) -> Iterator[Issue]:
 
 def _entrypoint_issues(spec: Spec) -> Iterator[Issue]:
     entrypoint = spec.get("entrypoint")
-    if entrypoint is not None and not is_inside(entrypoint):
-        message = f"{entrypoint!r} leaves the bundle; give a path relative to the bundle, without '..'"
-        yield Issue("/entrypoint", message)
+    if entrypoint is None or spec["kind"] == "command" or is_inside(entrypoint):  # a command has none: said elsewhere
+        return
+    last = re.split(r"[/\\]", entrypoint)[-1]
+    inside = "." if last in ("", "..", "~") else last
+    text = f"{entrypoint!r} leaves the bundle; name what lies in its folder, as {inside!r}, or a folder above as bundle"
+    yield Issue("/entrypoint", text)
 
 
 def _port_issues(spec: Spec) -> Iterator[Issue]:

@@ -1,4 +1,4 @@
-"""artifacts: ls, get, verify."""
+"""artifacts: ls, get, verify, hold, release, gc."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from uuid import UUID
 import typer
 
 from control_room.commands.context import AsJson, connect, print_json, print_table, say
-from control_room.commands.words import coloured, size_text
+from control_room.commands.runs_steering import answer
+from control_room.commands.words import coloured, counted, size_text, time_text
 from control_room.errors import FAILED, MISUSE, OK, REFUSED, ControlRoomError
 
 if TYPE_CHECKING:
@@ -53,6 +54,58 @@ def get(
         print_json({"artifact_id": found["artifact_id"], "path": str(target), "sha256": sha256})
     else:
         say(f"{target}  sha256 {sha256}")
+
+
+@app.command()
+def hold(
+    context: typer.Context,
+    run: Run,
+    reason: Annotated[str, typer.Option(help="Why nothing of it may be removed.")],
+    as_json: AsJson = False,
+) -> None:
+    """Legal hold: no retention removes what a run left until it is released."""
+    with connect(context) as client:
+        found = client.hold(run, reason)
+    held = found["legal_hold"]
+    since = time_text(held["placed_at"])
+    answer(found, as_json, f"what run {found['number']} left is held since {since}: {held['reason']}")
+
+
+@app.command()
+def release(context: typer.Context, run: Run, as_json: AsJson = False) -> None:
+    """Release a legal hold; what is over its retention is removed then."""
+    with connect(context) as client:
+        found = client.release(run)
+    still = " by its pipeline still" if found["legal_hold"] else " no more"
+    answer(found, as_json, f"what run {found['number']} left is held{still}")
+
+
+@app.command()
+def gc(context: typer.Context, as_json: AsJson = False) -> None:
+    """What the control room removes by itself, and when: bytes of lost attempts, and those over their retention.
+
+    Changes nothing.
+    """
+    with connect(context) as client:
+        found = client.collection()
+    if as_json:
+        print_json(found)
+        return
+    lost, due, soon = found["lost"], found["collectable"], found["expiring"]
+    say(f"to be removed now: {counted(due['objects'], 'object')}, {size_text(due['bytes'])}")
+    say(
+        f"lost less than {found['safety_hours']} h ago, left alone: {counted(lost['artifacts'], 'artifact')}, "
+        f"{size_text(lost['bytes'])}"
+    )
+    say(f"over their retention within 7 days: {counted(soon['artifacts'], 'artifact')}, {size_text(soon['bytes'])}")
+    say(f"under a legal hold: {counted(found['held'], 'run')}")
+    if found["items"]:
+        rows = [
+            [i["run_number"], i["name"], i["state"], size_text(i["size"]), time_text(i["since"]), i["object_key"]]
+            for i in found["items"]
+        ]
+        columns = {"run": "right", "name": "left", "state": "left", "size": "right", "since": "left", "object": "left"}
+        print_table(columns, rows, spare=("object",))
 
 
 @app.command()

@@ -33,11 +33,12 @@ class Problem:
 
 @dataclass
 class Draft:
-    """A template as read from its file, with its packed bundle; spec['bundle'] is the archive's digest then."""
+    """A template as read from its file, with the folder of its bundle, packed; spec['bundle'] is its digest then."""
 
     file: Path
     spec: Json
     archive: bytes | None = None
+    folder: Path | None = None
     problems: list[Problem] = field(default_factory=list)
 
     def refuse(self, path: str, message: str) -> None:
@@ -58,6 +59,7 @@ def checked(paths: Iterable[Path], known: list[Json], kinds: Iterable[str]) -> l
         _take_bundle(draft)
         _refuse_kind(draft, {*CHECKS, PIPELINE, *kinds, *(item["kind"] for item in known)})
         _refuse_issues(draft, drafts[:number], known)
+        _refuse_entrypoint(draft)
     problems += [problem for draft in drafts for problem in draft.problems]
     if problems:
         raise _all_of(problems, len(files))
@@ -85,7 +87,7 @@ def _refuse_twins(drafts: list[Draft]) -> None:
 def _take_bundle(draft: Draft) -> None:
     import hashlib
 
-    bundle, kind, entrypoint = (draft.spec.get(name) for name in ("bundle", "kind", "entrypoint"))
+    bundle, kind = draft.spec.get("bundle"), draft.spec.get("kind")
     if bundle is None and kind in CHECKS:
         draft.refuse("/bundle", f"is missing: name the folder with the code that the {kind} executor shall run")
     if not isinstance(bundle, str):
@@ -94,11 +96,20 @@ def _take_bundle(draft: Draft) -> None:
     try:
         folder = bundle_folder(draft.file, bundle)
         draft.archive = pack(folder)
+        draft.folder = folder
     except ControlRoomError as error:
         draft.refuse("/bundle", f"{error.what}; {error.next_step}" if error.next_step else error.what)
         return
     draft.spec["bundle"] = {"sha256": hashlib.sha256(draft.archive).hexdigest(), "size": len(draft.archive)}
-    if isinstance(kind, str) and isinstance(entrypoint, str) and (wrong := entrypoint_wrong(kind, entrypoint, folder)):
+
+
+def _refuse_entrypoint(draft: Draft) -> None:
+    """What it names has to be there; of one that was refused as a text already, once is enough."""
+    kind, entrypoint = draft.spec.get("kind"), draft.spec.get("entrypoint")
+    refused = any(problem.path == "/entrypoint" for problem in draft.problems)
+    if refused or draft.folder is None or not (isinstance(kind, str) and isinstance(entrypoint, str)):
+        return
+    if wrong := entrypoint_wrong(kind, entrypoint, draft.folder):
         draft.refuse("/entrypoint", wrong)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -110,12 +110,17 @@ def engines_wanted(context: typer.Context) -> dict[str, str] | None:
     return None if set(ENGINES) <= set(has) else {**{engine: DEFAULT_HEAPS[engine] for engine in ENGINES}, **has}
 
 
-def check_running(engines: Collection[str]) -> None:
-    """A stack that is up has both engines; another one is not taken down for a demo."""
+def check_running(engines: Mapping[str, str]) -> None:
+    """A stack that is up has both engines; another one is not changed for a demo. engines: engine -> heap."""
+    from control_room.local.engines import DEFAULT_HEAPS
+    from control_room.local.growth import written
+
     if lacking := [engine for engine in ENGINES if engine not in engines]:
+        all_of = {**engines, **{engine: DEFAULT_HEAPS[engine] for engine in lacking}}
         raise ControlRoomError(
             f"the stack is up without {' and '.join(lacking)}",
-            next_step="`control-room down`, then run the same command again: it starts the stack with them",
+            next_step=f"`control-room up --with {written(all_of)}` adds what is missing; "
+            "then run the same command again",
             exit_code=MISUSE,
         )
 

@@ -20,14 +20,31 @@ def _python(entrypoint: str, folder: Path) -> str:
     found = FUNCTION.match(entrypoint)
     if found is None:
         if not entrypoint.endswith(".py") or ":" in entrypoint:
-            return f"{entrypoint!r} is neither module:function nor script.py"
+            return f"{entrypoint!r} is neither module:function nor script.py{_instead(entrypoint, folder)}"
         return _file(entrypoint, folder, "*.py")
     stem = folder.joinpath(*found["module"].split("."))
     file = next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
     if file is None:
-        modules = [name.removesuffix(".py").replace("/", ".") for name in _names(folder, "*.py")]
-        return f"the bundle {folder.name!r} has no module {found['module']!r}{_meant(found['module'], modules)}"
+        meant = _instead(entrypoint, folder) or _meant(found["module"], map(_module, _names(folder, "*.py")))
+        return f"the bundle {folder.name!r} has no module {found['module']!r}{meant}"
     return _function(found["function"], file)
+
+
+def _instead(entrypoint: str, folder: Path) -> str:
+    """What to write where a file of the bundle was named in another form: load/load:main, load.py:main, load."""
+    named, _, function = entrypoint.partition(":")
+    module = _module(named)
+    file = f"{module.replace('.', '/')}.py"
+    if not (folder / file).is_file():
+        return ""
+    if function:
+        return f"; write '{module}:{function}'"
+    return f"; write '{module}:FUNCTION', or {file!r} to run the file as a script"
+
+
+def _module(file: str) -> str:
+    """'pkg/load.py' -> 'pkg.load'."""
+    return file.removesuffix(".py").replace("/", ".")
 
 
 def _function(name: str, file: Path) -> str:

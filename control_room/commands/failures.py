@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from control_room.commands.words import printable
 
 FRAME = re.compile(r'^ *File "(?P<file>[^"]*)", line \d+')
 FRAMES_SHOWN = 3
+FILES_SHOWN = 5
 OTHER_LINES_SHOWN = 15  # of a trace that is not Python's: a notebook's, dbt's
 
 
@@ -19,12 +21,26 @@ def error_text(error: Mapping[str, Any] | None) -> str:
         return ""
     place = position_text(error.get("position"))
     message = str(error.get("message") or "")
+    line = line_text(error.get("position"))
     cell = (error.get("position") or {}).get("cell")
     if cell is not None:
-        message = message.removeprefix(f"cell {cell}: ")  # the place says so already
-    if line := line_text(error.get("position")):
+        message = message.removeprefix(f"{_in_cell(cell, line)}: ")  # the place says so already
+    elif line:
         message = message.replace(f"line {line}: ", "", 1)  # as Trino's begin
     return printable(f"{error.get('class')}/{error.get('code')}{f' at {place}' if place else ''}: {message}")
+
+
+def failing_rows_text(run: Mapping[str, Any], program: str) -> str:
+    """The commands that bring the rows which tests of a dbt run found, one a line; '' where it kept none.
+
+    program: the name by which this one was called.
+    """
+    nodes = (run["result"] or {}).get("nodes")
+    kept = [node.get("failing_rows") for node in nodes if isinstance(node, Mapping)] if isinstance(nodes, list) else []
+    names = [rows["artifact"] for rows in kept if isinstance(rows, Mapping) and rows.get("artifact")]
+    number, more = run["number"], len(names) - FILES_SHOWN
+    told = [f"{program} artifacts get " + shlex.quote(f"{number}/{name}") for name in names[:FILES_SHOWN]]
+    return "\n".join([*told, *([f"{program} artifacts ls {number}   (and {more} more)"] if more > 0 else [])])
 
 
 def error_line(error: Mapping[str, Any] | None) -> str:
@@ -33,16 +49,20 @@ def error_line(error: Mapping[str, Any] | None) -> str:
 
 
 def position_text(position: Mapping[str, Any] | None) -> str:
-    """file.py:12[:4], line 12[:4] of SQL that is in the template, book.ipynb cell 3 or models/m.sql (model m)."""
+    """file.py:12[:4], line 12[:4] of SQL in the template, book.ipynb cell 3[, line 4] or models/m.sql (model m)."""
     found = position or {}
-    text = str(found.get("file") or "")
-    if line := line_text(found):
-        text += f":{line}" if text else f"line {line}"
+    text, line = str(found.get("file") or ""), line_text(found)
     if found.get("cell") is not None:
-        text += f" cell {found['cell']}"
+        text += f" {_in_cell(found['cell'], line)}"
+    elif line:
+        text += f":{line}" if text else f"line {line}"
     if found.get("node"):
         text += f" ({_node(str(found['node']))})"
     return text.strip()
+
+
+def _in_cell(cell: Any, line: str) -> str:
+    return f"cell {cell}, line {line}" if line else f"cell {cell}"
 
 
 def line_text(position: Mapping[str, Any] | None) -> str:

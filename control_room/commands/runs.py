@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from control_room.commands.context import AsJson, connect, print_json, print_table, program, say
-from control_room.commands.failures import error_line, error_text, trace_end
+from control_room.commands.failures import error_line, error_text, failing_rows_text, trace_end
 from control_room.commands.waits import advice, held_up
 from control_room.commands.words import (
     coloured,
@@ -159,6 +159,36 @@ def why(context: typer.Context, run: Run, as_json: AsJson = False) -> None:
             say(f"    next: {printable(todo)}")
 
 
+@app.command()
+def lineage(context: typer.Context, run: Run, as_json: AsJson = False) -> None:
+    """What a run read and made, who made what it read, who read what it made. --json has the OpenLineage events."""
+    with connect(context) as client:
+        found = client.lineage(run)
+    if as_json:
+        print_json(found)
+        return
+    for side, words in (("inputs", "read"), ("outputs", "made")):
+        rows = [
+            [
+                f"{data['namespace']}/{data['name']}",
+                data["version"],
+                ", ".join(f"{r['number']}" for r in data["runs"][:10]),
+            ]
+            for data in found[side]
+        ]
+        say(f"run {run} {words}{'' if rows else ' nothing that is on record'}")
+        if rows:
+            other = "made by runs" if side == "inputs" else "read by runs"
+            print_table({"data": "left", "version": "left", other: "left"}, rows)
+    sent = [event["event_type"] for event in found["events"] if event["state"] == "sent"]
+    waiting = sum(event["state"] == "pending" for event in found["events"])
+    refused = [event for event in found["events"] if event["state"] == "refused"]
+    if sent or waiting or refused:
+        say(f"told as OpenLineage: {', '.join(sent) or 'nothing yet'}{f'; {waiting} to be sent' if waiting else ''}")
+    for event in refused:
+        say(f"{event['event_type']} was refused: {printable(event['error'])}")
+
+
 def print_runs(runs: list[Json]) -> None:
     """The table of `runs ls`, also used for the tasks of a pipeline."""
     tasks = any(run["task_key"] for run in runs)
@@ -234,6 +264,7 @@ def _print_run(run: Json, whole_trace: bool = False, waits: str = "") -> None:
         "cancel": run["cancel_reason"],
         "result": _result(run),
         "error": error_text(run["error"]),
+        "rows": failing_rows_text(run, program()),
         "trace": _trace(run, whole_trace),
     }
     for label, value in facts.items():

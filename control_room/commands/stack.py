@@ -65,7 +65,7 @@ def up(
     if as_json:
         print_json(stack.status(folder))
     else:
-        _greet(state, already=before is not None and before.phase != "starting")
+        _greet(state, before)
     raise typer.Exit(OK if state.phase == "ready" else FAILED)
 
 
@@ -188,11 +188,14 @@ def _tell(event: Event, quiet: bool = False) -> None:
         say("stopped", quiet=quiet)
 
 
-def _greet(state: StackState, already: bool) -> None:
+def _greet(state: StackState, before: StackState | None) -> None:
+    """before: the stack that ran already, if one did."""
     took = f" in {seconds_text(state.ready_seconds)}" if state.ready_seconds else ""
     phase = f"{state.phase}{took}"
-    if already:
+    if before is not None and before.phase != "starting":
         phase = "up already" if state.phase == "ready" else f"up already, and {state.phase}"
+        if before.engines != state.engines:
+            phase = f"{state.phase}, now with {', '.join(state.engines)}"
     say(f"the stack is {phase}: {state.urls['dashboard']}")
     say(f"  {program()} login    a link that opens the dashboard")
     say(f"  {program()} status   what runs; down stops it")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from control_room.errors import MISUSE, ControlRoomError
 from control_room.local.folder import StackFolder
@@ -20,7 +22,8 @@ def given(environ: Mapping[str, str]) -> dict[str, str]:
 def settle(kinds: Mapping[str, int], environ: Mapping[str, str], remembered: Mapping[str, str]) -> dict[str, str]:
     """The settings of a stack with these executors: those given, else those remembered; {} without the kind.
 
-    Raises ControlRoomError when there are none, and for containers, whose engine the other executors would reach.
+    Raises ControlRoomError when there are none, for a list given that names no program, so that it takes the place of
+    no good one, and for containers, whose engine the other executors would reach.
     """
     if KIND not in kinds:
         return {}
@@ -31,6 +34,7 @@ def settle(kinds: Mapping[str, int], environ: Mapping[str, str], remembered: Map
             next_step="leave it out; for containers run `control-room-executor command` as a user of its own",
             exit_code=MISUSE,
         )
+    check_programs(given(environ).get(ALLOW, ""))
     found = given(environ) or dict(remembered)
     if not found:
         raise ControlRoomError(
@@ -41,6 +45,19 @@ def settle(kinds: Mapping[str, int], environ: Mapping[str, str], remembered: Map
             exit_code=MISUSE,
         )
     return found
+
+
+def check_programs(text: str) -> None:
+    """Raises for an entry that the executor would refuse when it starts; see executors.command.allowed."""
+    for entry in filter(None, map(str.strip, text.split(","))):
+        named = entry == "bundle" or entry.startswith("image:")
+        if not named and not (entry.startswith("/") and Path(entry).is_file() and os.access(entry, os.X_OK)):
+            raise ControlRoomError(
+                f"{entry!r} is no program that can be executed here",
+                where=ALLOW,
+                next_step="name programs by their absolute paths, divided by commas; `bundle` for files of bundles",
+                exit_code=MISUSE,
+            )
 
 
 def executor_environment(folder: StackFolder, state: StackState) -> dict[str, str]:

@@ -44,6 +44,9 @@ def make_secrets(volumes: Volumes, store: StackFolder) -> None:
     key = store.s3_key(objectstore.ENGINES_KEY)
     _make_trino(volumes, key)
     _make_spark(volumes, key)
+    # dbt's projects may be on either, as in the embedded stack.
+    for kind, name in (("trino", TRINO_PASSWORD), ("spark", SPARK_TOKEN)):
+        write_private(volumes.executor("dbt") / name, (volumes.executor(kind) / name).read_text())
 
 
 def _make_trino(volumes: Volumes, key: Mapping[str, str]) -> None:

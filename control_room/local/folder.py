@@ -40,6 +40,10 @@ class StackFolder:
         return self.root / "stop.request"
 
     @property
+    def engines_request(self) -> Path:
+        return self.root / "engines.request"
+
+    @property
     def pg(self) -> Path:
         return self.root / "pg"
 

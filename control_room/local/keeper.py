@@ -62,10 +62,23 @@ class Keeper:
 
     def restart_if_changed(self) -> None:
         """End the process when it would be started differently now (a port moved); keep() starts it anew."""
-        identity = self.running()
-        if identity is not None and self.service.launch().digest != self.record.digest:
-            self._restart_reason = "its configuration changed"
+        if (identity := self.outdated()) is not None:
             identity.send(self.service.stop_signal)
+
+    def outdated(self) -> Identity | None:
+        """The process when it would be started differently now; whoever asks ends it, which counts as no failure."""
+        identity = self.running()
+        if identity is None or self._digest() in (None, self.record.digest):
+            return None
+        self._restart_reason = "its configuration changed"
+        return identity
+
+    def _digest(self) -> str | None:
+        """None of a service that could not be started now, so that it is left as it is."""
+        try:
+            return self.service.launch().digest
+        except (ControlRoomError, OSError):
+            return None
 
     async def _dependencies(self) -> None:
         for name in self.service.needs:

@@ -41,7 +41,8 @@ class Server(Service):
 
     def launch(self) -> Launch:
         argv = (sys.executable, "-m", "control_room.cli", "server")
-        written = files_fingerprint(self.folder.secret("server.pgpass"), self.folder.secret(objectstore.OWNER_KEY))
+        read = ("server.pgpass", objectstore.OWNER_KEY, objectstore.CONNECTIONS)
+        written = files_fingerprint(*map(self.folder.secret, read))
         env = self.environment(**server_environment(self.folder, self.state))
         return Launch(argv, env, self.folder.root, self.folder.log(self.name), written)
 

@@ -16,7 +16,7 @@ from typing import IO, Any
 import psutil
 
 from control_room.errors import FAILED, INTERRUPTED, REFUSED, ControlRoomError, interruptible
-from control_room.local import command, interrupted, processes, shutdown, sockets
+from control_room.local import command, growth, interrupted, processes, shutdown, sockets
 from control_room.local import state as states
 from control_room.local.folder import StackFolder
 from control_room.local.lock import FolderLock
@@ -213,7 +213,8 @@ def _attach(folder: StackFolder, options: Options, on_event: OnEvent) -> StackSt
     deadline = time.monotonic() + UP_SECONDS
     for state in _states(folder):
         if state.phase in SETTLED and state.supervised():
-            _refuse_other_options(state, options, folder)
+            if _refuse_other_options(state, options, folder):
+                return growth.ask(folder, options.engines or {}, on_event)
             on_event({"event": "already_up", "phase": state.phase})
             return state
         if state.phase == "failed" or time.monotonic() > deadline:
@@ -231,17 +232,26 @@ def _states(folder: StackFolder) -> Iterator[StackState]:
         time.sleep(0.2)
 
 
-def _refuse_other_options(state: StackState, options: Options, folder: StackFolder) -> None:
+def _refuse_other_options(state: StackState, options: Options, folder: StackFolder) -> bool:
+    """Whether engines are to be added, which is the one thing that a running stack can do."""
     executors_differ = options.executors and dict(options.executors) != state.executors
     ports_differ = any(state.ports.get(name) != port for name, port in options.pinned.items())
-    engines_differ = options.engines is not None and dict(options.engines) != state.engines
+    wanted = state.engines if options.engines is None else dict(options.engines)
+    more = growth.is_growth(state, wanted)
+    engines_differ = wanted != state.engines and not more
     if executors_differ or ports_differ or engines_differ or command.differs(state, os.environ):
         raise ControlRoomError(
             "the stack is up with other options",
             where=str(folder.root),
-            next_step="run `control-room down`, then `control-room up` with the options you want",
+            next_step=_way_there(growth.instead(state, wanted)),
             exit_code=REFUSED,
         )
+    return more
+
+
+def _way_there(with_engines: str) -> str:
+    anew = "run `control-room down`, then `control-room up` with the options you want"
+    return f"{with_engines} adds what is missing to what runs; else {anew}" if with_engines else anew
 
 
 def _wait_while_stopping(folder: StackFolder) -> None:

@@ -7,15 +7,16 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
 from contract.tasks import end
-from control_room.errors import ControlRoomError
+from control_room.errors import FAILED, ControlRoomError
 from control_room.local import (
     command,
     engines,
+    growth,
     objectstore,
     ports,
     postgres,
@@ -34,7 +35,7 @@ from control_room.local.objectstore import ObjectStore
 from control_room.local.postgres import Postgres
 from control_room.local.processes import Identity
 from control_room.local.report import Reporter
-from control_room.local.server import Server, url_of
+from control_room.local.server import Server, token_for, url_of
 from control_room.local.service import Service
 from control_room.local.state import ServiceRecord, StackState
 
@@ -63,6 +64,8 @@ class Supervisor:
         self._began = time.monotonic()
         self._settled = asyncio.Event()  # ready, degraded or failed
         self._stop = asyncio.Event()
+        self._asked = asyncio.Event()  # for more engines
+        self._keeping: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
         """Start, supervise until SIGTERM or SIGINT, stop. Raises ControlRoomError when the stack cannot start."""
@@ -103,6 +106,7 @@ class Supervisor:
 
     def _take_over(self) -> None:
         """Read what the last supervisor left; settle ports; end what cannot be adopted."""
+        self.folder.engines_request.unlink(missing_ok=True)
         self.state = states.load(self.folder)
         self.state.phase, self.state.problem, self.state.notes = "starting", None, []
         self.state.started_at, self.state.ready_seconds = states.now(), None
@@ -189,17 +193,58 @@ class Supervisor:
 
     async def _supervise(self) -> None:
         self.keepers = {s.name: Keeper(self, s, self.state.services[s.name]) for s in self._services()}
-        tasks = [asyncio.create_task(keeper.keep(), name=name) for name, keeper in self.keepers.items()]
+        self._keep(self.keepers.values())
         stop = asyncio.create_task(self._stop.wait(), name="stop")
         try:
-            done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
-            for task in done - {stop}:
-                task.result()  # a keeper ends only by a defect of ours: show it
+            while not stop.done():
+                asked = asyncio.create_task(self._asked.wait(), name="asked")
+                done, _ = await asyncio.wait([stop, asked, *self._keeping], return_when=asyncio.FIRST_COMPLETED)
+                for task in done.intersection(self._keeping):
+                    task.result()  # a keeper ends only by a defect of ours: show it
+                await end([asked])
+                if self._asked.is_set() and not stop.done():
+                    await self._take_up_engines()
         finally:
-            await end([stop, *tasks])
+            await end([stop, *self._keeping])
             await self._shut_down()
         if self.problem is not None:
             raise self.problem
+
+    def _keep(self, keepers: Iterable[Keeper]) -> None:
+        self._keeping += [asyncio.create_task(keeper.keep(), name=keeper.service.name) for keeper in keepers]
+
+    async def _take_up_engines(self) -> None:
+        """Engines that :mod:`control_room.local.growth` asks for."""
+        self._asked.clear()
+        wanted = growth.requested(self.folder.engines_request)
+        if wanted is None or not self._settled.is_set():
+            return
+        try:
+            await asyncio.to_thread(self._prepare_engines, wanted)
+        except (ControlRoomError, OSError) as error:
+            told = error if isinstance(error, ControlRoomError) else ControlRoomError(str(error), exit_code=FAILED)
+            growth.refuse(self.folder.engines_request, told)
+            return
+        new = [service for service in self._services() if service.name not in self.keepers]
+        for service in new:
+            record = self.state.services[service.name] = self._record(service, None)
+            self.keepers[service.name] = Keeper(self, service, record)
+        self._enter("degraded")  # until all that starts now is ready
+        outdated = [(name, identity) for name, keeper in self.keepers.items() if (identity := keeper.outdated())]
+        await asyncio.to_thread(shutdown.stop_services, outdated)
+        self._keep(self.keepers[service.name] for service in new)
+        self.folder.engines_request.unlink(missing_ok=True)
+
+    def _prepare_engines(self, wanted: Mapping[str, str]) -> None:
+        """Configuration, and tokens of the executors that come with them."""
+        before, self.state.engines = self.state.engines, engines.check(wanted)
+        try:
+            self._configure()
+            for kind in engines.executors_of(self.state):
+                token_for(self.folder, self.state, kind)
+        except (ControlRoomError, OSError):
+            self.state.engines = before
+            raise
 
     async def _shut_down(self) -> None:
         self.state.phase = "stopping"
@@ -224,7 +269,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: None)
+        loop.add_signal_handler(growth.SIGNAL, self._asked.set)  # a terminal's hangup, which asks for nothing, too
 
     def _update_phase(self) -> None:
         found = {keeper.record.state for keeper in self.keepers.values()}

@@ -17,12 +17,14 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from control_room.errors import FAILED, MISUSE, REFUSED, ControlRoomError
-from control_room.provenance.check_bytes import MissingBytesError, UnreadableBytesError
+from control_room.provenance.check_bytes import MissingBytesError, UnreadableBytesError, gone
 from control_room.provenance.check_manifest import read
+from control_room.provenance.findings import Told
 from control_room.provenance.verify import Source
 
 FORMAT = "control-room/archive/1"
@@ -94,9 +96,20 @@ def _add_run(tar: tarfile.TarFile, source: Source, record: Mapping[str, Any]) ->
 def _add_objects(tar: tarfile.TarFile, source: Source, record: Mapping[str, Any], done: set[str]) -> None:
     manifest = read(record["manifest"]["text"]) if record["manifest"] else None
     for artifact in manifest["artifacts"] if manifest else ():
-        if artifact["sha256"] and artifact["sha256"] not in done:
+        if artifact["sha256"] and artifact["sha256"] not in done and not _is_expired(source, artifact):
             _add_object(tar, artifact, Pieces(source.artifact(artifact)))
             done.add(artifact["sha256"])
+
+
+def _is_expired(source: Source, artifact: Mapping[str, Any]) -> bool:
+    """Whether its bytes are gone by right."""
+    if not artifact.get("expires_at"):
+        return False
+    try:
+        next(source.artifact(artifact), b"")
+    except MissingBytesError:
+        return gone(Told("", "artifacts"), "", artifact, datetime.now(UTC)).ok is None
+    return False
 
 
 def _add_object(tar: tarfile.TarFile, artifact: Mapping[str, Any], pieces: Pieces) -> None:

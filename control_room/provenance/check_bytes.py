@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from control_room.provenance.findings import Finding, Told
@@ -42,10 +43,18 @@ def check_bytes(told: Told, where: str, wanted: Mapping[str, Any], read: Read) -
     try:
         found = hashed(read())
     except MissingBytesError:
-        return told.bad(where, f"its {wanted['size']} bytes are gone from the store")
+        return gone(told, where, wanted, datetime.now(UTC))
     except UnreadableBytesError as error:
         return told.bad(where, f"its bytes cannot be read: {error}")
     return judged(told, where, wanted, found)
+
+
+def gone(told: Told, where: str, wanted: Mapping[str, Any], now: datetime) -> Finding:
+    """The finding for bytes that are not there: by right, where the manifest says that they were kept until before."""
+    until = wanted.get("expires_at")
+    if until and datetime.fromisoformat(until) <= now:
+        return told.unknown(where, f"its bytes are gone: its template's retention kept them until {until}")
+    return told.bad(where, f"its {wanted['size']} bytes are gone from the store")
 
 
 def judged(told: Told, where: str, wanted: Mapping[str, Any], found: Found) -> Finding:

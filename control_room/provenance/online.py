@@ -43,7 +43,7 @@ class Online:
         try:
             yield from self._client.artifact_bytes(artifact["artifact_id"])
         except ControlRoomError as error:
-            if error.code == "bytes_missing":
+            if error.code in ("bytes_missing", "artifact_expired"):
                 raise MissingBytesError from None
             if error.exit_code == UNAVAILABLE:
                 raise

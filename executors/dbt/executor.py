@@ -17,8 +17,8 @@ from executors.spark import settings as spark_settings
 from executors.trino import settings as trino_settings
 
 CORE = ("dbt-core", "dbt-duckdb", "duckdb")
-# dbt's adapter for Spark is installed without a client of it.
-NEEDS = {"spark": ("pyspark",)}
+# dbt's adapter for Spark is installed without a client of it: one of these, whole or alone.
+CLIENTS = {"spark": ("pyspark", "pyspark-client")}
 EXTRAS = {"trino": "dbt", "spark": "dbt-spark"}
 
 
@@ -40,9 +40,17 @@ def capabilities() -> dict[str, Any]:
 
 
 def adapter_version(engine: str) -> str | None:
-    """Of dbt's adapter for an engine; None where it, or what it needs, is not installed."""
+    """Of dbt's adapter for an engine; None where it, or each client that it could have, is not installed."""
+    clients = CLIENTS.get(engine)
+    if clients and not any(map(version, clients)):
+        return None
+    return version(f"dbt-{engine}")
+
+
+def version(distribution: str) -> str | None:
+    """Of what is installed; None of what is not."""
     try:
-        return [importlib.metadata.version(name) for name in (*NEEDS.get(engine, ()), f"dbt-{engine}")][-1]
+        return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return None
 

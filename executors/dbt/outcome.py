@@ -152,7 +152,9 @@ def is_failed_test(node: Mapping[str, Any]) -> bool:
 
 def told(node: Mapping[str, Any]) -> str:
     lines = str(node["message"] or node["status"]).splitlines()
-    return f"{node['resource_type']} {node['name']} ({node['file']}): {' '.join(lines[:3])}"
+    artifact = (node.get("failing_rows") or {}).get("artifact")
+    rows = f" (rows in {artifact})" if artifact else ""
+    return f"{node['resource_type']} {node['name']} ({node['file']}): {' '.join(lines[:3])}{rows}"
 
 
 def failure_of_exception(error: BaseException, folder: Path, engine: EngineWords = no_words) -> TaskError:

@@ -73,7 +73,7 @@ class Engine:
 
     def failure_of(self, message: str) -> tuple[str, str] | None:
         """(failure class, code) of the error of Spark that a node's message holds."""
-        return next((found for line, found in reversed(self._told) if line in message), None)
+        return next((found for line, found in reversed(self._told) if line and line in message), None)
 
 
 def first_line(text: str) -> str:

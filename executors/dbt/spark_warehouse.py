@@ -78,7 +78,8 @@ class SparkWarehouse:
         return {name: found.rows for name, found in self._tables.items()}
 
     def _written(self, node: Any) -> tables.Written:
-        parts = (self._config.catalog or SESSION_CATALOG, node.schema, node.alias)
+        # A schema may be one below another, a.b: dbt-spark writes names without quotes.
+        parts = (self._config.catalog or SESSION_CATALOG, *node.schema.split("."), node.alias)
         return tables.written(".".join(map(quoted, parts)), self._mark, self._ask)
 
     def _ask(self, sql: str) -> list[Json]:

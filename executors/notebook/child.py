@@ -17,6 +17,7 @@ from typing import Any
 
 from executors.notebook.drill import DRILL, result_of, write_notebook
 from executors.notebook.kernel import MESSAGES
+from executors.notebook.place import line_in_cell
 from executors.runtime.child import Cancelled, Context, run_child
 from executors.runtime.failures import DISK_FULL_ERRNOS, FULL_ERRNOS, NETWORK_ERRNOS, NETWORK_WORDS, TaskError
 from executors.runtime.text import Redactor, secrets_in, spellings
@@ -193,7 +194,7 @@ def redactor_of(context: Context) -> Redactor:
 
 def describe_failure(error: Any, file: str, cell: int) -> TaskError:
     """The error of a failed cell or a dead kernel. cell: its number, from 1."""
-    position = {"file": file, "cell": cell}
+    position: dict[str, Any] = {"file": file, "cell": cell}
     if not hasattr(error, "ename"):
         failure_class, code, why = describe_death(error.exit_code)
         return TaskError(failure_class, code, f"cell {cell}: {why}", trace=why, position=position)
@@ -201,9 +202,10 @@ def describe_failure(error: Any, file: str, cell: int) -> TaskError:
     message = f"{error.ename}: {error.evalue}"
     if (own := OWN_ERROR.match(error.evalue)) and error.ename == "ControlRoomError":
         failure_class, code, message = own.groups()
-    return TaskError(
-        failure_class, code, f"cell {cell}: {plain(message)}", trace=plain(error.traceback), position=position
-    )
+    trace, where = plain(error.traceback), f"cell {cell}"
+    if line := line_in_cell(error.source, trace):
+        position, where = position | {"line": line}, f"{where}, line {line}"
+    return TaskError(failure_class, code, f"{where}: {plain(message)}", trace=trace, position=position)
 
 
 def classify_name(ename: str, evalue: str) -> tuple[str, str]:

@@ -33,11 +33,11 @@ class KernelDiedError(Exception):
 
 
 class CellFailedError(Exception):
-    """A cell raised. ``ename``, ``evalue``, ``traceback`` (text) as the kernel gave them."""
+    """A cell raised. ``ename``, ``evalue``, ``traceback`` (text) as the kernel gave them, ``source`` of the cell."""
 
-    def __init__(self, ename: str, evalue: str, traceback: str) -> None:
+    def __init__(self, ename: str, evalue: str, traceback: str, source: str) -> None:
         super().__init__(f"{ename}: {evalue}")
-        self.ename, self.evalue, self.traceback = ename, evalue, traceback
+        self.ename, self.evalue, self.traceback, self.source = ename, evalue, traceback, source
 
 
 class LiveClient(NotebookClient):  # type: ignore[misc]  # nbclient's types are not followed
@@ -93,10 +93,11 @@ class Execution:
         self.index, cell = index, self._notebook.cells[index]
         try:
             client.execute_cell(cell, index)
+            check_outputs(cell)
             status = "ok"
         except CellExecutionError as error:
             text = "\n".join(traceback_of(cell)) or error.traceback
-            raise CellFailedError(error.ename, error.evalue, text) from None
+            raise CellFailedError(error.ename, error.evalue, text, cell.source) from None
         except DeadKernelError:
             raise KernelDiedError(exit_code(self._manager)) from None
         finally:
@@ -137,7 +138,7 @@ class Execution:
 
 def code_cells(notebook: Any) -> list[int]:
     """Where the cells stand that are executed."""
-    return [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source]
+    return [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
 
 
 def process_of(manager: Any) -> Any:
@@ -155,6 +156,18 @@ def kill_kernel(manager: Any) -> None:
     process = process_of(manager)
     if process is not None and process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def check_outputs(cell: Any) -> None:
+    """CellFailedError where the kernel says ok of a cell that shows an exception, as below ``%%capture``.
+
+    A cell may be tagged ``raises-exception``, as for Jupyter's own tools; what it shows is wanted then.
+    """
+    if "raises-exception" in cell.metadata.get("tags", []):
+        return
+    for output in cell.get("outputs", []):
+        if output.output_type == "error":
+            raise CellFailedError(output.ename, output.evalue, "\n".join(output.traceback), cell.source)
 
 
 def traceback_of(cell: Any) -> list[str]:

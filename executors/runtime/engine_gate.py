@@ -14,6 +14,8 @@ from typing import Any
 from executors.runtime.journal import Journal
 
 PAUSE_SECONDS = 1.0
+# A kind answers in a few seconds. One that does not is told of as an engine that is away.
+ANSWER_SECONDS = 10.0
 # A run that was given to this executor just before its engine went away waits so long for it. Then it is tried, and
 # another executor may have it if it fails.
 TAKEN_SECONDS = 120.0
@@ -23,6 +25,30 @@ NEXT = "no run is taken until it answers; look whether it runs"
 def no_engine() -> str | None:
     """Most kinds need no engine but their own process."""
     return None
+
+
+class Question:
+    """The engine asked once, on a thread of its own: an answer that never ends keeps nobody from leaving."""
+
+    def __init__(self, trouble: Callable[[], str | None], doubts: int, begun: float) -> None:
+        """doubts: those that its answer settles; what is heard while it is asked is newer."""
+        self.doubts, self.begun = doubts, begun
+        self.said: str | None = None
+        self.defect: Exception | None = None
+        self._trouble = trouble
+        self._thread = threading.Thread(target=self._ask, name="engine-gate", daemon=True)
+        self._thread.start()
+
+    def _ask(self) -> None:
+        try:
+            self.said = self._trouble()
+        except Exception as error:
+            self.defect = error
+
+    def ended(self, seconds: float) -> bool:
+        """Whether the answer is there, for which is waited so long."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
 
 class EngineGate:
@@ -38,6 +64,7 @@ class EngineGate:
         """trouble: what keeps the engine from work, None when it answers; it takes a few seconds at most."""
         self._trouble, self._journal, self._clock, self._sleep = trouble, journal, clock, sleep
         self._asking = threading.Lock()
+        self._question: Question | None = None
         # How often there was cause to doubt the engine, and up to which of these it has answered since.
         self._doubts, self._settled = int(trouble is not no_engine), 0
         self._away_since = 0.0
@@ -63,26 +90,33 @@ class EngineGate:
             self._sleep(PAUSE_SECONDS)
 
     def _answers(self) -> bool:
-        with self._asking:
+        """False also while the answer is not there: who waits looks now and then whether it still has to."""
+        if not self._asking.acquire(timeout=PAUSE_SECONDS):
+            return False
+        try:
             if not self._doubted:  # another thread asked meanwhile
                 return True
-            if self._clock() < self._again:  # and so it did here: a queue of questions would keep all who stop
-                return False
-            doubts = self._doubts  # what is heard while it is asked is newer than the answer
-            if reason := self._asked():
-                self._again = self._clock() + PAUSE_SECONDS / 2
-                self._missed(reason)
-                return False
-            self._settled = doubts
-            self._back()
-            return True
+            # So it did here: a queue of questions would keep all who stop.
+            return self._clock() >= self._again and self._answered()
+        finally:
+            self._asking.release()
 
-    def _asked(self) -> str | None:
-        try:
-            return self._trouble()
-        except Exception as error:  # a defect of the kind must not stop the executor: its runs tell
-            self._journal.error("engine.defect", f"{type(error).__name__}: {error}")
-            return None
+    def _answered(self) -> bool:
+        question = self._question = self._question or Question(self._trouble, self._doubts, self._clock())
+        if not question.ended(PAUSE_SECONDS):
+            if (seconds := self._clock() - question.begun) > ANSWER_SECONDS:
+                self._missed(f"the engine has not said for {seconds:.0f} s whether it works")
+            return False
+        self._question = None
+        if question.defect:  # of the kind: it must not stop the executor, its runs tell
+            self._journal.error("engine.defect", f"{type(question.defect).__name__}: {question.defect}")
+        elif question.said:
+            self._again = self._clock() + PAUSE_SECONDS / 2
+            self._missed(question.said)
+            return False
+        self._settled = question.doubts
+        self._back()
+        return True
 
     def _missed(self, reason: str) -> None:
         first, self.away = self.away is None, reason

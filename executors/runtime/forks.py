@@ -287,9 +287,11 @@ class ForkSpawner:
     def _sweep_later(self) -> None:
         ends = [end for name in self._servers if (end := self._due(name)) is not None]
         if self._sweeper is None and ends:
-            self._sweeper = threading.Timer(max(0.0, min(ends) - self._clock()), self._sweep)
-            self._sweeper.daemon = True
-            self._sweeper.start()
+            sweeper = threading.Timer(max(0.0, min(ends) - self._clock()), self._sweep)
+            sweeper.daemon = True
+            with suppress(RuntimeError):  # no room for a thread: the next run asks again, and this one has its child
+                sweeper.start()
+                self._sweeper = sweeper
 
     def _sweep(self) -> None:
         with self._lock:

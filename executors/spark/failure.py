@@ -93,7 +93,7 @@ class Told:
 
 
 def told_by(error: Exception) -> Told:
-    text, _, trace = str(error).strip().partition(TRACE)
+    text, _, trace = spoken(error).strip().partition(TRACE)
     status = getattr(error, "getGrpcStatusCode", lambda: None)() or getattr(error, "code", lambda: None)()
     return Told(
         text.strip(),
@@ -103,6 +103,12 @@ def told_by(error: Exception) -> Told:
         str(getattr(status, "name", "")),
         started_at(error),
     )
+
+
+def spoken(error: Exception) -> str:
+    """Spark's text. Of a connection that broke, gRPC's details: as text its error is an object's, of several lines."""
+    details = getattr(error, "details", None)
+    return str((details() if callable(details) else None) or error)
 
 
 def started_at(error: Exception) -> int | None:

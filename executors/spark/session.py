@@ -27,6 +27,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
 from executors.runtime.failures import TaskError
+from executors.spark.failure import spoken
 from executors.spark.settings import Target
 
 Json = dict[str, Any]
@@ -239,4 +240,4 @@ def unreachable(target: Target, error: Exception) -> TaskError:
 
 
 def first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+    return next(iter(spoken(error).strip().splitlines()), type(error).__name__)[:300]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import ssl
+import time
 from urllib.parse import urlsplit
 
 import httpx
@@ -10,6 +12,7 @@ import httpx
 from executors.trino.settings import TrinoSettings
 
 ASK_SECONDS = 3.0
+MOST_BYTES = 64 * 1024
 OUT_OF_ORDER = 500
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -22,29 +25,42 @@ def trouble_of(settings: TrinoSettings) -> str | None:
     """
     url = settings.url.rstrip("/")
     try:
-        answer = httpx.get(
+        with httpx.stream(
+            "GET",
             f"{url}/v1/info",
+            headers={"Accept-Encoding": "identity"},
             verify=authorities(settings),
             timeout=ASK_SECONDS,
             trust_env=urlsplit(url).hostname not in LOOPBACK,
-        )
+        ) as answer:
+            status, body = answer.status_code, head_of(answer)
     except httpx.HTTPError as error:
         refused = "CERTIFICATE_VERIFY_FAILED" in str(error)
         return None if refused else f"Trino at {url} does not answer ({type(error).__name__}: {error})"
     except OSError:  # the file of the authority: told by the run
         return None
-    if answer.status_code >= OUT_OF_ORDER:
-        return f"Trino at {url} is not ready: it answers {answer.status_code}"
-    return f"Trino at {url} is still starting" if is_starting(answer) else None
+    if status >= OUT_OF_ORDER:
+        return f"Trino at {url} is not ready: it answers {status}"
+    return f"Trino at {url} is still starting" if is_starting(body) else None
+
+
+def head_of(answer: httpx.Response) -> bytes:
+    """As much of an answer as Trino's has, waited for no longer: what is at its address may never come to an end."""
+    found, until = b"", time.monotonic() + ASK_SECONDS
+    for part in answer.iter_raw():
+        found += part
+        if len(found) > MOST_BYTES or time.monotonic() > until:
+            break
+    return found
 
 
 def authorities(settings: TrinoSettings) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)
 
 
-def is_starting(answer: httpx.Response) -> bool:
+def is_starting(body: bytes) -> bool:
     try:
-        found = answer.json()
-    except ValueError:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
         return False
     return isinstance(found, dict) and found.get("starting") is True

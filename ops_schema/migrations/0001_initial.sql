@@ -67,6 +67,7 @@ insert into ops.settings (key, value) values
   ('claim_floor_rescan_seconds', '10'),          -- how often it is computed from the very start
   ('claim_floor_empty_seconds', '3600'),         -- a claim floor that is empty for so long is dropped
   ('claim_request_hours', '24'),                 -- how long a claim's answer can be asked for again
+  ('orphan_safety_hours', '24'),                 -- how long bytes that nobody needs are left alone
   ('events_kept_months', '1200'),                -- months of events kept beside the present one: a century
   ('logs_kept_months', '1200'),                  -- of logs
   ('partitions_ahead', '3');                     -- months of event and log partitions made in advance
@@ -541,20 +542,56 @@ create table ops.artifacts (
   recorded_at timestamptz,
   visible_at  timestamptz,
   orphaned_at timestamptz,
+  expires_at  timestamptz,                       -- of its template's retention; null: kept
+  expired_at  timestamptz,
+  settled_at  timestamptz,                       -- when its bytes were left to the collector, or to others with them
   constraint artifacts_pkey primary key (artifact_id),
   constraint artifacts_name_key unique (run_id, epoch, name),
   constraint artifacts_attempt_fkey foreign key (run_id, epoch) references ops.attempts (run_id, epoch),
   constraint artifacts_kind check (kind in ('file', 'table', 'report', 'log', 'metrics', 'model')),
-  constraint artifacts_state check (state in ('begun', 'recorded', 'visible', 'orphaned')),
+  constraint artifacts_state check (state in ('begun', 'recorded', 'visible', 'orphaned', 'expired')),
   constraint artifacts_sha256_hex check (sha256 ~ '^[0-9a-f]{64}$'),
   constraint artifacts_size check (size >= 0),
   constraint artifacts_bytes_or_table check
     (case when kind = 'table' and table_ref is not null then object_key is null
           else object_key is not null and sha256 is not null and size is not null end),
-  constraint artifacts_recorded_at check (state not in ('recorded', 'visible') or recorded_at is not null),
-  constraint artifacts_visible_at check ((state = 'visible') = (visible_at is not null)),
+  constraint artifacts_recorded_at check (state not in ('recorded', 'visible', 'expired') or recorded_at is not null),
+  constraint artifacts_visible_at check ((state in ('visible', 'expired')) = (visible_at is not null)),
+  constraint artifacts_expired_at check ((state = 'expired') = (expired_at is not null)),
   constraint artifacts_orphaned_at check ((state = 'orphaned') = (orphaned_at is not null))
 );
+
+create index artifacts_expiring on ops.artifacts (expires_at) where state = 'visible' and expires_at is not null;
+create index artifacts_unsettled on ops.artifacts (artifact_id)
+  where state in ('orphaned', 'expired') and settled_at is null and object_key is not null;
+
+-- Objects that nobody needs any more, on their way out of the store. What is told of them is told of the key: the same
+-- bytes may come again at any time.
+create table ops.condemned_objects (
+  object_key   text        not null,
+  size         bigint,
+  state        text        not null default 'condemned',
+  condemned_at timestamptz not null,
+  deleted_at   timestamptz,
+  constraint condemned_objects_pkey primary key (object_key),
+  -- deleting: the store is being told; deleted: it was, and is told once more when no upload address can be valid
+  constraint condemned_objects_state check (state in ('condemned', 'deleting', 'deleted'))
+);
+
+-- Runs whose artifacts nobody removes, however old they are.
+create table ops.legal_holds (
+  hold_id     bigint      generated always as identity,
+  run_id      uuid        not null,
+  reason      text        not null,
+  placed_at   timestamptz not null,
+  placed_by   text        not null,
+  released_at timestamptz,
+  released_by text,
+  constraint legal_holds_pkey primary key (hold_id),
+  constraint legal_holds_run_fkey foreign key (run_id) references ops.runs (run_id),
+  constraint legal_holds_released check ((released_at is null) = (released_by is null))
+);
+create unique index legal_holds_one on ops.legal_holds (run_id) where released_at is null;
 
 -- Publications of data: recorded by the accepted report, committed with the marker (app_id, app_version).
 create table ops.publications (
@@ -821,6 +858,42 @@ create table ops.budget_warnings (
   constraint budget_warnings_budget_fkey foreign key (budget_id) references ops.budgets (budget_id)
 );
 
+-- tables/098_lineage.sql
+-- OpenLineage events, an outbox: made by the reactor of the events of runs, in their order, each once; sent to whoever
+-- is told of them, and kept for the graph of lineage.
+create table ops.lineage (
+  lineage_id bigint      generated always as identity,
+  run_id     uuid        not null,
+  event_seq  bigint      not null,               -- of the run's event that it tells of
+  event_type text        not null,
+  body       jsonb       not null,               -- as it is sent
+  state      text        not null default 'pending',
+  made_at    timestamptz not null,
+  settled_at timestamptz,
+  error      text,                               -- why whoever was told refused it
+  constraint lineage_pkey primary key (lineage_id),
+  constraint lineage_once unique (run_id, event_seq),
+  constraint lineage_event_type check (event_type in ('START', 'RUNNING', 'COMPLETE', 'FAIL', 'ABORT')),
+  -- kept: there was nobody to send it to
+  constraint lineage_state check (state in ('pending', 'sent', 'refused', 'kept')),
+  constraint lineage_settled_at check ((state = 'pending') = (settled_at is null))
+) with (autovacuum_vacuum_scale_factor = 0.02);
+create index lineage_pending on ops.lineage (lineage_id) where state = 'pending';
+
+-- Which run read and made which data: the edges of the graph.
+create table ops.lineage_edges (
+  run_id    uuid not null,
+  side      text not null,
+  namespace text not null,
+  name      text not null,
+  version   text not null default '',
+  constraint lineage_edges_pkey primary key (run_id, side, namespace, name, version),
+  constraint lineage_edges_side check (side in ('input', 'output'))
+);
+create index lineage_edges_data on ops.lineage_edges (namespace, name, side);
+
+insert into ops.duties (name, ran_at) values ('lineage', '-infinity');
+
 -- tables/100_schema_migrations.sql
 -- Which migrations this database has. compatible_from: the oldest version whose program still runs on this schema.
 create table ops.schema_migrations (
@@ -846,7 +919,7 @@ insert into ops.settings (key, value) values
   ('session_seconds', '43200');
 
 -- Whether bytes are in the store already is asked at every artifact's begin.
-create index artifacts_object on ops.artifacts (object_key) where state in ('recorded', 'visible');
+create index artifacts_object on ops.artifacts (object_key) where state in ('begun', 'recorded', 'visible');
 
 -- tables/120_provenance.sql
 -- Manifests: what a run that has ended read, ran and wrote, by digest, as it was on record when the manifest was made.
@@ -2019,7 +2092,8 @@ begin
   returning * into v_attempt;
   update ops.artifacts set
     state = case state when 'recorded' then 'visible' else 'orphaned' end,
-    visible_at = case state when 'recorded' then ops.now() end, orphaned_at = case state when 'begun' then ops.now() end
+    visible_at = case state when 'recorded' then ops.now() end, orphaned_at = case state when 'begun' then ops.now() end,
+    expires_at = case state when 'recorded' then ops.kept_until(p_attempt.run_id) end
    where run_id = p_attempt.run_id and epoch = p_attempt.epoch and state in ('begun', 'recorded');
   perform ops.record_publications(v_attempt, coalesce(nullif(p_body -> 'publications', 'null'), '[]'));
 
@@ -3582,6 +3656,15 @@ as $$
 begin
   return nullif(current_setting('ops.kept', true), '');
 end
+$$;
+
+-- functions/core/kept_until.sql
+-- Until when the artifacts of a run that ends now are kept, by its template's retention; null: for good.
+create or replace function ops.kept_until(p_run_id uuid) returns timestamptz
+language sql stable set search_path = ''
+as $$
+  select ops.now() + make_interval(days => (t.spec #>> '{retention,artifact_days}')::int)
+    from ops.runs r join ops.templates t on t.template_id = r.template_id where r.run_id = p_run_id
 $$;
 
 -- functions/core/key_is_used.sql
@@ -7341,7 +7424,7 @@ as $$
     ('publication', 'recorded', 'committed'), ('publication', 'recorded', 'failed'),
     ('artifact', '', 'begun'), ('artifact', '', 'recorded'),
     ('artifact', 'begun', 'recorded'), ('artifact', 'begun', 'orphaned'),
-    ('artifact', 'recorded', 'visible'), ('artifact', 'recorded', 'orphaned')
+    ('artifact', 'recorded', 'visible'), ('artifact', 'recorded', 'orphaned'), ('artifact', 'visible', 'expired')
 $$;
 
 -- functions/core/unanswered.sql
@@ -8463,6 +8546,10 @@ begin
 
   select * into v_found from ops.artifacts a
    where a.run_id = p_run_id and a.epoch = v_epoch and a.name = v_new.name;
+  if v_new.object_key is not null then
+    perform pg_advisory_xact_lock_shared(ops.object_lock(v_new.object_key));
+    perform ops.spare_object(v_new.object_key);
+  end if;
   if v_found.artifact_id is null then
     perform ops.check_artifact_bytes(v_new);
     insert into ops.artifacts select (v_new).* returning * into v_found;
@@ -9037,6 +9124,33 @@ as $$
    order by x.n limit 1
 $$;
 
+-- functions/edge/condemn_objects.sql
+-- The collector's look: of artifacts that were lost or expired longer ago than the setting orphan_safety_hours, at most
+-- p_limit, the keys that nobody else needs are condemned. Returns how many artifacts were looked at.
+create or replace function ops.condemn_objects(p_limit int) returns int
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_before timestamptz := ops.now() - ops.seconds(3600 * ops.setting_number('orphan_safety_hours'));
+  v_lost   record;
+  v_count  int := 0;
+begin
+  for v_lost in
+    select a.artifact_id, a.object_key, a.size from ops.artifacts a
+     where a.state in ('orphaned', 'expired') and a.settled_at is null and a.object_key is not null
+       and coalesce(a.expired_at, a.orphaned_at) <= v_before
+     order by a.artifact_id limit p_limit for update skip locked
+  loop
+    insert into ops.condemned_objects (object_key, size, condemned_at)
+    select v_lost.object_key, v_lost.size, ops.now() where not ops.object_is_needed(v_lost.object_key)
+    on conflict do nothing;
+    update ops.artifacts set settled_at = ops.now() where artifact_id = v_lost.artifact_id;
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end
+$$;
+
 -- functions/edge/create_login_code.sql
 -- Remember a one-time login code by its SHA-256; it opens a session with the caller's rights for ten minutes.
 create or replace function ops.create_login_code(p_token_id uuid, p_code_sha256 bytea) returns jsonb
@@ -9263,6 +9377,30 @@ as $$
     when (p_executor).last_seen_at < ops.now() - ops.seconds(ops.setting_number('executor_alive_seconds')) then 'lost'
     else (p_executor).state
   end
+$$;
+
+-- functions/edge/expire_artifacts.sql
+-- The retention's look: artifacts over their time are expired, at most p_limit, unless their run is held, or a run
+-- that has not ended waits for theirs. Their rows stay, with digest and size; the collector takes the bytes. Returns how many.
+create or replace function ops.expire_artifacts(p_limit int) returns int
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_count int;
+begin
+  with over as (
+    select a.artifact_id from ops.artifacts a
+     where a.state = 'visible' and a.expires_at <= ops.now()
+       and not exists (select from ops.legal_holds h join ops.runs r on r.run_id = a.run_id
+                        where h.released_at is null and h.run_id in (a.run_id, r.pipeline_run_id))
+       and not exists (select from ops.run_dependencies d join ops.runs c on c.run_id = d.run_id
+                        where d.depends_on = a.run_id and not ops.is_terminal(c.state))
+     order by a.expires_at limit p_limit for update skip locked
+  )
+  update ops.artifacts a set state = 'expired', expired_at = ops.now() from over o where a.artifact_id = o.artifact_id;
+  get diagnostics v_count = row_count;
+  return v_count;
+end
 $$;
 
 -- functions/edge/explain_caps.sql
@@ -9494,6 +9632,39 @@ begin
 end
 $$;
 
+-- functions/edge/hold_json.sql
+-- The legal hold of a run, of itself or of its pipeline: {reason, placed_at, placed_by}; null when there is none.
+create or replace function ops.hold_json(p_run ops.runs) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object('reason', h.reason, 'placed_at', ops.iso(h.placed_at), 'placed_by', h.placed_by)
+    from ops.legal_holds h
+   where h.released_at is null and h.run_id in ((p_run).run_id, (p_run).pipeline_run_id)
+   order by h.hold_id limit 1
+$$;
+
+-- functions/edge/hold_run.sql
+-- A legal hold: the artifacts of a run, of a pipeline those of all its tasks, are removed by no retention until it is
+-- released. Placing it again is no error and changes nothing.
+--   p_body {reason}
+-- Returns the Run. Raises OPU01, OPU02, OPN01, OPV01.
+create or replace function ops.hold_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_token  ops.tokens := ops.require(p_token_id, array['operator']);
+  v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
+  v_reason text       := ops.checked_reason(p_body);
+begin
+  if v_reason is null then
+    perform ops.invalid('/reason', 'is required: why nothing of this run may be removed');
+  end if;
+  insert into ops.legal_holds (run_id, reason, placed_at, placed_by)
+  values (v_run_id, v_reason, ops.now(), v_token.name) on conflict (run_id) where released_at is null do nothing;
+  return ops.run_json(v_run_id);
+end
+$$;
+
 -- functions/edge/hold_unreported.sql
 -- Guard and lock as ops.hold_lease, for what must come before the report: an attempt whose report was accepted (its
 -- publications are still going out) adds nothing more. Raises what ops.hold_lease raises, OPC01 for the reported one.
@@ -9677,6 +9848,99 @@ begin
 end
 $$;
 
+-- functions/edge/lineage_fact.sql
+-- One event of ops.events_since with what lineage tells of its run. What it made stands in that of its success alone.
+create or replace function ops.lineage_fact(p_event jsonb) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+           'run_id', r.run_id, 'seq', p_event -> 'seq', 'type', p_event -> 'type', 'at', p_event -> 'at',
+           'number', r.number, 'workspace', r.workspace, 'template_name', r.template_name,
+           'template_version', r.template_version, 'template_digest', t.digest, 'task_key', r.task_key, 'kind', r.kind,
+           'attempt', a.attempt, 'nominal_start', ops.iso(coalesce(r.not_before, r.submitted_at)),
+           'nominal_end', ops.iso(r.deadline), 'bundle', ops.bundle_ref(t.spec), 'inputs', r.inputs,
+           'sql', t.spec #> '{config,sql}',
+           'pipeline', case when p.run_id is not null then jsonb_build_object(
+             'run_id', p.run_id, 'workspace', p.workspace, 'template_name', p.template_name) end,
+           'executor', case when x.executor_id is not null then jsonb_build_object(
+             'name', x.name, 'kind', x.kind, 'version', x.version, 'versions', x.capabilities -> 'versions') end)
+         || case when p_event ->> 'type' in ('run.succeeded', 'run.failed', 'run.cancelled', 'run.skipped')
+                 then jsonb_build_object('usage', r.usage, 'caps', r.caps, 'cost', ops.run_cost(r),
+                        'error', r.error, 'reason', r.state_reason, 'ledger', (
+                          select coalesce(jsonb_agg(ops.cap_entry_json(l) order by l.entry_id), '[]')
+                            from ops.cap_ledger l where l.run_id = r.run_id))
+                 when p_event ->> 'type' = 'run.retry_scheduled' then jsonb_build_object('error', a.error)
+                 else '{}' end
+         || case when p_event ->> 'type' = 'run.succeeded' then jsonb_build_object('outputs', ops.lineage_outputs(r))
+                 else '{}' end
+    from ops.runs r
+    join ops.templates t on t.template_id = r.template_id
+    left join ops.runs p on p.run_id = r.pipeline_run_id
+    left join ops.attempts a on a.run_id = r.run_id and a.epoch = (p_event ->> 'epoch')::bigint
+    left join ops.executors x on x.executor_id = a.executor_id
+   where r.run_id = (p_event ->> 'run_id')::uuid
+$$;
+
+-- functions/edge/lineage_facts.sql
+-- What happened to runs since the last look and is told as lineage: {cursor, next, items: [fact]}, in the order of the
+-- events. ops.record_lineage takes what was made of it, with both cursors.
+create or replace function ops.lineage_facts(p_limit int) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_cursor text := coalesce((select d.place from ops.duties d where d.name = 'lineage'),
+                            '0.00000000-0000-0000-0000-000000000000.0');
+  v_page   jsonb := ops.events_since(v_cursor, p_limit);
+begin
+  return jsonb_build_object('cursor', v_cursor, 'next', v_page -> 'cursor', 'items', (
+    select coalesce(jsonb_agg(ops.lineage_fact(e.value) order by e.n), '[]')
+      from jsonb_array_elements(v_page -> 'items') with ordinality e (value, n)
+     where e.value ->> 'type' in ('run.started', 'run.publishing', 'run.retry_scheduled', 'run.succeeded', 'run.failed',
+                                  'run.cancelled', 'run.skipped')));
+end
+$$;
+
+-- functions/edge/lineage_outputs.sql
+-- The data that a run left: committed publications, tables that its engine wrote, the first hundred of its files.
+create or replace function ops.lineage_outputs(p_run ops.runs) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce((select jsonb_agg(jsonb_build_object(
+             'uri', case p.format when 'iceberg' then coalesce(p.location, p.uri) else p.uri end, 'format', p.format,
+             'version', p.table_version, 'schema', p.schema, 'rows', p.rows,
+             'files', jsonb_array_length(p.files),
+             'size', (select sum((f ->> 'size')::numeric) from jsonb_array_elements(p.files) f)) order by p.output)
+           from ops.publications p where p.run_id = (p_run).run_id and p.state = 'committed'), '[]')
+      || coalesce((select jsonb_agg(jsonb_build_object(
+             'uri', f.table_ref -> 'uri', 'format', f.table_ref -> 'format', 'version', f.table_ref -> 'version',
+             'schema', f.metadata -> 'schema', 'rows', f.metadata -> 'rows', 'files', null, 'size', null) order by f.name)
+           from ops.artifacts f
+          where f.run_id = (p_run).run_id and f.state = 'visible' and f.table_ref is not null), '[]')
+      || coalesce((select jsonb_agg(jsonb_build_object('sha256', f.sha256, 'name', f.name, 'size', f.size) order by f.name)
+           from (select * from ops.artifacts x
+                  where x.run_id = (p_run).run_id and x.state = 'visible' and x.kind in ('file', 'model')
+                    and x.sha256 is not null order by x.name limit 100) f), '[]')
+$$;
+
+-- functions/edge/lineage_side.sql
+-- See ops.run_lineage: its inputs or outputs. p_side is `input` or `output`; the runs are those of the other side.
+create or replace function ops.lineage_side(p_run ops.runs, p_side text, p_caller ops.tokens) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('namespace', d.namespace, 'name', d.name, 'version', nullif(d.version, ''),
+           'runs', (select coalesce(jsonb_agg(jsonb_build_object('run_id', o.run_id, 'number', o.number,
+                             'template_name', o.template_name) order by o.number desc), '[]')
+                      from (select r.run_id, r.number, r.template_name
+                              from ops.lineage_edges e join ops.runs r on r.run_id = e.run_id
+                             where e.namespace = d.namespace and e.name = d.name and e.side <> p_side
+                               and (d.version = '' or e.version = '' or e.version = d.version)
+                               and ops.may_enter(p_caller, r.workspace)
+                             order by r.number desc limit 50) o))
+           order by d.namespace, d.name, d.version), '[]')
+    from (select distinct e.namespace, e.name, e.version from ops.lineage_edges e
+           where e.run_id in (select ops.run_family(p_run)) and e.side = p_side) d
+$$;
+
 -- functions/edge/list_budgets.sql
 -- The budgets in force with their balances, and the latest warnings: {items, warnings}. Raises OPU01, OPU02.
 create or replace function ops.list_budgets(p_token_id uuid) returns jsonb
@@ -9717,6 +9981,45 @@ begin
     'ledger', (select coalesce(jsonb_agg(ops.cap_entry_json(l) order by l.entry_id desc), '[]')
                  from (select x.* from ops.cap_ledger x join ops.runs r on r.run_id = x.run_id
                         where ops.may_enter(v_caller, r.workspace) order by x.entry_id desc limit 100) l));
+end
+$$;
+
+-- functions/edge/list_collection.sql
+-- What the collector would take, and nothing is changed: {safety_hours, lost: {artifacts, bytes} that wait for their
+-- safety window, collectable: {objects, bytes}, expiring: {artifacts, bytes} by retention in the next seven days, held,
+-- items: the first 200 objects to be taken [{object_key, size, run_number, name, state, since}]}. Raises OPU01, OPU02.
+create or replace function ops.list_collection(p_token_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_before timestamptz := ops.now() - ops.seconds(3600 * ops.setting_number('orphan_safety_hours'));
+begin
+  perform ops.require_everywhere(p_token_id);
+  return (
+    with lost as (
+      select a.*, coalesce(a.expired_at, a.orphaned_at) as since from ops.artifacts a
+       where a.state in ('orphaned', 'expired') and a.settled_at is null and a.object_key is not null
+         and not ops.object_is_needed(a.object_key)
+    ), due as (
+      select distinct on (l.object_key) l.object_key, l.size, l.run_id, l.name, l.state, l.since from lost l
+       where l.since <= v_before order by l.object_key, l.since
+    ), condemned as (
+      select c.object_key, c.size from ops.condemned_objects c where c.state in ('condemned', 'deleting')
+    )
+    select jsonb_build_object(
+      'safety_hours', ops.setting('orphan_safety_hours'),
+      'lost', (select jsonb_build_object('artifacts', count(*), 'bytes', coalesce(sum(l.size), 0)) from lost l
+                where l.since > v_before),
+      'collectable', (select jsonb_build_object('objects', count(*), 'bytes', coalesce(sum(x.size), 0))
+                        from (select d.object_key, d.size from due d union select * from condemned) x),
+      'expiring', (select jsonb_build_object('artifacts', count(*), 'bytes', coalesce(sum(a.size), 0))
+                     from ops.artifacts a where a.state = 'visible' and a.expires_at <= ops.now() + interval '7 days'),
+      'held', (select count(*) from ops.legal_holds h where h.released_at is null),
+      'items', (select coalesce(jsonb_agg(jsonb_build_object('object_key', d.object_key, 'size', d.size,
+                         'run_number', r.number, 'name', d.name, 'state', d.state, 'since', ops.iso(d.since))
+                         order by d.since, d.object_key), '[]')
+                  from (select * from due order by since, object_key limit 200) d
+                  join ops.runs r on r.run_id = d.run_id)));
 end
 $$;
 
@@ -9937,8 +10240,9 @@ as $$
           'size', a.size,
           'sha256', a.sha256,
           'table', a.table_ref,
-          'metadata', a.metadata) order by a.epoch, a.name collate "C"), '[]')
-        from ops.artifacts a where a.run_id = p_run_id and a.state = 'visible'),
+          'metadata', a.metadata,
+          'expires_at', ops.iso(a.expires_at)) order by a.epoch, a.name collate "C"), '[]')
+        from ops.artifacts a where a.run_id = p_run_id and a.state in ('visible', 'expired')),
     'publications', (
       select coalesce(jsonb_agg(jsonb_build_object(
           'output', p.output,
@@ -9962,7 +10266,8 @@ $$;
 
 -- functions/edge/manifest_parts.sql
 -- What a manifest of a run says, all of it as it is on record now: one statement, so one moment. `events` is the head
--- of the run's chain, `tasks` of a pipeline name their manifests' roots. Null for a run that has not ended; raises OPN01.
+-- of the run's chain, `tasks` of a pipeline name their manifests' roots. Null for a run that has not ended;
+-- raises OPN01.
 -- Numbers are such as canonical JSON keeps (ops.interoperable).
 create or replace function ops.manifest_parts(p_run_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
@@ -10020,6 +10325,16 @@ as $$
   select (p_caller).workspaces is null or p_workspace = any ((p_caller).workspaces)
 $$;
 
+-- functions/edge/object_is_needed.sql
+-- Whether somebody has the bytes of a key, or is about to: an artifact that is not lost or over its time, a bundle.
+create or replace function ops.object_is_needed(p_object_key text) returns boolean
+language sql stable set search_path = ''
+as $$
+  select exists (select from ops.artifacts a
+                  where a.object_key = p_object_key and a.state in ('begun', 'recorded', 'visible'))
+      or exists (select from ops.bundles b where b.object_key = p_object_key)
+$$;
+
 -- functions/edge/object_is_stored.sql
 -- Whether an artifact has put the bytes of this key into the store. The key names the workspace, so other tenants'
 -- bytes never count.
@@ -10038,6 +10353,13 @@ language sql immutable set search_path = ''
 as $$
   select p_workspace || '/sha256/' || left(p_sha256, 2) || '/' || p_sha256
 $$;
+
+-- functions/edge/object_lock.sql
+-- The advisory lock of an object's key: shared by those who are about to need it, alone by the collector, which so sees
+-- whoever has just begun.
+create or replace function ops.object_lock(p_object_key text) returns bigint
+language sql immutable parallel safe
+return hashtextextended('ops.object:' || p_object_key, 0);
 
 -- functions/edge/odd_pattern.sql
 -- The pattern of characters that show as nothing or turn text around: control (Cc), format (Cf, with all bidirectional
@@ -10098,6 +10420,16 @@ begin
   end if;
   return v_text::int;
 end
+$$;
+
+-- functions/edge/pending_lineage.sql
+-- Lineage events that are to be sent, in their order: [{lineage_id, run_id, body}].
+create or replace function ops.pending_lineage(p_limit int) returns jsonb
+language sql stable security definer set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('lineage_id', l.lineage_id, 'run_id', l.run_id, 'body', l.body)
+                            order by l.lineage_id), '[]')
+    from (select * from ops.lineage x where x.state = 'pending' order by x.lineage_id limit p_limit) l
 $$;
 
 -- functions/edge/prices_json.sql
@@ -10177,6 +10509,8 @@ begin
     perform ops.invalid('/sha256', 'a bundle needs its SHA-256 (64 hex digits) and its size in bytes');
   end if;
   perform ops.check_workspace(v_caller, v_workspace);
+  perform pg_advisory_xact_lock_shared(ops.object_lock(ops.object_key(v_workspace, v_sha256)));
+  perform ops.spare_object(ops.object_key(v_workspace, v_sha256));
   insert into ops.bundles (workspace, sha256, size, object_key, state, created_at, created_by)
   values (v_workspace, v_sha256, (p_body ->> 'size')::bigint, ops.object_key(v_workspace, v_sha256), 'begun', ops.now(),
           p_token_id)
@@ -10406,6 +10740,35 @@ begin
 end
 $$;
 
+-- functions/edge/record_lineage.sql
+-- Store what was made of ops.lineage_facts, and move on: p_body {cursor, next, events: [{run_id, seq, event_type, body,
+-- edges: [{side, namespace, name, version}]}], keep}. keep: nobody is told, they are kept. False, and nothing is
+-- stored, when another process has moved on from this cursor.
+create or replace function ops.record_lineage(p_body jsonb) returns boolean
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_place text;
+begin
+  select d.place into v_place from ops.duties d where d.name = 'lineage' for update;
+  if coalesce(v_place, '0.00000000-0000-0000-0000-000000000000.0') <> p_body ->> 'cursor' then
+    return false;
+  end if;
+  insert into ops.lineage (run_id, event_seq, event_type, body, state, made_at, settled_at)
+  select (e.value ->> 'run_id')::uuid, (e.value ->> 'seq')::bigint, e.value ->> 'event_type', e.value -> 'body',
+         case when (p_body ->> 'keep')::boolean then 'kept' else 'pending' end, ops.now(),
+         case when (p_body ->> 'keep')::boolean then ops.now() end
+    from jsonb_array_elements(p_body -> 'events') with ordinality e (value, n) order by e.n
+  on conflict (run_id, event_seq) do nothing;
+  insert into ops.lineage_edges (run_id, side, namespace, name, version)
+  select (e.value ->> 'run_id')::uuid, d ->> 'side', d ->> 'namespace', d ->> 'name', coalesce(d ->> 'version', '')
+    from jsonb_array_elements(p_body -> 'events') e cross join lateral jsonb_array_elements(e.value -> 'edges') d
+  on conflict do nothing;
+  update ops.duties set place = p_body ->> 'next', ran_at = ops.now() where name = 'lineage';
+  return true;
+end
+$$;
+
 -- functions/edge/redeem_login_code.sql
 -- Turn a login code into a session, once. Unknown, spent and late codes get the same answer: OPU03.
 create or replace function ops.redeem_login_code(p_code_sha256 bytea, p_session_sha256 bytea) returns jsonb
@@ -10492,6 +10855,38 @@ as $$
     'workspaces', coalesce(
       to_jsonb((p_executor).workspaces), (select jsonb_agg(w.workspace order by w.workspace) from ops.workspaces w)),
     'server_time', ops.iso(ops.now()))
+$$;
+
+-- functions/edge/release_run.sql
+-- Release the legal hold of a run; what is over its time is removed by the next looks. Releasing it again is no error.
+-- Returns the Run. Raises OPU01, OPU02, OPN01.
+create or replace function ops.release_run(p_token_id uuid, p_ref text) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_token  ops.tokens := ops.require(p_token_id, array['operator']);
+  v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
+begin
+  update ops.legal_holds set released_at = ops.now(), released_by = v_token.name
+   where run_id = v_run_id and released_at is null;
+  return ops.run_json(v_run_id);
+end
+$$;
+
+-- functions/edge/removed_object.sql
+-- The store has removed an object. It is removed once more later, see ops.take_condemned; after the second time nothing
+-- is kept of it.
+create or replace function ops.removed_object(p_object_key text, p_again boolean) returns void
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  if p_again then
+    delete from ops.condemned_objects c where c.object_key = p_object_key and c.state = 'deleting';
+  else
+    update ops.condemned_objects c set state = 'deleted', deleted_at = ops.now()
+     where c.object_key = p_object_key and c.state = 'deleting';
+  end if;
+end
 $$;
 
 -- functions/edge/require_everywhere.sql
@@ -10729,7 +11124,8 @@ as $$
       'started_at', ops.iso((p_run).started_at),
       'finished_at', ops.iso((p_run).finished_at),
       'cancel_requested_at', ops.iso((p_run).cancel_requested_at),
-      'cancel_reason', (p_run).cancel_reason)
+      'cancel_reason', (p_run).cancel_reason,
+      'legal_hold', ops.hold_json(p_run))
     || jsonb_build_object(
       'result', (p_run).result,
       'error', (p_run).error,
@@ -10752,6 +11148,29 @@ create or replace function ops.run_json(p_run_id uuid) returns jsonb
 language sql stable set search_path = ''
 as $$
   select ops.run_json(r) from ops.runs r where r.run_id = p_run_id
+$$;
+
+-- functions/edge/run_lineage.sql
+-- What a run, or a pipeline with its tasks, read and made, who made what it read, who read what it made, and the events
+-- that tell of it: {run_id, number, inputs: [{namespace, name, version, runs}], outputs: [same], events: [{event_type,
+-- at, state, error, body}]}. runs: [{run_id, number, template_name}], the latest first, fifty at most, of workspaces
+-- open to the caller. Raises OPU01, OPU02, OPN01.
+create or replace function ops.run_lineage(p_token_id uuid, p_ref text) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
+  v_run    ops.runs;
+begin
+  select * into v_run from ops.runs r where r.run_id = ops.resolve_run(p_token_id, p_ref);
+  return jsonb_build_object('run_id', v_run.run_id, 'number', v_run.number,
+    'inputs', ops.lineage_side(v_run, 'input', v_caller), 'outputs', ops.lineage_side(v_run, 'output', v_caller),
+    'events', (select coalesce(jsonb_agg(jsonb_build_object('run_id', l.run_id, 'event_type', l.event_type,
+                        'at', l.body -> 'eventTime', 'state', l.state, 'error', l.error, 'body', l.body)
+                        order by l.lineage_id), '[]')
+                 from (select * from ops.lineage x where x.run_id in (select ops.run_family(v_run))
+                        order by x.lineage_id limit 1000) l));
+end
 $$;
 
 -- functions/edge/run_logs.sql
@@ -10940,6 +11359,61 @@ begin
 end
 $$;
 
+-- functions/edge/settle_lineage.sql
+-- A lineage event was sent, or refused with p_error by whoever is told. Again: no change.
+create or replace function ops.settle_lineage(p_lineage_id bigint, p_error text) returns void
+language sql volatile security definer set search_path = ''
+as $$
+  update ops.lineage set state = case when p_error is null then 'sent' else 'refused' end, settled_at = ops.now(),
+      error = left(p_error, 2000)
+   where lineage_id = p_lineage_id and state = 'pending'
+$$;
+
+-- functions/edge/spare_object.sql
+-- Guard and mutate: the bytes of a key are about to be needed (again): the collector leaves them alone. The caller has
+-- the key's lock, shared, since before it made its own row. Raises OPR01 while the store is being told to remove them.
+create or replace function ops.spare_object(p_object_key text) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  delete from ops.condemned_objects c where c.object_key = p_object_key and c.state <> 'deleting';
+  if exists (select from ops.condemned_objects c where c.object_key = p_object_key) then
+    perform ops.fail('OPR01', 'the same bytes, which nobody needed any more, are being removed at this moment',
+                     '{}', 'Send the request again in a second.');
+  end if;
+end
+$$;
+
+-- functions/edge/take_condemned.sql
+-- Take a condemned object for removal, or one that was removed half an hour ago: an upload address of then, valid for
+-- 15 minutes at most, may have brought it back. Those that somebody needs again are let go. One that a dead process
+-- took is taken again. Returns {object_key, again} to remove and then tell by ops.removed_object; null when there is none.
+create or replace function ops.take_condemned() returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_found ops.condemned_objects;
+begin
+  loop
+    select * into v_found from ops.condemned_objects c
+     where c.state = 'condemned' or (c.state = 'deleting' and c.deleted_at < ops.now() - interval '5 minutes')
+        or (c.state = 'deleted' and c.deleted_at < ops.now() - interval '30 minutes')
+     order by c.condemned_at, c.object_key limit 1;
+    if not found then
+      return null;
+    end if;
+    perform pg_advisory_xact_lock(ops.object_lock(v_found.object_key));
+    if ops.object_is_needed(v_found.object_key) then
+      delete from ops.condemned_objects c where c.object_key = v_found.object_key;
+    else
+      update ops.condemned_objects c set state = 'deleting', deleted_at = ops.now()
+       where c.object_key = v_found.object_key;
+      return jsonb_build_object('object_key', v_found.object_key, 'again', v_found.state = 'deleted');
+    end if;
+  end loop;
+end
+$$;
+
 -- functions/edge/template_json.sql
 -- A template version.
 create or replace function ops.template_json(p_template ops.templates) returns jsonb
@@ -11089,12 +11563,14 @@ declare
     'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',
     'resume_executor', 'drain_executor', 'list_dead_letters', 'replay_each', 'run_events', 'run_logs',
     'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',
-    'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'explain_caps', 'put_budget', 'list_budgets', 'check_budgets',
-    'put_prices', 'list_prices', 'info', 'verify_events', 'get_manifest',
-    'run_chain', 'list_signing_keys',
+    'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'explain_caps', 'run_lineage', 'hold_run',
+    'release_run', 'list_collection', 'put_budget', 'list_budgets', 'check_budgets', 'put_prices', 'list_prices', 'info',
+    'verify_events', 'get_manifest', 'run_chain', 'list_signing_keys',
     -- reactor
     'expire_leases', 'promote_due', 'pending_publications', 'commit_publication_as_reactor', 'ensure_partitions',
-    'drop_partitions', 'lead', 'events_since', 'without_manifest', 'manifest_parts', 'put_manifest', 'put_signing_key'];
+    'drop_partitions', 'lead', 'events_since', 'expire_artifacts', 'condemn_objects', 'take_condemned',
+    'removed_object', 'lineage_facts', 'record_lineage', 'pending_lineage', 'settle_lineage', 'without_manifest',
+    'manifest_parts', 'put_manifest', 'put_signing_key'];
   v_verb     text;
   v_function regprocedure;
 begin

@@ -56,11 +56,11 @@ def test_an_image_is_lean_and_says_what_it_is(images: dict[str, str], image: str
     assert not components & {"pip", "setuptools", "wheel"}
 
 
-# dbt works in DuckDB and on Trino, whose client its adapter is; notebooks are papermill's.
+# dbt works in DuckDB, on Trino and on Spark, with the clients of both, of Spark that alone; notebooks are papermill's.
 ENGINES = {
     "python": set(),
     "notebook": {"papermill"},
-    "dbt": {"dbt", "duckdb", "trino"},
+    "dbt": {"dbt", "duckdb", "pyspark", "trino"},
     "duckdb": {"duckdb"},
     "trino": {"trino"},
     "command": set(),
@@ -85,6 +85,18 @@ def test_the_image_of_the_trino_executor_holds_no_java_and_no_spark(images: dict
 
     assert held("java", "javac", "*.jar", "*spark*") == ""
     assert "/opt/app/executors/trino" in held("trino")  # which says that the look can find something
+
+
+def test_the_image_of_the_dbt_executor_has_adapters_of_all_engines_and_nothing_of_spark_but_its_client(
+    images: dict[str, str],
+) -> None:
+    look = "from executors.dbt.executor import EXECUTOR; print(EXECUTOR.capabilities()['adapters'])"
+    found = docker("run", "--rm", "--entrypoint", "python", images["DBT_IMAGE"], "-c", look)
+    assert found.strip() == "['duckdb', 'trino', 'spark']"
+    looked = ("run", "--rm", "--entrypoint", "find", images["DBT_IMAGE"], "/opt", "/usr", "-name")
+    assert docker(*looked, "*.jar").strip() == ""
+    assert docker(*looked, "java").strip() == ""
+    assert "pyspark_client" in docker(*looked, "pyspark_client*")
 
 
 # The stack ----------------------------------------------------------------------------------------------------------

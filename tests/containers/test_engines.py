@@ -44,6 +44,14 @@ def test_what_trino_writes_spark_reads_warm_and_with_a_driver_of_the_run_s_own(s
     assert alone["result"]["mode"] == "isolated"
 
 
+@pytest.mark.parametrize("adapter", ["spark", "trino"])
+def test_dbt_builds_and_tests_on_each_engine(serving: OperatorClient, adapter: str) -> None:
+    run = succeeded(serving, f"dbt-{adapter}")
+    nodes = {node["resource_type"]: node for node in run["result"]["nodes"]}
+    assert (nodes["model"]["status"], nodes["test"]["status"]) == ("success", "pass")
+    assert (len(run["result"]["nodes"]), nodes["model"]["rows"]) == (3, 1000)
+
+
 def test_a_program_of_a_bundle_runs_as_nobody_on_a_root_that_it_cannot_write(serving: OperatorClient) -> None:
     run = succeeded(serving, "say", text="grüße")
     assert [artifact["name"] for artifact in serving.artifacts(run["run_id"])] == ["said.txt"]
@@ -82,17 +90,18 @@ except Exception as error:
     assert "UNAUTHENTICATED" in inside(container, "python", "-c", ask).upper()
 
 
-def test_what_opens_an_engine_is_in_no_container_but_its_own_and_its_executor_s(
+def test_what_opens_an_engine_is_in_no_container_but_its_own_its_executor_s_and_dbt_s(
     engines: Project, serving: OperatorClient
 ) -> None:
     opening = {
         "trino": engines.secret("secrets-executor-trino", "trino.password"),
         "spark": engines.secret("secrets-executor-spark", "spark.token"),
     }
-    for kind in ("python", "command", "trino", "spark"):
+    for kind in ("python", "notebook", "command", "trino", "spark", "dbt"):
         (container,) = engines.containers(kind)
         held = inside(container, "sh", "-c", "env; cat /run/secrets/control-room/*")
-        assert {engine for engine, secret in opening.items() if secret in held} == {kind} & opening.keys()
+        own = {"trino", "spark"} if kind == "dbt" else {kind} & opening.keys()
+        assert {engine for engine, secret in opening.items() if secret in held} == own
 
 
 def test_a_killed_trino_executor_s_run_moves_to_another(engines: Project, serving: OperatorClient) -> None:

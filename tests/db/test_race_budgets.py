@@ -68,7 +68,8 @@ def test_a_claim_waits_for_an_end_that_gives_back(queue: Queue) -> None:
 
 # What no moment may show: more at a time than may run, and what is given back twice.
 BEYOND = """
-    select g.scope, g.template_name, b.reserved, b.used, g."limit" from ops.budget_balances b join ops.budgets g using (budget_id)
+    select g.scope, g.template_name, b.reserved, b.used, g."limit"
+      from ops.budget_balances b join ops.budgets g using (budget_id)
      where g.unit = 'concurrency' and b.reserved + b.used > g."limit" or b.reserved < 0 or b.used < 0"""
 
 

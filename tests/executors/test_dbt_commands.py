@@ -182,3 +182,4 @@ def test_the_rows_that_a_failed_test_found_are_kept(plant: Plant) -> None:
     document = json.loads(run.artifacts[kept["artifact"]])
     assert (len(document["rows"]), document["row_count"], document["truncated"]) == (1000, 1500, True)
     assert "failing_rows" not in nodes["hourly"]
+    assert f"(rows in {kept['artifact']})" in run.error["message"]

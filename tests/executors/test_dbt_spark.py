@@ -82,6 +82,16 @@ def test_a_build_makes_and_tests_all_and_tells_rows_and_versions_of_what_it_made
 
 
 @pytest.mark.slow
+def test_what_is_made_in_a_schema_below_another_is_recorded(spark: Spark, tmp_path: Path) -> None:
+    mart = SparkMart(tmp_path, spark)
+    mart.schema_name += ".below"
+    run = mart.run("seed")
+    assert run.code == 0, run.messages[-1]
+    (table,) = [message for message in run.of("artifact") if message["kind"] == "table"]
+    assert table["name"].startswith(f"iceberg.{mart.schema_name}.readings@")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("catalog", CATALOGS)
 def test_each_command_does_its_own(spark: Spark, tmp_path: Path, catalog: str) -> None:
     mart = SparkMart(tmp_path, spark, catalog)

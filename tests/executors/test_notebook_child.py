@@ -127,8 +127,8 @@ def test_a_cell_that_raises_keeps_the_partial_notebook_with_its_mark_and_publish
     )
     assert (run.code, run.of("publication")) == (1, [])
     assert (run.error["class"], run.error["code"]) == ("user", "zero_division_error")
-    assert run.error["message"] == "cell 3: ZeroDivisionError: division by zero"
-    assert run.error["position"] == {"file": "work.ipynb", "cell": 3}
+    assert run.error["message"] == "cell 3, line 3: ZeroDivisionError: division by zero"
+    assert run.error["position"] == {"file": "work.ipynb", "cell": 3, "line": 3}
     assert "1 / 0" in run.error["trace"]
     assert "\x1b" not in run.error["trace"]
     assert [cell["status"] for cell in run.of("result")[-1]["value"]["cells"]] == ["ok", "ok", "failed"]
@@ -228,6 +228,42 @@ def test_each_way_to_fail_has_its_class(desk: Desk, cell: str, failure_class: st
     assert run.error["position"]["cell"] == 3
     assert {"work.ipynb", "work.html"} <= set(run.artifacts)
     assert b"first" in run.artifacts["work.ipynb"]
+
+
+FUNCTION = "def inverse(x):\n    return 1 / x"
+
+
+@pytest.mark.parametrize(
+    ("cell", "line"),
+    [
+        pytest.param(f"{FUNCTION}\n\n\ninverse(0)", 2, id="in-a-function-of-the-cell"),
+        pytest.param("x = 0\ngiven(x)", 2, id="in-a-function-of-another-cell"),
+        pytest.param("import json\n\njson.loads('{')", 3, id="in-a-package"),
+        pytest.param("try:\n    1 / 0\nexcept Exception as e:\n    raise ValueError() from e", 4, id="with-a-cause"),
+        pytest.param("x = 1\nthis is broken(", 2, id="syntax"),
+        pytest.param("if True:\n    x = 1\n  y = 2", 3, id="indentation"),
+        pytest.param("!true\nx = (1,\n  2 / 0)", 3, id="after-a-shell-command"),
+        pytest.param(f"raise ValueError({'Traceback (most recent call last)' + chr(10)!r} + 'x')", 1, id="quotes"),
+        pytest.param("%%time\nx = 1\n1 / 0", None, id="below-a-magic-of-the-cell"),
+    ],
+)
+def test_a_failure_names_the_line_in_its_cell(desk: Desk, cell: str, line: int | None) -> None:
+    run = desk.run(f"\n\n{FUNCTION}\ngiven = inverse", "  \n", cell)
+    told = {} if line is None else {"line": line}
+    assert run.error["position"] == {"file": "work.ipynb", "cell": 3} | told, run.error
+    assert run.error["message"].startswith("cell 3: " if line is None else f"cell 3, line {line}: ")
+
+
+def test_a_failure_that_a_magic_swallows_is_one_unless_the_cell_says_that_it_raises(desk: Desk) -> None:
+    run = desk.run("%%capture\n1 / 0", "print('never')")
+    assert (run.code, run.error["code"], run.error["position"]["cell"]) == (1, "zero_division_error", 2)
+    assert "never" not in run.output
+    job = desk.job("1 / 0", "print('goes on')")
+    notebook = nbformat.read(desk.bundle / "work.ipynb", as_version=4)
+    notebook.cells[2].metadata["tags"] = ["raises-exception"]
+    nbformat.write(notebook, desk.bundle / "work.ipynb")
+    run = run_child("notebook", job)
+    assert (run.code, run.output.count("goes on")) == (0, 1), run.messages
 
 
 @pytest.mark.parametrize("end", ["kill", "terminate"])

@@ -254,6 +254,24 @@ def test_a_server_rests_from_the_end_of_its_last_run_not_from_its_start(bench: B
     wait_for("the server to end", lambda: not psutil.pid_exists(first.pid))
 
 
+def test_without_room_for_the_thread_that_ends_servers_runs_go_on_and_it_is_begun_later(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.forks.end()
+    bench.forks = ForkSpawner(MODULE, Journal(bench.told), rest_seconds=1.5)
+
+    def no_room(timer: threading.Timer) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Timer, "start", no_room)
+        assert bench.result("def main():\n    return 1\n") == {"value": 1}
+    assert bench.result("def main():\n    return 2\n") == {"value": 2}
+    (server,) = servers()
+    wait_for("the server to end", lambda: not psutil.pid_exists(server.pid))
+    assert bench.actions == []
+
+
 @pytest.mark.parametrize("kind", ["python", "dbt", "notebook"])
 def test_what_a_kind_has_loaded_before_a_fork_starts_no_thread(kind: str) -> None:
     known = load_kind(kind)

@@ -171,5 +171,13 @@ def test_names_cannot_change_the_path_of_a_request() -> None:
         return httpx.Response(200, json={})
 
     with client(server) as operator:
-        operator.run("../auth/me?x=1")
-    assert seen == [b"/api/v1/runs/..%2Fauth%2Fme%3Fx%3D1"]
+        operator.run("5?x=1#y")
+    assert seen == [b"/api/v1/runs/5%3Fx%3D1%23y"]
+
+
+@pytest.mark.parametrize("ref", ["", ".", "..", "5/why", "../templates"])
+def test_what_would_lead_to_another_path_is_no_name(ref: str) -> None:
+    asked: list[httpx.Request] = []
+    with pytest.raises(ControlRoomError) as found:
+        client(lambda request: asked.append(request) or httpx.Response(200, json={})).run(ref)
+    assert (found.value.exit_code, asked) == (MISUSE, [])

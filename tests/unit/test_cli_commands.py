@@ -23,13 +23,16 @@ COMMANDS = (
     "up", "down", "status", "demo", "demo-lakehouse", "submit", "login", "doctor", "server", "executor", "runs ls",
     "runs show",
     "runs logs", "runs cancel", "runs retry", "runs why", "artifacts ls", "artifacts get", "artifacts verify",
+    "artifacts hold",
+    "artifacts release", "artifacts gc",
     "templates ls", "templates show", "templates apply", "executors ls", "migrate plan",
     "runs pause", "runs resume", "runs priority", "runs start-after", "runs requeue", "runs dead", "runs replay",
+    "runs lineage",
     "queues ls", "queues pause", "queues resume", "executors pause", "executors resume", "executors drain",
     "migrate apply", "migrate status", "migrate token", "migrate revoke", "workspaces ls",
     "caps ls", "caps set", "caps rm", "caps explain", "budgets ls", "budgets set", "budgets rm", "budgets check",
-    "prices ls", "prices set", "conformance server", "conformance executor", "engines install", "engines ls", "engines doctor",
-    "verify", "export",
+    "prices ls", "prices set", "conformance server", "conformance executor", "engines install", "engines ls",
+    "engines doctor", "verify", "export",
 )  # fmt: skip
 WITHOUT_JSON = ("server", "executor")
 GROUPS = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from control_room.commands.failures import error_line, error_text, position_text, trace_end
+from control_room.commands.failures import error_line, error_text, failing_rows_text, position_text, trace_end
 
 TRACE = """  File "load.py", line 3, in main
     first()
@@ -62,11 +62,29 @@ def test_an_error_says_class_code_place_and_message() -> None:
 def test_the_cell_of_a_notebook_is_named_once() -> None:
     found = error(message="cell 3: ValueError: no", position={"file": "n.ipynb", "cell": 3})
     assert error_text(found) == "user/value_error at n.ipynb cell 3: ValueError: no"
+    found = error(message="cell 3, line 4: ValueError: no", position={"file": "n.ipynb", "cell": 3, "line": 4})
+    assert error_text(found) == "user/value_error at n.ipynb cell 3, line 4: ValueError: no"
 
 
 def test_the_place_in_the_sql_of_a_template_is_named_once() -> None:
     found = error(message="statement 2 of 3: line 4:8: no table", position={"statement": 2, "line": 4, "column": 8})
     assert error_text(found) == "user/value_error at line 4:8: statement 2 of 3: no table"
+
+
+def test_the_rows_that_tests_found_are_a_command_away() -> None:
+    rows = [{"artifact": f"failing_rows/{name}.json"} for name in ("a", "b c", "d", "e", "f", "g", "h")]
+    nodes = [{"name": "m"}, {"failing_rows": {"error": "gone"}}, *({"failing_rows": each} for each in rows)]
+    told = failing_rows_text({"number": 7, "result": {"nodes": nodes}}, "control-room").splitlines()
+    assert told[:2] == [
+        "control-room artifacts get 7/failing_rows/a.json",
+        "control-room artifacts get '7/failing_rows/b c.json'",
+    ]
+    assert told[5:] == ["control-room artifacts ls 7   (and 2 more)"]
+
+
+@pytest.mark.parametrize("result", [None, {}, {"nodes": 3}, {"nodes": ["a", {"failing_rows": [1]}]}])
+def test_a_run_that_kept_no_rows_tells_of_none(result: dict[str, Any] | None) -> None:
+    assert failing_rows_text({"number": 7, "result": result}, "control-room") == ""
 
 
 def test_in_a_table_an_error_has_one_line() -> None:

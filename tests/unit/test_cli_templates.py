@@ -69,6 +69,34 @@ def test_pipelines_come_after_the_templates_they_name_and_may_name_those_applied
 
 
 @pytest.mark.parametrize(
+    ("entrypoint", "told"),
+    [
+        (
+            "../load/load:main",
+            "'../load/load:main' leaves the bundle; name what lies in its folder, as 'load:main', or",
+        ),
+        ("..", "'..' leaves the bundle; name what lies in its folder, as '.', or a folder above as bundle"),
+        ("load.py:main", "the bundle 'code' has no module 'load.py'; write 'load:main'"),
+        ("./load:main", "'./load:main' is neither module:function nor script.py"),
+        ("load", "is neither module:function nor script.py; write 'load:FUNCTION', or 'load.py' to run the file"),
+        ("", "'' should be non-empty"),
+    ],
+)
+def test_a_wrong_entrypoint_is_told_once_with_what_to_write(home: Path, entrypoint: str, told: str) -> None:
+    change(home / "load.yaml", '"load:main"', f'"{entrypoint}"')
+    (problem,) = [found for found in problems(home) if "/entrypoint" in found]
+    assert problem.startswith("load.yaml:4: /entrypoint: ")
+    assert told in problem
+
+
+def test_an_entrypoint_of_a_command_is_told_once(home: Path) -> None:
+    change(home / "load.yaml", "kind: python", "kind: command")
+    change(home / "load.yaml", "load:main", "../x")
+    (problem,) = [found for found in problems(home) if "/entrypoint" in found]
+    assert "is not for a command" in problem
+
+
+@pytest.mark.parametrize(
     ("file", "old", "new", "told"),
     [
         ("load", "entrypoint:", "entrypont:", "load.yaml:4: /entrypont: 'entrypont' is not known here; did you mean"),

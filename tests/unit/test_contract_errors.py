@@ -55,7 +55,7 @@ def test_the_family_of_an_exception_goes_with_its_status() -> None:
     families = {
         errors.Unauthenticated: {401},
         errors.Forbidden: {403},
-        errors.NotFound: {404, 405},
+        errors.NotFound: {404, 405, 410},
         errors.Conflict: {409},
         errors.Invalid: {400, 413, 415, 422},
         errors.Unavailable: {503},

@@ -61,10 +61,11 @@ def test_too_little_memory_is_told_with_what_is_needed() -> None:
     assert "make demo" in error.value.next_step
 
 
-def test_a_stack_that_is_up_without_an_engine_is_not_taken_down() -> None:
+def test_a_stack_that_is_up_without_an_engine_is_left_alone_and_the_way_to_add_it_told() -> None:
+    check_running({"trino": "2G", "spark": "1G"})
     with pytest.raises(ControlRoomError, match="up without spark") as error:
-        check_running(["trino"])
-    assert "control-room down" in error.value.next_step
+        check_running({"trino": "2G"})
+    assert "`control-room up --with trino=2G,spark`" in error.value.next_step
 
 
 def test_another_control_room_is_refused(tmp_path: Path) -> None:

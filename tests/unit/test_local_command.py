@@ -36,6 +36,15 @@ def test_without_a_list_the_kind_is_refused_with_the_way_to_give_one() -> None:
     assert "OPS_COMMAND_ALLOW=" in refused.value.next_step
 
 
+@pytest.mark.parametrize(
+    "text", ["shuf", "/usr/bin", "/usr/bin/shuf,/usr/bin/nothing", "/etc/passwd", "/usr/bin/shuf:bundle"]
+)
+def test_a_list_that_names_no_program_takes_the_place_of_no_good_one(text: str) -> None:
+    with pytest.raises(ControlRoomError, match="is no program that can be executed here") as refused:
+        command.settle(WITH, {"OPS_COMMAND_ALLOW": text}, SHUF)
+    assert refused.value.exit_code == MISUSE
+
+
 def test_the_stacks_executor_starts_no_containers() -> None:
     with pytest.raises(ControlRoomError, match="starts no containers"):
         command.settle(WITH, {**SHUF, "OPS_COMMAND_CONTAINERS": "/usr/bin/docker"}, {})

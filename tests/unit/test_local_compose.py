@@ -19,7 +19,11 @@ COMPOSE = Path(__file__).parents[2] / "infra" / "compose.yaml"
 
 
 # What the executor of an engine has beside that.
-OF_ENGINES = {"trino": ["trino.password"], "spark": ["spark.token", "spark-driver.properties"]}
+OF_ENGINES = {
+    "trino": ["trino.password"],
+    "spark": ["spark.token", "spark-driver.properties"],
+    "dbt": ["trino.password", "spark.token"],
+}
 OPEN = {"postgres.password", "ca.pem"}
 
 
@@ -90,7 +94,9 @@ def test_an_engine_s_server_knows_its_own_executor_and_its_keys_are_in_one_place
     assert (volumes.trino_data / "tmp").is_dir()
     token = (volumes.executor("spark") / "spark.token").read_text().strip()
     assert token in (volumes.spark_server / "environment").read_text()
-    for kind in set(volumes.kinds) - {"trino", "spark"}:
+    of_dbt = everything(volumes.executor("dbt"))
+    assert (of_dbt["trino.password"].strip(), of_dbt["spark.token"].strip()) == (password, token)
+    for kind in set(volumes.kinds) - {"trino", "spark", "dbt"}:
         text = "".join(everything(volumes.executor(kind)).values())
         assert password not in text
         assert token not in text
@@ -139,7 +145,11 @@ def test_no_executor_reaches_the_database_or_holds_what_opens_it() -> None:
         one = built[name]
         assert not any(key.startswith(("PG", "POSTGRES")) for key in one["environment"])
         mounted = {volume.split(":")[0] for volume in one["volumes"]}
-        assert mounted == {f"secrets-executor-{name}", "/work", *({"trino-authority"} if name == "trino" else ())}
+        assert mounted == {
+            f"secrets-executor-{name}",
+            "/work",
+            *({"trino-authority"} if name in ("trino", "dbt") else ()),
+        }
 
 
 def test_our_services_are_hardened() -> None:

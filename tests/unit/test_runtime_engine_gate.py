@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -100,6 +101,25 @@ def test_many_who_wait_at_once_ask_one_question_between_them() -> None:
     scene.now += 1.0
     scene.gate.wait(lambda: False, seconds=0.0)
     assert scene.asked == 2
+
+
+def test_an_engine_that_never_ends_its_answer_keeps_nobody() -> None:
+    """Neither who asked, nor others that wait, and it is asked once."""
+    scene, released = Scene(None), threading.Event()
+    scene.while_asked = lambda: released.wait() and None
+    others = [threading.Thread(target=scene.gate.wait, args=(lambda: scene.now > 12.0,)) for _ in range(2)]
+    for other in others:
+        other.start()
+    scene.gate.wait(lambda: scene.now > 12.0)
+    for other in others:
+        other.join(30)
+        assert not other.is_alive()
+    assert scene.asked == 1
+    assert [action for action, _ in scene.journal()] == ["engine.away"]
+    assert "has not said for" in scene.journal()[0][1]
+    released.set()
+    scene.gate.wait(lambda: False)
+    assert [action for action, _ in scene.journal()] == ["engine.away", "engine.answers"]
 
 
 def test_a_defect_of_the_question_stops_no_executor() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
@@ -257,3 +258,16 @@ def test_views_are_of_the_inputs_that_a_script_names_outside_of_its_comments() -
     assert found("/* orders */ select 1") == []
     assert found("execute immediate 'select * from line_items'") == ["line_items"]
     assert found("select * from identifier(:t)", t="orders") == ["orders"]
+
+
+def test_a_connection_that_broke_is_told_without_the_clients_objects() -> None:
+    grpc = pytest.importorskip("grpc", reason="Spark's client is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel, pytest.raises(grpc.RpcError) as broken:
+        channel.unary_unary("/spark.connect.SparkConnectService/Config")(b"", timeout=10)
+    found = failure_of(broken.value, scene(sent=False))
+    assert found.code == "spark_unreachable"
+    assert "Connection refused" in found.message
+    assert "RpcError" not in found.message
+    assert len(found.message.splitlines()) == 1

@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -62,6 +63,20 @@ def answering(status: str, body: str) -> Talk:
 def silent(connection: socket.socket) -> None:
     threading.Event().wait(60)
     connection.close()
+
+
+def endless(part: bytes, pause: float) -> Talk:
+    """An answer that begins well and comes to no end."""
+
+    def talk(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            while True:
+                connection.sendall(part)
+                time.sleep(pause)
+
+    return talk
 
 
 def hanging_up(connection: socket.socket) -> None:
@@ -170,6 +185,7 @@ def settings(url: str, ca_file: Path | None = None) -> TrinoSettings:
         (answering("500 Internal Server Error", NOT_YET), "it answers 500"),
         (answering("503 Service Unavailable", ""), "it answers 503"),
         (answering("200 OK", "<html>a gateway</html>"), None),
+        (answering("200 OK", "[" * 60_000), None),
         (answering("401 Unauthorized", ""), None),
         (hanging_up, "does not answer"),
     ],
@@ -178,6 +194,14 @@ def test_a_trino_that_is_not_ready_says_so(talk: Talk, trouble: str | None) -> N
     with serving(talk) as port:
         found = trouble_of(settings(f"http://127.0.0.1:{port}/"))
     assert found is None if trouble is None else trouble in str(found)
+
+
+@pytest.mark.parametrize("talk", [endless(b" ", 0.5), endless(b" " * 65536, 0)])
+def test_an_answer_without_an_end_is_not_waited_for(talk: Talk) -> None:
+    begun = time.monotonic()
+    with serving(talk) as port:
+        assert trouble_of(settings(f"http://127.0.0.1:{port}/")) is None
+    assert time.monotonic() - begun < 10
 
 
 def test_a_trino_behind_tls_is_asked_with_the_authority_of_the_settings(

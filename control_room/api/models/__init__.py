@@ -29,6 +29,7 @@ from control_room.api.models.limits import (
     PutCap,
     PutPrices,
 )
+from control_room.api.models.lineage import RunLineage
 from control_room.api.models.platform import (
     Executor,
     Executors,
@@ -97,6 +98,7 @@ from control_room.api.models.things import (
     Artifact,
     Artifacts,
     BundleBegun,
+    Collection,
     PutBundle,
     Template,
     TemplateApplied,
@@ -127,6 +129,7 @@ __all__ = [
     "CapsExplained",
     "ChainCut",
     "ChainHead",
+    "Collection",
     "DeadLetter",
     "DeadLetterMatch",
     "DeadLetters",
@@ -172,6 +175,7 @@ __all__ = [
     "RunError",
     "RunEvent",
     "RunEvents",
+    "RunLineage",
     "RunManifest",
     "RunPage",
     "RunRef",

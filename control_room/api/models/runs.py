@@ -32,6 +32,14 @@ class RunError(Answer):
     position: Any = None
 
 
+class LegalHold(Answer):
+    """Why no retention removes what a run left."""
+
+    reason: str
+    placed_at: datetime
+    placed_by: str
+
+
 class Cost(Answer):
     """Price times use, of all attempts so far, by the price lists in force when they ended."""
 
@@ -75,6 +83,7 @@ class Run(Answer):
     finished_at: datetime | None = None
     cancel_requested_at: datetime | None = None
     cancel_reason: str | None = None
+    legal_hold: LegalHold | None = Field(None, description="Of the run, or of its pipeline.")
     result: JsonObject | None = None
     error: RunError | None = None
     progress: JsonObject | None = None

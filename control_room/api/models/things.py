@@ -22,10 +22,46 @@ class Artifact(Answer):
     media_type: str
     size: int | None = None
     sha256: str | None = None
-    state: Literal["begun", "recorded", "visible", "orphaned"]
+    state: Literal["begun", "recorded", "visible", "orphaned", "expired"]
     metadata: JsonObject
     table: JsonObject | None = None
     recorded_at: datetime | None = None
+
+
+class Amount(Answer):
+    """How many artifacts, and how many bytes."""
+
+    artifacts: int
+    bytes: int
+
+
+class ObjectAmount(Answer):
+    """How many objects in the store, and how many bytes."""
+
+    objects: int
+    bytes: int
+
+
+class CollectedObject(Answer):
+    """Bytes that nobody needs any more, and one of the artifacts that had them."""
+
+    object_key: str
+    size: int | None = None
+    run_number: int
+    name: str
+    state: Literal["orphaned", "expired"]
+    since: datetime
+
+
+class Collection(Answer):
+    """What the collector takes, and when."""
+
+    safety_hours: int = Field(description="For so long bytes that nobody needs are left alone.")
+    lost: Amount = Field(description="Those that still are.")
+    collectable: ObjectAmount = Field(description="Those that its next rounds take.")
+    expiring: Amount = Field(description="What retention ends in the next seven days.")
+    held: int = Field(description="Runs under a legal hold.")
+    items: list[CollectedObject] = Field(description="The first 200 of the collectable.")
 
 
 class Artifacts(Answer):

@@ -50,6 +50,7 @@ test("nodes are read whether dbt's names or ours stand on them", () => {
       message: null,
       kept: false,
       failingRows: [],
+      failingRowsFile: null,
     },
   ]);
   expect(resultNodes(null)).toEqual([]);

@@ -237,6 +237,8 @@ export type ResultNode = {
   kept: boolean;
   /** The first rows that a failed test found. */
   failingRows: JsonObject[];
+  /** The artifact that has more of them. */
+  failingRowsFile: string | null;
 };
 
 export function resultNodes(result: JsonObject | null): ResultNode[] {
@@ -253,6 +255,7 @@ function toNode(wire: JsonObject): ResultNode {
     message: asText(wire.message),
     kept: wire.kept === true,
     failingRows: toRecords(wire.failing_rows),
+    failingRowsFile: isObject(wire.failing_rows) ? asText(wire.failing_rows.artifact) : null,
   };
 }
 

@@ -193,6 +193,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/collection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Collection
+         * @description What the collector of bytes that nobody needs would take. Changes nothing; needs a token for all workspaces.
+         */
+        get: operations["listCollection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/dead-letters": {
         parameters: {
             query?: never;
@@ -582,6 +602,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{ref}/legal-hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Hold Run
+         * @description Let no retention remove what a run, or a pipeline's tasks, left, until the hold is released.
+         */
+        put: operations["holdRun"];
+        post?: never;
+        /**
+         * Release Run
+         * @description Release the legal hold of a run.
+         */
+        delete: operations["releaseRun"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{ref}/lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Run Lineage
+         * @description What a run read and made, who made what it read, who read what it made, and the events that tell of it.
+         */
+        get: operations["runLineage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{ref}/logs": {
         parameters: {
             query?: never;
@@ -854,6 +918,16 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Amount
+         * @description How many artifacts, and how many bytes.
+         */
+        Amount: {
+            /** Artifacts */
+            artifacts: number;
+            /** Bytes */
+            bytes: number;
+        };
+        /**
          * Artifact
          * @description Something a run left behind. size in bytes; sha256 in hex; both null for a table.
          */
@@ -893,7 +967,7 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "begun" | "recorded" | "visible" | "orphaned";
+            state: "begun" | "recorded" | "visible" | "orphaned" | "expired";
             /** Table */
             table: {
                 [key: string]: unknown;
@@ -1298,6 +1372,57 @@ export interface components {
             seq: number;
         };
         /**
+         * CollectedObject
+         * @description Bytes that nobody needs any more, and one of the artifacts that had them.
+         */
+        CollectedObject: {
+            /** Name */
+            name: string;
+            /** Object Key */
+            object_key: string;
+            /** Run Number */
+            run_number: number;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Size */
+            size: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "orphaned" | "expired";
+        };
+        /**
+         * Collection
+         * @description What the collector takes, and when.
+         */
+        Collection: {
+            /** @description Those that its next rounds take. */
+            collectable: components["schemas"]["ObjectAmount"];
+            /** @description What retention ends in the next seven days. */
+            expiring: components["schemas"]["Amount"];
+            /**
+             * Held
+             * @description Runs under a legal hold.
+             */
+            held: number;
+            /**
+             * Items
+             * @description The first 200 of the collectable.
+             */
+            items: components["schemas"]["CollectedObject"][];
+            /** @description Those that still are. */
+            lost: components["schemas"]["Amount"];
+            /**
+             * Safety Hours
+             * @description For so long bytes that nobody needs are left alone.
+             */
+            safety_hours: number;
+        };
+        /**
          * Cost
          * @description Price times use, of all attempts so far, by the price lists in force when they ended.
          */
@@ -1654,6 +1779,95 @@ export interface components {
             version: string;
         };
         /**
+         * LegalHold
+         * @description Why no retention removes what a run left.
+         */
+        LegalHold: {
+            /**
+             * Placed At
+             * Format: date-time
+             */
+            placed_at: string;
+            /** Placed By */
+            placed_by: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * LineageData
+         * @description Data that a run read or made, named as OpenLineage does, and who made it, or reads it.
+         */
+        LineageData: {
+            /** Name */
+            name: string;
+            /** Namespace */
+            namespace: string;
+            /**
+             * Runs
+             * @description The latest first, fifty at most.
+             */
+            runs: components["schemas"]["LineageRun"][];
+            /**
+             * Version
+             * @description Of a table its version or snapshot, of an object its digest.
+             */
+            version: string | null;
+        };
+        /**
+         * LineageEvent
+         * @description An OpenLineage event of a run.
+         */
+        LineageEvent: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Body
+             * @description As it is sent.
+             */
+            body: {
+                [key: string]: unknown;
+            };
+            /**
+             * Error
+             * @description Why whoever is told refused it.
+             */
+            error: string | null;
+            /**
+             * Event Type
+             * @enum {string}
+             */
+            event_type: "START" | "RUNNING" | "COMPLETE" | "FAIL" | "ABORT";
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+            /**
+             * State
+             * @description kept: nobody is told.
+             * @enum {string}
+             */
+            state: "pending" | "sent" | "refused" | "kept";
+        };
+        /**
+         * LineageRun
+         * @description A run at the other side of data.
+         */
+        LineageRun: {
+            /** Number */
+            number: number;
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+            /** Template Name */
+            template_name: string;
+        };
+        /**
          * LogChunk
          * @description Text a run wrote; offset in bytes of its stream within the epoch.
          */
@@ -1750,6 +1964,16 @@ export interface components {
             via: "token" | "session";
             /** Workspaces */
             workspaces: string[] | null;
+        };
+        /**
+         * ObjectAmount
+         * @description How many objects in the store, and how many bytes.
+         */
+        ObjectAmount: {
+            /** Bytes */
+            bytes: number;
+            /** Objects */
+            objects: number;
         };
         /**
          * OpenSession
@@ -2182,6 +2406,8 @@ export interface components {
             lease_deadline: string | null;
             /** Lease Seconds */
             lease_seconds: number;
+            /** @description Of the run, or of its pipeline. */
+            legal_hold: components["schemas"]["LegalHold"] | null;
             /** Max Attempts */
             max_attempts: number;
             /** Not Before */
@@ -2353,6 +2579,8 @@ export interface components {
             lease_deadline: string | null;
             /** Lease Seconds */
             lease_seconds: number;
+            /** @description Of the run, or of its pipeline. */
+            legal_hold: components["schemas"]["LegalHold"] | null;
             /** Max Attempts */
             max_attempts: number;
             /** Not Before */
@@ -2503,6 +2731,25 @@ export interface components {
         RunEvents: {
             /** Items */
             items: components["schemas"]["RunEvent"][];
+        };
+        /**
+         * RunLineage
+         * @description What a run, or a pipeline with its tasks, read and made. Made within seconds of what it tells of.
+         */
+        RunLineage: {
+            /** Events */
+            events: components["schemas"]["LineageEvent"][];
+            /** Inputs */
+            inputs: components["schemas"]["LineageData"][];
+            /** Number */
+            number: number;
+            /** Outputs */
+            outputs: components["schemas"]["LineageData"][];
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
         };
         /**
          * RunManifest
@@ -3012,6 +3259,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description What it was about was removed, as its retention says. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is wrong; `errors` says where. */
             422: {
                 headers: {
@@ -3081,6 +3337,15 @@ export interface operations {
             };
             /** @description What is on record does not go with the request. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What it was about was removed, as its retention says. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3799,6 +4064,62 @@ export interface operations {
             };
             /** @description The body is not JSON by its media type. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listCollection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Collection"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5466,6 +5787,268 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunEvents"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    holdRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description run_id or number */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description The body is not JSON, or not UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON by its media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    releaseRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description run_id or number */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description The body is not JSON, or not UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON by its media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runLineage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description run_id or number */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunLineage"];
                 };
             };
             /** @description No token or session, or one that is over. */

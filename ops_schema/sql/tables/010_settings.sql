@@ -21,6 +21,7 @@ insert into ops.settings (key, value) values
   ('claim_floor_rescan_seconds', '10'),          -- how often it is computed from the very start
   ('claim_floor_empty_seconds', '3600'),         -- a claim floor that is empty for so long is dropped
   ('claim_request_hours', '24'),                 -- how long a claim's answer can be asked for again
+  ('orphan_safety_hours', '24'),                 -- how long bytes that nobody needs are left alone
   ('events_kept_months', '1200'),                -- months of events kept beside the present one: a century
   ('logs_kept_months', '1200'),                  -- of logs
   ('partitions_ahead', '3');                     -- months of event and log partitions made in advance

@@ -16,20 +16,56 @@ create table ops.artifacts (
   recorded_at timestamptz,
   visible_at  timestamptz,
   orphaned_at timestamptz,
+  expires_at  timestamptz,                       -- of its template's retention; null: kept
+  expired_at  timestamptz,
+  settled_at  timestamptz,                       -- when its bytes were left to the collector, or to others with them
   constraint artifacts_pkey primary key (artifact_id),
   constraint artifacts_name_key unique (run_id, epoch, name),
   constraint artifacts_attempt_fkey foreign key (run_id, epoch) references ops.attempts (run_id, epoch),
   constraint artifacts_kind check (kind in ('file', 'table', 'report', 'log', 'metrics', 'model')),
-  constraint artifacts_state check (state in ('begun', 'recorded', 'visible', 'orphaned')),
+  constraint artifacts_state check (state in ('begun', 'recorded', 'visible', 'orphaned', 'expired')),
   constraint artifacts_sha256_hex check (sha256 ~ '^[0-9a-f]{64}$'),
   constraint artifacts_size check (size >= 0),
   constraint artifacts_bytes_or_table check
     (case when kind = 'table' and table_ref is not null then object_key is null
           else object_key is not null and sha256 is not null and size is not null end),
-  constraint artifacts_recorded_at check (state not in ('recorded', 'visible') or recorded_at is not null),
-  constraint artifacts_visible_at check ((state = 'visible') = (visible_at is not null)),
+  constraint artifacts_recorded_at check (state not in ('recorded', 'visible', 'expired') or recorded_at is not null),
+  constraint artifacts_visible_at check ((state in ('visible', 'expired')) = (visible_at is not null)),
+  constraint artifacts_expired_at check ((state = 'expired') = (expired_at is not null)),
   constraint artifacts_orphaned_at check ((state = 'orphaned') = (orphaned_at is not null))
 );
+
+create index artifacts_expiring on ops.artifacts (expires_at) where state = 'visible' and expires_at is not null;
+create index artifacts_unsettled on ops.artifacts (artifact_id)
+  where state in ('orphaned', 'expired') and settled_at is null and object_key is not null;
+
+-- Objects that nobody needs any more, on their way out of the store. What is told of them is told of the key: the same
+-- bytes may come again at any time.
+create table ops.condemned_objects (
+  object_key   text        not null,
+  size         bigint,
+  state        text        not null default 'condemned',
+  condemned_at timestamptz not null,
+  deleted_at   timestamptz,
+  constraint condemned_objects_pkey primary key (object_key),
+  -- deleting: the store is being told; deleted: it was, and is told once more when no upload address can be valid
+  constraint condemned_objects_state check (state in ('condemned', 'deleting', 'deleted'))
+);
+
+-- Runs whose artifacts nobody removes, however old they are.
+create table ops.legal_holds (
+  hold_id     bigint      generated always as identity,
+  run_id      uuid        not null,
+  reason      text        not null,
+  placed_at   timestamptz not null,
+  placed_by   text        not null,
+  released_at timestamptz,
+  released_by text,
+  constraint legal_holds_pkey primary key (hold_id),
+  constraint legal_holds_run_fkey foreign key (run_id) references ops.runs (run_id),
+  constraint legal_holds_released check ((released_at is null) = (released_by is null))
+);
+create unique index legal_holds_one on ops.legal_holds (run_id) where released_at is null;
 
 -- Publications of data: recorded by the accepted report, committed with the marker (app_id, app_version).
 create table ops.publications (

@@ -8,4 +8,4 @@ insert into ops.settings (key, value) values
   ('session_seconds', '43200');
 
 -- Whether bytes are in the store already is asked at every artifact's begin.
-create index artifacts_object on ops.artifacts (object_key) where state in ('recorded', 'visible');
+create index artifacts_object on ops.artifacts (object_key) where state in ('begun', 'recorded', 'visible');

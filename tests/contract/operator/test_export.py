@@ -198,3 +198,27 @@ async def test_what_does_not_hold_is_not_exported_as_if_it_did(both: Proved, obj
     await both.server.submit()
     code, _, err = await command(both.server, both.folder, "3", "-o", str(path), verb=("export",))
     assert (code, "run 3 has no manifest" in err) == (REFUSED, True)
+
+
+async def test_bytes_that_retention_took_are_told_and_those_that_somebody_took_are_broken(
+    server: Server, tmp_path: Path, object_store: Seaweed
+) -> None:
+    key = keys.ensure(tmp_path / "signing.key")
+    server.ops.move_clock(-3 * 86_400)
+    await server.template(retention={"artifact_days": 1})
+    await server.submit()
+    worker = await Worker.start(server)
+    run, artifact = await run_with(worker, fresh(100))
+    await server.template("kept")
+    await server.submit("kept")
+    other, taken = await run_with(worker, fresh(100))
+    await make_manifests(server, key)
+    server.ops.move_clock(0)
+    assert server.ops.call("expire_artifacts", 10) == 1
+    found = Proved(server, tmp_path, run, other, [artifact, taken], [])
+    (gone,) = [finding for finding in await found.verified() if not finding.ok]
+    assert (gone.ok, gone.text.startswith("its bytes are gone: its template's retention kept them")) == (None, True)
+    code, out, _ = await offline(await export(found))
+    assert (code, "its template's retention kept them" in out) == (OK, True)
+    found.tamper("update ops.artifacts set state = 'expired', expired_at = now() where artifact_id = %s", taken)
+    assert [text for _, _, text in await found.broken("2")] == ["its 100 bytes are gone from the store"]

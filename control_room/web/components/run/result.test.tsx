@@ -45,6 +45,7 @@ test("the rows that a failed test found stand below the nodes, and what an earli
   const table = within(screen.getByRole("table", { name: "Rows that not_null found" }));
   expect(table.getAllByRole("columnheader").map((cell) => cell.textContent)).toEqual(["meter", "kwh"]);
   expect(table.getByText("7")).toBeTruthy();
+  expect(screen.getByText("failing_rows/not_null.json")).toBeTruthy();
   expect(screen.getByText("earlier")).toBeTruthy();
 });
 

@@ -226,7 +226,15 @@ function NodeTable({ nodes }: { nodes: ResultNode[] }) {
       {sorted
         .filter((node) => node.failingRows.length > 0)
         .map((node) => (
-          <Records key={node.name} title={`Rows that ${node.name} found`} rows={node.failingRows} />
+          <div key={node.name}>
+            <Records title={`Rows that ${node.name} found`} rows={node.failingRows} />
+            {node.failingRowsFile && (
+              <p className="px-4 text-xs text-muted-foreground">
+                All that were kept are in <code className="break-all">{node.failingRowsFile}</code>, under
+                Artifacts.
+              </p>
+            )}
+          </div>
         ))}
     </div>
   );

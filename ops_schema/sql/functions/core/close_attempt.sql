@@ -17,7 +17,8 @@ begin
   returning * into v_attempt;
   update ops.artifacts set
     state = case state when 'recorded' then 'visible' else 'orphaned' end,
-    visible_at = case state when 'recorded' then ops.now() end, orphaned_at = case state when 'begun' then ops.now() end
+    visible_at = case state when 'recorded' then ops.now() end, orphaned_at = case state when 'begun' then ops.now() end,
+    expires_at = case state when 'recorded' then ops.kept_until(p_attempt.run_id) end
    where run_id = p_attempt.run_id and epoch = p_attempt.epoch and state in ('begun', 'recorded');
   perform ops.record_publications(v_attempt, coalesce(nullif(p_body -> 'publications', 'null'), '[]'));
 

@@ -18,5 +18,5 @@ as $$
     ('publication', 'recorded', 'committed'), ('publication', 'recorded', 'failed'),
     ('artifact', '', 'begun'), ('artifact', '', 'recorded'),
     ('artifact', 'begun', 'recorded'), ('artifact', 'begun', 'orphaned'),
-    ('artifact', 'recorded', 'visible'), ('artifact', 'recorded', 'orphaned')
+    ('artifact', 'recorded', 'visible'), ('artifact', 'recorded', 'orphaned'), ('artifact', 'visible', 'expired')
 $$;

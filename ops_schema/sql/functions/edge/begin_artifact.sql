@@ -16,6 +16,10 @@ begin
 
   select * into v_found from ops.artifacts a
    where a.run_id = p_run_id and a.epoch = v_epoch and a.name = v_new.name;
+  if v_new.object_key is not null then
+    perform pg_advisory_xact_lock_shared(ops.object_lock(v_new.object_key));
+    perform ops.spare_object(v_new.object_key);
+  end if;
   if v_found.artifact_id is null then
     perform ops.check_artifact_bytes(v_new);
     insert into ops.artifacts select (v_new).* returning * into v_found;

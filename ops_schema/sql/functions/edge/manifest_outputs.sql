@@ -14,8 +14,9 @@ as $$
           'size', a.size,
           'sha256', a.sha256,
           'table', a.table_ref,
-          'metadata', a.metadata) order by a.epoch, a.name collate "C"), '[]')
-        from ops.artifacts a where a.run_id = p_run_id and a.state = 'visible'),
+          'metadata', a.metadata,
+          'expires_at', ops.iso(a.expires_at)) order by a.epoch, a.name collate "C"), '[]')
+        from ops.artifacts a where a.run_id = p_run_id and a.state in ('visible', 'expired')),
     'publications', (
       select coalesce(jsonb_agg(jsonb_build_object(
           'output', p.output,

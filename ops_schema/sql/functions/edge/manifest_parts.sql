@@ -1,5 +1,6 @@
 -- What a manifest of a run says, all of it as it is on record now: one statement, so one moment. `events` is the head
--- of the run's chain, `tasks` of a pipeline name their manifests' roots. Null for a run that has not ended; raises OPN01.
+-- of the run's chain, `tasks` of a pipeline name their manifests' roots. Null for a run that has not ended;
+-- raises OPN01.
 -- Numbers are such as canonical JSON keeps (ops.interoperable).
 create or replace function ops.manifest_parts(p_run_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''

@@ -15,6 +15,8 @@ begin
     perform ops.invalid('/sha256', 'a bundle needs its SHA-256 (64 hex digits) and its size in bytes');
   end if;
   perform ops.check_workspace(v_caller, v_workspace);
+  perform pg_advisory_xact_lock_shared(ops.object_lock(ops.object_key(v_workspace, v_sha256)));
+  perform ops.spare_object(ops.object_key(v_workspace, v_sha256));
   insert into ops.bundles (workspace, sha256, size, object_key, state, created_at, created_by)
   values (v_workspace, v_sha256, (p_body ->> 'size')::bigint, ops.object_key(v_workspace, v_sha256), 'begun', ops.now(),
           p_token_id)

@@ -44,7 +44,8 @@ as $$
       'started_at', ops.iso((p_run).started_at),
       'finished_at', ops.iso((p_run).finished_at),
       'cancel_requested_at', ops.iso((p_run).cancel_requested_at),
-      'cancel_reason', (p_run).cancel_reason)
+      'cancel_reason', (p_run).cancel_reason,
+      'legal_hold', ops.hold_json(p_run))
     || jsonb_build_object(
       'result', (p_run).result,
       'error', (p_run).error,
