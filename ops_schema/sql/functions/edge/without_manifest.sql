@@ -1,7 +1,7 @@
 -- For the reactor: runs that have ended and have no manifest yet, {run_ids, now}, the first to end first. A pipeline
 -- waits for the manifests of its tasks. p_skip [run_id]: those that the caller knows and does not want.
 create or replace function ops.without_manifest(p_limit int, p_skip jsonb default '[]') returns jsonb
-language sql stable security definer set search_path = ''
+language sql stable security definer set search_path = '' set enable_seqscan = off set enable_sort = off set jit = off
 as $$
   select jsonb_build_object('run_ids', coalesce(jsonb_agg(d.run_id order by d.finished_at, d.run_id), '[]'),
                             'now', ops.iso(ops.now())) from (
