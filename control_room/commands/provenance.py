@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from control_room.commands.context import AsJson, Settings, connect, print_json, say, settings_of
-from control_room.commands.words import coloured, size_text
+from control_room.commands.context import AsJson, Settings, connect, print_json, print_table, say, settings_of
+from control_room.commands.words import coloured, size_text, time_text
 from control_room.errors import FAILED, MISUSE, OK, ControlRoomError
 
 if TYPE_CHECKING:
@@ -80,6 +80,17 @@ def export(
         print_json(told | {"path": str(output.absolute())})
     else:
         say(f"{output}: {told['runs']} runs, {told['objects']} objects, {size_text(told['bytes'])}")
+
+
+def signing_keys(context: typer.Context, as_json: AsJson = False) -> None:
+    """The public keys of those that sign manifests, the newest first. Note a KEY_ID elsewhere, for `verify --key`."""
+    with connect(context) as client:
+        items = client.signing_keys()
+    if as_json:
+        print_json({"items": items})
+        return
+    rows = [[key["key_id"], time_text(key["valid_from"]), time_text(key["retired_at"])] for key in items]
+    print_table({"key": "left", "valid from": "left", "retired": "left"}, rows)
 
 
 def _offline(file: Path, run: str | None, trusted: Sequence[str]) -> tuple[str, list[Finding]]:

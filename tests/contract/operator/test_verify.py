@@ -265,6 +265,8 @@ async def test_a_key_that_is_retired_keeps_what_it_signed_before_and_nothing_aft
         assert await both.broken(ref) == []
     known = (await both.server.operator.get(f"{API}/signing-keys")).json()["items"]
     assert [key["retired_at"] is None for key in known] == [True, False]
+    code, out, _ = await command(both.server, tmp_path, verb=("signing-keys",))
+    assert (code, [key["key_id"] in out for key in known]) == (OK, [True, True])
     with pytest.raises(keys.SigningKeyError, match="was retired"):
         await make_manifests(both.server, both.key)
     both.tamper("update ops.signing_keys set retired_at = valid_from where retired_at is not null")
