@@ -59,7 +59,7 @@ def verify(
 
     known = _connections(settings_of(context), connections)
     with connect(context) as client:
-        findings = list(verified(Online(client, known), run, key or ()))
+        findings = _read(f"run {run}", lambda: list(verified(Online(client, known), run, key or ())))
     _end(run, findings, as_json)
 
 
@@ -110,13 +110,13 @@ def _offline(file: Path, run: str | None, trusted: Sequence[str]) -> tuple[str, 
     return str(file), findings
 
 
-def _read(file: Path, work: Callable[[], list[Finding]]) -> list[Finding]:
-    """What was found; a record that is shaped as none of ours is told as what it is."""
+def _read(what: object, work: Callable[[], list[Finding]]) -> list[Finding]:
+    """What was found; a record that is shaped as none of ours does not hold, whatever else does."""
     try:
         return work()
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         text = f"a record in it is not shaped as one: {type(error).__name__}: {error}"
-        raise ControlRoomError(text, where=str(file), code="archive_broken") from error
+        raise ControlRoomError(text, where=str(what), code="record_broken") from error
 
 
 def _end(what: str, findings: Sequence[Finding], as_json: bool) -> NoReturn:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, TypeGuard
 
 from contract.canonical import canonical_json, digest_bytes
 from control_room.provenance import dsse
@@ -19,6 +19,15 @@ Json = dict[str, Any]
 MOST_DIFFERENCES = 20
 # The reactor makes a manifest within seconds, after an outage a little later.
 LATE = timedelta(hours=1)
+# What a manifest must have for the checks, which its schema says in full.
+OBJECTS = {"run": (), "code": ("bundle",), "outcome": ("finished_at",), "events": ("length", "head")}
+LISTS = {
+    "inputs": (),
+    "tasks": ("run_id", "task_key", "manifest_root"),
+    "artifacts": ("artifact_id", "epoch", "name", "sha256", "size", "table"),
+    "publications": ("output", "format", "mode", "uri", "state", "table_version", "app_id", "files"),
+}
+FILE = ("path", "size", "sha256")
 # It grows after the end: a late report is an event. The chain's own check compares it.
 GROWS = "events"
 
@@ -27,18 +36,26 @@ def read(text: str) -> Json | None:
     """The manifest that a text is; None when it is none that can be looked into."""
     try:
         found = json.loads(text)
-    except ValueError:
+        return found if isinstance(found, dict) and _is_shaped(found) and canonical_json(found) else None
+    except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and _is_shaped(found) else None
 
 
 def _is_shaped(found: Json) -> bool:
-    lists = [found.get(name) for name in ("inputs", "artifacts", "publications", "tasks")]
-    lists += [each.get("files") for each in found.get("publications") or () if isinstance(each, dict)]
-    objects = [found.get(name) for name in ("run", "events", "outcome", "code")]
-    return all(isinstance(each, dict) for each in objects) and all(
-        isinstance(each, list) and all(isinstance(item, dict) for item in each) for each in lists
-    )
+    """Whether all is there that is looked into, by its names."""
+    publications = found.get("publications")
+    files = [each.get("files") for each in publications if isinstance(each, dict)] if _is_list(publications) else []
+    objects = all(_has(found.get(name), members) for name, members in OBJECTS.items())
+    lists = [(found.get(name), members) for name, members in LISTS.items()] + [(each, FILE) for each in files]
+    return objects and all(_is_list(each) and all(_has(item, names) for item in each) for each, names in lists)
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+def _has(value: Any, members: tuple[str, ...]) -> bool:
+    return isinstance(value, dict) and value.keys() >= set(members)
 
 
 def check_manifest(run: str, record: Mapping[str, Any]) -> Iterator[Finding]:

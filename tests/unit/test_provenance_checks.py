@@ -120,10 +120,31 @@ def test_what_is_unknown_breaks_nothing_and_what_is_broken_does() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["{", "[]", "{}", '{"run": 1}', json.dumps({name: [] for name in ("run", "events", "artifacts", "publications")})],
+    [
+        "{",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        '{"run": 1}',
+        json.dumps({name: [] for name in ("run", "events", "artifacts", "publications")}),
+    ],
 )
 def test_a_text_that_is_no_manifest_is_not_read_as_one(text: str) -> None:
     assert read(text) is None
+
+
+def test_a_manifest_is_read_only_whole_and_with_numbers_that_are_kept() -> None:
+    whole = {
+        **{name: {} for name in ("run",)},
+        **{"code": {"bundle": None}, "outcome": {"finished_at": "x"}, "events": {"length": 1, "head": "0"}},
+        **{name: [] for name in ("inputs", "tasks", "artifacts")},
+        "publications": [],
+    }
+    assert read(json.dumps(whole)) == whole
+    assert read(json.dumps(whole | {"usage": 2**53 + 1})) is None
+    assert read(json.dumps(whole).replace('"length": 1', '"length": 1e999')) is None
+    for broken in ({"artifacts": [{"name": "x"}]}, {"tasks": [1]}, {"publications": {"files": []}}, {"events": {}}):
+        assert read(json.dumps(whole | broken)) is None
 
 
 def test_published_files_are_looked_for_where_each_format_has_them() -> None:
