@@ -45,6 +45,7 @@ from executors.runtime.settings import (
     read_token,
     scrub,
 )
+from executors.runtime.signals import hear
 from executors.runtime.warm import WarmPool, WarmSpec
 from executors.runtime.worker import Identity, Worker
 from executors.runtime.workshop import Workshop
@@ -93,8 +94,7 @@ def serve(options: argparse.Namespace) -> None:
     # Before the token is read, so that no process that children are forked from has ever had to do with it.
     spawner = make_forks(kind, settings, journal) if kind.forked else Spawner()
     worker = make_worker(kind, settings, read_token(settings), journal, spawner)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda got, frame: worker.drain(f"signal {signal.Signals(got).name}"))
+    hear((signal.SIGTERM, signal.SIGINT), lambda got: worker.drain(f"signal {signal.Signals(got).name}"))
     worker.run(once=options.once)
 
 

@@ -51,7 +51,7 @@ class Identity:
 
 
 class Worker:
-    """One executor process. ``run`` blocks; ``drain`` and ``abandon`` may come from signal handlers or threads."""
+    """One executor process. ``run`` blocks; ``drain`` may come from any thread."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class Worker:
     def _stop_claiming(self) -> None:
         self._draining.set()
         self._heartbeats.kick()
-        self._notify()
+        self._wake()
 
     def forgotten(self, executor_id: str, error: ContractError) -> None:
         """The server does not know this executor (any more): register again, once for all who notice."""
@@ -131,10 +131,6 @@ class Worker:
             if isinstance(error, ExecutorGone):
                 self._instance_id = uuid.uuid4()
             self._changed.notify_all()
-
-    def _notify(self) -> None:
-        # A signal handler runs on the main thread, which may hold the lock: never wait for it there.
-        threading.Thread(target=self._wake, daemon=True).start()
 
     def _wake(self) -> None:
         with self._changed:
@@ -284,7 +280,7 @@ class Worker:
         except ContractError as error:
             self._journal.error("executor.stopped", str(error))
         finally:
-            self._notify()
+            self._wake()
 
     def _wait_for_slot(self) -> int:
         """Free slots, at least one; 0 when draining."""

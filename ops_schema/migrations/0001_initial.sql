@@ -9381,7 +9381,8 @@ $$;
 
 -- functions/edge/expire_artifacts.sql
 -- The retention's look: artifacts over their time are expired, at most p_limit, unless their run is held, or a run
--- that has not ended waits for theirs. Their rows stay, with digest and size; the collector takes the bytes. Returns how many.
+-- that has not ended waits for theirs. Their rows stay, with digest and size; the collector takes the bytes.
+-- Returns how many.
 create or replace function ops.expire_artifacts(p_limit int) returns int
 language plpgsql volatile security definer set search_path = ''
 as $$
@@ -11387,7 +11388,8 @@ $$;
 -- functions/edge/take_condemned.sql
 -- Take a condemned object for removal, or one that was removed half an hour ago: an upload address of then, valid for
 -- 15 minutes at most, may have brought it back. Those that somebody needs again are let go. One that a dead process
--- took is taken again. Returns {object_key, again} to remove and then tell by ops.removed_object; null when there is none.
+-- took is taken again. Returns {object_key, again} to remove and then tell by ops.removed_object; null when there
+-- is none.
 create or replace function ops.take_condemned() returns jsonb
 language plpgsql volatile security definer set search_path = ''
 as $$

@@ -71,23 +71,24 @@ def book(*cells: str) -> dict[str, str]:
     return {"task.ipynb": nbformat.writes(nbformat.v4.new_notebook(cells=code))}
 
 
-def cell(source: str, failure_class: str, code: str, says: str) -> Case:
-    """A notebook whose second cell this is."""
+def cell(source: str, failure_class: str, code: str, says: str, line: int = 1) -> Case:
+    """A notebook whose second cell this is. line: of the cell, where it breaks; 0: its kernel is gone, nobody knows."""
     kept = frozenset({"task.ipynb", "task.html", "early.txt"})
     first = "from executors.notebook import kernel\nprint('before')\nkernel.artifact('early.txt', 'kept')"
-    return Case(book(first, source, "print('never')"), failure_class, code, f"cell 2: {says}", kept=kept)
+    place = f"cell 2, line {line}: " if line else "cell 2: "
+    return Case(book(first, source, "print('never')"), failure_class, code, place + says, kept=kept)
 
 
 NOTEBOOK = {
     "exception": cell("raise ValueError('no rows for May')", "user", "value_error", "ValueError: no rows for May"),
     "syntax": cell("this is broken(", "user", "syntax_error", "SyntaxError"),
-    "nobody-listens": cell(NOWHERE, "external", "connection_failed", "ConnectionRefusedError"),
-    "store-refuses": cell(REFUSED, "external", "connection_failed", "ClientError"),
+    "nobody-listens": cell(NOWHERE, "external", "connection_failed", "ConnectionRefusedError", 2),
+    "store-refuses": cell(REFUSED, "external", "connection_failed", "ClientError", 4),
     "disk-full": cell(FULL, "resources", "disk_full", "OSError: [Errno 28]"),
     "no-memory": cell("raise MemoryError", "resources", "out_of_memory", "MemoryError"),
-    "segfault": cell(SEGFAULT, "user", "kernel_crashed", "the kernel crashed with SIGSEGV"),
-    "killed": cell(KILL, "resources", "kernel_killed", "the kernel was killed"),
-    "left": cell(EXIT, "user", "kernel_exited", "the kernel left with exit code 0"),
+    "segfault": cell(SEGFAULT, "user", "kernel_crashed", "the kernel crashed with SIGSEGV", 0),
+    "killed": cell(KILL, "resources", "kernel_killed", "the kernel was killed", 0),
+    "left": cell(EXIT, "user", "kernel_exited", "the kernel left with exit code 0", 0),
     "no-notebook": unfit({"task.ipynb": "{ no json"}, "notebook_invalid", "no valid notebook"),
     "missing": unfit({"other.ipynb": "{}"}, "entrypoint_missing", "no file 'task.ipynb'"),
     "path-outside": unfit({"../evil.py": "", **book("1")}, "bundle_invalid", "leads outside the bundle"),

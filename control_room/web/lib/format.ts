@@ -15,6 +15,13 @@ export function formatCount(value: number | null | undefined): string {
   return value === null || value === undefined ? NOTHING : integer.format(value);
 }
 
+const amounts = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+
+/** Money and the like: four digits that count, however small. */
+export function formatAmount(value: number): string {
+  return amounts.format(value);
+}
+
 /** Bytes in binary units, two significant steps: `1.5 MiB`. */
 export function formatBytes(bytes: number | null | undefined): string {
   if (bytes === null || bytes === undefined) return NOTHING;

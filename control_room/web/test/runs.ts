@@ -37,6 +37,8 @@ export function wireRun(more: Partial<Schemas["Run"]> = {}): Schemas["Run"] {
     finished_at: "2026-01-01T00:00:05.500Z",
     cancel_requested_at: null,
     cancel_reason: null,
+    legal_hold: null,
+    cost: null,
     result: null,
     error: null,
     progress: null,

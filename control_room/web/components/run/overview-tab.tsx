@@ -9,7 +9,14 @@ import { type KeyValue, KeyValues } from "@/components/shell/key-values";
 import { Duration, RelativeTime } from "@/components/shell/time";
 import { Badge } from "@/components/ui/badge";
 import { CardContent } from "@/components/ui/card";
-import { formatCount, formatDuration, formatExact, formatValue, formatWord } from "@/lib/format";
+import {
+  formatAmount,
+  formatCount,
+  formatDuration,
+  formatExact,
+  formatValue,
+  formatWord,
+} from "@/lib/format";
 import { isEmpty, type JsonObject } from "@/lib/json";
 import { isTerminal } from "@/lib/states";
 import { latestMetrics, measureName, measures, measureValue } from "@/lib/usage";
@@ -77,6 +84,8 @@ function facts(run: RunDetail): KeyValue[] {
     ...optional("Attempt", run.kind === "pipeline" ? null : attemptText(run)),
     ...optional("Executor", run.executor_name),
     ...optional("Rows", run.rows === null ? null : formatCount(run.rows)),
+    ...optional("Cost", run.cost && `${formatAmount(run.cost.amount)} ${run.cost.currency}`),
+    ...optional("Legal hold", run.legal_hold?.reason),
     { key: "Queue", value: `${run.queue}, priority ${run.priority}` },
     ...optional("Not before", isTerminal(run.state) ? null : run.not_before && formatExact(run.not_before)),
     ...optional("Deadline", run.deadline && formatExact(run.deadline)),

@@ -10,6 +10,7 @@ import { ThemeMenu } from "@/components/shell/theme-menu";
 const PLACES = [
   { href: "/runs/", text: "Runs", paths: ["/runs/", "/run/"] },
   { href: "/executors/", text: "Executors", paths: ["/executors/"] },
+  { href: "/limits/", text: "Limits", paths: ["/limits/"] },
 ];
 
 export function Header() {

@@ -1,5 +1,6 @@
 -- The retention's look: artifacts over their time are expired, at most p_limit, unless their run is held, or a run
--- that has not ended waits for theirs. Their rows stay, with digest and size; the collector takes the bytes. Returns how many.
+-- that has not ended waits for theirs. Their rows stay, with digest and size; the collector takes the bytes.
+-- Returns how many.
 create or replace function ops.expire_artifacts(p_limit int) returns int
 language plpgsql volatile security definer set search_path = ''
 as $$

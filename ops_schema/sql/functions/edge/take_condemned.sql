@@ -1,6 +1,7 @@
 -- Take a condemned object for removal, or one that was removed half an hour ago: an upload address of then, valid for
 -- 15 minutes at most, may have brought it back. Those that somebody needs again are let go. One that a dead process
--- took is taken again. Returns {object_key, again} to remove and then tell by ops.removed_object; null when there is none.
+-- took is taken again. Returns {object_key, again} to remove and then tell by ops.removed_object; null when there
+-- is none.
 create or replace function ops.take_condemned() returns jsonb
 language plpgsql volatile security definer set search_path = ''
 as $$
