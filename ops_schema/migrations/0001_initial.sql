@@ -8779,7 +8779,7 @@ create or replace function ops.check_budgets(p_token_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
 begin
-  perform ops.require_everywhere(p_token_id);
+  perform ops.require_everywhere(p_token_id, '{operator,viewer}');
   return (
     with entered as (
       select l.budget_id, l.period_start,
@@ -9995,7 +9995,7 @@ as $$
 declare
   v_before timestamptz := ops.now() - ops.seconds(3600 * ops.setting_number('orphan_safety_hours'));
 begin
-  perform ops.require_everywhere(p_token_id);
+  perform ops.require_everywhere(p_token_id, '{operator,viewer}');
   return (
     with lost as (
       select a.*, coalesce(a.expired_at, a.orphaned_at) as since from ops.artifacts a
@@ -10891,12 +10891,14 @@ end
 $$;
 
 -- functions/edge/require_everywhere.sql
--- Guard: an operator whose token opens every workspace, for what concerns the whole platform. Raises OPU01, OPU02.
-create or replace function ops.require_everywhere(p_token_id uuid) returns ops.tokens
+-- Guard: an operator (or one of p_roles) whose token opens every workspace, for what concerns the whole platform.
+-- Raises OPU01, OPU02.
+create or replace function ops.require_everywhere(p_token_id uuid, p_roles text[] default '{operator}')
+returns ops.tokens
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_caller ops.tokens := ops.require(p_token_id, array['operator']);
+  v_caller ops.tokens := ops.require(p_token_id, p_roles);
 begin
   if v_caller.workspaces is not null then
     perform ops.fail('OPU02', format('token %s opens some workspaces only; this concerns all of them', v_caller.name),
