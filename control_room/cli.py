@@ -21,6 +21,7 @@ from control_room.commands import (
     limits,
     migrate,
     platform,
+    provenance,
     queues,
     runs,
     runs_dead,
@@ -88,6 +89,9 @@ app.add_typer(limits.caps_app, name="caps")
 app.add_typer(limits.budgets_app, name="budgets")
 app.add_typer(limits.prices_app, name="prices")
 app.add_typer(artifacts.app, name="artifacts")
+app.command()(provenance.verify)
+app.command()(provenance.export)
+app.command()(provenance.signing_keys)
 app.add_typer(templates.app, name="templates")
 app.add_typer(platform.executors_app, name="executors")
 app.add_typer(platform.workspaces_app, name="workspaces")

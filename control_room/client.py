@@ -112,6 +112,19 @@ class OperatorClient:
     def logs(self, ref: str, after: str | None = None, stream: str | None = None) -> Json:
         return self._call("GET", f"/runs/{_quoted(ref)}/logs", params=_present({"after": after, "stream": stream}))
 
+    # Provenance ------------------------------------------------------------------------------------------------------
+
+    def manifest(self, ref: str) -> Json:
+        """{run_id, number, state, manifest_root, manifest|null, on_record|null}."""
+        return self._call("GET", f"/runs/{_quoted(ref)}/manifest")
+
+    def chain(self, ref: str, after_seq: int = 0) -> Json:
+        """{run_id, head, cut|null, items: [event as stored]}."""
+        return self._call("GET", f"/runs/{_quoted(ref)}/chain", params={"after_seq": after_seq, "limit": 1000})
+
+    def signing_keys(self) -> list[Json]:
+        return cast(list[Json], self._call("GET", "/signing-keys")["items"])
+
     # Artifacts -------------------------------------------------------------------------------------------------------
 
     def artifacts(self, ref: str) -> list[Json]:
@@ -136,18 +149,29 @@ class OperatorClient:
             draft.unlink(missing_ok=True)
         return found
 
-    def _fetch(self, artifact_id: str, draft: Path) -> str:
+    def artifact_bytes(self, artifact_id: str) -> Iterator[bytes]:
+        """The bytes as the object store has them, piece by piece; a ControlRoomError of code `bytes_missing` where it
+        has none."""
         location = self._send("GET", f"/artifacts/{_quoted(artifact_id)}/download").headers.get("location", "")
-        digest = hashlib.sha256()
         try:
-            with self._store.stream("GET", location) as answer, draft.open("wb") as file:
+            with self._store.stream("GET", location) as answer:
+                if answer.status_code == httpx.codes.NOT_FOUND:
+                    raise ControlRoomError(
+                        "the object store has nothing there", where=artifact_id, code="bytes_missing"
+                    )
                 if answer.status_code != httpx.codes.OK:
                     raise _store_refused(answer.status_code, artifact_id)
-                for block in answer.iter_bytes(BLOCK):
-                    digest.update(block)
-                    file.write(block)
+                yield from answer.iter_bytes()
         except httpx.HTTPError as error:
             raise _unreachable(location.partition("?")[0], error) from error
+
+    def _fetch(self, artifact_id: str, draft: Path) -> str:
+        digest = hashlib.sha256()
+        try:
+            with draft.open("wb") as file:
+                for block in self.artifact_bytes(artifact_id):
+                    digest.update(block)
+                    file.write(block)
         except OSError as error:
             raise ControlRoomError(
                 f"cannot write: {error.strerror}", where=str(draft.parent), next_step="pass another --output",

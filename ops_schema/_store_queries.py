@@ -74,6 +74,9 @@ QUERIES: Final[dict[str, str]] = {
     "list_prices": "select ops.list_prices(%s)",
     "put_prices": "select ops.put_prices(%s, %s)",
     "info": "select ops.info()",
+    "get_manifest": "select ops.get_manifest(%s, %s)",
+    "run_chain": "select ops.run_chain(%s, %s, %s)",
+    "list_signing_keys": "select ops.list_signing_keys(%s)",
     # reactor
     "expire_leases": "select ops.expire_leases(%s)",
     "promote_due": "select ops.promote_due(%s)",
@@ -91,6 +94,10 @@ QUERIES: Final[dict[str, str]] = {
     "record_lineage": "select ops.record_lineage(%s)",
     "pending_lineage": "select ops.pending_lineage(%s)",
     "settle_lineage": "select ops.settle_lineage(%s, %s)",
+    "without_manifest": "select ops.without_manifest(%s, %s)",
+    "manifest_parts": "select ops.manifest_parts(%s)",
+    "put_manifest": "select ops.put_manifest(%s, %s)",
+    "put_signing_key": "select ops.put_signing_key(%s)",
 }
 """name -> statement. Each answers one row of one column (jsonb, a boolean, or null); an `_each`, a row a member."""
 

@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 from ops_schema._store_caps import LimitQueries, Limits
 from ops_schema._store_connection import Connections
 from ops_schema._store_executors import Executes, ExecutorQueries
+from ops_schema._store_provenance import Provenance, ProvenanceQueries
 from ops_schema._store_queries import EVENT_WRITERS, READY_MAKERS
 from ops_schema._store_reactor import ReactorQueries, Reacts
 from ops_schema._store_steering import SteeringQueries, Steers
@@ -22,7 +23,7 @@ from ops_schema._store_values import PATIENCE_MS, Body, Id, Json, MemberAnswer, 
 __all__ = ["PATIENCE_MS", "Body", "Id", "Json", "MemberAnswer", "PostgresStore", "Principal", "Store"]
 
 
-class Store(Executes, Steers, Limits, Reacts, Protocol):
+class Store(Executes, Steers, Limits, Reacts, Provenance, Protocol):
     """What the servers and the reactor need of the database."""
 
     async def authenticate(self, token_sha256: bytes) -> Principal | None: ...
@@ -63,7 +64,7 @@ class Store(Executes, Steers, Limits, Reacts, Protocol):
     async def health(self) -> Json: ...
 
 
-class PostgresStore(ExecutorQueries, SteeringQueries, LimitQueries, ReactorQueries):
+class PostgresStore(ExecutorQueries, SteeringQueries, LimitQueries, ReactorQueries, ProvenanceQueries):
     """Store over psycopg 3. `conninfo` is a libpq string or URL; empty means the PG* variables."""
 
     def __init__(self, conninfo: str = "", **options: Any):

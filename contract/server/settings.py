@@ -34,6 +34,9 @@ class ServerSettings(BaseSettings):
         int,
         Field(ge=1, le=64, description="Publications of dead executors committed side by side; objects pass TMPDIR."),
     ] = 4
+    signing_key_file: Path | None = Field(
+        None, description="PEM of the Ed25519 key that signs manifests; left out, they are made unsigned."
+    )
     lineage_url: str | None = Field(
         None,
         description="Who takes OpenLineage events by POST, such as https://marquez.example/api/v1/lineage.",

@@ -83,7 +83,9 @@ def create_app(
 def orders_of(settings: ServerSettings) -> Orders:
     """How the reactor of this process does its duties."""
     told = Endpoint(settings.lineage_url, settings.lineage_token_file) if settings.lineage_url else None
-    return Orders(settings.connections_file, settings.commits_at_once, told, settings.lineage_namespace)
+    return Orders(
+        settings.connections_file, settings.commits_at_once, told, settings.lineage_namespace, settings.signing_key_file
+    )
 
 
 def _compose(app: FastAPI, services: Services, ctx: Context) -> None:

@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from contract.errors import make
 from control_room.api import models
-from control_room.api.access import Operator, Reader
+from control_room.api.access import Reader
 from control_room.api.context import Context, context
 from control_room.api.documented import reading
 from control_room.api.headers import ARTIFACT_POLICY
@@ -154,6 +154,6 @@ async def verify(ctx: Ctx, caller: Reader, artifact_id: UUID) -> models.Verifica
 
 
 @router.get("/collection", operation_id="listCollection", responses=reading())
-async def list_collection(ctx: Ctx, caller: Operator) -> models.Collection:
+async def list_collection(ctx: Ctx, caller: Reader) -> models.Collection:
     """What the collector of bytes that nobody needs would take. Changes nothing; needs a token for all workspaces."""
     return models.Collection.model_validate(await ctx.store.list_collection(caller.principal))

@@ -49,7 +49,7 @@ async def put_budget(ctx: Ctx, caller: Operator, body: models.PutBudget) -> mode
 
 
 @router.get("/budgets/check", operation_id="checkBudgets", responses=reading())
-async def check_budgets(ctx: Ctx, caller: Operator) -> models.BudgetCheck:
+async def check_budgets(ctx: Ctx, caller: Reader) -> models.BudgetCheck:
     """Recompute every balance from the ledger. Needs a token for all workspaces."""
     return models.BudgetCheck.model_validate(await ctx.store.check_budgets(caller.principal))
 

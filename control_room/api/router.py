@@ -13,6 +13,7 @@ from control_room.api import (
     executors,
     info,
     limits,
+    provenance,
     queues,
     runs,
     steering,
@@ -37,6 +38,7 @@ def operator_router() -> APIRouter:
         events,
         auth,
         limits,
+        provenance,
         info,
     ):
         router.include_router(resource.router)

@@ -24,6 +24,7 @@ from control_room.local.compose_volumes import CATALOG_PORT, STORE_PORT, Volumes
 from control_room.local.folder import StackFolder, write_private, write_private_json
 from control_room.local.service import NotReady
 from control_room.local.state import StackState
+from control_room.provenance import keys
 from ops_schema import migrate
 from ops_schema.errors import MigrationError, StoreError
 
@@ -44,6 +45,7 @@ def make_secrets(volumes: Volumes) -> None:
     state = StackState(ports={"s3": STORE_PORT, "s3_iceberg": CATALOG_PORT}, engines=compose_engines.heaps())
     objectstore.write_configuration(store, state)
     write_private_json(volumes.server / "s3.json", store.s3_key(objectstore.OWNER_KEY))
+    keys.ensure(volumes.server / "signing.key")
     connections = _connections(store, state)
     write_private_json(volumes.server / "connections.json", connections)
     kept(volumes.operator / TOKEN)

@@ -21,6 +21,7 @@ from ops_schema import migrate
 from ops_schema.errors import MigrationError, StoreError
 
 OPERATOR_TOKEN = "operator.token"  # noqa: S105 - a file name
+SIGNING_KEY = "signing.key"
 
 
 class Server(Service):
@@ -33,7 +34,10 @@ class Server(Service):
     hang_seconds = 45.0
 
     def prepare(self) -> None:
+        from control_room.provenance import keys  # its libraries are of no use to those that only ask for the address
+
         provision(self.folder, self.state)
+        keys.ensure(self.folder.secret(SIGNING_KEY))
 
     def launch(self) -> Launch:
         argv = (sys.executable, "-m", "control_room.cli", "server")
@@ -69,6 +73,7 @@ def server_environment(folder: StackFolder, state: StackState) -> dict[str, str]
         "OPS_S3_BUCKET": objectstore.ARTIFACTS,
         "OPS_S3_CREDENTIALS_FILE": str(folder.secret(objectstore.OWNER_KEY)),
         "OPS_CONNECTIONS_FILE": str(folder.secret(objectstore.CONNECTIONS)),
+        "OPS_SIGNING_KEY_FILE": str(folder.secret(SIGNING_KEY)),
     }
     web = Path(control_room.__file__).parent / "web_dist"
     return {**env, "OPS_WEB_DIR": str(web)} if web.is_dir() else env

@@ -296,6 +296,7 @@ create table ops.runs (
   error               jsonb,
   progress            jsonb,
   usage               jsonb       not null default '{}',
+  manifest_root       text,                                -- of its manifest, once there is one
   -- event chain
   event_seq           bigint      not null default 0,
   event_head          bytea       not null default '\x0000000000000000000000000000000000000000000000000000000000000000',
@@ -357,6 +358,9 @@ create index runs_cancelling on ops.runs (cancel_requested_at) where state = 'ru
 -- Runs that are to start within a time.
 create index runs_queue_seconds on ops.runs (queued_at) where caps ? 'queue_seconds'
     and (state = 'queued' or state = 'waiting' and state_reason = 'budget_exhausted');
+-- Ended runs that have no manifest yet.
+create index runs_without_manifest on ops.runs (finished_at, run_id)
+  where finished_at is not null and manifest_root is null;
 -- Dead letters: failed runs, newest first, and what retries what.
 create index runs_failed on ops.runs (number) where state = 'failed' and pipeline_run_id is null;
 create index runs_retry_of on ops.runs (retry_of) where retry_of is not null;
@@ -931,6 +935,40 @@ insert into ops.settings (key, value) values
 
 -- Whether bytes are in the store already is asked at every artifact's begin.
 create index artifacts_object on ops.artifacts (object_key) where state in ('begun', 'recorded', 'visible');
+
+-- tables/120_provenance.sql
+-- Manifests: what a run that has ended read, ran and wrote, by digest, as it was on record when the manifest was made.
+-- `text` is canonical JSON (RFC 8785), exactly as it was hashed and signed. See ops.manifest_parts.
+
+-- Public keys (Ed25519) of those that sign; never removed, so that what they signed can be verified for ever.
+create table ops.signing_keys (
+  key_id     text        not null,               -- sha256 of the raw public key, hex
+  public_key bytea       not null,               -- raw
+  valid_from timestamptz not null,
+  retired_at timestamptz,                        -- what says to be made from then on is not this key's
+  constraint signing_keys_pkey primary key (key_id),
+  constraint signing_keys_public_key check (length(public_key) = 32),
+  constraint signing_keys_id check (key_id = encode(sha256(public_key), 'hex')),
+  constraint signing_keys_times check (retired_at >= valid_from)
+);
+-- one signs at a time
+create unique index signing_keys_in_force on ops.signing_keys ((true)) where retired_at is null;
+
+create table ops.manifests (
+  run_id   uuid        not null,
+  text     text        not null,
+  sha256   text        not null,                 -- of the text
+  root     text        not null,                 -- of the Merkle tree over its parts
+  envelope jsonb,                                -- DSSE; null: made where no key was configured
+  key_id   text,
+  made_at  timestamptz not null,
+  constraint manifests_pkey primary key (run_id),
+  constraint manifests_run_fkey foreign key (run_id) references ops.runs (run_id),
+  constraint manifests_key_fkey foreign key (key_id) references ops.signing_keys (key_id),
+  constraint manifests_sha256 check (sha256 = encode(sha256(convert_to(text, 'UTF8')), 'hex')),
+  constraint manifests_root_hex check (root ~ '^[0-9a-f]{64}$'),
+  constraint manifests_signed check ((envelope is null) = (key_id is null))
+);
 
 -- functions/core/alive_executors.sql
 -- The executors of a kind that have been heard of lately and have not left, by number.
@@ -8712,6 +8750,10 @@ create or replace trigger runs_more_attempts before update of max_attempts on op
   when ((new.max_attempts, new.epoch) <> (old.max_attempts + 1, old.epoch + 1))
   execute function ops.refuse_redefinition();
 
+create or replace trigger runs_one_manifest before update of manifest_root on ops.runs for each row
+  when (old.manifest_root is not null)
+  execute function ops.refuse_redefinition();
+
 create or replace trigger templates_frozen before update on ops.templates
   for each row execute function ops.refuse_change();
 create or replace trigger events_append_only before update or delete on ops.events
@@ -8730,6 +8772,17 @@ create or replace trigger price_lists_frozen before update or delete on ops.pric
   for each row execute function ops.refuse_change();
 create or replace trigger budget_ledger_append_only before update or delete on ops.budget_ledger
   for each row execute function ops.refuse_change();
+create or replace trigger manifests_append_only before update or delete on ops.manifests
+  for each row execute function ops.refuse_change();
+create or replace trigger manifests_never_truncated before truncate on ops.manifests
+  for each statement execute function ops.refuse_change();
+create or replace trigger signing_keys_kept before delete on ops.signing_keys
+  for each row execute function ops.refuse_change();
+-- a key is retired, once, and nothing else
+create or replace trigger signing_keys_frozen before update on ops.signing_keys for each row
+  when (old.retired_at is not null or (new.key_id, new.public_key, new.valid_from)
+        is distinct from (old.key_id, old.public_key, old.valid_from))
+  execute function ops.refuse_change();
 
 -- What leases reserved is settled at the end of the transaction in which they end, whichever verb ended them.
 create or replace trigger leases_ended after delete on ops.leases referencing old table as gone
@@ -9141,7 +9194,7 @@ create or replace function ops.check_budgets(p_token_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
 begin
-  perform ops.require_everywhere(p_token_id);
+  perform ops.require_everywhere(p_token_id, '{operator,viewer}');
   return (
     with entered as (
       select l.budget_id, l.period_start,
@@ -9936,6 +9989,29 @@ begin
 end
 $$;
 
+-- functions/edge/get_manifest.sql
+-- A run's manifest as it was made, null while there is none, and what is on record now, null while the run has not
+-- ended: {run_id, number, state, manifest_root, manifest, on_record}. Raises OPU01, OPU02, OPN01.
+create or replace function ops.get_manifest(p_token_id uuid, p_ref text) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
+  v_run    ops.runs;
+begin
+  select * into v_run from ops.runs r where r.run_id = ops.resolve_run(v_caller.token_id, p_ref);
+  return jsonb_build_object(
+    'run_id', v_run.run_id,
+    'number', v_run.number,
+    'state', v_run.state,
+    'manifest_root', v_run.manifest_root,
+    'manifest', (select jsonb_build_object('text', m.text, 'sha256', m.sha256, 'root', m.root, 'envelope', m.envelope,
+                                           'key_id', m.key_id, 'made_at', ops.iso(m.made_at))
+                   from ops.manifests m where m.run_id = v_run.run_id),
+    'on_record', ops.manifest_parts(v_run.run_id));
+end
+$$;
+
 -- functions/edge/get_run.sql
 -- One run with all that its page shows.
 create or replace function ops.get_run(p_token_id uuid, p_ref text) returns jsonb
@@ -10095,6 +10171,38 @@ begin
     perform ops.fail('OPV01', 'this token is already registered with other rights', '{}', 'Make a new token.');
   end if;
   return ops.principal_json(v_token) || jsonb_build_object('expires_at', ops.iso(v_token.expires_at));
+end
+$$;
+
+-- functions/edge/interoperable.sql
+-- A JSON value in which every number is one that any reader of JSON keeps (RFC 7493: a double, or a whole number below
+-- 2^53). Any other, such as the snapshot id of an Iceberg table, becomes text.
+create or replace function ops.interoperable(p_value jsonb) returns jsonb
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_number numeric;
+begin
+  if p_value::text !~ '[0-9.]{16}' then  -- no number that long: nothing to look for
+    return p_value;
+  end if;
+  case jsonb_typeof(p_value)
+    when 'object' then
+      return (select jsonb_object_agg(m.key, ops.interoperable(m.value)) from jsonb_each(p_value) m);
+    when 'array' then
+      return (select jsonb_agg(ops.interoperable(m.value) order by m.ordinality)
+                from jsonb_array_elements(p_value) with ordinality m);
+    when 'number' then
+      v_number := p_value::numeric;
+      if v_number = trunc(v_number) then
+        return case when abs(v_number) < 9007199254740992 then p_value else to_jsonb(p_value::text) end;
+      elsif abs(v_number) between 1e-300 and 1e300 and v_number = v_number::float8::text::numeric then
+        return p_value;
+      end if;
+      return to_jsonb(p_value::text);
+    else
+      return p_value;
+  end case;
 end
 $$;
 
@@ -10320,7 +10428,7 @@ as $$
 declare
   v_before timestamptz := ops.now() - ops.seconds(3600 * ops.setting_number('orphan_safety_hours'));
 begin
-  perform ops.require_everywhere(p_token_id);
+  perform ops.require_everywhere(p_token_id, '{operator,viewer}');
   return (
     with lost as (
       select a.*, coalesce(a.expired_at, a.orphaned_at) as since from ops.artifacts a
@@ -10415,6 +10523,24 @@ begin
 end
 $$;
 
+-- functions/edge/list_signing_keys.sql
+-- The public keys of those that signed manifests, the newest first: {items}. Raises OPU01, OPU02.
+create or replace function ops.list_signing_keys(p_token_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  perform ops.require(p_token_id, array['operator', 'viewer']);
+  return jsonb_build_object('items', (
+    select coalesce(jsonb_agg(jsonb_build_object(
+             'key_id', k.key_id,
+             'algorithm', 'ed25519',
+             'public_key', encode(k.public_key, 'hex'),
+             'valid_from', ops.iso(k.valid_from),
+             'retired_at', ops.iso(k.retired_at)) order by k.valid_from desc), '[]')
+      from ops.signing_keys k));
+end
+$$;
+
 -- functions/edge/list_templates.sql
 -- The newest version of each template that the caller may see, by name.
 create or replace function ops.list_templates(p_token_id uuid) returns jsonb
@@ -10485,6 +10611,144 @@ as $$
       where l.run_id = p_run_id and l.epoch = p_epoch and l.stream = s.stream
       order by l.seq desc limit 1) last
    where s.stream is not null
+$$;
+
+-- functions/edge/manifest_attempts.sql
+-- For a manifest: every attempt of a run, with what it used and what that cost by the price list in force at its end.
+create or replace function ops.manifest_attempts(p_run ops.runs) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+      'epoch', a.epoch,
+      'attempt', a.attempt,
+      'executor_id', a.executor_id,
+      'outcome', a.outcome,
+      'started_at', ops.iso(a.started_at),
+      'finished_at', ops.iso(a.finished_at),
+      'reported_at', ops.iso(a.reported_at),
+      'report_sha256', encode(a.report_digest, 'hex'),
+      'error', a.error - 'trace',
+      'usage', a.usage,
+      'cost', case when l.version is not null then jsonb_build_object(
+                'amount', ops.cost_of((p_run).kind, a.usage, a.finished_at)::text,
+                'currency', l.currency, 'price_list', l.version) end) order by a.epoch), '[]')
+    from ops.attempts a
+    left join lateral (select p.version, p.currency from ops.price_lists p where p.valid_from <= a.finished_at
+                        order by p.valid_from desc, p.version desc limit 1) l on true
+   where a.run_id = (p_run).run_id
+$$;
+
+-- functions/edge/manifest_environment.sql
+-- For a manifest: the executors that worked at a run, as they registered; that never changes.
+create or replace function ops.manifest_environment(p_run_id uuid) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+      'executor_id', e.executor_id,
+      'number', e.number,
+      'name', e.name,
+      'kind', e.kind,
+      'version', e.version,
+      'contract_version', e.contract_version,
+      'host', e.host,
+      'capabilities', e.capabilities,
+      'labels', e.labels) order by e.executor_id), '[]')
+    from ops.executors e
+   where e.executor_id in (select a.executor_id from ops.attempts a where a.run_id = p_run_id)
+$$;
+
+-- functions/edge/manifest_outputs.sql
+-- For a manifest: what a run left for others, {artifacts, publications}. Artifacts that no accepted report made visible
+-- are none of it. Statistics of published files are left out: their bytes say the same.
+create or replace function ops.manifest_outputs(p_run_id uuid) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'artifacts', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+          'artifact_id', a.artifact_id,
+          'epoch', a.epoch,
+          'name', a.name,
+          'kind', a.kind,
+          'media_type', a.media_type,
+          'size', a.size,
+          'sha256', a.sha256,
+          'table', a.table_ref,
+          'metadata', a.metadata,
+          'expires_at', ops.iso(a.expires_at)) order by a.epoch, a.name collate "C"), '[]')
+        from ops.artifacts a where a.run_id = p_run_id and a.state in ('visible', 'expired')),
+    'publications', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+          'output', p.output,
+          'epoch', p.epoch,
+          'format', p.format,
+          'mode', p.mode,
+          'uri', p.uri,
+          'state', p.state,
+          'table_version', p.table_version,
+          'location', p.location,
+          'rows', p.rows,
+          'schema', p.schema,
+          'partition_by', p.partition_by,
+          'app_id', p.app_id,
+          'error', p.error - 'trace',
+          'files', (select coalesce(jsonb_agg(f.value - 'stats' order by f.ordinality), '[]')
+                      from jsonb_array_elements(p.files) with ordinality f))
+          order by p.epoch, p.output collate "C"), '[]')
+        from ops.publications p where p.run_id = p_run_id))
+$$;
+
+-- functions/edge/manifest_parts.sql
+-- What a manifest of a run says, all of it as it is on record now: one statement, so one moment. `events` is the head
+-- of the run's chain, `tasks` of a pipeline name their manifests' roots. Null for a run that has not ended;
+-- raises OPN01.
+-- Numbers are such as canonical JSON keeps (ops.interoperable).
+create or replace function ops.manifest_parts(p_run_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_parts jsonb;
+begin
+  select case when r.finished_at is not null then jsonb_build_object(
+      'schema', 'control-room/manifest/1',
+      'run', jsonb_build_object(
+        'run_id', r.run_id, 'number', r.number, 'workspace', r.workspace, 'kind', r.kind, 'task_key', r.task_key,
+        'template', jsonb_build_object('name', t.name, 'version', t.version, 'digest', t.digest),
+        'labels', r.labels, 'outputs', r.outputs, 'traceparent', r.traceparent),
+      'params', r.params,
+      'code', jsonb_build_object('bundle', (
+        select jsonb_build_object('sha256', b.sha256, 'size', b.size) from ops.bundles b
+         where b.workspace = t.workspace and b.sha256 = t.spec #>> '{bundle,sha256}'),
+        'entrypoint', t.spec -> 'entrypoint'),
+      'environment', ops.manifest_environment(r.run_id),
+      'inputs', r.inputs,
+      'caps', r.caps,
+      'usage', r.usage,
+      'attempts', ops.manifest_attempts(r),
+      'trigger', jsonb_build_object(
+        'submitted_by', r.submitted_by, 'submitted_at', ops.iso(r.submitted_at), 'retry_of', r.retry_of,
+        'pipeline_run_id', r.pipeline_run_id, 'deadline', ops.iso(r.deadline),
+        'depends_on', (select coalesce(jsonb_agg(jsonb_build_object('run_id', d.depends_on, 'inputs', d.inputs)
+                                                 order by d.depends_on), '[]')
+                         from ops.run_dependencies d where d.run_id = r.run_id)),
+      'outcome', jsonb_build_object(
+        'state', r.state, 'state_reason', r.state_reason, 'started_at', ops.iso(r.started_at),
+        'finished_at', ops.iso(r.finished_at), 'cancel_reason', r.cancel_reason, 'result', r.result,
+        'error', r.error - 'trace'),
+      'tasks', (select coalesce(jsonb_agg(jsonb_build_object(
+                    'run_id', c.run_id, 'task_key', c.task_key, 'state', c.state, 'manifest_root', c.manifest_root)
+                    order by c.run_id), '[]')
+                  from ops.runs c where c.pipeline_run_id = r.run_id),
+      'events', jsonb_build_object('length', r.event_seq, 'head', encode(r.event_head, 'hex')))
+      || ops.manifest_outputs(r.run_id) else 'null' end
+    into v_parts
+    from ops.runs r join ops.templates t on t.template_id = r.template_id
+   where r.run_id = p_run_id;
+  if v_parts is null then
+    perform ops.fail('OPN01', format('there is no run %s', p_run_id));
+  end if;
+  return nullif(ops.interoperable(v_parts), 'null');
+end
 $$;
 
 -- functions/edge/may_enter.sql
@@ -10733,6 +10997,46 @@ begin
 end
 $$;
 
+-- functions/edge/put_manifest.sql
+-- For the reactor: record a run's manifest. p_body {text, root, made_at, key_id|null, envelope|null}. The text must say
+-- what is on record, so that nobody's word stands in it; told again, it changes nothing. Returns {run_id, sha256, root}
+-- of what is on record. Raises OPN01, OPC05.
+create or replace function ops.put_manifest(p_run_id uuid, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_run   ops.runs;
+  v_found ops.manifests;
+  v_made  timestamptz := (p_body ->> 'made_at')::timestamptz;
+begin
+  select * into v_run from ops.runs r where r.run_id = p_run_id for no key update;
+  if v_run.run_id is null then
+    perform ops.fail('OPN01', format('there is no run %s', p_run_id));
+  end if;
+  select * into v_found from ops.manifests m where m.run_id = p_run_id;
+  if v_found.run_id is null then
+    if v_run.finished_at is null or (p_body ->> 'text')::jsonb is distinct from ops.manifest_parts(p_run_id) then
+      perform ops.fail('OPC05', format('run %s: the manifest does not say what is on record', v_run.number),
+        jsonb_build_object('state', v_run.state), 'Make it anew from ops.manifest_parts.');
+    elsif not v_made between v_run.finished_at and ops.now() then
+      perform ops.fail('OPC05', format('run %s: a manifest cannot have been made at %s', v_run.number, v_made),
+        jsonb_build_object('state', v_run.state), 'It is made after the run has ended.');
+    elsif not exists (select from ops.signing_keys k where k.key_id = p_body ->> 'key_id' and k.retired_at is null)
+          and p_body ->> 'key_id' is not null then
+      perform ops.fail('OPC05', format('the key %s is not in force', p_body ->> 'key_id'),
+        jsonb_build_object('state', v_run.state), 'Sign with the newest key.');
+    end if;
+
+    insert into ops.manifests (run_id, text, sha256, root, envelope, key_id, made_at)
+    values (p_run_id, p_body ->> 'text', encode(sha256(convert_to(p_body ->> 'text', 'UTF8')), 'hex'),
+            p_body ->> 'root', nullif(p_body -> 'envelope', 'null'), p_body ->> 'key_id', v_made)
+    returning * into v_found;
+    update ops.runs set manifest_root = v_found.root where run_id = p_run_id;
+  end if;
+  return jsonb_build_object('run_id', p_run_id, 'sha256', v_found.sha256, 'root', v_found.root);
+end
+$$;
+
 -- functions/edge/put_prices.sql
 -- A new price list: p_body {currency, prices: {kind or "*": {unit: price}}, valid_from?}. In force from its time on,
 -- now when it names none; what has ended before keeps what it cost. Returns it. Raises OPU01, OPU02, OPV01.
@@ -10764,6 +11068,30 @@ as $$
 begin
   perform ops.require_everywhere(p_token_id);
   return ops.set_setting(p_body ->> 'key', p_body -> 'value');
+end
+$$;
+
+-- functions/edge/put_signing_key.sql
+-- For the reactor: the key that signs from now on; the one before is retired. p_public_key: raw, hex. A key that was
+-- retired stays so, and the answer tells. Returns {key_id, retired_at|null}. Raises OPV01.
+create or replace function ops.put_signing_key(p_public_key text) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_key ops.signing_keys;
+begin
+  if p_public_key !~ '^[0-9a-f]{64}$' then
+    perform ops.invalid('/public_key', 'must be 32 bytes as 64 hexadecimal digits');
+  end if;
+  perform pg_advisory_xact_lock(hashtext('ops.signing_keys'));
+  select * into v_key from ops.signing_keys k where k.public_key = decode(p_public_key, 'hex');
+  if v_key.key_id is null then
+    update ops.signing_keys set retired_at = ops.now() where retired_at is null;
+    insert into ops.signing_keys (key_id, public_key, valid_from)
+    values (encode(sha256(decode(p_public_key, 'hex')), 'hex'), decode(p_public_key, 'hex'), ops.now())
+    returning * into v_key;
+  end if;
+  return jsonb_build_object('key_id', v_key.key_id, 'retired_at', ops.iso(v_key.retired_at));
 end
 $$;
 
@@ -11002,12 +11330,14 @@ end
 $$;
 
 -- functions/edge/require_everywhere.sql
--- Guard: an operator whose token opens every workspace, for what concerns the whole platform. Raises OPU01, OPU02.
-create or replace function ops.require_everywhere(p_token_id uuid) returns ops.tokens
+-- Guard: an operator (or one of p_roles) whose token opens every workspace, for what concerns the whole platform.
+-- Raises OPU01, OPU02.
+create or replace function ops.require_everywhere(p_token_id uuid, p_roles text[] default '{operator}')
+returns ops.tokens
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_caller ops.tokens := ops.require(p_token_id, array['operator']);
+  v_caller ops.tokens := ops.require(p_token_id, p_roles);
 begin
   if v_caller.workspaces is not null then
     perform ops.fail('OPU02', format('token %s opens some workspaces only; this concerns all of them', v_caller.name),
@@ -11114,6 +11444,35 @@ as $$
     left join ops.executors e on e.executor_id = a.executor_id
     left join ops.leases l on l.run_id = a.run_id and l.epoch = a.epoch
    where a.run_id = p_run_id
+$$;
+
+-- functions/edge/run_chain.sql
+-- A run's events after a sequence number exactly as they are stored, for who recomputes the chain: {items: [{seq, at,
+-- type, epoch, canonical, prev_hash, hash}], head: {seq, hash}, cut}. cut: {seq, hash, dropped_at} where the month of
+-- the run was dropped: its events up to seq are gone. Raises OPU01, OPU02, OPN01, OPV01.
+create or replace function ops.run_chain(p_token_id uuid, p_ref text, p_filters jsonb) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
+  v_run    ops.runs;
+  v_after  bigint := coalesce((p_filters ->> 'after_seq')::bigint, 0);
+  v_limit  int    := ops.page_limit(p_filters, 500, 5000);
+begin
+  select * into v_run from ops.runs r where r.run_id = ops.resolve_run(v_caller.token_id, p_ref);
+  return jsonb_build_object(
+    'run_id', v_run.run_id,
+    'head', jsonb_build_object('seq', v_run.event_seq, 'hash', encode(v_run.event_head, 'hex')),
+    'cut', (select jsonb_build_object('seq', coalesce(h.seq, v_run.event_seq), 'dropped_at', ops.iso(d.dropped_at),
+                                      'hash', encode(coalesce(h.hash, v_run.event_head), 'hex'))
+              from ops.dropped_partitions d left join ops.dropped_heads h on h.run_id = v_run.run_id
+             where d.parent = 'events' and d.from_run_id <= v_run.run_id and v_run.run_id < d.to_run_id),
+    'items', (select coalesce(jsonb_agg(jsonb_build_object(
+                       'seq', e.seq, 'at', ops.iso(e.at), 'type', e.type, 'epoch', e.epoch, 'canonical', e.canonical,
+                       'prev_hash', encode(e.prev_hash, 'hex'), 'hash', encode(e.hash, 'hex')) order by e.seq), '[]')
+                from (select * from ops.events v where v.run_id = v_run.run_id and v.seq > v_after
+                       order by v.seq limit v_limit) e));
+end
 $$;
 
 -- functions/edge/run_cost.sql
@@ -11565,6 +11924,22 @@ as $$
   select (lpad(to_hex((extract(epoch from p_at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
 $$;
 
+-- functions/edge/without_manifest.sql
+-- For the reactor: runs that have ended and have no manifest yet, {run_ids, now}, the first to end first. A pipeline
+-- waits for the manifests of its tasks. p_skip [run_id]: those that the caller knows and does not want.
+create or replace function ops.without_manifest(p_limit int, p_skip jsonb default '[]') returns jsonb
+language sql stable security definer set search_path = '' set enable_seqscan = off set enable_sort = off set jit = off
+as $$
+  select jsonb_build_object('run_ids', coalesce(jsonb_agg(d.run_id order by d.finished_at, d.run_id), '[]'),
+                            'now', ops.iso(ops.now())) from (
+    select r.run_id, r.finished_at from ops.runs r
+     where r.finished_at is not null and r.manifest_root is null
+       and r.run_id not in (select s.value::uuid from jsonb_array_elements_text(p_skip) s)
+       and not (r.kind = 'pipeline' and exists (
+             select from ops.runs c where c.pipeline_run_id = r.run_id and c.manifest_root is null))
+     order by r.finished_at, r.run_id limit p_limit) d
+$$;
+
 -- views/010_overview.sql
 -- What people and reports may read with plain SQL: facts about runs, never secrets.
 create or replace view ops.run_overview with (security_barrier) as
@@ -11633,11 +12008,14 @@ declare
     'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',
     'resume_executor', 'drain_executor', 'list_dead_letters', 'replay_each', 'run_events', 'run_logs',
     'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',
-    'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'explain_caps', 'run_lineage', 'hold_run', 'release_run', 'list_collection', 'put_budget', 'list_budgets', 'check_budgets',
-    'put_prices', 'list_prices', 'info', 'verify_events',
+    'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'explain_caps', 'run_lineage', 'hold_run',
+    'release_run', 'list_collection', 'put_budget', 'list_budgets', 'check_budgets', 'put_prices', 'list_prices', 'info',
+    'verify_events', 'get_manifest', 'run_chain', 'list_signing_keys',
     -- reactor
     'expire_leases', 'promote_due', 'pending_publications', 'commit_publication_as_reactor', 'ensure_partitions',
-    'drop_partitions', 'lead', 'events_since', 'expire_artifacts', 'condemn_objects', 'take_condemned', 'removed_object', 'lineage_facts', 'record_lineage', 'pending_lineage', 'settle_lineage'];
+    'drop_partitions', 'lead', 'events_since', 'expire_artifacts', 'condemn_objects', 'take_condemned',
+    'removed_object', 'lineage_facts', 'record_lineage', 'pending_lineage', 'settle_lineage', 'without_manifest',
+    'manifest_parts', 'put_manifest', 'put_signing_key'];
   v_verb     text;
   v_function regprocedure;
 begin

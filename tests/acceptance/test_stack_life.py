@@ -180,6 +180,19 @@ def test_a_run_goes_through_the_whole_stack(stack: Stack) -> None:
     assert stack.json("artifacts", "verify", str(run["number"]))["ok"] is True
 
 
+def test_a_run_is_signed_by_the_stacks_own_key_and_proved_where_no_stack_is(stack: Stack, tmp_path: Path) -> None:
+    run = stack.json("submit", "hello", "-p", "name=proof", "--follow")
+    number = str(run["number"])
+    wait_until(lambda: stack.json("verify", number)["findings"][0]["ok"], seconds=30, what="its manifest")
+    found = stack.json("verify", number)["findings"]
+    assert {finding["step"] for finding in found} >= {"manifest", "signature", "events", "artifacts"}
+    assert all(finding["ok"] for finding in found)
+    archive = tmp_path / "run.tar"
+    stack.run("export", number, "-o", str(archive))
+    elsewhere = Stack(tmp_path / "nothing")
+    assert elsewhere.json("verify", "--offline", str(archive))["ok"] is True
+
+
 def test_with_json_a_refusal_of_the_server_is_its_problem_on_stdout(stack: Stack) -> None:
     refused = stack.run("runs", "show", "999999", "--json", check=False)
     problem = json.loads(refused.stdout)

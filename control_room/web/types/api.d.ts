@@ -562,6 +562,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{ref}/chain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Run Chain
+         * @description The run's events exactly as they are stored, for who recomputes the chain.
+         */
+        get: operations["listRunChain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{ref}/events": {
         parameters: {
             query?: never;
@@ -638,6 +658,26 @@ export interface paths {
          * @description What the run wrote; pass `next` as `after` to go on.
          */
         get: operations["listRunLogs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{ref}/manifest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Manifest
+         * @description What the run read, ran and wrote, by digest: as it was recorded and signed when it had ended.
+         */
+        get: operations["getManifest"];
         put?: never;
         post?: never;
         delete?: never;
@@ -781,6 +821,26 @@ export interface paths {
          *     request again answers with the same runs.
          */
         post: operations["submitRuns"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/signing-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Signing Keys
+         * @description The public keys of those that signed manifests, retired ones too.
+         */
+        get: operations["listSigningKeys"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1307,6 +1367,31 @@ export interface components {
             grace_seconds: number | null;
             /** Limit */
             limit: number;
+        };
+        /**
+         * ChainCut
+         * @description Where a chain begins that retention cut: its events up to `seq` are gone.
+         */
+        ChainCut: {
+            /**
+             * Dropped At
+             * Format: date-time
+             */
+            dropped_at: string;
+            /** Hash */
+            hash: string;
+            /** Seq */
+            seq: number;
+        };
+        /**
+         * ChainHead
+         * @description Where a chain of events ends.
+         */
+        ChainHead: {
+            /** Hash */
+            hash: string;
+            /** Seq */
+            seq: number;
         };
         /**
          * CollectedObject
@@ -1867,6 +1952,38 @@ export interface components {
             items: components["schemas"]["LogChunk"][];
             /** Next */
             next: string | null;
+        };
+        /**
+         * Manifest
+         * @description A manifest as it was made. `text` is canonical JSON (RFC 8785), exactly as it was hashed.
+         */
+        Manifest: {
+            /**
+             * Envelope
+             * @description DSSE over an in-toto Statement; null: nobody signed it.
+             */
+            envelope: {
+                [key: string]: unknown;
+            } | null;
+            /** Key Id */
+            key_id: string | null;
+            /**
+             * Made At
+             * @description Exactly as it was signed.
+             */
+            made_at: string;
+            /**
+             * Root
+             * @description Of the Merkle tree (RFC 6962) over its parts.
+             */
+            root: string;
+            /**
+             * Sha256
+             * @description Of the text.
+             */
+            sha256: string;
+            /** Text */
+            text: string;
         };
         /**
          * Me
@@ -2432,6 +2549,21 @@ export interface components {
             workspace: string;
         };
         /**
+         * RunChain
+         * @description Events in order of seq, and the head on the run.
+         */
+        RunChain: {
+            cut: components["schemas"]["ChainCut"] | null;
+            head: components["schemas"]["ChainHead"];
+            /** Items */
+            items: components["schemas"]["StoredEvent"][];
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+        };
+        /**
          * RunCounts
          * @description How much belongs to a run; children by state.
          */
@@ -2686,6 +2818,37 @@ export interface components {
             run_id: string;
         };
         /**
+         * RunManifest
+         * @description The manifest of a run, null while there is none, and beside it what is on record now.
+         */
+        RunManifest: {
+            manifest: components["schemas"]["Manifest"] | null;
+            /**
+             * Manifest Root
+             * @description As it stands on the run.
+             */
+            manifest_root: string | null;
+            /** Number */
+            number: number;
+            /**
+             * On Record
+             * @description What a manifest made now would say; null: the run has not ended.
+             */
+            on_record: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "queued" | "running" | "succeeded" | "failed" | "cancelled" | "skipped";
+        };
+        /**
          * RunPage
          * @description A page of runs, newest first; next_cursor is null on the last.
          */
@@ -2734,6 +2897,42 @@ export interface components {
             workspaces: string[] | null;
         };
         /**
+         * SigningKey
+         * @description A public key. What says to be made from `retired_at` on is not its.
+         */
+        SigningKey: {
+            /**
+             * Algorithm
+             * @constant
+             */
+            algorithm: "ed25519";
+            /**
+             * Key Id
+             * @description sha256 of the raw public key.
+             */
+            key_id: string;
+            /**
+             * Public Key
+             * @description Raw, hexadecimal.
+             */
+            public_key: string;
+            /** Retired At */
+            retired_at: string | null;
+            /**
+             * Valid From
+             * Format: date-time
+             */
+            valid_from: string;
+        };
+        /**
+         * SigningKeys
+         * @description The newest first.
+         */
+        SigningKeys: {
+            /** Items */
+            items: components["schemas"]["SigningKey"][];
+        };
+        /**
          * StopTimings
          * @description When an attempt that was stopped heard of it, and when it was over, by its executor's clock.
          */
@@ -2752,6 +2951,26 @@ export interface components {
              * @description No process of it was left.
              */
             released_at: string | null;
+        };
+        /**
+         * StoredEvent
+         * @description An event as it is stored: hash = sha256(prev_hash || UTF-8 of canonical). The rest are copies of what it says.
+         */
+        StoredEvent: {
+            /** At */
+            at: string;
+            /** Canonical */
+            canonical: string;
+            /** Epoch */
+            epoch: number;
+            /** Hash */
+            hash: string;
+            /** Prev Hash */
+            prev_hash: string;
+            /** Seq */
+            seq: number;
+            /** Type */
+            type: string;
         };
         /**
          * StreamEvent
@@ -5561,6 +5780,77 @@ export interface operations {
             };
         };
     };
+    listRunChain: {
+        parameters: {
+            query?: {
+                after_seq?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description run_id or number */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunChain"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listRunEvents: {
         parameters: {
             query?: {
@@ -5918,6 +6208,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LogPage"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getManifest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description run_id or number */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunManifest"];
                 };
             };
             /** @description No token or session, or one that is over. */
@@ -6644,6 +7002,62 @@ export interface operations {
             };
             /** @description The body is not JSON by its media type. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSigningKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SigningKeys"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -58,6 +58,7 @@ create table ops.runs (
   error               jsonb,
   progress            jsonb,
   usage               jsonb       not null default '{}',
+  manifest_root       text,                                -- of its manifest, once there is one
   -- event chain
   event_seq           bigint      not null default 0,
   event_head          bytea       not null default '\x0000000000000000000000000000000000000000000000000000000000000000',
@@ -119,6 +120,9 @@ create index runs_cancelling on ops.runs (cancel_requested_at) where state = 'ru
 -- Runs that are to start within a time.
 create index runs_queue_seconds on ops.runs (queued_at) where caps ? 'queue_seconds'
     and (state = 'queued' or state = 'waiting' and state_reason = 'budget_exhausted');
+-- Ended runs that have no manifest yet.
+create index runs_without_manifest on ops.runs (finished_at, run_id)
+  where finished_at is not null and manifest_root is null;
 -- Dead letters: failed runs, newest first, and what retries what.
 create index runs_failed on ops.runs (number) where state = 'failed' and pipeline_run_id is null;
 create index runs_retry_of on ops.runs (retry_of) where retry_of is not null;

@@ -39,6 +39,10 @@ create or replace trigger runs_more_attempts before update of max_attempts on op
   when ((new.max_attempts, new.epoch) <> (old.max_attempts + 1, old.epoch + 1))
   execute function ops.refuse_redefinition();
 
+create or replace trigger runs_one_manifest before update of manifest_root on ops.runs for each row
+  when (old.manifest_root is not null)
+  execute function ops.refuse_redefinition();
+
 create or replace trigger templates_frozen before update on ops.templates
   for each row execute function ops.refuse_change();
 create or replace trigger events_append_only before update or delete on ops.events
@@ -57,6 +61,17 @@ create or replace trigger price_lists_frozen before update or delete on ops.pric
   for each row execute function ops.refuse_change();
 create or replace trigger budget_ledger_append_only before update or delete on ops.budget_ledger
   for each row execute function ops.refuse_change();
+create or replace trigger manifests_append_only before update or delete on ops.manifests
+  for each row execute function ops.refuse_change();
+create or replace trigger manifests_never_truncated before truncate on ops.manifests
+  for each statement execute function ops.refuse_change();
+create or replace trigger signing_keys_kept before delete on ops.signing_keys
+  for each row execute function ops.refuse_change();
+-- a key is retired, once, and nothing else
+create or replace trigger signing_keys_frozen before update on ops.signing_keys for each row
+  when (old.retired_at is not null or (new.key_id, new.public_key, new.valid_from)
+        is distinct from (old.key_id, old.public_key, old.valid_from))
+  execute function ops.refuse_change();
 
 -- What leases reserved is settled at the end of the transaction in which they end, whichever verb ended them.
 create or replace trigger leases_ended after delete on ops.leases referencing old table as gone

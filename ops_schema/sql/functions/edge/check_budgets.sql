@@ -6,7 +6,7 @@ create or replace function ops.check_budgets(p_token_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
 begin
-  perform ops.require_everywhere(p_token_id);
+  perform ops.require_everywhere(p_token_id, '{operator,viewer}');
   return (
     with entered as (
       select l.budget_id, l.period_start,

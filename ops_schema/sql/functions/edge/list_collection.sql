@@ -7,7 +7,7 @@ as $$
 declare
   v_before timestamptz := ops.now() - ops.seconds(3600 * ops.setting_number('orphan_safety_hours'));
 begin
-  perform ops.require_everywhere(p_token_id);
+  perform ops.require_everywhere(p_token_id, '{operator,viewer}');
   return (
     with lost as (
       select a.*, coalesce(a.expired_at, a.orphaned_at) as since from ops.artifacts a
