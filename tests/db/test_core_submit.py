@@ -311,6 +311,7 @@ MOVING = {
     "event_seq",
     "event_head",
     "event_xid",
+    "manifest_root",
 }
 
 
