@@ -8,6 +8,7 @@ package pins the client's version.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -75,7 +76,13 @@ class OwnSession(SparkSession):  # type: ignore[misc]
 
     Its own ``__del__`` waits for the threads that release answers, of all sessions of the process. The collector calls
     it on any thread, on one for which such a release waits, too: then both wait for ever, and the run with them.
+    Nor is it asked when the process ends: its client would stay until then, and try a server that is gone for minutes.
+    What it held of a session's models goes with the session.
     """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        atexit.unregister(self.client._cleanup_ml_cache)
 
     def __del__(self) -> None:
         pass

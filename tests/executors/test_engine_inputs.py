@@ -9,7 +9,7 @@ import pytest
 
 from tests.executors.room import Room
 from tests.executors.sql import RETRY, done, serve_trino
-from tests.executors.test_dbt_trino import Mart
+from tests.executors.test_dbt_trino import TrinoMart
 from tests.support.spark import Spark
 from tests.support.trino import Trino, fresh
 
@@ -113,7 +113,7 @@ def test_a_delta_input_that_spark_cannot_read_fails_the_runs_that_use_it_alone(
 def test_dbt_tells_the_version_of_each_table_that_its_models_made_and_knows_that_of_an_input(
     trino: Trino, tmp_path: Path
 ) -> None:
-    mart = Mart(tmp_path, trino.url)
+    mart = TrinoMart(tmp_path, trino.url)
     trino.rows(f"create schema iceberg.{mart.schema_name}")
     mart.files["models/hourly.sql"] = "select 'a' as meter, 1 as kwh, {{ var('readings_version') }} as version"
     inputs = [{"name": "readings", "kind": "table", "format": "iceberg", "uri": "s3://x/y", "version": 2**62 + 1}]

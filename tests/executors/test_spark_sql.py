@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import secrets
 import signal
+import subprocess
+import sys
 import time
 from datetime import date
 from decimal import Decimal
@@ -179,6 +181,18 @@ def test_a_session_that_is_collected_waits_for_nothing_of_another() -> None:
     gc.collect()
     assert Answers._release_thread_pool_instance is releases
     releases.shutdown()
+
+
+def test_a_process_ends_without_asking_a_spark_that_is_gone_for_its_sessions() -> None:
+    pytest.importorskip("pyspark", reason="pyspark is not installed (extra spark)")
+    code = (
+        "from pyspark.sql.connect.client.core import DefaultChannelBuilder\n"
+        "from executors.spark.session import OwnSession\n"
+        "session = OwnSession(connection=DefaultChannelBuilder('sc://localhost:1'))\n"
+    )
+    # pyspark's own retries take ten minutes
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=60, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.mark.slow
