@@ -21,6 +21,8 @@ from executors.notebook.kernel_main import JOB_VARIABLE
 
 KERNEL_NAME = "control-room"
 STARTUP_SECONDS = 120
+KEPT_CHARACTERS = 2**22
+CUT_NOTE = f"[cut: of what a cell prints, its notebook keeps the first {KEPT_CHARACTERS >> 20} Mi characters]\n"
 Progress = Callable[[int, int, int], None]  # cells done, cells in all, index of the next one
 
 
@@ -41,14 +43,42 @@ class CellFailedError(Exception):
 
 
 class LiveClient(NotebookClient):  # type: ignore[misc]  # nbclient's types are not followed
-    """Also sends what cells print to this process's stdout and stderr, while they print it."""
+    """Also sends what cells print to this process's stdout and stderr, while they print it.
+
+    The notebook keeps ``KEPT_CHARACTERS`` of what a cell prints, in whole lines. A kernel prints hundreds of megabytes
+    before a cap on the log is noticed, and neither notebook nor page could be written in the time that is left then.
+    """
+
+    def __init__(self, notebook: Any, **settings: Any) -> None:
+        super().__init__(notebook, **settings)
+        self.over = False  # the kernel was killed: the log, too, takes no more of what still comes than is kept
+        self._cell, self._kept, self._full = -1, 0, False
 
     def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
+        if msg["msg_type"] == "clear_output" or cell_index != self._cell:
+            self._cell, self._kept, self._full = cell_index, 0, False
         if msg["msg_type"] == "stream":
-            target = sys.stderr if msg["content"]["name"] == "stderr" else sys.stdout
-            target.write(msg["content"]["text"])
+            content = msg["content"]
+            kept = self._keep(content["text"])
+            target = sys.stderr if content["name"] == "stderr" else sys.stdout
+            target.write(kept if self.over else content["text"])
             target.flush()
+            if not kept:
+                return None
+            content["text"] = kept
         return super().process_message(msg, cell, cell_index)
+
+    def _keep(self, text: str) -> str:
+        """What the notebook keeps of it."""
+        if self._full:
+            return ""
+        room = KEPT_CHARACTERS - self._kept
+        if len(text) <= room:
+            self._kept += len(text)
+            return text
+        self._full = True
+        # Half a line may hold half a secret, which nobody finds any more.
+        return text[: text.rfind("\n", 0, room) + 1] + CUT_NOTE
 
 
 class Execution:
@@ -62,6 +92,7 @@ class Execution:
         self._notebook, self._job, self._folder = notebook, job, folder
         self._private = Path(job["work_dir"]) / ".jupyter"
         self._manager: Any = None
+        self._client: LiveClient | None = None
         self.cells: list[dict[str, Any]] = []
         self.code = code_cells(notebook)
         self.index: int | None = None
@@ -70,7 +101,9 @@ class Execution:
         """Execute every code cell; raises CellFailedError or KernelDiedError, with outputs so far in the notebook."""
         self._private.mkdir(mode=0o700, exist_ok=True)
         self._manager = self._new_manager()
-        client = LiveClient(self._notebook, km=self._manager, timeout=None, startup_timeout=STARTUP_SECONDS)
+        client = self._client = LiveClient(
+            self._notebook, km=self._manager, timeout=None, startup_timeout=STARTUP_SECONDS
+        )
         for index in self.code:
             stamp(self._notebook.cells[index], "pending")
         try:
@@ -85,6 +118,8 @@ class Execution:
 
     def stop(self) -> None:
         """Kill the kernel with what it started; from a signal handler too: a cell that runs then ends as died."""
+        if self._client is not None:
+            self._client.over = True
         if self._manager is not None:
             kill_kernel(self._manager)
 

@@ -18,12 +18,12 @@ from typing import Any, Literal, TypeVar
 from contract import models
 from contract.client import NO_RETRY, ExecutorClient
 from contract.errors import NotFound
+from executors.runtime.editions import FIRST
 
 T = TypeVar("T")
 Json = dict[str, Any]
 Persist = Callable[[Callable[[], T]], T]
 MARK = "mark"
-WITHOUT = "1.0"  # the contract version that has no such question
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Earlier:
 
     def fetched(self, wants: Iterable[Want], contract_version: str) -> Json:
         """What the job says; see the module. Empty for a control room that cannot be asked."""
-        if contract_version == WITHOUT:
+        if contract_version == FIRST:
             return {}
         answers = {want.of: self._one(want) for want in wants}
         return {of: found for of, found in answers.items() if found is not None}

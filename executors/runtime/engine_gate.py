@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from executors.runtime.journal import Journal
+from executors.runtime.text import Redactor, clean_text, secrets_in_addresses
 
 PAUSE_SECONDS = 1.0
 # A kind answers in a few seconds. One that does not is told of as an engine that is away.
@@ -68,7 +69,8 @@ class EngineGate:
         # How often there was cause to doubt the engine, and up to which of these it has answered since.
         self._doubts, self._settled = int(trouble is not no_engine), 0
         self._away_since = 0.0
-        # What keeps the engine from work, as it last said while somebody waited for it; None: nothing that is known.
+        # What keeps the engine from work, as it last said while somebody waited for it, for people and without secrets;
+        # None: nothing that is known.
         self.away: str | None = None
         # Told when that becomes something or nothing.
         self.turned: Callable[[], None] = lambda: None
@@ -119,10 +121,11 @@ class EngineGate:
         return True
 
     def _missed(self, reason: str) -> None:
-        first, self.away = self.away is None, reason
+        told = clean_text(Redactor(secrets_in_addresses(reason)).text(reason))
+        first, self.away = self.away is None, told
         if first:
             self._away_since = self._clock()
-            self._journal.warn("engine.away", f"{reason}; {NEXT}")
+            self._journal.warn("engine.away", f"{told}; {NEXT}")
             self.turned()
 
     def _back(self) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contract import models
+from executors.runtime.editions import FIRST
 from executors.runtime.text import Redactor, clean_text
 
 Json = dict[str, Any]
@@ -19,7 +20,6 @@ USAGE_LIMIT = 64
 METRICS_LIMIT = 50
 NAME_CHARACTERS = 200
 METRIC_CHARACTERS = 63
-WITHOUT_METRICS = "1.0"  # the contract version in which they stand among the usage
 MESSAGE_CHARACTERS = 1024
 UNIT_CHARACTERS = 64
 # What reading a value of a stranger may raise.
@@ -64,7 +64,7 @@ class Notes:
 
     def told(self, measured: Mapping[str, float], contract_version: str) -> tuple[dict[str, float], dict[str, float]]:
         """(usage, metrics) as that version of the contract takes them: 1.0 has the latter among the former."""
-        if contract_version == WITHOUT_METRICS:
+        if contract_version == FIRST:
             return bounded_usage(measured, self.usage | self.metrics), {}
         return bounded_usage(measured, self.usage), dict(self.metrics)
 

@@ -17,11 +17,11 @@ from contract.client import NO_RETRY, SPOKEN, ExecutorClient, Retry
 from contract.errors import Conflict, ContractError, ExecutorGone, Forbidden, NotFound, Unauthenticated
 from executors.runtime.attempt import Attempt
 from executors.runtime.delivery import Parcel, left_over
+from executors.runtime.editions import FIRST
 from executors.runtime.heartbeat import Heartbeats
 from executors.runtime.journal import Journal
 from executors.runtime.policy import GivenUp, Persistence
 from executors.runtime.supervise import Stop
-from executors.runtime.text import Redactor, clean_text, secrets_in_addresses
 from executors.runtime.workshop import Workshop
 
 STOP_GRACE_SECONDS = 3.0
@@ -30,7 +30,6 @@ LEAVE_SECONDS = 5.0
 LEAVING = Retry(seconds=LEAVE_SECONDS, attempts=3, max_seconds=1.0)
 REFUSED_PAUSE_SECONDS = 5.0
 REMEMBERED_RUNS = 2000
-WITHOUT_TROUBLE = "1.0"  # the contract version whose heartbeats have no such member
 TROUBLE_CHARACTERS = 1024
 
 
@@ -95,9 +94,9 @@ class Worker:
     def trouble(self) -> str | None:
         """What keeps it from taking runs, for people; None: nothing, or the server's version lacks a word for it."""
         away = self._shop.gate.away if self._shop else None
-        if away is None or self._contract_version == WITHOUT_TROUBLE:
+        if away is None or self._contract_version == FIRST:
             return None
-        return clean_text(Redactor(secrets_in_addresses(away)).text(away))[:TROUBLE_CHARACTERS]
+        return away[:TROUBLE_CHARACTERS]
 
     def attempts(self) -> Sequence[Attempt]:
         with self._changed:

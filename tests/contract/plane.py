@@ -127,6 +127,13 @@ class Plane:
         path = f"/runs/{run['run_id']}/artifacts/{artifact_id}/record"
         return await self.call("POST", path, {"epoch": run["epoch"]}, token=token)
 
+    async def stored(self, run: dict[str, Any], data: bytes) -> httpx.Response:
+        """An artifact begun, uploaded unless the store has its bytes, and recorded; answers what recording did."""
+        begun = (await self.begin(run, data)).json()
+        if begun["upload"]:
+            await self.put(begun["upload"], data)
+        return await self.record(run, begun["artifact_id"])
+
     async def report(self, run: dict[str, Any], **more: Any) -> httpx.Response:
         """reportAttempt, succeeded unless told otherwise."""
         return await self.call("POST", f"/runs/{run['run_id']}/report", report_body(run, **more))

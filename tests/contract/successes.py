@@ -99,19 +99,13 @@ async def _(plane: Plane) -> httpx.Response:
 @succeeds("recordArtifact")
 async def _(plane: Plane) -> httpx.Response:
     _, run = await plane.claimed()
-    begun = (await plane.begin(run, b"bytes of record")).json()
-    if begun["upload"]:
-        await plane.put(begun["upload"], b"bytes of record")
-    return await plane.record(run, begun["artifact_id"])
+    return await plane.stored(run, b"bytes of record")
 
 
 @succeeds("findEarlier")
 async def _(plane: Plane) -> httpx.Response:
     executor_id, first = await plane.claimed()
-    begun = (await plane.begin(first, b"a model")).json()
-    if begun["upload"]:
-        await plane.put(begun["upload"], b"a model")
-    await plane.record(first, begun["artifact_id"])
+    await plane.stored(first, b"a model")
     await plane.report(first)
     await plane.submit()
     (run,) = await plane.claim(executor_id)
@@ -125,12 +119,9 @@ async def _(plane: Plane) -> httpx.Response:
 @succeeds("getArtifact")
 async def _(plane: Plane) -> httpx.Response:
     _, run = await plane.claimed()
-    begun = (await plane.begin(run, b"an input")).json()
-    if begun["upload"]:
-        await plane.put(begun["upload"], b"an input")
-    await plane.record(run, begun["artifact_id"])
+    artifact = (await plane.stored(run, b"an input")).json()
     await plane.report(run)
-    return await plane.call("GET", f"/artifacts/{begun['artifact_id']}", token=OTHER)
+    return await plane.call("GET", f"/artifacts/{artifact['artifact_id']}", token=OTHER)
 
 
 @succeeds("getBundle")

@@ -8,6 +8,7 @@ from typing import Any
 import nbformat
 import pytest
 
+from executors.notebook.client import CUT_NOTE, KEPT_CHARACTERS
 from tests.executors.room import Json, Room, ledger, wait_for
 
 SLEEP = "import threading\nprint('it sleeps')\nthreading.Event().wait()"
@@ -62,6 +63,9 @@ def test_a_notebook_beyond_a_cap_is_kept_with_the_cell_that_ran(
     assert (entry["cap"], float(entry["limit"])) == (cap, limit)
     assert entry["overshoot_ms"] < 3000, "the code ends at once, only what it left is kept after that"
     assert_kept(control_room, run_id, cell.splitlines()[-1], printed)
+    for content in control_room.artifacts(run_id).values():
+        assert len(content) < 2 * KEPT_CHARACTERS, "until the cap is noticed a cell prints hundreds of megabytes"
+        assert (CUT_NOTE.strip().encode() in content) == (cap == "log_bytes")
 
 
 def test_a_cancelled_notebook_is_kept_with_the_cell_that_ran(control_room: Room) -> None:

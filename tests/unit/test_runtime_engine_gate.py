@@ -122,6 +122,13 @@ def test_an_engine_that_never_ends_its_answer_keeps_nobody() -> None:
     assert [action for action, _ in scene.journal()] == ["engine.away", "engine.answers"]
 
 
+def test_what_opens_an_address_is_told_to_nobody() -> None:
+    scene = Scene("nobody answers at https://ada:s3cr3t-word@trino:8443\x00", None)
+    scene.gate.wait(lambda: False, 0.0)
+    assert scene.gate.away == "nobody answers at https://ada:***@trino:8443\\x00"
+    assert "s3cr3t-word" not in scene.out.getvalue()
+
+
 def test_a_defect_of_the_question_stops_no_executor() -> None:
     scene = Scene(ValueError("odd"))
     scene.gate.wait(lambda: False)
