@@ -25,7 +25,7 @@ from executors.runtime.heartbeat import plain_rules
 from executors.runtime.job import job_document
 from executors.runtime.logs import Chunk, LogBook, LogShipper
 from executors.runtime.memory import oom_kills
-from executors.runtime.notes import MISFITS, WITHOUT_METRICS, Notes
+from executors.runtime.notes import MISFITS, Notes
 from executors.runtime.policy import GivenUp, Persistence
 from executors.runtime.process import ChildProcess, ChildSpec, ancestry, child_environment, kill_orphans
 from executors.runtime.run_keys import run_connections
@@ -241,7 +241,7 @@ class Attempt:
         if breach := measures.memory_breach(end, self._caps, oom_killed=oom_killed, now=clock, own_group=own_group):
             end.breaches.append(breach)
         facts = self._facts(self._measured(), finished, uploads.error, oom_killed)
-        if self._contract_version != WITHOUT_METRICS:
+        if self._contract_version != FIRST:
             facts = replace(facts, timings=measures.stop_timings(end, clock, datetime.now(UTC)))
         body = outcome.conclude(end, facts)
         return self._redactor.json(body) if body else None
