@@ -256,6 +256,7 @@ class Attempt:
             self._caps,
             self._breached,
             self._shop.clock,
+            None if self._contract_version == FIRST else self._shop.resume_bytes,
         )
 
     def _breached(self, breach: Breach) -> None:
