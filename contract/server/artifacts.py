@@ -31,7 +31,7 @@ async def begin(store: Store, objects: ObjectStore, caller: Principal, run_id: U
     size, sha256 = body["size"], body["sha256"]
     found = await objects.head(key)
     # What came in parts has no digest yet: recordArtifact reads it.
-    if found in (StoredObject(size, sha256), StoredObject(size, None) if resume else None):
+    if found is not None and (found == StoredObject(size, sha256) or (resume and found == StoredObject(size, None))):
         return {**answer, "already_stored": True, "upload": None}
     if resume and size > 0:
         return {
@@ -101,7 +101,11 @@ async def check_stored(
     if found is None or found.sha256 is not None:
         check(announced, found)
         return None
-    verified = await _verified(store, objects, verifier, announced, found)
+    try:
+        verified = await _verified(store, objects, verifier, announced, found)
+    except DigestMismatch:
+        await parts.tidy(store, objects, caller, run_id, artifact_id, body["epoch"])
+        raise
     await parts.tidy(store, objects, caller, run_id, artifact_id, body["epoch"])
     return verified.milliseconds
 

@@ -99,7 +99,7 @@ async def complete(
 async def tidy(
     store: Store, objects: ObjectStore, caller: Principal, run_id: UUID, artifact_id: UUID, epoch: int
 ) -> None:
-    """The object is there and verified: what is left of an upload in parts goes."""
+    """The object is there and was read, or refused: what is left of an upload in parts goes."""
     upload = await store.open_upload(caller, run_id, artifact_id, {"epoch": epoch})
     if upload is not None:
         await give_up(store, objects, upload)

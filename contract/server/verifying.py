@@ -41,7 +41,7 @@ class Verifier:
     """Of one process. What it found is kept by key and version (etag and time): another one is another write."""
 
     def __init__(self, objects: ObjectStore, patience: float = PATIENCE_SECONDS) -> None:
-        self._objects, self._patience = objects, patience
+        self._objects, self.patience = objects, patience
         self._readings: dict[tuple[str, str], _Reading] = {}
         self._kept: OrderedDict[tuple[str, str], Verified] = OrderedDict()
 
@@ -55,7 +55,7 @@ class Verifier:
             reading = self._readings[of] = _Reading(seen.size)
             reading.task = asyncio.create_task(self._read(of, reading))
             reading.task.add_done_callback(lambda task: task.cancelled() or task.exception())  # may find nobody waiting
-        done, _ = await asyncio.wait({reading.task}, timeout=self._patience)
+        done, _ = await asyncio.wait({reading.task}, timeout=self.patience)
         if not done:
             error = make(
                 "artifact_verifying",
