@@ -138,10 +138,13 @@ class Context:
         kind: str = "file",
         media_type: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        *,
+        resume: bool = False,
     ) -> None:
         """Upload bytes, text, or the file at a Path under ``name``; the content is copied now, so it may change later.
 
         It becomes visible when the run's report is accepted. ``kind`` is one of file, report, log, metrics, model.
+        ``resume``: in parts, whatever its size: a new attempt with the same bytes goes on where this one ended.
         """
         if kind not in ARTIFACT_KINDS:
             raise TaskError(
@@ -154,6 +157,7 @@ class Context:
             kind=kind,
             media_type=media_type or guess_media_type(name),
             metadata=dict(metadata or {}),
+            resume=resume,
         )
 
     def _stage_artifact(self, data: Path | bytes | str) -> Path:

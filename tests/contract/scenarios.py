@@ -179,6 +179,7 @@ def _stale(name: str, suffix: str, body: Callable[[dict[str, Any]], dict[str, An
 
 _stale("appendLogs", "/logs", log_body)
 _stale("beginArtifact", "/artifacts", lambda run: begin_body(run, b"x"))
+_stale("signParts", f"/artifacts/{uuid.UUID(int=3)}/parts", lambda run: {"epoch": run["epoch"], "parts": []})
 _stale("findEarlier", "/earlier", lambda run: {"epoch": run["epoch"], "of": "success", "names": ["model.bin"]})
 _stale("reportAttempt", "/report", report_body)
 _stale("commitPublication", "/publications/table/commit", lambda run: COMMITTED | {"epoch": run["epoch"]})
