@@ -97,6 +97,10 @@ def gc(context: typer.Context, as_json: AsJson = False) -> None:
         f"lost less than {found['safety_hours']} h ago, left alone: {counted(lost['artifacts'], 'artifact')}, "
         f"{size_text(lost['bytes'])}"
     )
+    parts = found["uploads"]
+    given_up = parts["collectable"] + parts["unknown"]
+    kept = parts["open"] - parts["collectable"]
+    say(f"uploads in parts: {kept} under way or left alone, {given_up} to be given up")
     say(f"over their retention within 7 days: {counted(soon['artifacts'], 'artifact')}, {size_text(soon['bytes'])}")
     say(f"under a legal hold: {counted(found['held'], 'run')}")
     if found["items"]:
