@@ -150,15 +150,24 @@ class Context:
             raise TaskError(
                 "user", "artifact_kind_invalid", f"artifact {name!r}: kind {kind!r} is not one of {ARTIFACT_KINDS}"
             )
-        self._control.send(
-            "artifact",
-            name=name,
-            path=str(self._stage_artifact(data)),
-            kind=kind,
-            media_type=media_type or guess_media_type(name),
-            metadata=dict(metadata or {}),
-            resume=resume,
-        )
+        path, media_type = self._stage_artifact(data), media_type or guess_media_type(name)
+        self._announce(name, path, kind, media_type, metadata, resume=resume)
+
+    def _announce(
+        self,
+        name: str,
+        path: Path,
+        kind: str,
+        media_type: str,
+        metadata: Mapping[str, Any] | None,
+        **more: Any,
+    ) -> None:
+        from executors.runtime.preview import preview_of
+
+        if (preview := preview_of(path, name, kind, media_type)) is not None:
+            more["preview"] = preview
+        fields = {"name": name, "path": str(path), "kind": kind, "media_type": media_type}
+        self._control.send("artifact", **fields, metadata=dict(metadata or {}), **more)
 
     def _stage_artifact(self, data: Path | bytes | str) -> Path:
         with self._names:

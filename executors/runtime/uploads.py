@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
 import threading
@@ -22,6 +23,7 @@ from executors.runtime.policy import GivenUp, Persistence
 
 Json = dict[str, Any]
 TRIES = 3
+PREVIEW_BYTES = 60_000  # of JSON; user code can tell what it likes
 AT_ONCE = 4  # most of an upload is waiting for the control room and the store
 REPEATABLE = (DigestMismatch, Forbidden, UploadMissing)
 
@@ -155,7 +157,9 @@ class Uploads:
         if self._resume_bytes is None:
             return {}
         resume = bool(message.get("resume")) or size >= self._resume_bytes
-        return pick(message, "preview") | ({"resume": True} if resume else {})
+        preview = message.get("preview")
+        fits = isinstance(preview, dict) and len(preview) <= 64 and len(json.dumps(preview)) <= PREVIEW_BYTES
+        return ({"preview": preview} if fits else {}) | ({"resume": True} if resume else {})
 
     def _record(self, begun: models.BeginArtifactResponse) -> None:
         if begun.state == "begun":

@@ -29,6 +29,19 @@ class Artifact(Answer):
     verify_ms: int | None = Field(None, description="What the server took to read and hash it; null: the store did.")
 
 
+class Preview(Answer):
+    """What there is to show of an artifact without its bytes."""
+
+    artifact: Artifact
+    preview: JsonObject | None = Field(
+        None,
+        description="What its run told of it; `type` is table (format, columns, rows, page, cut), image (format, "
+        "width, height), html (title), metrics (values), archive (files, count, bytes), json or text (lines).",
+    )
+    text: str | None = Field(None, description="The first 64 KiB of a text, a log or JSON.")
+    text_cut: bool = Field(False, description="Whether there is more.")
+
+
 class Amount(Answer):
     """How many artifacts, and how many bytes."""
 
