@@ -576,7 +576,7 @@ class SignPartsResponse(BaseModel):
     parts: Annotated[int, Field(ge=1)]
     held: list[int]
     """
-    Numbers of the parts that the store has.
+    Of the parts named, those that the store has; of all, when none is named.
     """
     uploads: list[PartUpload]
 
