@@ -30,6 +30,7 @@ ROUTES: tuple[tuple[str, str, str, Any], ...] = (
     ("appendLogs", "POST", "/runs/{run_id}/logs", models.LogsRequest),
     ("beginArtifact", "POST", "/runs/{run_id}/artifacts", models.BeginArtifactRequest),
     ("recordArtifact", "POST", "/runs/{run_id}/artifacts/{artifact_id}/record", models.RecordArtifactRequest),
+    ("signParts", "POST", "/runs/{run_id}/artifacts/{artifact_id}/parts", models.SignPartsRequest),
     ("reportAttempt", "POST", "/runs/{run_id}/report", models.Report),
     ("commitPublication", "POST", "/runs/{run_id}/publications/{output}/commit", models.CommitPublicationRequest),
     ("findEarlier", "POST", "/runs/{run_id}/earlier", models.EarlierRequest),
@@ -91,7 +92,7 @@ class Plane:
             **{"exchange": self.exchange, "heartbeat": self.heartbeat, "appendLogs": self.logs},
             **{"beginArtifact": self.begin, "recordArtifact": self.record, "reportAttempt": self.report},
             **{"commitPublication": self.commit, "getArtifact": self.get_artifact, "getBundle": self.get_bundle},
-            **{"findEarlier": self.earlier},
+            **{"findEarlier": self.earlier, "signParts": self.sign_parts},
         }
 
     # Executors ------------------------------------------------------------------------------------------------------
@@ -241,6 +242,11 @@ class Plane:
         told["metadata"] = told["metadata"] or {}
         ids = {"artifact_id": artifact_id, "run_id": run_id, "epoch": artifact.epoch}
         return 200, {**ids, **told, "state": "recorded", "table": None, "recorded_at": now_text()}
+
+    def sign_parts(self, body: Json, run_id: str, artifact_id: str) -> tuple[int, Json]:
+        """Of a server that wants one PUT, which `resume` leaves it free to."""
+        self._held(run_id, body["epoch"])
+        raise make("upload_missing", f"no upload in parts is open for artifact {artifact_id}")
 
     def report(self, body: Json, run_id: str) -> tuple[int, Json]:
         run = self._held(run_id, body["epoch"], reporting=True)
