@@ -225,6 +225,11 @@ def record_artifact(run_id: Id, artifact_id: Id, body: models.RecordArtifactRequ
     return _post("recordArtifact", path, body, models.Artifact, 120.0)
 
 
+def sign_parts(run_id: Id, artifact_id: Id, body: models.SignPartsRequest) -> Call[models.SignPartsResponse]:
+    path = f"/runs/{_segment(run_id)}/artifacts/{_segment(artifact_id)}/parts"
+    return replace(_post("signParts", path, body, models.SignPartsResponse), since="1.1")
+
+
 def find_earlier(run_id: Id, body: models.EarlierRequest) -> Call[models.EarlierResponse]:
     path = f"/runs/{_segment(run_id)}/earlier"
     return replace(_post("findEarlier", path, body, models.EarlierResponse), since="1.1")
@@ -254,7 +259,19 @@ def commit_publication(run_id: Id, output: str, body: AnyCommit) -> Call[models.
 # Bytes ---------------------------------------------------------------------------------------------------------------
 
 
-def blocks(source: Path | bytes, size: int | None = None) -> Iterator[bytes]:
+@dataclass(frozen=True)
+class Slice:
+    """Some bytes of a file: a part of an upload. offset, size: bytes."""
+
+    path: Path
+    offset: int
+    size: int
+
+
+Source = Path | bytes | Slice
+
+
+def blocks(source: Source, size: int | None = None) -> Iterator[bytes]:
     """The bytes of a file or a value, block by block. DigestMismatch when there are more or fewer than `size`."""
     count = 0
     for block in _read(source):
@@ -272,9 +289,17 @@ def announced(upload: models.Upload) -> int | None:
     return int(value) if value.isdigit() else None
 
 
-def _read(source: Path | bytes) -> Iterator[bytes]:
+def _read(source: Source) -> Iterator[bytes]:
     if isinstance(source, bytes):
         yield source
+        return
+    if isinstance(source, Slice):
+        with source.path.open("rb") as stream:
+            stream.seek(source.offset)
+            left = source.size
+            while block := stream.read(min(BLOCK, left)):
+                left -= len(block)
+                yield block
         return
     with source.open("rb") as stream:
         while block := stream.read(BLOCK):

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from contract import models
 from contract._calls import PREFIX
 from contract.deprecation import of_version
-from contract.server import artifacts, claims, exchange
+from contract.server import artifacts, claims, exchange, parts
 from contract.server.auth import Executor, executor_principal
 from contract.server.hot import hot_route
 from contract.server.services import Services, services_of
@@ -68,7 +68,19 @@ async def record_artifact(
     artifact_id: UUID,
     body: Annotated[JsonObject, Depends(body_of(models.RecordArtifactRequest))],
 ) -> Response:
-    return JSONResponse(await artifacts.record(plane.store, plane.object_store, caller, run_id, artifact_id, body))
+    found = await artifacts.record(plane.store, plane.object_store, plane.verifier, caller, run_id, artifact_id, body)
+    return JSONResponse(found)
+
+
+@router.post("/runs/{run_id}/artifacts/{artifact_id}/parts", name="signParts")
+async def sign_parts(
+    plane: Plane,
+    caller: Executor,
+    run_id: UUID,
+    artifact_id: UUID,
+    body: Annotated[JsonObject, Depends(body_of(models.SignPartsRequest))],
+) -> Response:
+    return JSONResponse(await parts.sign(plane.store, plane.object_store, caller, run_id, artifact_id, body))
 
 
 @router.post("/runs/{run_id}/publications/{output}/commit", name="commitPublication")

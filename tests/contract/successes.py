@@ -102,6 +102,15 @@ async def _(plane: Plane) -> httpx.Response:
     return await plane.stored(run, b"bytes of record")
 
 
+@succeeds("signParts")
+async def _(plane: Plane) -> httpx.Response:
+    _, run = await plane.claimed()
+    data = b"in one part" + uuid.uuid4().bytes
+    begun = (await plane.begin(run, data, resume=True)).json()
+    assert (begun["upload"], begun["multipart"]["parts"]) == (None, 1)
+    return await plane.sign(run, begun["artifact_id"], [data])
+
+
 @succeeds("findEarlier")
 async def _(plane: Plane) -> httpx.Response:
     executor_id, first = await plane.claimed()
