@@ -18,6 +18,7 @@ from executors.runtime import measures, outcome
 from executors.runtime.caps import Breach, Caps
 from executors.runtime.connections import Connection
 from executors.runtime.delivery import REPORT_FILE, SPOOL_FILE, Parcel
+from executors.runtime.editions import FIRST
 from executors.runtime.engine_gate import TAKEN_SECONDS
 from executors.runtime.environments import NoEnvironmentError, pip_settings
 from executors.runtime.failures import DISK_FULL_ERRNOS, TaskError, error_record, with_place
