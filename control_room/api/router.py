@@ -13,6 +13,7 @@ from control_room.api import (
     executors,
     info,
     limits,
+    lineage,
     provenance,
     queues,
     runs,
@@ -38,6 +39,7 @@ def operator_router() -> APIRouter:
         events,
         auth,
         limits,
+        lineage,
         provenance,
         info,
     ):
