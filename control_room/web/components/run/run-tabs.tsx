@@ -3,8 +3,11 @@
 import { ArtifactsTab } from "@/components/run/artifacts-tab";
 import { AttemptsTab } from "@/components/run/attempts-tab";
 import { EventsTab } from "@/components/run/events-tab";
+import { LimitsTab } from "@/components/run/limits-tab";
+import { LineageTab } from "@/components/run/lineage-tab";
 import { LogsTab } from "@/components/run/logs-tab";
 import { OverviewTab } from "@/components/run/overview-tab";
+import { ProvenanceTab } from "@/components/run/provenance-tab";
 import { Tabs, TabsContent, TabsList, TabsTrigger } from "@/components/ui/tabs";
 import { useUrl } from "@/hooks/use-url";
 import type { RunDetail } from "@/services/runs";
@@ -15,12 +18,24 @@ const TABS = {
   events: { text: "Events", Content: EventsTab },
   logs: { text: "Logs", Content: LogsTab },
   artifacts: { text: "Artifacts", Content: ArtifactsTab },
+  limits: { text: "Limits", Content: LimitsTab },
+  lineage: { text: "Lineage", Content: LineageTab },
+  provenance: { text: "Provenance", Content: ProvenanceTab },
 };
 type TabName = keyof typeof TABS;
 
-/** A pipeline run is never claimed, so it has no attempts and no logs of its own. */
-const OF_PIPELINES: TabName[] = ["overview", "events", "artifacts"];
-const OF_TASKS: TabName[] = ["overview", "attempts", "events", "logs", "artifacts"];
+/** A pipeline run is never claimed, so it has no attempts, no logs and no caps of its own. */
+const OF_PIPELINES: TabName[] = ["overview", "events", "artifacts", "lineage", "provenance"];
+const OF_TASKS: TabName[] = [
+  "overview",
+  "attempts",
+  "events",
+  "logs",
+  "artifacts",
+  "limits",
+  "lineage",
+  "provenance",
+];
 
 export function RunTabs({ run }: { run: RunDetail }) {
   const { params, change } = useUrl();
