@@ -1,5 +1,6 @@
 "use client";
 
+import { useEffect, useRef } from "react";
 import { ArtifactsTab } from "@/components/run/artifacts-tab";
 import { AttemptsTab } from "@/components/run/attempts-tab";
 import { EventsTab } from "@/components/run/events-tab";
@@ -42,6 +43,8 @@ export function RunTabs({ run }: { run: RunDetail }) {
   const names = run.kind === "pipeline" ? OF_PIPELINES : OF_TASKS;
   const open = names.find((name) => name === params.get("tab")) ?? "overview";
   const { Content } = TABS[open];
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => bringIntoView(list.current, open), [open]);
   return (
     <Tabs
       value={open}
@@ -49,9 +52,9 @@ export function RunTabs({ run }: { run: RunDetail }) {
         change({ tab: tab === "overview" ? null : tab, stream: null, view: null }, "push")
       }
     >
-      <TabsList aria-label="Parts of this run">
+      <TabsList ref={list} aria-label="Parts of this run">
         {names.map((name) => (
-          <TabsTrigger key={name} value={name}>
+          <TabsTrigger key={name} value={name} data-tab={name}>
             {TABS[name].text}
             <Count value={countOf(run, name)} />
           </TabsTrigger>
@@ -62,6 +65,14 @@ export function RunTabs({ run }: { run: RunDetail }) {
       </TabsContent>
     </Tabs>
   );
+}
+
+/** Where the tabs are wider than the window, a link to one of the last shows it. The page itself is not scrolled. */
+function bringIntoView(list: HTMLElement | null, name: TabName): void {
+  const tab = list?.querySelector(`[data-tab=${name}]`);
+  if (!list || !tab) return;
+  const [room, place] = [list.getBoundingClientRect(), tab.getBoundingClientRect()];
+  list.scrollLeft += Math.max(0, place.right - room.right) + Math.min(0, place.left - room.left);
 }
 
 function countOf(run: RunDetail, name: TabName): number {
