@@ -23,6 +23,7 @@ from control_room.commands import (
     platform,
     provenance,
     queues,
+    reproduce,
     runs,
     runs_dead,
     runs_steering,
@@ -91,6 +92,8 @@ app.add_typer(limits.prices_app, name="prices")
 app.add_typer(artifacts.app, name="artifacts")
 app.command()(provenance.verify)
 app.command()(provenance.export)
+app.command()(reproduce.reproduce)
+app.command()(reproduce.diff)
 app.command()(provenance.signing_keys)
 app.add_typer(templates.app, name="templates")
 app.add_typer(platform.executors_app, name="executors")

@@ -85,6 +85,15 @@ class OperatorClient:
         body = _present({"failed_only": None if failed_only else False, "template": "latest" if latest else None})
         return self._call("POST", f"/runs/{_quoted(ref)}/retry", json=body, repeat=False)
 
+    def reproduce(self, ref: str, write_again: bool = False) -> Json:
+        """write_again: also what its engine wrote by itself."""
+        body = {"write_again": True} if write_again else {}
+        return self._call("POST", f"/runs/{_quoted(ref)}/reproduce", json=body, repeat=False)
+
+    def diff(self, ref: str, other: str) -> Json:
+        """{one, other, same_outputs, sections, tasks}."""
+        return self._call("GET", f"/runs/{_quoted(ref)}/diff/{_quoted(other)}")
+
     def steer_run(self, verb: str, ref: str, **body: Any) -> Json:
         """verb: pause, resume, reschedule or requeue; body: as the API takes it, of a requeue {force: true, epoch}.
 

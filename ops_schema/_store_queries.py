@@ -35,6 +35,7 @@ QUERIES: Final[dict[str, str]] = {
     "list_runs": "select ops.list_runs(%s, %s)",
     "cancel_run": "select ops.cancel_run(%s, %s, %s)",
     "retry_run": "select ops.retry_run(%s, %s, %s)",
+    "reproduce_run": "select ops.reproduce_run(%s, %s, %s)",
     "why_run": "select ops.why_run(%s, %s)",
     # operator plane: steering
     "pause_run": "select ops.pause_run(%s, %s, %s)",
@@ -112,6 +113,7 @@ EVENT_WRITERS: Final[frozenset[str]] = frozenset(
         "submit_each",
         "cancel_run",
         "retry_run",
+        "reproduce_run",
         "pause_run",
         "resume_run",
         "reschedule_run",
@@ -133,6 +135,7 @@ READY_MAKERS: Final[frozenset[str]] = frozenset(
         "submit_run",
         "cancel_run",
         "retry_run",
+        "reproduce_run",
         "resume_run",
         "reschedule_run",
         "requeue_run",

@@ -44,7 +44,7 @@ def template_issues(spec: Spec, known: Mapping[str, Spec], names: Iterable[str] 
     if formal:
         return [*formal, *unknown_config(spec)]
     unusable = _params_schema_issues(spec)
-    issues = [*unusable, *_number_issues(spec), *_entrypoint_issues(spec), *_port_issues(spec)]
+    issues = [*unusable, *_number_issues(spec), *_entrypoint_issues(spec), *_port_issues(spec), *_reuse_issues(spec)]
     if unusable:
         return issues
     issues += [*_placeholder_issues(spec), *engine_issues(spec)]
@@ -81,6 +81,19 @@ def _port_issues(spec: Spec) -> Iterator[Issue]:
             if name in names[:index]:
                 yield Issue(pointer(side, index, "name"), f"{name!r} is declared twice")
     yield from output_issues(spec.get("outputs", []))
+
+
+def _reuse_issues(spec: Spec) -> Iterator[Issue]:
+    """What was done once cannot stand for what a further run would have added."""
+    if "reuse" not in spec:
+        return
+    if spec["kind"] == "pipeline":
+        yield Issue("/reuse", "is for runs that do work: say it in the templates of the tasks")
+    for index, output in enumerate(spec.get("outputs", [])):
+        if output.get("mode") == "append":
+            yield Issue(
+                pointer("outputs", index, "mode"), "append adds with every run: nothing can be reused; overwrite"
+            )
 
 
 def _placeholder_issues(spec: Spec) -> Iterator[Issue]:

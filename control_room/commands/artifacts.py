@@ -128,7 +128,8 @@ def verify(
 def artifacts_of(client: OperatorClient, ref: str) -> list[Json]:
     """Artifacts of the run and of its tasks; each with the number of its run."""
     run = client.run(ref)
-    numbers = {member["run_id"]: member["number"] for member in [run, *run["children"]]}
+    members = [run, *run["children"]]  # what one of them reused is shown as its own
+    numbers = {member["reused_from"] or member["run_id"]: member["number"] for member in members}
     items = [{**a, "number": numbers[a["run_id"]]} for a in client.artifacts(ref)]
     return sorted(items, key=lambda a: (a["number"], a["name"]))
 

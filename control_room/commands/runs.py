@@ -256,6 +256,10 @@ def _print_run(run: Json, whole_trace: bool = False, waits: str = "") -> None:
         "run_id": run["run_id"],
         "task of": run["pipeline_run_id"] and f"{_pipeline(run)} (task {run['task_key']})",
         "retry of": run["retry_of"] and (_numbered(run.get("retry_of_number")) or run["retry_of"]),
+        "does again": run["reproduces"]
+        and f"run {run['reproduces_number']}, beside it; `{program()} diff {run['reproduces_number']} {run['number']}`",
+        "reused": run["reused_from"]
+        and f"run {run['reused_from_number']} did this with the same inputs: what it left is shown",
         "retried as": ", ".join(f"run {number}" for number in run["retried_as"]),
         "submitted": f"{time_text(run['submitted_at'])} by {run['submitted_by']}",
         "params": ", ".join(f"{k}={value_text(v)}" for k, v in run["params"].items()),

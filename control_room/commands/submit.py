@@ -57,6 +57,10 @@ def submit(
     max_attempts: Annotated[int | None, typer.Option(min=1, max=100)] = None,
     retry_on: Annotated[Words, typer.Option(help="Failure class that is tried again. May repeat.")] = None,
     lease_seconds: Annotated[int | None, typer.Option(min=10, max=3600)] = None,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Do the work, also when its template reuses what was done for the same inputs."),
+    ] = False,
     bulk: Annotated[
         Path | None,
         typer.Option(
@@ -81,6 +85,7 @@ def submit(
         "max_attempts": max_attempts,
         "retry": {"on": retry_on} if retry_on else None,
         "lease_seconds": lease_seconds,
+        "reuse": "never" if fresh else None,
     }
     if bulk is not None:
         _check_alone(template, param, params_file, follow, *options.values())

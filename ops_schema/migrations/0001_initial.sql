@@ -254,6 +254,8 @@ create table ops.runs (
   task_key            text,
   pipeline_run_id     uuid,
   retry_of            uuid,
+  reproduces          uuid,                                -- an ended run that is done again beside it
+  may_reuse           boolean     not null default false,  -- what an earlier run left for the same inputs is taken
   params              jsonb       not null default '{}',
   inputs              jsonb       not null default '[]',
   outputs             jsonb       not null default '[]',
@@ -297,6 +299,8 @@ create table ops.runs (
   progress            jsonb,
   usage               jsonb       not null default '{}',
   manifest_root       text,                                -- of its manifest, once there is one
+  reuse_key           bytea,                               -- digest of what its template calls the same inputs
+  reused_from         uuid,                                -- the run that did the work; it did none itself
   -- event chain
   event_seq           bigint      not null default 0,
   event_head          bytea       not null default '\x0000000000000000000000000000000000000000000000000000000000000000',
@@ -308,6 +312,9 @@ create table ops.runs (
   constraint runs_template_fkey foreign key (template_id, workspace) references ops.templates (template_id, workspace),
   constraint runs_pipeline_fkey foreign key (pipeline_run_id) references ops.runs (run_id),
   constraint runs_retry_of_fkey foreign key (retry_of) references ops.runs (run_id),
+  constraint runs_reproduces_fkey foreign key (reproduces) references ops.runs (run_id),
+  constraint runs_reused_from_fkey foreign key (reused_from) references ops.runs (run_id),
+  constraint runs_reused_was_not_run check (reused_from is null or (state = 'succeeded' and epoch = 0)),
   constraint runs_params_is_an_object check (jsonb_typeof(params) = 'object'),
   constraint runs_inputs_is_an_array check (jsonb_typeof(inputs) = 'array'),
   constraint runs_outputs_is_an_array check (jsonb_typeof(outputs) = 'array'),
@@ -364,6 +371,11 @@ create index runs_without_manifest on ops.runs (finished_at, run_id)
 -- Dead letters: failed runs, newest first, and what retries what.
 create index runs_failed on ops.runs (number) where state = 'failed' and pipeline_run_id is null;
 create index runs_retry_of on ops.runs (retry_of) where retry_of is not null;
+-- What did the work for the same inputs, and who took it.
+create index runs_reuse on ops.runs (reuse_key, finished_at) where state = 'succeeded' and reused_from is null
+    and reuse_key is not null;
+create index runs_reused_from on ops.runs (reused_from) where reused_from is not null;
+create index runs_reproduces on ops.runs (reproduces) where reproduces is not null;
 create index runs_children on ops.runs (pipeline_run_id) where pipeline_run_id is not null;
 create unique index runs_idempotency on ops.runs (workspace, idempotency_key) where idempotency_key is not null;
 -- A backstop: submits with a dedupe key take turns.
@@ -634,6 +646,8 @@ create table ops.publications (
   constraint publications_failed check ((state = 'failed') = (failed_at is not null))
 );
 create index publications_pending on ops.publications (run_id) where state = 'recorded';
+-- Whether what a run published was published over since.
+create index publications_at on ops.publications (uri, committed_at) where state = 'committed';
 
 -- tables/080_events.sql
 -- Events: append-only facts, one hash chain per run.
@@ -2331,13 +2345,16 @@ $$;
 -- functions/core/create_run.sql
 -- Mutate and emit: one new run of a template. Guards of the body's own fields are here; who may submit is the caller's.
 --   p_body    the submit body (params, priority, queue, not_before, deadline, labels, caps, max_attempts, retry,
---             lease_seconds, concurrency_key, concurrency_limit, condition, traceparent, idempotency_key, dedupe_key)
+--             lease_seconds, concurrency_key, concurrency_limit, condition, traceparent, idempotency_key, dedupe_key,
+--             reuse: 'never')
 --   p_place   what the caller knows: {run_id, workspace, submitted_by, pipeline_run_id, task_key, retry_of, inputs,
---             held: true for a task whose pipeline waits for other runs, rerun: true when a key keeps its limit,
---             cap_rules: what caps that it inherits say}
+--             held: true for a task whose pipeline waits for other runs, rerun: true when a key keeps its limit and
+--             nothing is reused, cap_rules: what caps that it inherits say, reproduces: the run that is done again,
+--             beside what that one published}
 --   p_depends [{depends_on, inputs: {name: output}}]; a run with parents waits for them. They are locked here, so that
 --             none ends unseen before this transaction does; the caller then looks at them with ops.unblock.
--- The run is ready at once unless it waits for parents, for its time, or is a pipeline. Returns its run_id.
+-- The run is ready at once unless it waits for parents, for its time, or is a pipeline; one whose template reuses what
+-- was done waits for ops.unblock, too, which looks for that. Returns its run_id.
 -- Raises OPV01, OPV02, OPV05, OPX01, OPX02.
 create or replace function ops.create_run(
   p_template ops.templates, p_body jsonb, p_place jsonb, p_depends jsonb default '[]')
@@ -2347,11 +2364,15 @@ as $$
 declare
   v_run    ops.runs;
   v_spec   jsonb := p_template.spec;
+  v_reuses boolean := coalesce(v_spec ->> 'reuse' = 'same_inputs', false);
 begin
   v_run.run_id := coalesce((p_place ->> 'run_id')::uuid, ops.uuid7());
   v_run.workspace := p_place ->> 'workspace';
   v_run.params := ops.checked_params(v_spec -> 'params_schema', p_body -> 'params');
   v_run.outputs := ops.planned_outputs(v_run.workspace, v_spec, v_run.params);
+  if p_place ? 'reproduces' then
+    v_run.outputs := ops.outputs_beside(v_run.workspace, v_run.outputs, v_run.run_id);
+  end if;
   v_run.labels := coalesce(v_spec -> 'labels', '{}') || coalesce(nullif(p_body -> 'labels', 'null'), '{}');
   v_run.caps := ops.tighten_caps(v_run.workspace, p_template.name, v_spec -> 'caps', nullif(p_body -> 'caps', 'null'));
   v_run.cap_rules := ops.tighten_rules(v_run.workspace, p_template.name, v_spec -> 'caps', nullif(p_body -> 'caps', 'null'),
@@ -2369,7 +2390,7 @@ begin
   v_run.condition := coalesce(p_body ->> 'condition', 'all_success');
   perform ops.check_run(v_run);
   v_run.state := 'waiting';
-  v_run.state_reason := case when p_depends <> '[]' then 'waiting_on_dependency'
+  v_run.state_reason := case when p_depends <> '[]' or v_reuses then 'waiting_on_dependency'
                              when p_template.kind = 'pipeline' then 'waiting_on_tasks'
                              when p_place ? 'held' then 'waiting_on_pipeline'
                              when v_run.not_before > ops.now() then 'not_before' end;
@@ -2390,12 +2411,15 @@ begin
 
   insert into ops.runs (
     run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of,
+    reproduces, may_reuse,
     params, inputs, outputs, labels, caps, cap_rules, max_attempts, retry, lease_seconds, requires,
     concurrency_key, concurrency_limit, condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at,
     priority, queue, not_before, ready_seq, queued_at, state, state_reason)
   values (
     v_run.run_id, v_run.workspace, p_template.template_id, p_template.name, p_template.version, p_template.kind,
     p_place ->> 'task_key', (p_place ->> 'pipeline_run_id')::uuid, (p_place ->> 'retry_of')::uuid,
+    (p_place ->> 'reproduces')::uuid,
+    v_reuses and not p_place ? 'rerun' and p_body ->> 'reuse' is distinct from 'never',
     v_run.params, coalesce(p_place -> 'inputs', '[]'), v_run.outputs, v_run.labels, v_run.caps,
     v_run.cap_rules, v_run.max_attempts, v_run.retry, v_run.lease_seconds, ops.planned_requires(v_spec), v_run.concurrency_key,
     case when v_run.concurrency_key is not null then v_run.concurrency_limit end, v_run.condition,
@@ -2410,7 +2434,8 @@ begin
   perform ops.emit(v_run.run_id, 'run.submitted', null, 'operator:' || (p_place ->> 'submitted_by'),
     jsonb_build_object('template', p_template.name, 'template_version', p_template.version,
                        'template_digest', p_template.digest,
-                       'params_digest', encode(ops.digest(v_run.params), 'hex'), 'retry_of', p_place -> 'retry_of'));
+                       'params_digest', encode(ops.digest(v_run.params), 'hex'), 'retry_of', p_place -> 'retry_of',
+                       'reproduces', p_place -> 'reproduces'));
   return v_run.run_id;
 end
 $$;
@@ -2456,7 +2481,9 @@ begin
         || ops.inherited(p_body, v_task),
       p_place - 'digest' - 'retry_of' || v_held
         || jsonb_build_object('run_id', v_ids[i], 'pipeline_run_id', p_pipeline_run_id, 'task_key', v_order[i],
-                              'cap_rules', v_rules),
+                              'cap_rules', v_rules)
+        || case when p_place ? 'reproduces' then jsonb_build_object(
+             'reproduces', ops.task_reproduced((p_place ->> 'reproduces')::uuid, v_order[i])) else '{}' end,
       ops.task_dependencies(v_task, v_runs));
   end loop;
   -- a repaired pipeline's children may have nothing left to wait for
@@ -3781,12 +3808,12 @@ return coalesce(
 
 -- functions/core/is_plain_submit.sql
 -- Whether a submit's body is well formed and asks for nothing that is looked at one by one: no parents, no key but the
--- idempotency key, no caps or retry policy of its own. Times are not read here.
+-- idempotency key, no caps, retry policy or reuse of its own. Times are not read here.
 create or replace function ops.is_plain_submit(p_body jsonb) returns boolean
 language sql immutable parallel safe
 return coalesce(
   jsonb_typeof(p_body) = 'object'
-  and not p_body ?| '{depends_on,condition,dedupe_key,on_conflict,concurrency_key,concurrency_limit,caps,retry}'
+  and not p_body ?| '{depends_on,condition,dedupe_key,on_conflict,concurrency_key,concurrency_limit,caps,retry,reuse}'
   and jsonb_typeof(p_body -> 'template') = 'string'
   and coalesce(jsonb_typeof(p_body -> 'workspace'), 'string') = 'string'
   and coalesce(jsonb_typeof(p_body -> 'queue'), 'string') = 'string'
@@ -4051,9 +4078,9 @@ create or replace function ops.left_outputs(p_run_id uuid) returns text
 language sql stable set search_path = ''
 as $$
   with known as (
-    select p.output as name from ops.publications p where p.run_id = p_run_id and p.state = 'committed'
+    select p.output as name from ops.publications p where p.run_id = ops.worker_of(p_run_id) and p.state = 'committed'
     union
-    select a.name from ops.artifacts a where a.run_id = p_run_id and a.state = 'visible')
+    select a.name from ops.artifacts a where a.run_id = ops.worker_of(p_run_id) and a.state = 'visible')
   select coalesce(nullif(ops.first_names(array(select k.name from known k order by k.name)), ''), 'nothing')
 $$;
 
@@ -4594,6 +4621,20 @@ as $$
                   coalesce(p_path, 'null')) end
 $$;
 
+-- functions/core/outputs_beside.sql
+-- The outputs of a run that does another again: of the same names, formats and modes, at places of its own, so that it
+-- takes nothing from what is read. p_outputs: as ops.planned_outputs gives them.
+create or replace function ops.outputs_beside(p_workspace text, p_outputs jsonb, p_run_id uuid) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(o.value || jsonb_build_object('uri', ops.output_address(p_workspace, o.value ->> 'format',
+      case o.value ->> 'format'
+        when 'iceberg' then format('reproductions/r%s_%s', replace(p_run_id::text, '-', ''),
+          left(regexp_replace(lower(o.value ->> 'name'), '[^a-z0-9_]', '_', 'g'), 29))
+        else format('_reproductions/%s/%s', p_run_id, o.value ->> 'name') end)) order by o.n), '[]')
+    from jsonb_array_elements(p_outputs) with ordinality o (value, n)
+$$;
+
 -- functions/core/own_executor.sql
 -- Guard: the executor, when the caller's token registered it. Raises OPU01, OPU02, OPN03, OPC09 (it has left).
 create or replace function ops.own_executor(p_token_id uuid, p_executor_id uuid) returns ops.executors
@@ -4982,7 +5023,7 @@ $$;
 
 -- functions/core/plain_template.sql
 -- What a template gives each of its runs, read once for all of them; no row when its runs are made one by one: a
--- pipeline, a concurrency key, an output whose path depends on parameters, a budget that refuses.
+-- pipeline, a concurrency key, an output whose path depends on parameters, a budget that refuses, one that reuses.
 create or replace function ops.plain_template(p_workspace text, p_name text, p_version int)
 returns table (
   template_id uuid, name text, version int, digest text, kind text, defaults jsonb, required text[], outputs jsonb,
@@ -4998,7 +5039,7 @@ begin
    where t.workspace = p_workspace and t.name = p_name and (p_version is null or t.version = p_version)
    order by t.version desc limit 1;
   v_spec := v_template.spec;
-  if v_spec is null or v_template.kind = 'pipeline' or coalesce(v_spec -> 'concurrency', 'null') <> 'null'
+  if v_spec is null or v_template.kind = 'pipeline' or v_spec ->> 'reuse' = 'same_inputs' or coalesce(v_spec -> 'concurrency', 'null') <> 'null'
      or not ops.has_fixed_outputs(v_spec -> 'outputs')
      or exists (select from ops.budgets_of(p_workspace, p_name) b where b.policy = 'refuse') then
     return;
@@ -5204,7 +5245,8 @@ end
 $$;
 
 -- functions/core/promote_ready.sql
--- Mutate and emit: runs whose time has come enter the ready index, at most p_limit, in the order of their times.
+-- Mutate and emit: runs whose time has come enter the ready index, at most p_limit, in the order of their times, or
+-- end with what was done already for the same inputs (ops.reuse_each).
 -- Returns how many. Rows that another transaction holds are left to the next call; one that raises is passed
 -- over.
 create or replace function ops.promote_ready(p_limit int, p_actor text) returns int
@@ -5213,6 +5255,7 @@ as $$
 declare
   v_now timestamptz := ops.now();
   v_due uuid[];
+  v_reused uuid[];
 begin
   v_due := array(select r.run_id from ops.runs r
                   where r.state = 'waiting' and r.not_before is not null and r.not_before <= v_now
@@ -5222,7 +5265,10 @@ begin
     return 0;
   end if;
   begin
-    perform ops.enqueue(v_due, p_actor);
+    v_reused := ops.reuse_each(v_due, p_actor);
+    perform ops.enqueue(array(select x.run_id from unnest(v_due) with ordinality x (run_id, n)
+                               where x.run_id <> all (v_reused) order by x.n), p_actor);
+    perform ops.settle(v_reused, p_actor);
     return cardinality(v_due);
   exception when others then
     perform ops.pass_over(sqlstate, sqlerrm, 'a promotion; each run is tried alone');
@@ -6014,6 +6060,55 @@ return jsonb_build_object('outcome', (p_attempt).outcome, 'attempt', (p_attempt)
        || case when (p_attempt).outcome <> 'cancelled' then '{}'
                else jsonb_build_object('reason', p_body -> 'reason') end;
 
+-- functions/core/reproduce_run.sql
+-- Reproduce: a new run of the same template version with the same parameters and exactly the inputs that an ended run
+-- had; what it publishes lies at places of its own (ops.outputs_beside). Of a pipeline all tasks, each with what the
+-- reproduced ones before it left. A run whose engine wrote tables by itself writes them again: that has to be wanted.
+--   p_body {idempotency_key?, write_again?}
+-- Returns the Run, with `repeated: true` when the key was seen. Raises OPU01, OPU02, OPN01, OPC03, OPC05, OPV01, OPV02.
+create or replace function ops.reproduce_run(p_token_id uuid, p_ref text, p_body jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_token  ops.tokens := ops.require(p_token_id, array['operator']);
+  v_run_id uuid       := ops.resolve_run(p_token_id, p_ref);
+  v_digest bytea      := ops.digest(coalesce(p_body, '{}') || jsonb_build_object('reproduces', v_run_id));
+  v_tables text[];
+  v_run    ops.runs;
+  v_found  uuid;
+begin
+  if jsonb_typeof(p_body -> 'write_again') not in ('boolean', 'null') then
+    perform ops.invalid('/write_again', 'must be true or false');
+  end if;
+  select * into v_run from ops.runs r where r.run_id = v_run_id;
+  v_found := ops.repeated_submit(v_run.workspace, p_body ->> 'idempotency_key', v_digest);
+  if v_found is not null then
+    return ops.run_json(v_found) || '{"repeated": true}';
+  end if;
+  perform ops.gather_ready(true);
+  select * into v_run from ops.runs r where r.run_id = v_run_id;
+  if not ops.is_terminal(v_run.state) or v_run.state = 'skipped' then
+    perform ops.fail('OPC05', format('run %s %s %s', v_run.number,
+        case v_run.state when 'skipped' then 'was' else 'is' end, v_run.state),
+      jsonb_build_object('state', v_run.state), 'Reproduce a run that was done.');
+  end if;
+  v_tables := array(select distinct a.table_ref ->> 'uri' from ops.artifacts a
+                     where a.run_id in (select ops.run_workers(v_run)) and a.state = 'visible'
+                       and a.table_ref is not null);
+  if v_tables <> '{}' and not coalesce((p_body ->> 'write_again')::boolean, false) then
+    perform ops.fail('OPC05', format('the engine of run %s wrote tables by itself, and would write them again: %s',
+        v_run.number, ops.first_names(v_tables)),
+      jsonb_build_object('state', v_run.state, 'tables', v_tables),
+      'Say write_again (--write-again) to have them written; what it publishes as outputs lies beside in any case.');
+  end if;
+  v_found := ops.rerun(v_run, p_body ->> 'idempotency_key', jsonb_build_object(
+    'workspace', v_run.workspace, 'submitted_by', v_token.name, 'reproduces', v_run_id,
+    'digest', encode(v_digest, 'hex')), false);
+  perform ops.notify_gathered();
+  return ops.run_json(v_found);  -- a statement of its own, which sees the new run
+end
+$$;
+
 -- functions/core/request_id_conflict.sql
 -- Refuse a request id that came with another body: raises OPC06.
 create or replace function ops.request_id_conflict(p_request_id uuid) returns void
@@ -6108,6 +6203,8 @@ $$;
 -- p_latest: the newest version of the template, not that of the ended run. A pipeline whose succeeded tasks are kept
 -- stays what it was, as the kept ones are tasks of that; its other tasks take the newest of theirs. What the newest
 -- version makes of the parameters comes from the server, as p_checked {template_version, params, tasks}.
+-- A reproduction (p_place has reproduces) of a task, or of a run that waited for others, takes exactly the inputs that
+-- the ended run had; what a reproduction makes lies beside, and so does what a further try of one makes.
 -- Raises OPC12 {template, version, keep: [task key]} when p_checked is missing or was made by another version.
 create or replace function ops.rerun(
   p_run ops.runs, p_key text, p_place jsonb, p_failed_only boolean default true, p_latest boolean default false,
@@ -6133,6 +6230,11 @@ declare
   v_new      uuid;
 begin
   p_place := p_place || '{"rerun": true}';
+  if p_place ? 'reproduces' and p_run.kind <> 'pipeline' then
+    v_parents := '[]';
+  elsif p_run.reproduces is not null then
+    p_place := jsonb_build_object('reproduces', p_run.reproduces) || p_place;
+  end if;
   if p_latest and not v_repairs then
     v_template := ops.find_template(p_run.workspace, p_run.template_name);
   else
@@ -6302,12 +6404,14 @@ $$;
 -- One input of a run, from the output of one finished parent: a committed publication (its exact table version, 0
 -- included, where its files lie; an object with its digest, since another run may replace it), else a visible artifact
 -- of that name. A table that an engine wrote has its version behind its name (`catalog.schema.table@5`): asked for
--- without, it is the last one that the parent made. Null when the parent left nothing of that name.
+-- without, it is the last one that the parent made. Of a parent that reused what another run left, that one's. Null
+-- when the parent left nothing of that name.
 create or replace function ops.resolve_input(p_name text, p_parent uuid, p_output text) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
 declare
-  v_found jsonb;
+  v_found  jsonb;
+  v_parent uuid := ops.worker_of(p_parent);
 begin
   select jsonb_build_object('format', p.format, 'version', p.table_version,
                             'uri', case when p.format = 'iceberg' then p.location else p.uri end)
@@ -6316,7 +6420,7 @@ begin
                                          'size', p.files #> '{0,size}')
                  else '{"kind": "table"}' end
     into v_found from ops.publications p
-   where p.run_id = p_parent and p.output = p_output and p.state = 'committed'
+   where p.run_id = v_parent and p.output = p_output and p.state = 'committed'
    order by p.epoch desc limit 1;
   if v_found is null then
     select case when a.table_ref is not null
@@ -6326,12 +6430,12 @@ begin
                                          'sha256', a.sha256, 'size', a.size)
            end
       into v_found from ops.artifacts a
-     where a.run_id = p_parent and a.state = 'visible'
+     where a.run_id = v_parent and a.state = 'visible'
        and a.name in (p_output, p_output || '@' || (a.table_ref ->> 'version'))
      order by a.epoch desc, a.name <> p_output, a.begun_at desc, a.artifact_id desc limit 1;
   end if;
   return '{"format": null, "uri": null, "version": null, "artifact_id": null, "sha256": null, "size": null}'::jsonb
-         || jsonb_build_object('name', p_name, 'from_run_id', p_parent) || v_found;
+         || jsonb_build_object('name', p_name, 'from_run_id', v_parent) || v_found;
 end
 $$;
 
@@ -6520,6 +6624,71 @@ begin
   return ops.run_json(v_found);  -- a statement of its own, which sees the new run
 end
 $$;
+
+-- functions/core/reusable_run.sql
+-- The latest run that did the work of this key and whose every trace is still there: artifacts within their retention,
+-- and published data that no other run published over since. One that added to a table, or that left tables which its
+-- engine wrote by itself, is none: whether those still stand as it left them is not on record. Null without one.
+create or replace function ops.reusable_run(p_reuse_key bytea) returns uuid
+language sql stable
+return (
+  select r.run_id from ops.runs r
+   where r.reuse_key = p_reuse_key and r.state = 'succeeded' and r.reused_from is null
+     and not exists (select from ops.artifacts a
+                      where a.run_id = r.run_id
+                        and (a.state = 'expired'
+                             or (a.state = 'visible' and (a.table_ref is not null
+                                                          or a.expires_at < ops.now() + interval '1 minute'))))
+     and not exists (select from ops.publications p
+                      where p.run_id = r.run_id
+                        and (p.state = 'recorded' or (p.state = 'committed' and (p.mode = 'append' or exists (
+                               select from ops.publications o
+                                where o.uri = p.uri and o.state = 'committed' and o.committed_at > p.committed_at)))))
+   order by r.finished_at desc limit 1);
+
+-- functions/core/reuse_each.sql
+-- Mutate and emit: of runs that are ready for the first time, those whose template reuses what was done for the same
+-- inputs. Each gets its reuse key; one that may reuse, and for which the work was done, ends with that: succeeded, for
+-- the reason `reused`, without an attempt, with the result of the run that it names. Paused runs are left as they are.
+-- The caller holds their locks. Returns the runs that ended; the caller settles those.
+create or replace function ops.reuse_each(p_run_ids uuid[], p_actor text) returns uuid[]
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_run   ops.runs;
+  v_by    ops.runs;
+  v_ended uuid[] := '{}';
+begin
+  for v_run in
+    select r.* from ops.runs r join ops.templates t on t.template_id = r.template_id
+     where r.run_id = any (p_run_ids) and t.spec ->> 'reuse' = 'same_inputs' and r.epoch = 0 and not r.paused
+     order by r.run_id
+  loop
+    update ops.runs set reuse_key = ops.reuse_key(v_run) where run_id = v_run.run_id returning * into v_run;
+    continue when not v_run.may_reuse;
+    select * into v_by from ops.runs r where r.run_id = ops.reusable_run(v_run.reuse_key);
+    continue when v_by.run_id is null;
+    perform ops.finish_run(v_run.run_id, 'succeeded', 'reused', p_actor, null, v_by.result,
+                           jsonb_build_object('reused_from', v_by.run_id, 'number', v_by.number));
+    update ops.runs set reused_from = v_by.run_id where run_id = v_run.run_id;
+    v_ended := v_ended || v_run.run_id;
+  end loop;
+  return v_ended;
+end
+$$;
+
+-- functions/core/reuse_key.sql
+-- What a template that says `reuse: same_inputs` calls the same: its version by digest (with the bundle in it), the
+-- parameters, where outputs lie, and the inputs by what they are: a table's address and version, a file's digest.
+create or replace function ops.reuse_key(p_run ops.runs) returns bytea
+language sql stable
+return ops.digest(jsonb_build_object(
+  'workspace', (p_run).workspace,
+  'template', (select t.digest from ops.templates t where t.template_id = (p_run).template_id),
+  'params', (p_run).params,
+  'outputs', (p_run).outputs,
+  'inputs', (select coalesce(jsonb_agg(i.value - 'from_run_id' - 'artifact_id' order by i.value ->> 'name'), '[]')
+               from jsonb_array_elements((p_run).inputs) i)));
 
 -- functions/core/revoke.sql
 -- Mutate and emit: take the lease of a running run away for good: the epoch rises, the attempt and the run are
@@ -7330,8 +7499,8 @@ $$;
 
 -- functions/core/submit_template.sql
 -- Mutate and emit: a run of a template, with its children when it is a pipeline. See ops.create_run for the arguments.
--- Parents that have ended are taken at their word now, in a statement after the one that locked them. Claims are not
--- told of the run: the caller announces it.
+-- Parents that have ended are taken at their word now, in a statement after the one that locked them; what was done for
+-- the same inputs is looked for. Claims are not told of the run: the caller announces it.
 create or replace function ops.submit_template(
   p_template ops.templates, p_body jsonb, p_place jsonb, p_depends jsonb default '[]', p_keep jsonb default '{}',
   p_templates jsonb default '{}')
@@ -7349,7 +7518,7 @@ begin
   if p_template.kind = 'pipeline' then
     perform ops.create_tasks(v_run_id, p_template.spec -> 'tasks', p_body, p_place, p_keep, p_templates);
   end if;
-  if p_depends <> '[]' then
+  if p_depends <> '[]' or p_template.spec ->> 'reuse' = 'same_inputs' then
     perform ops.settle(ops.unblock(array[v_run_id], v_actor), v_actor);
   end if;
   return v_run_id;
@@ -7648,6 +7817,14 @@ return array(
   union
   select split_part(i.value, '.', 1) from jsonb_each_text(coalesce(nullif(p_task -> 'inputs', 'null'), '{}')) i);
 
+-- functions/core/task_reproduced.sql
+-- The run that a task of a pipeline's reproduction does again: the task of that key, else (it was kept from another
+-- pipeline run) the pipeline itself: what it makes lies beside in any case.
+create or replace function ops.task_reproduced(p_pipeline_run_id uuid, p_task_key text) returns uuid
+language sql stable
+return coalesce((select c.run_id from ops.runs c
+                  where c.pipeline_run_id = p_pipeline_run_id and c.task_key = p_task_key), p_pipeline_run_id);
+
 -- functions/core/task_template.sql
 -- The template version of a task: the one pinned before (repair), else the one it names. Raises OPN02, OPV05.
 create or replace function ops.task_template(p_workspace text, p_key text, p_task jsonb, p_template_id text)
@@ -7799,7 +7976,8 @@ as $$
   values
     ('run', '', 'waiting'), ('run', '', 'queued'),
     ('run', 'waiting', 'queued'), ('run', 'waiting', 'running'),
-    ('run', 'waiting', 'failed'), ('run', 'waiting', 'cancelled'), ('run', 'waiting', 'skipped'),
+    ('run', 'waiting', 'succeeded'), ('run', 'waiting', 'failed'), ('run', 'waiting', 'cancelled'),
+    ('run', 'waiting', 'skipped'),
     ('run', 'queued', 'running'), ('run', 'queued', 'waiting'), ('run', 'queued', 'failed'), ('run', 'queued', 'cancelled'),
     ('run', 'running', 'queued'), ('run', 'running', 'waiting'), ('run', 'running', 'succeeded'),
     ('run', 'running', 'failed'), ('run', 'running', 'cancelled'),
@@ -7835,7 +8013,8 @@ $$;
 -- Mutate: look again at runs that wait for their parents. Ready ones get their inputs and go to the queue (or go on
 -- waiting for their time); those whose condition can no longer hold are skipped; one whose succeeded parent left no
 -- such output fails. A pipeline lets its first tasks go, or takes all its tasks along; a task that is ready while its
--- pipeline waits for other runs waits with it. The caller has locked them in run-id order in an earlier statement, so
+-- pipeline waits for other runs waits with it. What was done already for the same inputs is not done again
+-- (ops.reuse_each). The caller has locked them in run-id order in an earlier statement, so
 -- the parents read here are no older than the lock. Returns the runs that ended; the caller settles those.
 create or replace function ops.unblock(p_run_ids uuid[], p_actor text) returns uuid[]
 language plpgsql volatile set search_path = ''
@@ -7845,6 +8024,7 @@ declare
   v_inputs  jsonb;
   v_ready   uuid[] := '{}';
   v_ended   uuid[] := '{}';
+  v_reused  uuid[];
 begin
   for v_run in
     select r.run_id, r.kind, r.not_before, r.pipeline_run_id, ops.run_verdict(r.run_id, r.condition) as verdict from ops.runs r
@@ -7882,8 +8062,10 @@ begin
     end if;
   end loop;
 
-  perform ops.enqueue(v_ready, p_actor);
-  return v_ended;
+  v_reused := ops.reuse_each(v_ready, p_actor);
+  perform ops.enqueue(array(select x.run_id from unnest(v_ready) with ordinality x (run_id, n)
+                             where x.run_id <> all (v_reused) order by x.n), p_actor);
+  return v_ended || v_reused;
 end
 $$;
 
@@ -8546,13 +8728,17 @@ end
 $$;
 
 -- functions/core/why_succeeded.sql
--- The one reason of a succeeded run: when, and in which attempt (0 of a pipeline, whose tasks have the attempts).
+-- The one reason of a succeeded run: when, and in which attempt (0 of a pipeline, whose tasks have the attempts), or
+-- which run's work it took.
 create or replace function ops.why_succeeded(p_run ops.runs) returns jsonb
 language sql stable set search_path = ''
 as $$
   select jsonb_build_array(ops.reason('succeeded',
     format('it succeeded at %s%s', ops.iso((p_run).finished_at),
            case when (p_run).kind = 'pipeline' then ', as no task of it failed'
+                when (p_run).reused_from is not null then format(
+                  ', without an attempt: run %s had done the same with the same inputs',
+                  (select o.number from ops.runs o where o.run_id = (p_run).reused_from))
                 else format(', in attempt %s of at most %s', (p_run).attempt, (p_run).max_attempts) end),
     jsonb_build_object('finished_at', ops.iso((p_run).finished_at), 'attempt', (p_run).attempt,
                        'max_attempts', (p_run).max_attempts)))
@@ -8687,6 +8873,12 @@ begin
 end
 $$;
 
+-- functions/core/worker_of.sql
+-- The run whose work a run shows: itself, or the one that it reused.
+create or replace function ops.worker_of(p_run_id uuid) returns uuid
+language sql stable
+return (select coalesce(r.reused_from, r.run_id) from ops.runs r where r.run_id = p_run_id);
+
 -- functions/core/workspace_namespace.sql
 -- The Iceberg namespace of a workspace for one that a template names: itself for `default`, else
 -- ws_<workspace>__<namespace>, the workspace with _u for _ and _h for -. So each workspace's are its own: the first __
@@ -8741,8 +8933,8 @@ end
 $$;
 
 create or replace trigger runs_definition before update of
-  run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of, params,
-  inputs, outputs, labels, caps, cap_rules, retry, lease_seconds, requires, concurrency_key, concurrency_limit,
+  run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of, reproduces,
+  may_reuse, params, inputs, outputs, labels, caps, cap_rules, retry, lease_seconds, requires, concurrency_key, concurrency_limit,
   condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at
   on ops.runs for each row execute function ops.refuse_redefinition();
 -- its attempts: one more, when an executor that leaves gives the run back (ops.take_back)
@@ -8750,6 +8942,9 @@ create or replace trigger runs_more_attempts before update of max_attempts on op
   when ((new.max_attempts, new.epoch) <> (old.max_attempts + 1, old.epoch + 1))
   execute function ops.refuse_redefinition();
 
+create or replace trigger runs_reused_once before update of reused_from on ops.runs for each row
+  when (old.reused_from is not null)
+  execute function ops.refuse_redefinition();
 create or replace trigger runs_one_manifest before update of manifest_root on ops.runs for each row
   when (old.manifest_root is not null)
   execute function ops.refuse_redefinition();
@@ -9828,7 +10023,8 @@ $$;
 
 -- functions/edge/expire_artifacts.sql
 -- The retention's look: artifacts over their time are expired, at most p_limit, unless their run is held, or a run
--- that has not ended waits for theirs. Their rows stay, with digest and size; the collector takes the bytes.
+-- that has not ended waits for theirs. Those that a later run reused are kept as long after that one's end, and while
+-- that one is held. Their rows stay, with digest and size; the collector takes the bytes.
 -- Returns how many.
 create or replace function ops.expire_artifacts(p_limit int) returns int
 language plpgsql volatile security definer set search_path = ''
@@ -9841,8 +10037,14 @@ begin
      where a.state = 'visible' and a.expires_at <= ops.now()
        and not exists (select from ops.legal_holds h join ops.runs r on r.run_id = a.run_id
                         where h.released_at is null and h.run_id in (a.run_id, r.pipeline_run_id))
+       and not exists (select from ops.runs u join ops.runs r on r.run_id = a.run_id
+                        where u.reused_from = a.run_id
+                          and (u.finished_at + (a.expires_at - r.finished_at) > ops.now() or exists (
+                                 select from ops.legal_holds h
+                                  where h.released_at is null and h.run_id in (u.run_id, u.pipeline_run_id))))
        and not exists (select from ops.run_dependencies d join ops.runs c on c.run_id = d.run_id
-                        where d.depends_on = a.run_id and not ops.is_terminal(c.state))
+                        where d.depends_on in (select a.run_id union all select u.run_id from ops.runs u where u.reused_from = a.run_id)
+                          and not ops.is_terminal(c.state))
      order by a.expires_at limit p_limit for update skip locked
   )
   update ops.artifacts a set state = 'expired', expired_at = ops.now() from over o where a.artifact_id = o.artifact_id;
@@ -10739,6 +10941,7 @@ $$;
 -- What a manifest of a run says, all of it as it is on record now: one statement, so one moment. `events` is the head
 -- of the run's chain, `tasks` of a pipeline name their manifests' roots. Null for a run that has not ended;
 -- raises OPN01.
+-- Of a run that reused what another left, the outputs are that one's, which is named.
 -- Numbers are such as canonical JSON keeps (ops.interoperable).
 create or replace function ops.manifest_parts(p_run_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
@@ -10752,6 +10955,8 @@ begin
         'run_id', r.run_id, 'number', r.number, 'workspace', r.workspace, 'kind', r.kind, 'task_key', r.task_key,
         'template', jsonb_build_object('name', t.name, 'version', t.version, 'digest', t.digest),
         'labels', r.labels, 'outputs', r.outputs, 'traceparent', r.traceparent),
+      'reused_from', (select jsonb_build_object('run_id', o.run_id, 'number', o.number)
+                        from ops.runs o where o.run_id = r.reused_from),
       'params', r.params,
       'code', jsonb_build_object('bundle', (
         select jsonb_build_object('sha256', b.sha256, 'size', b.size) from ops.bundles b
@@ -10764,6 +10969,7 @@ begin
       'attempts', ops.manifest_attempts(r),
       'trigger', jsonb_build_object(
         'submitted_by', r.submitted_by, 'submitted_at', ops.iso(r.submitted_at), 'retry_of', r.retry_of,
+        'reproduces', r.reproduces,
         'pipeline_run_id', r.pipeline_run_id, 'deadline', ops.iso(r.deadline),
         'depends_on', (select coalesce(jsonb_agg(jsonb_build_object('run_id', d.depends_on, 'inputs', d.inputs)
                                                  order by d.depends_on), '[]')
@@ -10777,7 +10983,7 @@ begin
                     order by c.run_id), '[]')
                   from ops.runs c where c.pipeline_run_id = r.run_id),
       'events', jsonb_build_object('length', r.event_seq, 'head', encode(r.event_head, 'hex')))
-      || ops.manifest_outputs(r.run_id) else 'null' end
+      || ops.manifest_outputs(coalesce(r.reused_from, r.run_id)) else 'null' end
     into v_parts
     from ops.runs r join ops.templates t on t.template_id = r.template_id
    where r.run_id = p_run_id;
@@ -11442,7 +11648,7 @@ end
 $$;
 
 -- functions/edge/run_artifacts.sql
--- The artifacts of a run, or of a pipeline's children, oldest first.
+-- The artifacts of a run, or of a pipeline's children, oldest first; of one that reused what another left, that one's.
 create or replace function ops.run_artifacts(p_token_id uuid, p_ref text) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -11453,7 +11659,7 @@ begin
   select * into v_run from ops.runs r where r.run_id = ops.resolve_run(v_caller.token_id, p_ref);
   return jsonb_build_object('items', coalesce((
     select jsonb_agg(ops.artifact_json(a) order by a.begun_at, a.name)
-      from ops.artifacts a where a.run_id in (select ops.run_family(v_run))), '[]'));
+      from ops.artifacts a where a.run_id in (select ops.run_workers(v_run))), '[]'));
 end
 $$;
 
@@ -11575,6 +11781,10 @@ as $$
       'pipeline_run_number', (select p.number from ops.runs p where p.run_id = (p_run).pipeline_run_id),
       'retry_of', (p_run).retry_of,
       'retry_of_number', (select o.number from ops.runs o where o.run_id = (p_run).retry_of),
+      'reproduces', (p_run).reproduces,
+      'reproduces_number', (select o.number from ops.runs o where o.run_id = (p_run).reproduces),
+      'reused_from', (p_run).reused_from,
+      'reused_from_number', (select o.number from ops.runs o where o.run_id = (p_run).reused_from),
       'params', (p_run).params,
       'inputs', (p_run).inputs,
       'outputs', (p_run).outputs,
@@ -11616,9 +11826,9 @@ as $$
       'lease_deadline', ops.iso(l.lease_deadline),
       'executor_name', (select e.name from ops.executors e where e.executor_id = (p_run).executor_id),
       'rows', (select sum(p.rows) from ops.publications p
-                where p.run_id in (select ops.run_family(p_run)) and p.state = 'committed'),
+                where p.run_id in (select ops.run_workers(p_run)) and p.state = 'committed'),
       'artifact_count', (select count(*) from ops.artifacts a
-                          where a.run_id in (select ops.run_family(p_run)) and a.state in ('recorded', 'visible')))
+                          where a.run_id in (select ops.run_workers(p_run)) and a.state in ('recorded', 'visible')))
     from (select) one
     left join ops.leases l on l.run_id = (p_run).run_id
 $$;
@@ -11732,7 +11942,8 @@ as $$
 $$;
 
 -- functions/edge/run_publications.sql
--- The data that a run, or a pipeline's children, published or is about to.
+-- The data that a run, or a pipeline's children, published or is about to; of one that reused what another did, that
+-- one's.
 create or replace function ops.run_publications(p_run ops.runs) returns jsonb
 language sql stable set search_path = ''
 as $$
@@ -11754,7 +11965,18 @@ as $$
       'recorded_at', ops.iso(p.recorded_at),
       'committed_at', ops.iso(p.committed_at)) order by p.recorded_at, p.output), '[]')
     from ops.publications p
-   where p.run_id in (select ops.run_family(p_run))
+   where p.run_id in (select ops.run_workers(p_run))
+$$;
+
+-- functions/edge/run_workers.sql
+-- The runs whose work is shown at a run: ops.run_family, and for one that reused what another left, that one.
+create or replace function ops.run_workers(p_run ops.runs) returns setof uuid
+language sql stable set search_path = ''
+as $$
+  select coalesce((p_run).reused_from, (p_run).run_id) where (p_run).kind <> 'pipeline'
+  union all
+  select coalesce(c.reused_from, c.run_id) from ops.runs c
+   where c.pipeline_run_id = (p_run).run_id and (p_run).kind = 'pipeline'
 $$;
 
 -- functions/edge/runs_bundle.sql
@@ -12041,7 +12263,8 @@ declare
     'record_artifact', 'get_artifact', 'find_earlier', 'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile',
     'tell_ready', 'keep_ready', 'kept_ready', 'commit_publication',
     -- operator plane
-    'submit_run', 'submit_each', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'pause_run',
+    'submit_run', 'submit_each', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'reproduce_run', 'why_run',
+    'pause_run',
     'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',
     'resume_executor', 'drain_executor', 'list_dead_letters', 'replay_each', 'run_events', 'run_logs',
     'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',

@@ -22,7 +22,7 @@ def server(*names: str) -> OperatorClient:
             items = [{"artifact_id": name, "run_id": RUN, "name": name, "sha256": "a" * 64} for name in names]
             return httpx.Response(200, json={"items": items})
         assert request.url.path.endswith("/runs/7")
-        return httpx.Response(200, json={"run_id": RUN, "number": 7, "children": []})
+        return httpx.Response(200, json={"run_id": RUN, "number": 7, "reused_from": None, "children": []})
 
     return OperatorClient("http://127.0.0.1:1", "secret", transport=httpx.MockTransport(answer))
 

@@ -32,7 +32,7 @@ COMMANDS = (
     "migrate apply", "migrate status", "migrate token", "migrate revoke", "workspaces ls",
     "caps ls", "caps set", "caps rm", "caps explain", "budgets ls", "budgets set", "budgets rm", "budgets check",
     "prices ls", "prices set", "conformance server", "conformance executor", "engines install", "engines ls",
-    "engines doctor", "verify", "export", "signing-keys",
+    "engines doctor", "verify", "export", "signing-keys", "reproduce", "diff",
 )  # fmt: skip
 WITHOUT_JSON = ("server", "executor")
 GROUPS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -83,3 +83,52 @@ class RunChain(Answer):
     head: ChainHead
     cut: ChainCut | None
     items: list[StoredEvent]
+
+
+class ComparedRun(Answer):
+    """One of two runs that are compared."""
+
+    run_id: UUID
+    number: int
+    state: RunState
+    template_name: str
+    template_version: int
+
+
+class Difference(Answer):
+    """A place where two runs differ, as JSON Pointer within the section. What one has not is null there."""
+
+    at: str
+    one: Any = None
+    other: Any = None
+
+
+class DiffSection(Answer):
+    """What was compared, and the first hundred differences; none: it is the same."""
+
+    name: Literal["code", "params", "environment", "inputs", "caps", "outputs", "outcome", "measured"]
+    measured: bool = Field(description="It differs from one try to the next also where nothing was changed.")
+    differences: list[Difference]
+    left_out: int = Field(description="Differences beyond those.")
+
+
+class TaskDiff(Answer):
+    """A task of two pipelines; null: that one has no such task."""
+
+    task_key: str
+    one: ComparedRun | None
+    other: ComparedRun | None
+    same_outputs: bool
+    sections: list[DiffSection]
+
+
+class RunDiff(Answer):
+    """What differs between two runs that have ended."""
+
+    one: ComparedRun
+    other: ComparedRun
+    same_outputs: bool = Field(
+        description="The same files by digest, the same data by rows, schema and digests of its files."
+    )
+    sections: list[DiffSection]
+    tasks: list[TaskDiff] = Field(description="Of pipelines, by task key.")

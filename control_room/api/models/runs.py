@@ -96,6 +96,12 @@ class Run(Answer):
     )
     retry_of: UUID | None = None
     retry_of_number: int | None = None
+    reproduces: UUID | None = Field(None, description="The ended run that it does again, beside what that one left.")
+    reproduces_number: int | None = None
+    reused_from: UUID | None = Field(
+        None, description="It did no work: this run had, with the same inputs. Artifacts, data and result are its."
+    )
+    reused_from_number: int | None = None
     executor_name: str | None = None
     rows: int | None = None
     artifact_count: int = 0
@@ -213,6 +219,15 @@ class CancelRun(Request):
 
     reason: Text | None = Field(None, min_length=1, max_length=1000)
     force: bool = Field(False, strict=True)
+
+
+class ReproduceRun(Request):
+    """Do an ended run again: same version, parameters and inputs. What it publishes lies at places of its own."""
+
+    idempotency_key: Text | None = Field(None, min_length=1, max_length=200)
+    write_again: bool = Field(
+        False, strict=True, description="Also when its engine wrote tables by itself, which it then writes again."
+    )
 
 
 class RetryRun(Request):

@@ -66,6 +66,9 @@ class SubmitRun(Request):
     retry: RetryPolicy | None = None
     lease_seconds: int | None = Field(None, strict=True, ge=10, le=3600)
     caps: dict[Text, Annotated[float, Field(gt=0, strict=True)] | AskedCap] | None = None
+    reuse: Literal["never"] | None = Field(
+        None, description="never: do the work, also when the template reuses what was done for the same inputs."
+    )
 
 
 class BulkSubmit(Request):

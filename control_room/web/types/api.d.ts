@@ -602,6 +602,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{ref}/diff/{other}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Diff Runs
+         * @description What differs between two runs that have ended: code, parameters, environment, inputs, caps, outputs, outcome, and
+         *     what was measured.
+         */
+        get: operations["diffRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{ref}/events": {
         parameters: {
             query?: never;
@@ -720,6 +741,27 @@ export interface paths {
          * @description Let a run not be claimed until it is resumed; an attempt under way goes on. A pipeline with all its tasks.
          */
         post: operations["pauseRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{ref}/reproduce": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reproduce Run
+         * @description A new run of the same version with the same parameters and exactly the same inputs. What it publishes lies at
+         *     places of its own, so that nothing that others read is touched.
+         */
+        post: operations["reproduceRun"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1465,6 +1507,28 @@ export interface components {
             safety_hours: number;
         };
         /**
+         * ComparedRun
+         * @description One of two runs that are compared.
+         */
+        ComparedRun: {
+            /** Number */
+            number: number;
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "queued" | "running" | "succeeded" | "failed" | "cancelled" | "skipped";
+            /** Template Name */
+            template_name: string;
+            /** Template Version */
+            template_version: number;
+        };
+        /**
          * Cost
          * @description Price times use, of all attempts so far, by the price lists in force when they ended.
          */
@@ -1731,6 +1795,41 @@ export interface components {
             };
             /** Run */
             run: number | string;
+        };
+        /**
+         * Difference
+         * @description A place where two runs differ, as JSON Pointer within the section. What one has not is null there.
+         */
+        Difference: {
+            /** At */
+            at: string;
+            /** One */
+            one: unknown;
+            /** Other */
+            other: unknown;
+        };
+        /**
+         * DiffSection
+         * @description What was compared, and the first hundred differences; none: it is the same.
+         */
+        DiffSection: {
+            /** Differences */
+            differences: components["schemas"]["Difference"][];
+            /**
+             * Left Out
+             * @description Differences beyond those.
+             */
+            left_out: number;
+            /**
+             * Measured
+             * @description It differs from one try to the next also where nothing was changed.
+             */
+            measured: boolean;
+            /**
+             * Name
+             * @enum {string}
+             */
+            name: "code" | "params" | "environment" | "inputs" | "caps" | "outputs" | "outcome" | "measured";
         };
         /**
          * Enforcement
@@ -2439,6 +2538,20 @@ export interface components {
             replayed: number;
         };
         /**
+         * ReproduceRun
+         * @description Do an ended run again: same version, parameters and inputs. What it publishes lies at places of its own.
+         */
+        ReproduceRun: {
+            /** Idempotency Key */
+            idempotency_key?: string | null;
+            /**
+             * Write Again
+             * @description Also when its engine wrote tables by itself, which it then writes again.
+             * @default false
+             */
+            write_again: boolean;
+        };
+        /**
          * RequeueRun
          * @description Take a running run from an executor that is lost; what the executor still sends is refused.
          */
@@ -2598,6 +2711,13 @@ export interface components {
             queue: string;
             /** Queued At */
             queued_at: string | null;
+            /**
+             * Reproduces
+             * @description The ended run that it does again, beside what that one left.
+             */
+            reproduces: string | null;
+            /** Reproduces Number */
+            reproduces_number: number | null;
             /** Result */
             result: {
                 [key: string]: unknown;
@@ -2613,6 +2733,13 @@ export interface components {
             retry_of: string | null;
             /** Retry Of Number */
             retry_of_number: number | null;
+            /**
+             * Reused From
+             * @description It did no work: this run had, with the same inputs. Artifacts, data and result are its.
+             */
+            reused_from: string | null;
+            /** Reused From Number */
+            reused_from_number: number | null;
             /** Rows */
             rows: number | null;
             /**
@@ -2780,6 +2907,13 @@ export interface components {
             queue: string;
             /** Queued At */
             queued_at: string | null;
+            /**
+             * Reproduces
+             * @description The ended run that it does again, beside what that one left.
+             */
+            reproduces: string | null;
+            /** Reproduces Number */
+            reproduces_number: number | null;
             /** Result */
             result: {
                 [key: string]: unknown;
@@ -2800,6 +2934,13 @@ export interface components {
             retry_of: string | null;
             /** Retry Of Number */
             retry_of_number: number | null;
+            /**
+             * Reused From
+             * @description It did no work: this run had, with the same inputs. Artifacts, data and result are its.
+             */
+            reused_from: string | null;
+            /** Reused From Number */
+            reused_from_number: number | null;
             /** Rows */
             rows: number | null;
             /**
@@ -2837,6 +2978,26 @@ export interface components {
             };
             /** Workspace */
             workspace: string;
+        };
+        /**
+         * RunDiff
+         * @description What differs between two runs that have ended.
+         */
+        RunDiff: {
+            one: components["schemas"]["ComparedRun"];
+            other: components["schemas"]["ComparedRun"];
+            /**
+             * Same Outputs
+             * @description The same files by digest, the same data by rows, schema and digests of its files.
+             */
+            same_outputs: boolean;
+            /** Sections */
+            sections: components["schemas"]["DiffSection"][];
+            /**
+             * Tasks
+             * @description Of pipelines, by task key.
+             */
+            tasks: components["schemas"]["TaskDiff"][];
         };
         /**
          * RunError
@@ -3158,12 +3319,31 @@ export interface components {
             /** Queue */
             queue?: string | null;
             retry?: components["schemas"]["RetryPolicy"] | null;
+            /**
+             * Reuse
+             * @description never: do the work, also when the template reuses what was done for the same inputs.
+             */
+            reuse?: "never" | null;
             /** Template */
             template: string;
             /** Template Version */
             template_version?: number | null;
             /** Workspace */
             workspace?: string | null;
+        };
+        /**
+         * TaskDiff
+         * @description A task of two pipelines; null: that one has no such task.
+         */
+        TaskDiff: {
+            one: components["schemas"]["ComparedRun"] | null;
+            other: components["schemas"]["ComparedRun"] | null;
+            /** Same Outputs */
+            same_outputs: boolean;
+            /** Sections */
+            sections: components["schemas"]["DiffSection"][];
+            /** Task Key */
+            task_key: string;
         };
         /**
          * Template
@@ -6019,6 +6199,85 @@ export interface operations {
             };
         };
     };
+    diffRuns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description run_id or number of the other run */
+                other: string;
+                /** @description run_id or number */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunDiff"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is on record does not go with the request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listRunEvents: {
         parameters: {
             query?: {
@@ -6511,6 +6770,123 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description The body is not JSON, or not UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is on record does not go with the request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON by its media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reproduceRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description run_id or number */
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ReproduceRun"] | null;
+            };
+        };
+        responses: {
+            /** @description The idempotency_key was seen before. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -13,7 +13,8 @@ declare
     'record_artifact', 'get_artifact', 'find_earlier', 'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile',
     'tell_ready', 'keep_ready', 'kept_ready', 'commit_publication',
     -- operator plane
-    'submit_run', 'submit_each', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'why_run', 'pause_run',
+    'submit_run', 'submit_each', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'reproduce_run', 'why_run',
+    'pause_run',
     'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',
     'resume_executor', 'drain_executor', 'list_dead_letters', 'replay_each', 'run_events', 'run_logs',
     'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',

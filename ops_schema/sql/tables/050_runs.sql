@@ -16,6 +16,8 @@ create table ops.runs (
   task_key            text,
   pipeline_run_id     uuid,
   retry_of            uuid,
+  reproduces          uuid,                                -- an ended run that is done again beside it
+  may_reuse           boolean     not null default false,  -- what an earlier run left for the same inputs is taken
   params              jsonb       not null default '{}',
   inputs              jsonb       not null default '[]',
   outputs             jsonb       not null default '[]',
@@ -59,6 +61,8 @@ create table ops.runs (
   progress            jsonb,
   usage               jsonb       not null default '{}',
   manifest_root       text,                                -- of its manifest, once there is one
+  reuse_key           bytea,                               -- digest of what its template calls the same inputs
+  reused_from         uuid,                                -- the run that did the work; it did none itself
   -- event chain
   event_seq           bigint      not null default 0,
   event_head          bytea       not null default '\x0000000000000000000000000000000000000000000000000000000000000000',
@@ -70,6 +74,9 @@ create table ops.runs (
   constraint runs_template_fkey foreign key (template_id, workspace) references ops.templates (template_id, workspace),
   constraint runs_pipeline_fkey foreign key (pipeline_run_id) references ops.runs (run_id),
   constraint runs_retry_of_fkey foreign key (retry_of) references ops.runs (run_id),
+  constraint runs_reproduces_fkey foreign key (reproduces) references ops.runs (run_id),
+  constraint runs_reused_from_fkey foreign key (reused_from) references ops.runs (run_id),
+  constraint runs_reused_was_not_run check (reused_from is null or (state = 'succeeded' and epoch = 0)),
   constraint runs_params_is_an_object check (jsonb_typeof(params) = 'object'),
   constraint runs_inputs_is_an_array check (jsonb_typeof(inputs) = 'array'),
   constraint runs_outputs_is_an_array check (jsonb_typeof(outputs) = 'array'),
@@ -126,6 +133,11 @@ create index runs_without_manifest on ops.runs (finished_at, run_id)
 -- Dead letters: failed runs, newest first, and what retries what.
 create index runs_failed on ops.runs (number) where state = 'failed' and pipeline_run_id is null;
 create index runs_retry_of on ops.runs (retry_of) where retry_of is not null;
+-- What did the work for the same inputs, and who took it.
+create index runs_reuse on ops.runs (reuse_key, finished_at) where state = 'succeeded' and reused_from is null
+    and reuse_key is not null;
+create index runs_reused_from on ops.runs (reused_from) where reused_from is not null;
+create index runs_reproduces on ops.runs (reproduces) where reproduces is not null;
 create index runs_children on ops.runs (pipeline_run_id) where pipeline_run_id is not null;
 create unique index runs_idempotency on ops.runs (workspace, idempotency_key) where idempotency_key is not null;
 -- A backstop: submits with a dedupe key take turns.

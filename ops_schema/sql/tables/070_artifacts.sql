@@ -103,3 +103,5 @@ create table ops.publications (
   constraint publications_failed check ((state = 'failed') = (failed_at is not null))
 );
 create index publications_pending on ops.publications (run_id) where state = 'recorded';
+-- Whether what a run published was published over since.
+create index publications_at on ops.publications (uri, committed_at) where state = 'committed';

@@ -91,6 +91,8 @@ function facts(run: RunDetail): KeyValue[] {
     ...optional("Not before", isTerminal(run.state) ? null : run.not_before && formatExact(run.not_before)),
     ...optional("Deadline", run.deadline && formatExact(run.deadline)),
     ...optional("Retry of", run.retry_of && <RunRef run_id={run.retry_of} />),
+    ...optional("Does again", run.reproduces && <RunRef run_id={run.reproduces} />),
+    ...optional("Reused from", run.reused_from && <RunRef run_id={run.reused_from} />),
     ...optional("Cancel reason", run.cancel_reason),
     ...optional("Labels", labels.length > 0 ? <Labels labels={labels} /> : null),
     { key: "Run id", value: <code className="text-2xs break-all">{run.run_id}</code> },

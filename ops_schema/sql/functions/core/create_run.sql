@@ -1,12 +1,15 @@
 -- Mutate and emit: one new run of a template. Guards of the body's own fields are here; who may submit is the caller's.
 --   p_body    the submit body (params, priority, queue, not_before, deadline, labels, caps, max_attempts, retry,
---             lease_seconds, concurrency_key, concurrency_limit, condition, traceparent, idempotency_key, dedupe_key)
+--             lease_seconds, concurrency_key, concurrency_limit, condition, traceparent, idempotency_key, dedupe_key,
+--             reuse: 'never')
 --   p_place   what the caller knows: {run_id, workspace, submitted_by, pipeline_run_id, task_key, retry_of, inputs,
---             held: true for a task whose pipeline waits for other runs, rerun: true when a key keeps its limit,
---             cap_rules: what caps that it inherits say}
+--             held: true for a task whose pipeline waits for other runs, rerun: true when a key keeps its limit and
+--             nothing is reused, cap_rules: what caps that it inherits say, reproduces: the run that is done again,
+--             beside what that one published}
 --   p_depends [{depends_on, inputs: {name: output}}]; a run with parents waits for them. They are locked here, so that
 --             none ends unseen before this transaction does; the caller then looks at them with ops.unblock.
--- The run is ready at once unless it waits for parents, for its time, or is a pipeline. Returns its run_id.
+-- The run is ready at once unless it waits for parents, for its time, or is a pipeline; one whose template reuses what
+-- was done waits for ops.unblock, too, which looks for that. Returns its run_id.
 -- Raises OPV01, OPV02, OPV05, OPX01, OPX02.
 create or replace function ops.create_run(
   p_template ops.templates, p_body jsonb, p_place jsonb, p_depends jsonb default '[]')
@@ -16,11 +19,15 @@ as $$
 declare
   v_run    ops.runs;
   v_spec   jsonb := p_template.spec;
+  v_reuses boolean := coalesce(v_spec ->> 'reuse' = 'same_inputs', false);
 begin
   v_run.run_id := coalesce((p_place ->> 'run_id')::uuid, ops.uuid7());
   v_run.workspace := p_place ->> 'workspace';
   v_run.params := ops.checked_params(v_spec -> 'params_schema', p_body -> 'params');
   v_run.outputs := ops.planned_outputs(v_run.workspace, v_spec, v_run.params);
+  if p_place ? 'reproduces' then
+    v_run.outputs := ops.outputs_beside(v_run.workspace, v_run.outputs, v_run.run_id);
+  end if;
   v_run.labels := coalesce(v_spec -> 'labels', '{}') || coalesce(nullif(p_body -> 'labels', 'null'), '{}');
   v_run.caps := ops.tighten_caps(v_run.workspace, p_template.name, v_spec -> 'caps', nullif(p_body -> 'caps', 'null'));
   v_run.cap_rules := ops.tighten_rules(v_run.workspace, p_template.name, v_spec -> 'caps', nullif(p_body -> 'caps', 'null'),
@@ -38,7 +45,7 @@ begin
   v_run.condition := coalesce(p_body ->> 'condition', 'all_success');
   perform ops.check_run(v_run);
   v_run.state := 'waiting';
-  v_run.state_reason := case when p_depends <> '[]' then 'waiting_on_dependency'
+  v_run.state_reason := case when p_depends <> '[]' or v_reuses then 'waiting_on_dependency'
                              when p_template.kind = 'pipeline' then 'waiting_on_tasks'
                              when p_place ? 'held' then 'waiting_on_pipeline'
                              when v_run.not_before > ops.now() then 'not_before' end;
@@ -59,12 +66,15 @@ begin
 
   insert into ops.runs (
     run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of,
+    reproduces, may_reuse,
     params, inputs, outputs, labels, caps, cap_rules, max_attempts, retry, lease_seconds, requires,
     concurrency_key, concurrency_limit, condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at,
     priority, queue, not_before, ready_seq, queued_at, state, state_reason)
   values (
     v_run.run_id, v_run.workspace, p_template.template_id, p_template.name, p_template.version, p_template.kind,
     p_place ->> 'task_key', (p_place ->> 'pipeline_run_id')::uuid, (p_place ->> 'retry_of')::uuid,
+    (p_place ->> 'reproduces')::uuid,
+    v_reuses and not p_place ? 'rerun' and p_body ->> 'reuse' is distinct from 'never',
     v_run.params, coalesce(p_place -> 'inputs', '[]'), v_run.outputs, v_run.labels, v_run.caps,
     v_run.cap_rules, v_run.max_attempts, v_run.retry, v_run.lease_seconds, ops.planned_requires(v_spec), v_run.concurrency_key,
     case when v_run.concurrency_key is not null then v_run.concurrency_limit end, v_run.condition,
@@ -79,7 +89,8 @@ begin
   perform ops.emit(v_run.run_id, 'run.submitted', null, 'operator:' || (p_place ->> 'submitted_by'),
     jsonb_build_object('template', p_template.name, 'template_version', p_template.version,
                        'template_digest', p_template.digest,
-                       'params_digest', encode(ops.digest(v_run.params), 'hex'), 'retry_of', p_place -> 'retry_of'));
+                       'params_digest', encode(ops.digest(v_run.params), 'hex'), 'retry_of', p_place -> 'retry_of',
+                       'reproduces', p_place -> 'reproduces'));
   return v_run.run_id;
 end
 $$;

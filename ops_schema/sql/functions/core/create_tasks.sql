@@ -38,7 +38,9 @@ begin
         || ops.inherited(p_body, v_task),
       p_place - 'digest' - 'retry_of' || v_held
         || jsonb_build_object('run_id', v_ids[i], 'pipeline_run_id', p_pipeline_run_id, 'task_key', v_order[i],
-                              'cap_rules', v_rules),
+                              'cap_rules', v_rules)
+        || case when p_place ? 'reproduces' then jsonb_build_object(
+             'reproduces', ops.task_reproduced((p_place ->> 'reproduces')::uuid, v_order[i])) else '{}' end,
       ops.task_dependencies(v_task, v_runs));
   end loop;
   -- a repaired pipeline's children may have nothing left to wait for

@@ -1,10 +1,10 @@
 -- Whether a submit's body is well formed and asks for nothing that is looked at one by one: no parents, no key but the
--- idempotency key, no caps or retry policy of its own. Times are not read here.
+-- idempotency key, no caps, retry policy or reuse of its own. Times are not read here.
 create or replace function ops.is_plain_submit(p_body jsonb) returns boolean
 language sql immutable parallel safe
 return coalesce(
   jsonb_typeof(p_body) = 'object'
-  and not p_body ?| '{depends_on,condition,dedupe_key,on_conflict,concurrency_key,concurrency_limit,caps,retry}'
+  and not p_body ?| '{depends_on,condition,dedupe_key,on_conflict,concurrency_key,concurrency_limit,caps,retry,reuse}'
   and jsonb_typeof(p_body -> 'template') = 'string'
   and coalesce(jsonb_typeof(p_body -> 'workspace'), 'string') = 'string'
   and coalesce(jsonb_typeof(p_body -> 'queue'), 'string') = 'string'

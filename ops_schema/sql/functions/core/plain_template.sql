@@ -1,5 +1,5 @@
 -- What a template gives each of its runs, read once for all of them; no row when its runs are made one by one: a
--- pipeline, a concurrency key, an output whose path depends on parameters, a budget that refuses.
+-- pipeline, a concurrency key, an output whose path depends on parameters, a budget that refuses, one that reuses.
 create or replace function ops.plain_template(p_workspace text, p_name text, p_version int)
 returns table (
   template_id uuid, name text, version int, digest text, kind text, defaults jsonb, required text[], outputs jsonb,
@@ -15,7 +15,7 @@ begin
    where t.workspace = p_workspace and t.name = p_name and (p_version is null or t.version = p_version)
    order by t.version desc limit 1;
   v_spec := v_template.spec;
-  if v_spec is null or v_template.kind = 'pipeline' or coalesce(v_spec -> 'concurrency', 'null') <> 'null'
+  if v_spec is null or v_template.kind = 'pipeline' or v_spec ->> 'reuse' = 'same_inputs' or coalesce(v_spec -> 'concurrency', 'null') <> 'null'
      or not ops.has_fixed_outputs(v_spec -> 'outputs')
      or exists (select from ops.budgets_of(p_workspace, p_name) b where b.policy = 'refuse') then
     return;

@@ -4,6 +4,8 @@
 -- p_latest: the newest version of the template, not that of the ended run. A pipeline whose succeeded tasks are kept
 -- stays what it was, as the kept ones are tasks of that; its other tasks take the newest of theirs. What the newest
 -- version makes of the parameters comes from the server, as p_checked {template_version, params, tasks}.
+-- A reproduction (p_place has reproduces) of a task, or of a run that waited for others, takes exactly the inputs that
+-- the ended run had; what a reproduction makes lies beside, and so does what a further try of one makes.
 -- Raises OPC12 {template, version, keep: [task key]} when p_checked is missing or was made by another version.
 create or replace function ops.rerun(
   p_run ops.runs, p_key text, p_place jsonb, p_failed_only boolean default true, p_latest boolean default false,
@@ -29,6 +31,11 @@ declare
   v_new      uuid;
 begin
   p_place := p_place || '{"rerun": true}';
+  if p_place ? 'reproduces' and p_run.kind <> 'pipeline' then
+    v_parents := '[]';
+  elsif p_run.reproduces is not null then
+    p_place := jsonb_build_object('reproduces', p_run.reproduces) || p_place;
+  end if;
   if p_latest and not v_repairs then
     v_template := ops.find_template(p_run.workspace, p_run.template_name);
   else

@@ -1,6 +1,6 @@
 -- Mutate and emit: a run of a template, with its children when it is a pipeline. See ops.create_run for the arguments.
--- Parents that have ended are taken at their word now, in a statement after the one that locked them. Claims are not
--- told of the run: the caller announces it.
+-- Parents that have ended are taken at their word now, in a statement after the one that locked them; what was done for
+-- the same inputs is looked for. Claims are not told of the run: the caller announces it.
 create or replace function ops.submit_template(
   p_template ops.templates, p_body jsonb, p_place jsonb, p_depends jsonb default '[]', p_keep jsonb default '{}',
   p_templates jsonb default '{}')
@@ -18,7 +18,7 @@ begin
   if p_template.kind = 'pipeline' then
     perform ops.create_tasks(v_run_id, p_template.spec -> 'tasks', p_body, p_place, p_keep, p_templates);
   end if;
-  if p_depends <> '[]' then
+  if p_depends <> '[]' or p_template.spec ->> 'reuse' = 'same_inputs' then
     perform ops.settle(ops.unblock(array[v_run_id], v_actor), v_actor);
   end if;
   return v_run_id;

@@ -7,7 +7,8 @@ as $$
   values
     ('run', '', 'waiting'), ('run', '', 'queued'),
     ('run', 'waiting', 'queued'), ('run', 'waiting', 'running'),
-    ('run', 'waiting', 'failed'), ('run', 'waiting', 'cancelled'), ('run', 'waiting', 'skipped'),
+    ('run', 'waiting', 'succeeded'), ('run', 'waiting', 'failed'), ('run', 'waiting', 'cancelled'),
+    ('run', 'waiting', 'skipped'),
     ('run', 'queued', 'running'), ('run', 'queued', 'waiting'), ('run', 'queued', 'failed'), ('run', 'queued', 'cancelled'),
     ('run', 'running', 'queued'), ('run', 'running', 'waiting'), ('run', 'running', 'succeeded'),
     ('run', 'running', 'failed'), ('run', 'running', 'cancelled'),

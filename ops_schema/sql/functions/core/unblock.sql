@@ -1,7 +1,8 @@
 -- Mutate: look again at runs that wait for their parents. Ready ones get their inputs and go to the queue (or go on
 -- waiting for their time); those whose condition can no longer hold are skipped; one whose succeeded parent left no
 -- such output fails. A pipeline lets its first tasks go, or takes all its tasks along; a task that is ready while its
--- pipeline waits for other runs waits with it. The caller has locked them in run-id order in an earlier statement, so
+-- pipeline waits for other runs waits with it. What was done already for the same inputs is not done again
+-- (ops.reuse_each). The caller has locked them in run-id order in an earlier statement, so
 -- the parents read here are no older than the lock. Returns the runs that ended; the caller settles those.
 create or replace function ops.unblock(p_run_ids uuid[], p_actor text) returns uuid[]
 language plpgsql volatile set search_path = ''
@@ -11,6 +12,7 @@ declare
   v_inputs  jsonb;
   v_ready   uuid[] := '{}';
   v_ended   uuid[] := '{}';
+  v_reused  uuid[];
 begin
   for v_run in
     select r.run_id, r.kind, r.not_before, r.pipeline_run_id, ops.run_verdict(r.run_id, r.condition) as verdict from ops.runs r
@@ -48,7 +50,9 @@ begin
     end if;
   end loop;
 
-  perform ops.enqueue(v_ready, p_actor);
-  return v_ended;
+  v_reused := ops.reuse_each(v_ready, p_actor);
+  perform ops.enqueue(array(select x.run_id from unnest(v_ready) with ordinality x (run_id, n)
+                             where x.run_id <> all (v_reused) order by x.n), p_actor);
+  return v_ended || v_reused;
 end
 $$;

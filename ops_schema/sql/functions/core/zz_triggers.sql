@@ -30,8 +30,8 @@ end
 $$;
 
 create or replace trigger runs_definition before update of
-  run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of, params,
-  inputs, outputs, labels, caps, cap_rules, retry, lease_seconds, requires, concurrency_key, concurrency_limit,
+  run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of, reproduces,
+  may_reuse, params, inputs, outputs, labels, caps, cap_rules, retry, lease_seconds, requires, concurrency_key, concurrency_limit,
   condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at
   on ops.runs for each row execute function ops.refuse_redefinition();
 -- its attempts: one more, when an executor that leaves gives the run back (ops.take_back)
@@ -39,6 +39,9 @@ create or replace trigger runs_more_attempts before update of max_attempts on op
   when ((new.max_attempts, new.epoch) <> (old.max_attempts + 1, old.epoch + 1))
   execute function ops.refuse_redefinition();
 
+create or replace trigger runs_reused_once before update of reused_from on ops.runs for each row
+  when (old.reused_from is not null)
+  execute function ops.refuse_redefinition();
 create or replace trigger runs_one_manifest before update of manifest_root on ops.runs for each row
   when (old.manifest_root is not null)
   execute function ops.refuse_redefinition();

@@ -1,4 +1,4 @@
--- The artifacts of a run, or of a pipeline's children, oldest first.
+-- The artifacts of a run, or of a pipeline's children, oldest first; of one that reused what another left, that one's.
 create or replace function ops.run_artifacts(p_token_id uuid, p_ref text) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -9,6 +9,6 @@ begin
   select * into v_run from ops.runs r where r.run_id = ops.resolve_run(v_caller.token_id, p_ref);
   return jsonb_build_object('items', coalesce((
     select jsonb_agg(ops.artifact_json(a) order by a.begun_at, a.name)
-      from ops.artifacts a where a.run_id in (select ops.run_family(v_run))), '[]'));
+      from ops.artifacts a where a.run_id in (select ops.run_workers(v_run))), '[]'));
 end
 $$;

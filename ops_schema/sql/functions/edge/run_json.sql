@@ -15,6 +15,10 @@ as $$
       'pipeline_run_number', (select p.number from ops.runs p where p.run_id = (p_run).pipeline_run_id),
       'retry_of', (p_run).retry_of,
       'retry_of_number', (select o.number from ops.runs o where o.run_id = (p_run).retry_of),
+      'reproduces', (p_run).reproduces,
+      'reproduces_number', (select o.number from ops.runs o where o.run_id = (p_run).reproduces),
+      'reused_from', (p_run).reused_from,
+      'reused_from_number', (select o.number from ops.runs o where o.run_id = (p_run).reused_from),
       'params', (p_run).params,
       'inputs', (p_run).inputs,
       'outputs', (p_run).outputs,
@@ -56,9 +60,9 @@ as $$
       'lease_deadline', ops.iso(l.lease_deadline),
       'executor_name', (select e.name from ops.executors e where e.executor_id = (p_run).executor_id),
       'rows', (select sum(p.rows) from ops.publications p
-                where p.run_id in (select ops.run_family(p_run)) and p.state = 'committed'),
+                where p.run_id in (select ops.run_workers(p_run)) and p.state = 'committed'),
       'artifact_count', (select count(*) from ops.artifacts a
-                          where a.run_id in (select ops.run_family(p_run)) and a.state in ('recorded', 'visible')))
+                          where a.run_id in (select ops.run_workers(p_run)) and a.state in ('recorded', 'visible')))
     from (select) one
     left join ops.leases l on l.run_id = (p_run).run_id
 $$;

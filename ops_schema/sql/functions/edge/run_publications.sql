@@ -1,4 +1,5 @@
--- The data that a run, or a pipeline's children, published or is about to.
+-- The data that a run, or a pipeline's children, published or is about to; of one that reused what another did, that
+-- one's.
 create or replace function ops.run_publications(p_run ops.runs) returns jsonb
 language sql stable set search_path = ''
 as $$
@@ -20,5 +21,5 @@ as $$
       'recorded_at', ops.iso(p.recorded_at),
       'committed_at', ops.iso(p.committed_at)) order by p.recorded_at, p.output), '[]')
     from ops.publications p
-   where p.run_id in (select ops.run_family(p_run))
+   where p.run_id in (select ops.run_workers(p_run))
 $$;
