@@ -39,6 +39,9 @@ export type Manifest = {
   envelope: string | null;
   key_id: string | null;
   made_at: string;
+  submitted_by: string | null;
+  /** The run whose work stands for this one's: the outputs are its. */
+  reused_from: number | null;
   template: { name: string; version: number | null; digest: string | null };
   bundle: { sha256: string; size: number | null } | null;
   executors: ManifestExecutor[];
@@ -67,6 +70,8 @@ export function toManifest(wire: ManifestWire): Manifest {
     envelope: wire.envelope && JSON.stringify(wire.envelope),
     key_id: wire.key_id,
     made_at: wire.made_at,
+    submitted_by: asText(asObject(said.trigger).submitted_by),
+    reused_from: asNumber(asObject(said.reused_from).number),
     template: toTemplate(asObject(run.template)),
     bundle: toBundle(asObject(said.code).bundle),
     executors: objects(said.environment).map(toExecutor),

@@ -4,6 +4,7 @@ import { type Manifest, toManifest } from "@/services/provenance";
 export function said(more: object = {}): object {
   return {
     run: { template: { name: "job", version: 2, digest: "d".repeat(64) } },
+    trigger: { submitted_by: "ana" },
     code: { bundle: { sha256: "c".repeat(64), size: 2048 } },
     environment: [{ name: "python-1", kind: "python", version: "0.1.0" }],
     events: { length: 5, head: "b".repeat(64) },

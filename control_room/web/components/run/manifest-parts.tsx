@@ -4,6 +4,7 @@ import { RunLink } from "@/components/runs/run-link";
 import { StateBadge } from "@/components/runs/state-badge";
 import { Digest } from "@/components/shell/digest";
 import { Notice } from "@/components/shell/notice";
+import { CardContent } from "@/components/ui/card";
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
 import { formatBytes, formatCount } from "@/lib/format";
 import type { Manifest, ManifestPublication, ManifestTask } from "@/services/provenance";
@@ -17,6 +18,12 @@ export function ManifestParts({ run, manifest }: { run: RunDetail; manifest: Man
     <>
       {manifest.inputs.length > 0 && <Inputs inputs={manifest.inputs} />}
       <Section title="Outputs on record">
+        {manifest.reused_from !== null && (
+          <CardContent className="border-b">
+            This run did no work: run <RunLink number={manifest.reused_from} /> had done it, with the same
+            inputs. What it left stands here.
+          </CardContent>
+        )}
         {nothing ? (
           <Notice title="It left nothing" className="py-8">
             Artifacts and tables that a run leaves stand here with their digests.

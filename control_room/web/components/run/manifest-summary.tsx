@@ -38,11 +38,25 @@ export function ManifestSummary({ run, manifest, rootOnRun }: Props) {
           <p>One archive, verified on a machine without this database:</p>
           <CommandLine>{`control-room export ${run.number} -o run-${run.number}.tar`}</CommandLine>
           <CommandLine>{offline(run.number, manifest.key_id)}</CommandLine>
+          <p>
+            {run.reproduces_number === null
+              ? "The same again, with what differs at its end:"
+              : `It did run ${run.reproduces_number} again. What differs:`}
+          </p>
+          <CommandLine>{again(run)}</CommandLine>
           <Downloads number={run.number} manifest={manifest} />
         </CardContent>
       </Section>
     </div>
   );
+}
+
+/** A run that was done again is compared, any other is done again. */
+function again(run: RunDetail): string {
+  const before = run.reproduces_number;
+  return before === null
+    ? `control-room reproduce ${run.number} --follow`
+    : `control-room diff ${before} ${run.number}`;
 }
 
 function offline(number: number, key: string | null): string {
@@ -93,6 +107,7 @@ function facts(manifest: Manifest): KeyValue[] {
       key: "Code",
       value: bundle ? <Bundle bundle={bundle} /> : "no bundle: what it ran stands in the template",
     },
+    { key: "Submitted by", value: manifest.submitted_by ?? "–" },
     { key: "Ran on", value: <Executors manifest={manifest} /> },
   ];
 }

@@ -85,6 +85,13 @@ test("what it read and left stands with versions and digests", () => {
   ]);
 });
 
+test("what another run had done already names that run", () => {
+  show(someManifest({ reused_from: { run_id: "r", number: 12 } }));
+  const outputs = within(screen.getByRole("region", { name: "Outputs on record" }));
+  expect(outputs.getByRole("link", { name: "#12" }).getAttribute("href")).toBe("/run/?id=12");
+  expect(outputs.getByText(/did no work/)).toBeTruthy();
+});
+
 test("a pipeline has its tasks, each with the root of its own manifest", () => {
   const child = someRun({ run_id: "r7", number: 7, task_key: "ingest" });
   const tasks = [{ run_id: "r7", task_key: "ingest", state: "succeeded", manifest_root: null }];
