@@ -18,7 +18,7 @@ from tests.support.ops import Ops
 from tests.support.postgres import Database
 from tests.support.seaweed import Seaweed
 
-SAMPLES = {"ref": "1", "name": "job", "queue": "default", "artifact_id": str(uuid4())}
+SAMPLES = {"ref": "1", "other": "2", "name": "job", "queue": "default", "artifact_id": str(uuid4())}
 #: The door itself, which whoever holds a code may use.
 OPEN = {"createSession"}
 #: Logging out is for everybody who is in.
@@ -52,8 +52,8 @@ async def send(client: httpx.AsyncClient, call: tuple[str, str], **headers: str)
 
 
 def test_every_operation_is_here() -> None:
-    assert len(OPERATIONS) == 51
-    assert len(CHANGES) == 23
+    assert len(OPERATIONS) == 54
+    assert len(CHANGES) == 24
 
 
 @pytest.mark.parametrize(
