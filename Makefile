@@ -134,6 +134,7 @@ bench: .venv/.dev web ## measures, side by side, medians
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench queue --out .cache/bench
 	$(BIN)/python -m tests.bench executors --out .cache/bench
+	$(BIN)/python -m tests.bench limits --out .cache/bench
 
 bench-lock: .venv/.dev
 	$(BIN)/uv pip compile tests/bench/queue/requirements.in -c locks/dev.lock --universal --python-version 3.11 --generate-hashes \

@@ -32,6 +32,7 @@ from executors.runtime.engine_gate import EngineGate
 from executors.runtime.environments import EnvironmentPolicy, Environments, Fitted, as_it_is
 from executors.runtime.forks import ForkSpawner, make_spawner
 from executors.runtime.health import NoteBook
+from executors.runtime.installed import environment
 from executors.runtime.journal import Journal
 from executors.runtime.kinds import ExecutorKind, known_kinds, load_kind
 from executors.runtime.measures import DATA_MARGIN_BYTES
@@ -205,7 +206,8 @@ def make_identity(kind: ExecutorKind, settings: ExecutorSettings, cgroup: Delega
         labels=labels_of(settings.labels),
         workspaces=names_of(settings.workspaces),
         queues=names_of(settings.queues),
-        capabilities=capabilities(kind, Connections(settings.connections_file).publishes(), cgroup),
+        capabilities=capabilities(kind, Connections(settings.connections_file).publishes(), cgroup)
+        | {"environment": environment(settings.image)},
         claim_wait_seconds=settings.claim_wait_seconds,
         drain_seconds=settings.drain_seconds,
     )

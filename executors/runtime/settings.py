@@ -50,6 +50,9 @@ class ExecutorSettings(BaseSettings):
         description="Folder of a memory cgroup in which the executor may make one for each run with a memory cap; when "
         "left out, its own of cgroup v2 if that is delegated to it.",
     )
+    image: str = Field(
+        "", description="The container image that this is, as whoever made it calls it; told with what is installed."
+    )
     log_format: str = Field("", description="text or json; text on a terminal, else json, when left out.")
     drain_seconds: float = Field(
         default=10.0, ge=0, description="Seconds that runs get to finish when a signal ends the process."

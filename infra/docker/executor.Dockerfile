@@ -89,7 +89,7 @@ COPY --from=bill /build/sbom.cdx.json /usr/share/sbom/control-room.cdx.json
 COPY --from=engine /opt/engine /opt/engine
 COPY --from=code /opt/app /opt/app
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
-    OPS_WORK_DIR=/work CONTROL_ROOM_KIND=${KIND}
+    OPS_WORK_DIR=/work CONTROL_ROOM_KIND=${KIND} OPS_IMAGE=executor-${KIND}:${VERSION}@${REVISION}
 LABEL org.opencontainers.image.title="Lakehouse Control Room: ${KIND} executor" \
       org.opencontainers.image.description="Claims runs of kind ${KIND} through the executor contract and executes them." \
       org.opencontainers.image.licenses="Apache-2.0" \

@@ -10965,6 +10965,7 @@ begin
       'environment', ops.manifest_environment(r.run_id),
       'inputs', r.inputs,
       'caps', r.caps,
+      'cap_rules', coalesce(r.cap_rules, '{}'),
       'usage', r.usage,
       'attempts', ops.manifest_attempts(r),
       'trigger', jsonb_build_object(

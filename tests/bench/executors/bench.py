@@ -27,11 +27,12 @@ class Sizes:
     notebook_repeat: int = 5
     spark_runs: int = 5
     idle_seconds: float = 20.0
+    cancels: int = 20
 
 
 QUICK = Sizes(
     **{"repeat": 1, "statements": 3, "rows": 2000, "trivial_runs": 4, "prefect_runs": 2, "airflow_runs": 2},
-    **{"dbt_models": 2, "dbt_repeat": 1, "notebook_repeat": 1, "spark_runs": 1, "idle_seconds": 1.0},
+    **{"dbt_models": 2, "dbt_repeat": 1, "notebook_repeat": 1, "spark_runs": 1, "idle_seconds": 1.0, "cancels": 2},
 )
 
 

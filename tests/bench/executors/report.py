@@ -145,11 +145,16 @@ def _number(value: float) -> str:
 
 def publish(text: str, page: Path) -> None:
     """Put the tables between the marks of the documentation's page."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
+    publish_between(text, page, BEGIN, END)
+
+
+def publish_between(text: str, page: Path, begin: str, end: str) -> None:
+    """Put a text between two marks of a page. Raises ValueError when the page lacks them."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
     if not rest or not after:
-        raise ValueError(f"{page} has no place for the figures: {BEGIN.strip()} … {END}")
-    page.write_text(f"{before}{BEGIN}{text}{END}{after}", encoding="utf-8")
+        raise ValueError(f"{page} has no place for the figures: {begin.strip()} … {end}")
+    page.write_text(f"{before}{begin}{text}{end}{after}", encoding="utf-8")
 
 
 def write(made: dict[str, Any], folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""What caps and cancellations take, over real engines."""
