@@ -1,11 +1,13 @@
 import { expect, test } from "vitest";
 import {
   type DataRun,
+  dataAt,
   dataHref,
   dataText,
   type LineageData,
   lineagePicture,
   versionsOf,
+  versionText,
 } from "@/lib/lineage";
 
 const run = (number: number) => ({ run_id: `r${number}`, number, template_name: `t${number}` });
@@ -61,6 +63,19 @@ test("data is named as a person would, and its page by both its names", () => {
   expect(dataHref({ namespace: "s3://lakehouse", name: "a b&c" })).toBe(
     "/data/?namespace=s3%3A%2F%2Flakehouse&name=a+b%26c",
   );
+});
+
+test.each([
+  ["s3://lakehouse/silver/flights", { namespace: "s3://lakehouse", name: "silver/flights" }],
+  ["s3://lakehouse/silver/flights/", { namespace: "s3://lakehouse", name: "silver/flights" }],
+  ["file:///srv/data/t", { namespace: "file://", name: "srv/data/t" }],
+  ["s3://lakehouse/", { namespace: "s3://lakehouse", name: "/" }],
+  ["flights", null],
+])("%s is known to lineage as %j", (uri, names) => expect(dataAt(uri)).toEqual(names));
+
+test("an object's version is the beginning of its digest, a table's has all digits", () => {
+  expect(versionText(`sha256:${"ab".repeat(32)}`)).toBe("abababababab");
+  expect(versionText("6189302345623451234")).toBe("6189302345623451234");
 });
 
 test("runs are gathered by the version that they made or read", () => {

@@ -65,6 +65,20 @@ export function dataText({ namespace, name }: { namespace: string; name: string 
   return file ? `file ${file[1]}` : `${namespace}/${name.replace(/^\//, "")}`;
 }
 
+/** Of an address the names that lineage has for it: scheme with authority, and path. Null where it is no address. */
+export function dataAt(uri: string): { namespace: string; name: string } | null {
+  const parts = /^([a-z][a-z0-9+.-]*:\/\/[^/]*)\/(.*)$/i.exec(uri);
+  const [namespace, path] = [parts?.[1], parts?.[2]];
+  if (namespace === undefined || path === undefined) return null;
+  return { namespace, name: path.replace(/^\/+|\/+$/g, "") || "/" };
+}
+
+/** A table's version or snapshot whole; of an object, whose version is its digest, the beginning. */
+export function versionText(version: string): string {
+  const digest = /^sha256:([0-9a-f]{12})/.exec(version);
+  return digest?.[1] ?? version;
+}
+
 export function dataHref({ namespace, name }: { namespace: string; name: string }): string {
   return `/data/?${new URLSearchParams({ namespace, name })}`;
 }

@@ -5,7 +5,7 @@ import { StateIcon } from "@/components/runs/state-badge";
 import { CardContent } from "@/components/ui/card";
 import { Scrollable } from "@/components/ui/scrollable";
 import { type Box, layoutLayers } from "@/lib/dag";
-import { dataHref, dataText, type LineageNode, lineagePicture } from "@/lib/lineage";
+import { dataHref, dataText, type LineageNode, lineagePicture, versionText } from "@/lib/lineage";
 import type { RunLineage } from "@/services/lineage";
 import type { RunDetail } from "@/services/runs";
 
@@ -98,7 +98,7 @@ function Node({ node, run }: { node: LineageNode; run: RunDetail }) {
         <bdi>{shortName(node.data)}</bdi>
       </span>
       <span className="figures truncate text-xs text-muted-foreground">
-        {node.data.version ? `version ${node.data.version.slice(0, 24)}` : "version not on record"}
+        {node.data.version ? `version ${versionText(node.data.version)}` : "version not on record"}
       </span>
     </Link>
   );

@@ -3,7 +3,7 @@ import { Section } from "@/components/run/section";
 import { RunLink } from "@/components/runs/run-link";
 import { Notice } from "@/components/shell/notice";
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
-import { dataHref, dataKey, dataText, type LineageData, type LineageRun } from "@/lib/lineage";
+import { dataHref, dataKey, dataText, type LineageData, type LineageRun, versionText } from "@/lib/lineage";
 
 const MOST = 10;
 
@@ -47,9 +47,9 @@ export function LineageTable({ title, other, self, data }: Props) {
   );
 }
 
-/** A table's version or snapshot whole; of an object, whose version is its digest, the beginning. */
 export function Version({ text }: { text: string }) {
-  return text.length > 24 ? <code title={text}>{text.slice(0, 12)}</code> : text;
+  const shown = versionText(text);
+  return shown === text ? text : <code title={text}>{shown}</code>;
 }
 
 /** The newest runs by number and template, and how many more there are. */
