@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from contract.canonical import BLOCK
 from control_room.provenance.check_bytes import MissingBytesError, UnreadableBytesError, check_bytes, hashed, judged
 from control_room.provenance.findings import Finding, Told
+from control_room.provenance.iceberg import check_snapshot, check_table_snapshot
 from control_room.reactor.connections import ConnectionsError, connection_for
 
 Json = dict[str, Any]
@@ -43,7 +44,7 @@ def check_publication(run: str, publication: Mapping[str, Any], connections: Con
     if publication["format"] == "delta":
         yield _delta_entry(told, publication, reader)
     elif publication["format"] == "iceberg":
-        yield told.unknown(where, f"that snapshot {publication['table_version']} exists was not asked of the catalog")
+        yield check_snapshot(told, publication, connection)
 
 
 def check_table(run: str, artifact: Mapping[str, Any], connections: Connections | None) -> Finding:
@@ -51,14 +52,15 @@ def check_table(run: str, artifact: Mapping[str, Any], connections: Connections 
     told, table = Told(run, "artifacts"), artifact["table"] or {}
     uri, version = str(table.get("uri")), table.get("version")
     where = f"{artifact['name']} at {uri}"
-    if table.get("format") != "delta":
-        return told.unknown(where, f"that snapshot {version} exists was not asked of the catalog")
     try:
         if connections is None:
             raise ConnectionsError("no connections file was given (--connections)")
-        reader = s3_reader(connection_for(uri, connections))
+        connection = connection_for(uri, connections)
     except ConnectionsError as error:
-        return told.unknown(where, f"its log was not read: {error}")
+        return told.unknown(where, f"that it has version {version} was not looked up: {error}")
+    if table.get("format") == "iceberg":
+        return check_table_snapshot(told, where, table, str(artifact["name"]), connection)
+    reader = s3_reader(connection)
     entry = f"{uri}/_delta_log/{int(version or 0):020d}.json"
     try:
         found = sum(1 for _ in _actions(reader(entry)))
