@@ -73,6 +73,7 @@ QUERIES: Final[dict[str, str]] = {
     "release_run": "select ops.release_run(%s, %s)",
     "list_collection": "select ops.list_collection(%s)",
     "run_lineage": "select ops.run_lineage(%s, %s)",
+    "data_runs": "select ops.data_runs(%s, %s)",
     "explain_caps": "select ops.explain_caps(%s, %s)",
     "list_budgets": "select ops.list_budgets(%s)",
     "put_budget": "select ops.put_budget(%s, %s)",

@@ -13,6 +13,7 @@ from control_room.api import (
     executors,
     info,
     limits,
+    lineage,
     previews,
     provenance,
     queues,
@@ -40,6 +41,7 @@ def operator_router() -> APIRouter:
         events,
         auth,
         limits,
+        lineage,
         provenance,
         info,
     ):

@@ -29,6 +29,9 @@ class RunFilters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: list[models.Text] = Field(default_factory=list, description="May repeat.", max_length=20)
+    reason: models.Text | None = Field(
+        None, max_length=63, description="A state_reason: budget_exhausted, publishing, …"
+    )
     kind: models.Text | None = Field(None, max_length=63)
     template: models.Text | None = Field(None, max_length=63)
     pipeline: models.Text | None = Field(None, max_length=40, description="Children of this run: run_id or number.")

@@ -9879,6 +9879,38 @@ begin
 end
 $$;
 
+-- functions/edge/data_runs.sql
+-- Who made and who read data, of workspaces open to the caller, the newest run first: {items: [{run_id, number,
+-- template_name, state, finished_at, side, version}], next_cursor}. p_filters: namespace and name as lineage has them,
+-- limit and cursor count runs. A run that read one version and made another has an item for each. Raises OPU01, OPU02,
+-- OPV01.
+create or replace function ops.data_runs(p_token_id uuid, p_filters jsonb) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
+  v_limit  int        := ops.page_limit(p_filters, 100, 500);
+  v_before bigint     := ops.page_cursor(p_filters ->> 'cursor');
+  v_runs   bigint[];
+begin
+  v_runs := array(
+    select distinct r.number
+      from ops.lineage_edges e join ops.runs r on r.run_id = e.run_id
+     where e.namespace = p_filters ->> 'namespace' and e.name = p_filters ->> 'name'
+       and (v_before is null or r.number < v_before) and ops.may_enter(v_caller, r.workspace)
+     order by r.number desc limit v_limit + 1);
+  return jsonb_build_object(
+    'items', (select coalesce(jsonb_agg(jsonb_build_object(
+                       'run_id', r.run_id, 'number', r.number, 'template_name', r.template_name, 'state', r.state,
+                       'finished_at', ops.iso(r.finished_at), 'side', e.side, 'version', nullif(e.version, ''))
+                       order by r.number desc, e.side desc, e.version desc), '[]')
+                from ops.runs r join ops.lineage_edges e on e.run_id = r.run_id
+               where r.number = any (v_runs[1:v_limit])
+                 and e.namespace = p_filters ->> 'namespace' and e.name = p_filters ->> 'name'),
+    'next_cursor', case when cardinality(v_runs) > v_limit then v_runs[v_limit]::text end);
+end
+$$;
+
 -- functions/edge/declare_parts.sql
 -- Guard, lock, mutate: the digests of parts that an executor is about to send, {epoch, parts: [{number, sha256}]}.
 -- Answers the open upload with all parts declared so far and `conflict`, the numbers declared before with other
@@ -10718,7 +10750,7 @@ end
 $$;
 
 -- functions/edge/list_caps.sql
--- The caps in force by scope, and the latest enforcements.
+-- The caps in force by scope, and the latest enforcements, each with the number and the template of its run.
 create or replace function ops.list_caps(p_token_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -10728,8 +10760,11 @@ begin
   return jsonb_build_object(
     'items', (select coalesce(jsonb_agg(ops.cap_json(c) order by c.scope, c.workspace, c.template_name, c.cap), '[]')
                 from ops.caps c where c.workspace is null or ops.may_enter(v_caller, c.workspace)),
-    'ledger', (select coalesce(jsonb_agg(ops.cap_entry_json(l) order by l.entry_id desc), '[]')
-                 from (select x.* from ops.cap_ledger x join ops.runs r on r.run_id = x.run_id
+    'ledger', (select coalesce(jsonb_agg(ops.cap_entry_json(l.entry)
+                        || jsonb_build_object('number', l.number, 'template_name', l.template_name)
+                        order by (l.entry).entry_id desc), '[]')
+                 from (select x as entry, r.number, r.template_name
+                         from ops.cap_ledger x join ops.runs r on r.run_id = x.run_id
                         where ops.may_enter(v_caller, r.workspace) order by x.entry_id desc limit 100) l));
 end
 $$;
@@ -10807,7 +10842,8 @@ end
 $$;
 
 -- functions/edge/list_runs.sql
--- Runs, newest first. p_filters: state [..], kind, template, pipeline (ref), workspace, q, top_level, limit, cursor.
+-- Runs, newest first. p_filters: state [..], reason, kind, template, pipeline (ref), workspace, q, top_level, limit,
+-- cursor.
 -- Pages follow the run's number, so that new runs never shift a page.
 create or replace function ops.list_runs(p_token_id uuid, p_filters jsonb) returns jsonb
 language plpgsql stable security definer set search_path = ''
@@ -10829,6 +10865,7 @@ begin
        and (v_caller.workspaces is null or r.workspace = any (v_caller.workspaces))
        and (p_filters ->> 'workspace' is null or r.workspace = p_filters ->> 'workspace')
        and (coalesce(cardinality(v_states), 0) = 0 or r.state = any (v_states))
+       and (p_filters ->> 'reason' is null or r.state_reason = p_filters ->> 'reason')
        and (p_filters ->> 'kind' is null or r.kind = p_filters ->> 'kind')
        and (p_filters ->> 'template' is null or r.template_name = p_filters ->> 'template')
        and (v_pipeline is null or r.pipeline_run_id = v_pipeline)
@@ -12444,8 +12481,8 @@ declare
     'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',
     'resume_executor', 'drain_executor', 'list_dead_letters', 'replay_each', 'run_events', 'run_logs',
     'run_artifacts', 'get_preview', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors',
-    'list_caps',
-    'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'explain_caps', 'run_lineage', 'hold_run',
+    'list_caps', 'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'explain_caps', 'run_lineage',
+    'data_runs', 'hold_run',
     'release_run', 'list_collection', 'put_budget', 'list_budgets', 'check_budgets', 'put_prices', 'list_prices', 'info',
     'verify_events', 'get_manifest', 'run_chain', 'list_signing_keys',
     -- reactor

@@ -55,6 +55,12 @@ def test_a_run_without_room_says_which_budget_and_the_ledger_too(queue: Queue) -
     assert Worker(queue).claim() == []
     (why,) = queue.ops.call("why_run", queue.operator, run["run_id"])["reasons"]
     assert why["code"] == "budget_exhausted"
+    found = {
+        reason: queue.ops.call("list_runs", queue.operator, {"state": ["waiting"], "reason": reason})["items"]
+        for reason in ("budget_exhausted", "not_before")
+    }
+    assert [item["run_id"] for item in found["budget_exhausted"]] == [run["run_id"]]
+    assert found["not_before"] == []
     assert why["message"].startswith(
         "workspace default has 5 of 5 cpu_seconds a day left, this run is expected to take 10; the next day begins at "
     )

@@ -158,7 +158,9 @@ def test_caps_show_with_the_latest_enforcements(ops18):
     found = ops18.call("list_caps", work.operator)
     assert [(c["scope"], c["cap"], c["limit"]) for c in found["items"]] == [("platform", "wall_seconds", 60)]
     assert found["ledger"][0]["observed"] == 61.5
-    assert ops18.call("get_run", work.operator, work.run_id)["cap_ledger"][0]["layer"] == "watchdog"
+    run = ops18.call("get_run", work.operator, work.run_id)
+    assert (found["ledger"][0]["number"], found["ledger"][0]["template_name"]) == (run["number"], run["template_name"])
+    assert run["cap_ledger"][0]["layer"] == "watchdog"
 
 
 def test_info_needs_no_token_and_says_what_is_spoken(ops):

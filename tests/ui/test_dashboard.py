@@ -41,7 +41,15 @@ def run_suite(demo: DemoRun, chromium: str, suite: str) -> subprocess.CompletedP
 
 
 def test_there_is_a_suite_for_each_part_of_the_dashboard() -> None:
-    assert SUITES == ["login.ui.ts", "looks.ui.ts", "outage.ui.ts", "run.ui.ts", "runs.ui.ts"]
+    assert SUITES == [
+        "limits.ui.ts",
+        "login.ui.ts",
+        "looks.ui.ts",
+        "outage.ui.ts",
+        "provenance.ui.ts",
+        "run.ui.ts",
+        "runs.ui.ts",
+    ]
 
 
 @pytest.mark.timeout(600)

@@ -29,7 +29,7 @@ from control_room.api.models.limits import (
     PutCap,
     PutPrices,
 )
-from control_room.api.models.lineage import RunLineage
+from control_room.api.models.lineage import DataRuns, RunLineage
 from control_room.api.models.platform import (
     Executor,
     Executors,
@@ -138,6 +138,7 @@ __all__ = [
     "ChainHead",
     "Collection",
     "ComparedRun",
+    "DataRuns",
     "DeadLetter",
     "DeadLetterMatch",
     "DeadLetters",

@@ -53,11 +53,18 @@ class Cap(Answer):
     updated_at: datetime
 
 
+class Enforcement(CapEntry):
+    """One enforcement of a cap, and whose."""
+
+    number: int = Field(description="Of the run.")
+    template_name: str
+
+
 class Caps(Answer):
     """Ceilings in force and the newest enforcements."""
 
     items: list[Cap]
-    ledger: list[CapEntry]
+    ledger: list[Enforcement]
 
 
 class PutCap(Request):

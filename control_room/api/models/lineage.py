@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from control_room.api.models.base import Answer, JsonObject
+from control_room.api.models.base import Answer, JsonObject, RunState
 
 
 class LineageRun(Answer):
@@ -47,3 +47,19 @@ class RunLineage(Answer):
     inputs: list[LineageData]
     outputs: list[LineageData]
     events: list[LineageEvent]
+
+
+class DataRun(LineageRun):
+    """What a run did to data: it made a version of it, or read one."""
+
+    state: RunState
+    finished_at: datetime | None
+    side: Literal["input", "output"]
+    version: str | None = Field(description="Null where nothing says which.")
+
+
+class DataRuns(Answer):
+    """Who made and read data, the newest run first; next_cursor is null on the last page."""
+
+    items: list[DataRun]
+    next_cursor: str | None = None

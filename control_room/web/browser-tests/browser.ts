@@ -47,7 +47,12 @@ export async function visit(browser: Browser, options: BrowserContextOptions = {
 }
 
 /** Calls the operator plane as the signed-in page, which is how the tests make runs to look at. */
-export async function call<T>(page: Page, method: "GET" | "POST", path: string, body?: unknown): Promise<T> {
+export async function call<T>(
+  page: Page,
+  method: "GET" | "POST" | "PUT",
+  path: string,
+  body?: unknown,
+): Promise<T> {
   if (page.url() === "about:blank") await page.goto("/executors/");
   const answer = await page.evaluate(
     async ([method, path, body]) => {

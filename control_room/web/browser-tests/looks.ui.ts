@@ -1,6 +1,7 @@
 import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { dataHref } from "@/lib/lineage";
 import { call, startBrowser, visit } from "./browser";
 import { demoRun } from "./settings";
 
@@ -20,12 +21,27 @@ beforeAll(async () => {
     events: `/run/?id=${number("transform")}&tab=events`,
     logs: `/run/?id=${number("transform")}&tab=logs`,
     artifacts: `/run/?id=${number("report")}&tab=artifacts`,
+    "limits of a run": `/run/?id=${number("transform")}&tab=limits`,
+    lineage: `/run/?id=${number("transform")}&tab=lineage`,
+    provenance: `/run/?id=${number("transform")}&tab=provenance`,
+    "provenance of a pipeline": `/run/?id=${demoRun()}&tab=provenance`,
+    data: await dataPage(page, number("transform")),
+    limits: "/limits/",
     executors: "/executors/",
     login: "/login/",
   };
   await context.close();
 });
 afterAll(() => browser.close());
+
+/** The page of the first thing that a run read. */
+async function dataPage(page: Page, run: number | undefined): Promise<string> {
+  type Lineage = { inputs: { namespace: string; name: string }[] };
+  const { inputs } = await call<Lineage>(page, "GET", `/runs/${run}/lineage`);
+  const [first] = inputs;
+  if (!first) throw new Error("the demo's transform has read nothing");
+  return dataHref(first);
+}
 
 const NAMES = [
   "runs",
@@ -35,6 +51,12 @@ const NAMES = [
   "events",
   "logs",
   "artifacts",
+  "limits of a run",
+  "lineage",
+  "provenance",
+  "provenance of a pipeline",
+  "data",
+  "limits",
   "executors",
   "login",
 ];

@@ -230,7 +230,13 @@ describe("a run at work", () => {
     await page.locator("h1 [data-state=failed]").waitFor({ timeout: 45_000 });
     const error = page.getByRole("region", { name: "Error", exact: true });
     await error.getByText("resources").waitFor();
-    await page.getByRole("region", { name: "Caps passed" }).getByText(/wall/).first().waitFor();
+    const passed = page.getByRole("region", { name: "Caps passed" });
+    await passed.getByText(/wall/).first().waitFor();
+    await passed.getByRole("link", { name: "All caps of this run" }).click();
+    const cap = await table("Caps").locator("tr[data-cap=wall_seconds]").textContent();
+    expect(cap).toMatch(/^wall1\.\d s 1\d\d %1\.0 scancel/);
+    expect(await table("What caps did").textContent()).toContain("watchdog");
+    expect(await table("How soon it stopped").textContent()).toContain("a cap was passed");
   });
 });
 

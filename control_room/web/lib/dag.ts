@@ -27,7 +27,11 @@ export type Box = { width: number; height: number; gapX: number; gapY: number };
 
 /** Lays the layers out from left to right, each centred, and draws one curve per dependency. */
 export function layout<T extends DagNode>(nodes: T[], box: Box): Layout<T> {
-  const layers = layer(nodes);
+  return layoutLayers(layer(nodes), box);
+}
+
+/** The same for layers that are given. */
+export function layoutLayers<T extends DagNode>(layers: Layered<T>, box: Box): Layout<T> {
   const tallest = Math.max(1, ...layers.map((nodesInLayer) => nodesInLayer.length));
   const height = tallest * box.height + (tallest - 1) * box.gapY;
   const placed = layers.flatMap((inLayer, column) => placeLayer(inLayer, column, height, box));

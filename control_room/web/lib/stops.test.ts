@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { stopText } from "@/lib/stops";
+import { stopSteps, stopText } from "@/lib/stops";
 
 const TIMINGS = {
   cause: "cancel" as const,
@@ -23,4 +23,13 @@ test("a cap is told from its breach", () => {
 test("an attempt that nobody stopped has nothing to tell", () => {
   expect(stopText(null, null)).toBeNull();
   expect(stopText(TIMINGS, null)).toBeNull();
+});
+
+test("each moment stands with its time, and what is not known stays unknown", () => {
+  expect(stopSteps({ ...TIMINGS, released_at: null }, "2026-11-22T12:00:00.600Z")).toEqual([
+    { name: "told", at: "2026-11-22T12:00:01Z", after: 400 },
+    { name: "engine stopped", at: "2026-11-22T12:00:01.250Z", after: 650 },
+    { name: "released", at: null, after: null },
+  ]);
+  expect(stopSteps({ ...TIMINGS, cause: "cap" }, null).map(({ after }) => after)).toEqual([0, 250, 300]);
 });

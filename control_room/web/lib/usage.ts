@@ -1,4 +1,4 @@
-import { formatBytes, formatDuration, formatValue, formatWord } from "@/lib/format";
+import { formatAmount, formatBytes, formatDuration, formatValue, formatWord } from "@/lib/format";
 import type { JsonObject } from "@/lib/json";
 
 export type Measure = { key: string; value: string };
@@ -18,6 +18,7 @@ export function measureName(name: string): string {
 export function measureValue(name: string, value: unknown): string {
   if (typeof value === "number" && name.endsWith("_bytes")) return formatBytes(value);
   if (typeof value === "number" && name.endsWith("_seconds")) return formatDuration(value * 1000);
+  if (typeof value === "number" && name === "cost") return formatAmount(value);
   return formatValue(value);
 }
 

@@ -1,10 +1,18 @@
 import { queryOptions } from "@tanstack/react-query";
-import { getJson, type Schemas } from "@/services/http";
+import { isTerminal } from "@/lib/states";
+import { getJson, recheckAfter, type Schemas } from "@/services/http";
+import { type Run, runKeys, toRun } from "@/services/runs";
 
 export type Budget = Schemas["Budget"];
 export type BudgetWarning = Schemas["BudgetWarning"];
 export type Cap = Schemas["Cap"];
 export type CapEntry = Schemas["CapEntry"];
+export type Enforcement = Schemas["Enforcement"];
+export type CapsExplained = Schemas["CapsExplained"];
+export type ExplainedCap = Schemas["ExplainedCap"];
+export type CountedBudget = Schemas["CountedBudget"];
+
+export const limitsKeys = { explained: (run_id: string) => ["limits", run_id] as const };
 
 export function budgetsQuery() {
   return queryOptions({
@@ -20,6 +28,28 @@ export function capsQuery() {
     queryKey: ["caps"] as const,
     queryFn: async ({ signal }): Promise<Schemas["Caps"]> => getJson<Schemas["Caps"]>("/caps", {}, signal),
     refetchInterval: 10_000,
+  });
+}
+
+/** Which caps and budgets hold for a run. They move while it works: others may tighten them, and budgets fill. */
+export function explainQuery(run_id: string, state: string) {
+  return queryOptions({
+    queryKey: limitsKeys.explained(run_id),
+    queryFn: ({ signal }) => getJson<CapsExplained>(`/runs/${run_id}/caps`, {}, signal),
+    refetchInterval: (query) => recheckAfter(query.state.error) || (isTerminal(state) ? false : 5000),
+  });
+}
+
+/** The newest runs that a budget holds back, and whether there are more. */
+export function heldQuery() {
+  return queryOptions({
+    queryKey: [...runKeys.lists, "held"] as const,
+    queryFn: async ({ signal }): Promise<{ items: Run[]; more: boolean }> => {
+      const asked = { state: "waiting", reason: "budget_exhausted", limit: 20 };
+      const page = await getJson<Schemas["RunPage"]>("/runs", asked, signal);
+      return { items: page.items.map(toRun), more: page.next_cursor !== null };
+    },
+    refetchInterval: 5000,
   });
 }
 

@@ -56,6 +56,7 @@ export type RunDetail = Run & {
 export type RunPage = { items: Run[]; next_cursor: string | null };
 export type RunFilters = {
   state: readonly string[];
+  reason: string | null;
   kind: string | null;
   template: string | null;
   q: string | null;
@@ -116,7 +117,7 @@ export function toProgress(wire: unknown): Progress | null {
   };
 }
 
-function toInput(item: unknown): RunInput {
+export function toInput(item: unknown): RunInput {
   const wire = asObject(item);
   return {
     name: asText(wire.name) ?? "",

@@ -122,6 +122,7 @@ test("an event makes stale what it touches and leaves the rest alone", () => {
   const client = new QueryClient();
   const lists = runKeys.list({
     state: [],
+    reason: null,
     kind: null,
     template: null,
     q: null,

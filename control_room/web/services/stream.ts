@@ -2,6 +2,9 @@ import type { QueryClient } from "@tanstack/react-query";
 import { asText, isObject, parseExact } from "@/lib/json";
 import { artifactKeys } from "@/services/artifacts";
 import { buildUrl, type Schemas } from "@/services/http";
+import { limitsKeys } from "@/services/limits";
+import { lineageKeys } from "@/services/lineage";
+import { manifestKeys } from "@/services/provenance";
 import { runEventKeys } from "@/services/run-events";
 import { type RunDetail, runKeys } from "@/services/runs";
 
@@ -117,6 +120,9 @@ export function applyEvents(client: QueryClient, events: StreamEvent[]): void {
       runKeys.why(run_id),
       runEventKeys.of(run_id),
       artifactKeys.of(run_id),
+      limitsKeys.explained(run_id),
+      lineageKeys.of(run_id),
+      manifestKeys.of(run_id),
     ]) {
       void client.invalidateQueries({ queryKey });
     }

@@ -1,5 +1,5 @@
 import type { Schemas } from "@/services/http";
-import { type Run, toRun } from "@/services/runs";
+import { type Attempt, type Run, type RunDetail, toRun } from "@/services/runs";
 
 /** A finished run as the server sends it, for tests to vary. */
 export function wireRun(more: Partial<Schemas["Run"]> = {}): Schemas["Run"] {
@@ -63,4 +63,35 @@ export function wireRun(more: Partial<Schemas["Run"]> = {}): Schemas["Run"] {
 
 export function someRun(more: Partial<Schemas["Run"]> = {}): Run {
   return toRun(wireRun(more));
+}
+
+export function someDetail(more: Partial<Schemas["Run"]> = {}): RunDetail {
+  return {
+    ...someRun(more),
+    attempts: [],
+    children: [],
+    depends_on: [],
+    publications: [],
+    cap_ledger: [],
+  };
+}
+
+export function wireAttempt(more: Partial<Attempt> = {}): Attempt {
+  return {
+    epoch: 1,
+    attempt: 1,
+    outcome: "succeeded",
+    executor_id: null,
+    executor_name: "python-1",
+    executor_number: 1,
+    started_at: "2026-01-01T00:00:01Z",
+    finished_at: "2026-01-01T00:00:05.500Z",
+    reported_at: "2026-01-01T00:00:05.500Z",
+    result: null,
+    error: null,
+    usage: {},
+    metrics: {},
+    timings: null,
+    ...more,
+  };
 }

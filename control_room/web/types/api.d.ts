@@ -394,6 +394,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/lineage/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Data Runs
+         * @description Which runs made and read a table, an object or a file, and which version; nothing is on record of other data.
+         */
+        get: operations["listDataRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/prices": {
         parameters: {
             query?: never;
@@ -1400,7 +1420,7 @@ export interface components {
             /** Items */
             items: components["schemas"]["Cap"][];
             /** Ledger */
-            ledger: components["schemas"]["CapEntry"][];
+            ledger: components["schemas"]["Enforcement"][];
         };
         /**
          * CapsExplained
@@ -1629,6 +1649,48 @@ export interface components {
             workspace: string | null;
         };
         /**
+         * DataRun
+         * @description What a run did to data: it made a version of it, or read one.
+         */
+        DataRun: {
+            /** Finished At */
+            finished_at: string | null;
+            /** Number */
+            number: number;
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+            /**
+             * Side
+             * @enum {string}
+             */
+            side: "input" | "output";
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "queued" | "running" | "succeeded" | "failed" | "cancelled" | "skipped";
+            /** Template Name */
+            template_name: string;
+            /**
+             * Version
+             * @description Null where nothing says which.
+             */
+            version: string | null;
+        };
+        /**
+         * DataRuns
+         * @description Who made and read data, the newest run first; next_cursor is null on the last page.
+         */
+        DataRuns: {
+            /** Items */
+            items: components["schemas"]["DataRun"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
          * DeadLetter
          * @description A failed run that nobody has retried. state_reason: why there was no other attempt.
          */
@@ -1795,6 +1857,45 @@ export interface components {
              * @enum {string}
              */
             name: "code" | "params" | "environment" | "inputs" | "caps" | "outputs" | "outcome" | "measured";
+        };
+        /**
+         * Enforcement
+         * @description One enforcement of a cap, and whose.
+         */
+        Enforcement: {
+            /** Action */
+            action: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Cap */
+            cap: string;
+            /** Epoch */
+            epoch: number;
+            /** Layer */
+            layer: string;
+            /** Limit */
+            limit: number;
+            /**
+             * Number
+             * @description Of the run.
+             */
+            number: number;
+            /** Observed */
+            observed: number;
+            /** Overshoot */
+            overshoot: number;
+            /** Overshoot Ms */
+            overshoot_ms: number | null;
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+            /** Template Name */
+            template_name: string;
         };
         /**
          * Executor
@@ -5213,6 +5314,71 @@ export interface operations {
             };
         };
     };
+    listDataRuns: {
+        parameters: {
+            query: {
+                /** @description next_cursor of the page before. */
+                cursor?: string | null;
+                /** @description Runs, not items. */
+                limit?: number;
+                /** @description As lineage has it, such as silver/flights. */
+                name: string;
+                /** @description As lineage has it, such as s3://lakehouse. */
+                namespace: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataRuns"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listPrices: {
         parameters: {
             query?: never;
@@ -5603,6 +5769,8 @@ export interface operations {
                 pipeline?: string | null;
                 /** @description Part of a name, label, number or run_id. */
                 q?: string | null;
+                /** @description A state_reason: budget_exhausted, publishing, … */
+                reason?: string | null;
                 /** @description May repeat. */
                 state?: string[];
                 template?: string | null;

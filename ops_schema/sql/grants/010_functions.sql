@@ -19,8 +19,8 @@ declare
     'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',
     'resume_executor', 'drain_executor', 'list_dead_letters', 'replay_each', 'run_events', 'run_logs',
     'run_artifacts', 'get_preview', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors',
-    'list_caps',
-    'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'explain_caps', 'run_lineage', 'hold_run',
+    'list_caps', 'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'explain_caps', 'run_lineage',
+    'data_runs', 'hold_run',
     'release_run', 'list_collection', 'put_budget', 'list_budgets', 'check_budgets', 'put_prices', 'list_prices', 'info',
     'verify_events', 'get_manifest', 'run_chain', 'list_signing_keys',
     -- reactor

@@ -72,6 +72,14 @@ async def lineage(server: Server, run: Json) -> Json:
     return found
 
 
+async def data_runs(server: Server, data: Json, token: str = VIEWER, **filters: Any) -> Json:
+    asked = {"namespace": data["namespace"], "name": data["name"]} | filters
+    answer = await server.client(token).get(f"{API}/lineage/runs", params=asked)
+    assert answer.status_code == 200, answer.text
+    found: Json = answer.json()
+    return found
+
+
 async def test_what_happens_to_runs_is_told_in_order_and_kept(
     pg18: Database, tokens: Ops, object_store: Seaweed, tmp_path: Path, listener: Listener
 ) -> None:
@@ -118,6 +126,23 @@ async def test_what_happens_to_runs_is_told_in_order_and_kept(
         assert read["number"] in [run["number"] for run in data["runs"]], "who reads it"
         (data,) = (await lineage(server, read))["inputs"]
         assert [run["number"] for run in data["runs"]] == [made["number"]], "who made it"
+        used = await data_runs(server, data)
+        reads = [(run["number"], run["side"], run["version"]) for run in used["items"] if run["side"] == "input"]
+        assert (read["number"], "input", "0") in reads
+        assert used["items"][-1] == {
+            "run_id": made["run_id"], "number": made["number"], "template_name": "maker", "state": "succeeded",
+            "finished_at": used["items"][-1]["finished_at"], "side": "output", "version": "0",
+        }  # fmt: skip
+        newest = await data_runs(server, data, limit=1)
+        assert [run["number"] for run in newest["items"]] == [used["items"][0]["number"]]
+        rest = await data_runs(server, data, cursor=newest["next_cursor"])
+        assert newest["items"] + rest["items"] == used["items"]
+        assert rest["next_cursor"] is None
+        nobody = await data_runs(server, data | {"name": "lineage/number"})
+        assert nobody == {"items": [], "next_cursor": None}
+        server.ops.call("put_workspace", server.ops.token("operator"), {"workspace": "elsewhere"})
+        server.ops.token("viewer", "stranger", ["elsewhere"])
+        assert (await data_runs(server, data, "stranger"))["items"] == []
         whole = json.dumps([event["body"] for event in found["events"]])
         assert "lineage-secret" not in whole
 

@@ -5,7 +5,7 @@ import { Download, Eye, EyeOff } from "lucide-react";
 import { ArtifactVerify } from "@/components/run/artifact-verify";
 import { ArtifactView } from "@/components/run/artifact-view";
 import { RunLink } from "@/components/runs/run-link";
-import { CopyButton } from "@/components/shell/copy-button";
+import { Digest } from "@/components/shell/digest";
 import { Notice } from "@/components/shell/notice";
 import { ProblemNotice } from "@/components/shell/problem";
 import { Badge } from "@/components/ui/badge";
@@ -14,7 +14,7 @@ import { Card, CardContent } from "@/components/ui/card";
 import { Skeleton } from "@/components/ui/skeleton";
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
 import { useUrl } from "@/hooks/use-url";
-import { formatBytes, shortHash } from "@/lib/format";
+import { formatBytes } from "@/lib/format";
 import { type Artifact, artifactsQuery, downloadUrl, isDownloadable, isViewable } from "@/services/artifacts";
 import type { Run, RunDetail } from "@/services/runs";
 
@@ -103,7 +103,7 @@ function ArtifactTable({ rows, showTask, viewed, view }: TableProps) {
               {formatBytes(artifact.size)}
             </TableCell>
             <TableCell className="max-md:hidden">
-              {artifact.sha256 ? <Digest artifact={artifact} /> : "–"}
+              <Digest value={artifact.sha256} of={`sha256 of ${artifact.name}`} />
             </TableCell>
             <TableCell>
               <Actions artifact={artifact} open={viewed === artifact.artifact_id} view={view} />
@@ -126,15 +126,6 @@ function Name({ artifact }: { artifact: Artifact }) {
         {artifact.state !== "visible" && <Badge variant="outline">{artifact.state}</Badge>}
       </span>
       <span className="text-xs wrap-anywhere text-muted-foreground">{note}</span>
-    </span>
-  );
-}
-
-function Digest({ artifact }: { artifact: Artifact }) {
-  return (
-    <span className="flex items-center gap-1">
-      <code className="text-xs text-muted-foreground">{shortHash(artifact.sha256)}</code>
-      <CopyButton value={artifact.sha256 ?? ""} label={`Copy the sha256 of ${artifact.name}`} />
     </span>
   );
 }

@@ -1,8 +1,10 @@
+import Link from "next/link";
 import type { ReactNode } from "react";
 import { Inputs, Outputs } from "@/components/run/ports";
 import { Result } from "@/components/run/result";
 import { RunRef } from "@/components/run/run-ref";
 import { Section } from "@/components/run/section";
+import { runHref } from "@/components/runs/run-link";
 import { attemptText } from "@/components/runs/runs-table";
 import { JsonView } from "@/components/shell/json-view";
 import { type KeyValue, KeyValues } from "@/components/shell/key-values";
@@ -20,7 +22,7 @@ import {
 import { isEmpty, type JsonObject } from "@/lib/json";
 import { isTerminal } from "@/lib/states";
 import { latestMetrics, measureName, measures, measureValue } from "@/lib/usage";
-import type { CapEntry, RunDetail } from "@/services/runs";
+import type { RunDetail } from "@/services/runs";
 
 export function OverviewTab({ run }: { run: RunDetail }) {
   const outputs = run.publications.length > 0 || run.outputs.length > 0;
@@ -47,8 +49,7 @@ export function OverviewTab({ run }: { run: RunDetail }) {
         {aside && <Params params={run.params} />}
         <Measures title="Metrics" values={latestMetrics(run.attempts)} />
         <Measures title="Usage" values={run.usage} />
-        <Measures title="Caps" values={run.caps} />
-        {run.cap_ledger.length > 0 && <CapLedger entries={run.cap_ledger} />}
+        {run.cap_ledger.length > 0 && <CapLedger run={run} />}
       </div>
     </div>
   );
@@ -122,11 +123,11 @@ function Measures({ title, values }: { title: string; values: JsonObject }) {
 }
 
 /** What a cap did: which layer acted, what it saw, and how far beyond the limit that was. */
-function CapLedger({ entries }: { entries: CapEntry[] }) {
+function CapLedger({ run }: { run: RunDetail }) {
   return (
     <Section title="Caps passed">
       <ul className="divide-y">
-        {entries.map((entry) => (
+        {run.cap_ledger.map((entry) => (
           <li
             key={`${entry.run_id} ${entry.epoch} ${entry.layer} ${entry.cap} ${entry.at}`}
             className="px-4 py-2.5"
@@ -143,6 +144,11 @@ function CapLedger({ entries }: { entries: CapEntry[] }) {
           </li>
         ))}
       </ul>
+      <CardContent className="border-t">
+        <Link href={runHref(run.number, "limits")} prefetch={false} className="text-link">
+          All caps of this run, and how soon it stopped
+        </Link>
+      </CardContent>
     </Section>
   );
 }

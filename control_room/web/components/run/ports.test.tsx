@@ -70,6 +70,11 @@ test("an output tells its format, all digits of its version, and where its files
     `delaycommittediceberg${SNAPSHOT}16overwriteiceberg://lakehouse/gold/delayits filess3://warehouse/gold/delay`,
     "modelcommittedobject2–overwrites3://lakehouse/models/delay.onnx",
   ]);
+  // Lineage knows an Iceberg table by where its files lie, as engines do.
+  const history = screen.getByRole("link", {
+    name: `Version ${SNAPSHOT} of delay: who made and who read it`,
+  });
+  expect(history.getAttribute("href")).toBe("/data/?namespace=s3%3A%2F%2Fwarehouse&name=gold%2Fdelay");
 });
 
 test("a Delta table has one address, and one that waits has no version yet", () => {

@@ -1,3 +1,4 @@
+import Link from "next/link";
 import { Fragment } from "react";
 import { RunRef } from "@/components/run/run-ref";
 import { Section } from "@/components/run/section";
@@ -6,6 +7,7 @@ import { CopyButton } from "@/components/shell/copy-button";
 import { Badge, type BadgeVariant } from "@/components/ui/badge";
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
 import { formatCount } from "@/lib/format";
+import { dataAt, dataHref } from "@/lib/lineage";
 import { isTerminal } from "@/lib/states";
 import type { Publication, Run, RunDetail, RunInput } from "@/services/runs";
 
@@ -78,7 +80,13 @@ function PublicationRow({ publication, task }: { publication: Publication; task:
         <Badge variant={shown?.variant ?? "neutral"}>{shown?.text ?? publication.state}</Badge>
       </TableCell>
       <TableCell className="text-muted-foreground">{publication.format}</TableCell>
-      <TableCell className="figures text-right">{publication.table_version ?? "–"}</TableCell>
+      <TableCell className="figures text-right">
+        <VersionLink
+          version={publication.table_version}
+          of={publication.output}
+          uri={lineageUri(publication)}
+        />
+      </TableCell>
       <TableCell className="figures text-right">
         {publication.format === "object" ? "–" : formatCount(publication.rows)}
       </TableCell>
@@ -115,7 +123,9 @@ export function Inputs({ inputs }: { inputs: RunInput[] }) {
             <TableRow key={input.name}>
               <TableCell className="font-medium">{input.name}</TableCell>
               <TableCell className="text-muted-foreground">{inputKind(input)}</TableCell>
-              <TableCell className="figures text-right">{input.version ?? "–"}</TableCell>
+              <TableCell className="figures text-right">
+                <VersionLink version={input.version} of={input.name} uri={input.uri} />
+              </TableCell>
               <TableCell>{input.from_run_id ? <RunRef run_id={input.from_run_id} /> : "–"}</TableCell>
               <TableCell className="min-w-56 max-sm:hidden">
                 <Uri uri={input.uri ?? input.sha256 ?? ""} />
@@ -130,6 +140,25 @@ export function Inputs({ inputs }: { inputs: RunInput[] }) {
 
 function inputKind({ kind, format }: RunInput): string {
   return kind === "table" && format ? `${format} table` : kind;
+}
+
+/** Where lineage finds a publication: an Iceberg table by its files, as engines name it. */
+function lineageUri({ format, location, uri }: Publication): string {
+  return format === "iceberg" ? (location ?? uri) : uri;
+}
+
+type VersionLinkProps = { version: string | null; of: string; uri: string | null };
+
+/** A version, which leads to who made and who read each one. */
+function VersionLink({ version, of, uri }: VersionLinkProps) {
+  const data = uri === null ? null : dataAt(uri);
+  if (version === null || data === null) return version ?? "–";
+  const label = `Version ${version} of ${of}: who made and who read it`;
+  return (
+    <Link href={dataHref(data)} prefetch={false} aria-label={label} title={label} className="text-link">
+      {version}
+    </Link>
+  );
 }
 
 /** A long address, which may be broken after each slash. */

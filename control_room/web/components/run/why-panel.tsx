@@ -1,6 +1,7 @@
 "use client";
 
 import { useQuery } from "@tanstack/react-query";
+import Link from "next/link";
 import { JsonView } from "@/components/shell/json-view";
 import { ProblemNotice } from "@/components/shell/problem";
 import { Prose } from "@/components/shell/prose";
@@ -37,6 +38,13 @@ function Reasons({ why }: { why: Why }) {
             <Prose text={reason.message} />{" "}
             <code className="text-xs text-muted-foreground">{reason.code}</code>
           </p>
+          {reason.code === "budget_exhausted" && (
+            <p className="text-sm">
+              <Link href="/limits/" className="text-link">
+                All budgets, and what else they hold
+              </Link>
+            </p>
+          )}
           {!isEmpty(reason.detail) && (
             <Disclosure summary={<span className="text-xs text-muted-foreground">Detail</span>}>
               <JsonView value={reason.detail} label={`detail of ${reason.code}`} className="mt-1" />

@@ -4,9 +4,12 @@ import { isFiltered, readFilters, readRunRef, toggleState } from "@/components/r
 const read = (search: string) => readFilters(new URLSearchParams(search));
 
 test("filters come from the address, and unknown states are left out", () => {
-  const filters = read("?state=failed&state=exploded&kind=dbt&q=gold&top_level=false");
+  const filters = read(
+    "?state=failed&state=exploded&reason=budget_exhausted&kind=dbt&q=gold&top_level=false",
+  );
   expect(filters).toEqual({
     state: ["failed"],
+    reason: "budget_exhausted",
     kind: "dbt",
     template: null,
     q: "gold",
@@ -19,6 +22,7 @@ test("tasks of pipelines are left out unless asked for, which is not a filter to
   expect(read("").top_level).toBe(true);
   expect(isFiltered(read("?top_level=false"))).toBe(false);
   expect(isFiltered(read("?q=gold"))).toBe(true);
+  expect(isFiltered(read("?reason=budget_exhausted"))).toBe(true);
 });
 
 test("a state chip turns on and off, and leads back to the first page", () => {

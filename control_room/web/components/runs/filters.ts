@@ -6,6 +6,7 @@ import type { RunFilters } from "@/services/runs";
 export function readFilters(params: URLSearchParams): RunFilters {
   return {
     state: params.getAll("state").filter(isRunState),
+    reason: params.get("reason"),
     kind: params.get("kind"),
     template: params.get("template"),
     q: params.get("q"),
@@ -15,10 +16,17 @@ export function readFilters(params: URLSearchParams): RunFilters {
 }
 
 export function isFiltered(filters: RunFilters): boolean {
-  return filters.state.length > 0 || Boolean(filters.kind || filters.template || filters.q);
+  return filters.state.length > 0 || Boolean(filters.reason || filters.kind || filters.template || filters.q);
 }
 
-export const NO_FILTERS: UrlChange = { state: [], kind: null, template: null, q: null, cursor: null };
+export const NO_FILTERS: UrlChange = {
+  state: [],
+  reason: null,
+  kind: null,
+  template: null,
+  q: null,
+  cursor: null,
+};
 
 export function toggleState(filters: RunFilters, state: string): UrlChange {
   const on = filters.state.includes(state);

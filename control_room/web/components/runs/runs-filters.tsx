@@ -10,6 +10,7 @@ import { Button } from "@/components/ui/button";
 import { Input, Select } from "@/components/ui/input";
 import { Toggle } from "@/components/ui/toggle";
 import type { UrlChange } from "@/hooks/use-url";
+import { formatWord } from "@/lib/format";
 import { RUN_STATES } from "@/lib/states";
 import { infoQuery } from "@/services/info";
 import type { RunFilters } from "@/services/runs";
@@ -50,6 +51,15 @@ export function RunsFilters({ filters, change }: Props) {
           aria-label={`Remove filter: template ${filters.template}`}
         >
           {filters.template} <X aria-hidden />
+        </Toggle>
+      )}
+      {filters.reason && (
+        <Toggle
+          pressed
+          onClick={() => change({ reason: null, cursor: null })}
+          aria-label={`Remove filter: reason ${formatWord(filters.reason)}`}
+        >
+          {formatWord(filters.reason)} <X aria-hidden />
         </Toggle>
       )}
       {isFiltered(filters) && (

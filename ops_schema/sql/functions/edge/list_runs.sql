@@ -1,4 +1,5 @@
--- Runs, newest first. p_filters: state [..], kind, template, pipeline (ref), workspace, q, top_level, limit, cursor.
+-- Runs, newest first. p_filters: state [..], reason, kind, template, pipeline (ref), workspace, q, top_level, limit,
+-- cursor.
 -- Pages follow the run's number, so that new runs never shift a page.
 create or replace function ops.list_runs(p_token_id uuid, p_filters jsonb) returns jsonb
 language plpgsql stable security definer set search_path = ''
@@ -20,6 +21,7 @@ begin
        and (v_caller.workspaces is null or r.workspace = any (v_caller.workspaces))
        and (p_filters ->> 'workspace' is null or r.workspace = p_filters ->> 'workspace')
        and (coalesce(cardinality(v_states), 0) = 0 or r.state = any (v_states))
+       and (p_filters ->> 'reason' is null or r.state_reason = p_filters ->> 'reason')
        and (p_filters ->> 'kind' is null or r.kind = p_filters ->> 'kind')
        and (p_filters ->> 'template' is null or r.template_name = p_filters ->> 'template')
        and (v_pipeline is null or r.pipeline_run_id = v_pipeline)

@@ -1,0 +1,109 @@
+import Link from "next/link";
+import { Section } from "@/components/run/section";
+import { runHref } from "@/components/runs/run-link";
+import { StateIcon } from "@/components/runs/state-badge";
+import { CardContent } from "@/components/ui/card";
+import { Scrollable } from "@/components/ui/scrollable";
+import { type Box, layoutLayers } from "@/lib/dag";
+import { dataHref, dataText, type LineageNode, lineagePicture, versionText } from "@/lib/lineage";
+import type { RunLineage } from "@/services/lineage";
+import type { RunDetail } from "@/services/runs";
+
+const BOX: Box = { width: 200, height: 48, gapX: 40, gapY: 12 };
+const MARGIN = 4;
+
+/** Who made what the run read, and who read what it made, from left to right. The tables below say the same in words. */
+export function LineageGraph({ run, lineage }: { run: RunDetail; lineage: RunLineage }) {
+  const { layers, left_out } = lineagePicture(lineage);
+  const { width, height, placed, edges } = layoutLayers(layers, BOX);
+  const [w, h] = [width + 2 * MARGIN, height + 2 * MARGIN];
+  return (
+    <div className="max-sm:hidden">
+      <Section title="Lineage">
+        <Scrollable label="Lineage graph" className="px-4 py-4">
+          <svg
+            width={w}
+            height={h}
+            viewBox={`${-MARGIN} ${-MARGIN} ${w} ${h}`}
+            aria-label="Runs and data before and after this run"
+            className="max-w-none shrink-0"
+          >
+            {edges.map((edge) => (
+              <path
+                key={`${edge.from} ${edge.to}`}
+                d={edge.path}
+                data-edge={`${edge.from} ${edge.to}`}
+                fill="none"
+                strokeWidth="1.5"
+                className="stroke-input"
+              />
+            ))}
+            {placed.map(({ node, x, y }) => (
+              <foreignObject
+                key={node.key}
+                x={x}
+                y={y}
+                width={BOX.width}
+                height={BOX.height}
+                className="overflow-visible"
+              >
+                <Node node={node} run={run} />
+              </foreignObject>
+            ))}
+          </svg>
+        </Scrollable>
+        {left_out > 0 && (
+          <CardContent className="border-t text-xs text-muted-foreground">
+            {left_out} more are left out of the picture; the tables have them.
+          </CardContent>
+        )}
+      </Section>
+    </div>
+  );
+}
+
+const NODE = "flex h-12 w-full flex-col justify-center rounded-md border px-3 text-sm";
+const LINKED = `${NODE} bg-background hover:border-ring`;
+
+function Node({ node, run }: { node: LineageNode; run: RunDetail }) {
+  if (node.what === "self") {
+    return (
+      <div className={`${NODE} border-ring bg-accent`}>
+        <span className="flex items-center gap-1.5 font-medium">
+          <StateIcon state={run.state} />
+          <span className="figures">#{run.number}</span>
+          <span className="truncate">this run</span>
+        </span>
+        <span className="truncate text-xs text-muted-foreground">{run.task_key ?? run.template_name}</span>
+      </div>
+    );
+  }
+  if (node.what === "run") {
+    return (
+      <Link href={runHref(node.run.number, "lineage")} prefetch={false} className={LINKED}>
+        <span className="figures font-medium">#{node.run.number}</span>
+        <span className="truncate text-xs text-muted-foreground">{node.run.template_name}</span>
+      </Link>
+    );
+  }
+  return (
+    <Link
+      href={dataHref(node.data)}
+      prefetch={false}
+      title={dataText(node.data)}
+      className={`${LINKED} border-dashed`}
+    >
+      {/* The end of an address tells tables apart, so what is cut is its beginning. */}
+      <span dir="rtl" className="truncate text-left font-medium">
+        <bdi>{shortName(node.data)}</bdi>
+      </span>
+      <span className="figures truncate text-xs text-muted-foreground">
+        {node.data.version ? `version ${versionText(node.data.version)}` : "version not on record"}
+      </span>
+    </Link>
+  );
+}
+
+function shortName(data: { namespace: string; name: string }): string {
+  return data.name.startsWith("artifact/") ? dataText(data) : data.name;
+}
