@@ -7,15 +7,17 @@ import asyncio
 import base64
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import boto3
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
@@ -188,10 +190,26 @@ class ObjectStore:
         return str(url), expires_at
 
     def _head(self, key: str) -> StoredObject | None:
+        try:
+            response = self._bare_head(key)
+        except BotoCoreError:
+            response = None
+        if response is not None and response.status_code == 404:
+            return None
+        if response is not None and response.status_code == 200:
+            return _stored_by(response.headers)
         with _missing_is_none() as found:
             answer = self._client.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED")
             found.append(StoredObject(int(answer["ContentLength"]), _hexadecimal(answer), _version(answer)))
         return found[0] if found else None
+
+    def _bare_head(self, key: str) -> Any:
+        """The same request at half the processor time, which is most of what a small artifact costs the server; all but
+        the plain cases (a redirect, a store that is away) are left to boto3."""
+        params = {"Bucket": self.bucket, "Key": key, "ChecksumMode": "ENABLED"}
+        url = self._client.generate_presigned_url("head_object", Params=params, ExpiresIn=60, HttpMethod="HEAD")
+        request = AWSRequest("HEAD", url, headers={"x-amz-checksum-mode": "ENABLED"})
+        return self._client._endpoint.http_session.send(request.prepare())  # its pool, proxies and certificates
 
     def _hash(self, key: str, told: Callable[[int], None]) -> StoredObject | None:
         with _missing_is_none() as found:
@@ -217,6 +235,17 @@ class ObjectStore:
         except (BotoCoreError, ClientError, HTTPError, OSError) as error:
             log.warning("action=object_store_unavailable verb=%s bucket=%s %s", verb, self.bucket, error)
             raise _unavailable(verb, error) from error
+
+
+def _stored_by(headers: Mapping[str, str]) -> StoredObject:
+    """By the headers of a HEAD, as boto3 reads them."""
+    answer = {
+        "ChecksumSHA256": headers.get("x-amz-checksum-sha256"),
+        "ChecksumType": headers.get("x-amz-checksum-type"),
+        "ETag": headers["etag"],
+        "LastModified": parsedate_to_datetime(headers["last-modified"]),
+    }
+    return StoredObject(int(headers["content-length"]), _hexadecimal(answer), _version(answer))
 
 
 def _version(answer: JsonObject) -> str:
