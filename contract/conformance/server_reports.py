@@ -57,10 +57,20 @@ def lost_in_exchange(desk: Desk, executor_id: str, run: Json, current: int) -> N
     require(problem.get("epoch_current") == current, f"the exchange names epoch {problem.get('epoch_current')}")
 
 
+def lost_in_batch(desk: Desk, run: Json, artifact_id: str) -> None:
+    """Members of a batch of artifacts must be refused as lease_lost, each by its own problem."""
+    record = [{"artifact_id": artifact_id, "epoch": run["epoch"]}]
+    body = {"record": record, "begin": [file_body(run, b"late", "late.bin")]}
+    told = desk.ok("POST", f"/runs/{run['run_id']}/artifacts/batch", body)
+    for member in (*told["recorded"], *told["begun"]):
+        code = (member["problem"] or {}).get("code")
+        require(code == "lease_lost", f"a stale member of a batch of artifacts was answered {member}")
+
+
 @CASES.case(
     "stale-epoch",
     "refuses a stale epoch on every verb",
-    "Logs, beginArtifact, recordArtifact, reports, a publication's commit and a member of an exchange are `lease_lost` "
+    "Logs, artifacts, reports, a publication's commit and members of an exchange and of a batch are `lease_lost` "
     "when a requeue has taken their epoch back, with both epochs and the reason; a heartbeat says so by its directive; "
     "the holder is not disturbed.",
 )
@@ -72,6 +82,7 @@ def stale_epoch(desk: Desk) -> str:
     for verb, body in verbs:
         lost(desk, before, held["epoch"], verb, body)
     lost_in_exchange(desk, executor_id, before, held["epoch"])
+    lost_in_batch(desk, before, begun)
     (stale,) = desk.beat(executor_id, before)
     require(stale["directive"] == "superseded", f"the stale epoch was told {stale['directive']}")
     (fresh,) = desk.beat(other, held)

@@ -265,6 +265,12 @@ def accept_members(request: httpx.Request, answer: Json) -> Json:
     return answer
 
 
+fault("stale-epoch", "a stale member of a batch of artifacts", name="accepts a stale member of a batch")(
+    answering(
+        ["batchArtifacts"],
+        lambda _, told: told | {"begun": [one | {"problem": None} for one in told["begun"]]},
+    )
+)
 accepts_a_stale_member = answering(["exchange"], accept_members)
 fault("stale-epoch", "a stale member of an exchange was answered", name="accepts a stale member of an exchange")(
     accepts_a_stale_member
