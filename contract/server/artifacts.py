@@ -117,14 +117,12 @@ async def check_stored(
 async def _verified(
     store: Store, objects: ObjectStore, verifier: Verifier, announced: JsonObject, found: StoredObject
 ) -> Verified:
-    """What reading the object brought. One that is not what its key says is removed."""
+    """What reading the object brought. One that is not what its key says is removed; no announcement removes one."""
     key = announced["object_key"]
-    verified = Verified(found) if found.size != announced["size"] else await verifier.verify(key, found)
-    try:
-        check(announced, verified.found)
-    except DigestMismatch:
+    verified = await verifier.verify(key, found)
+    if verified.found is not None and verified.found.sha256 != announced["sha256"]:
         await _refuse(store, objects, verifier, key, found)
-        raise
+    check(announced, verified.found)
     return verified
 
 

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from contract.server.object_store import ObjectStore, StoredObject
+from contract.server.parts import declared
 from contract.server.store_parts import MIB, part_count, part_size_of, size_of_part
 from contract.server.verifying import Verifier
 from control_room.reactor.collector import Collector
@@ -345,6 +346,40 @@ async def test_parts_never_take_the_place_of_bytes_that_are_there(plane: Plane) 
     after = await plane.objects.head(key_of(data))
     assert after is not None
     assert after.version == before.version
+
+
+async def test_a_wrong_announcement_removes_nobodys_bytes(plane: Plane) -> None:
+    executor_id, run = await plane.claimed()
+    await plane.submit()
+    (other,) = await plane.claim(executor_id)
+    parts = three_parts()
+    data = b"".join(parts)
+    artifact_id = await begun(plane, run, parts)
+    await sent(plane, run, artifact_id, parts)
+    plane.app.state.executor_plane.verifier.patience = 0.0
+    assert (await plane.record(run, artifact_id)).status_code == 503, "put together, and not on record yet"
+    plane.app.state.executor_plane.verifier.patience = 30.0
+    lie = (await plane.begin(other, data, size=len(data) - 1)).json()
+    assert (await plane.record(other, lie["artifact_id"])).json()["code"] == "digest_mismatch"
+    assert await plane.objects.head(key_of(data)) is not None
+    assert (await plane.record(run, artifact_id)).json()["state"] == "recorded"
+
+
+async def test_putting_parts_together_never_replaces_an_object(plane: Plane) -> None:
+    """As when somebody has stored the right bytes between the server's look and its word to the store."""
+    _, run = await plane.claimed()
+    parts = three_parts()
+    data = b"".join(parts)
+    artifact_id = await begun(plane, run, parts)
+    await sent(plane, run, artifact_id, [parts[1], parts[0], parts[2]])
+    upload = await plane.store.open_upload(await plane.executor(), run["run_id"], artifact_id, {"epoch": run["epoch"]})
+    assert upload is not None
+    held = await plane.objects.list_parts(upload["object_key"], upload["store_id"])
+    assert held is not None
+    plane.s3.put_object(Bucket="artifacts", Key=key_of(data), Body=data)
+    await plane.objects.complete_upload(upload["object_key"], upload["store_id"], declared(upload), held)
+    found = await plane.objects.verify(key_of(data))
+    assert found == StoredObject(len(data), hashlib.sha256(data).hexdigest())
 
 
 # What is left over ----------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import { useQueries } from "@tanstack/react-query";
 import { Download, Eye, EyeOff } from "lucide-react";
+import { ArtifactPreview } from "@/components/run/artifact-preview";
 import { ArtifactVerify } from "@/components/run/artifact-verify";
 import { ArtifactView } from "@/components/run/artifact-view";
 import { RunLink } from "@/components/runs/run-link";
@@ -15,7 +16,14 @@ import { Skeleton } from "@/components/ui/skeleton";
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
 import { useUrl } from "@/hooks/use-url";
 import { formatBytes } from "@/lib/format";
-import { type Artifact, artifactsQuery, downloadUrl, isDownloadable, isViewable } from "@/services/artifacts";
+import {
+  type Artifact,
+  artifactsQuery,
+  downloadUrl,
+  isDownloadable,
+  isPreviewable,
+  isViewable,
+} from "@/services/artifacts";
 import type { Run, RunDetail } from "@/services/runs";
 
 type Row = { artifact: Artifact; run: Run };
@@ -45,8 +53,11 @@ export function ArtifactsTab({ run }: { run: RunDetail }) {
           />
         )}
       </Card>
-      {viewed && (
+      {viewed && isViewable(viewed) && (
         <ArtifactView key={viewed.artifact_id} artifact={viewed} close={() => change({ view: null })} />
+      )}
+      {viewed && isPreviewable(viewed) && (
+        <ArtifactPreview key={viewed.artifact_id} artifact={viewed} close={() => change({ view: null })} />
       )}
     </div>
   );
@@ -137,7 +148,7 @@ function Actions({ artifact, open, view }: ActionsProps) {
   const Icon = open ? EyeOff : Eye;
   return (
     <span className="flex items-center justify-end gap-1.5 max-sm:gap-1">
-      {isViewable(artifact) && (
+      {(isViewable(artifact) || isPreviewable(artifact)) && (
         <Button
           variant="outline"
           size="sm"
