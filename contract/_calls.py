@@ -205,6 +205,11 @@ def exchange(executor_id: Id, body: models.ExchangeRequest) -> Call[models.Excha
     return replace(_post("exchange", path, body, models.ExchangeResponse, body.wait_seconds), since="1.1")
 
 
+def await_orders(executor_id: Id, body: models.OrdersRequest) -> Call[models.OrdersResponse]:
+    path = f"/executors/{_segment(executor_id)}/orders"
+    return replace(_post("awaitOrders", path, body, models.OrdersResponse, body.wait_seconds or 0.0), since="1.1")
+
+
 def heartbeat(executor_id: Id, body: models.HeartbeatRequest) -> Call[models.HeartbeatResponse]:
     return _post("heartbeat", f"/executors/{_segment(executor_id)}/heartbeat", body, models.HeartbeatResponse)
 
@@ -223,6 +228,11 @@ def record_artifact(run_id: Id, artifact_id: Id, body: models.RecordArtifactRequ
     # The server may have to hash the object: give it the time of a slow disk.
     path = f"/runs/{_segment(run_id)}/artifacts/{_segment(artifact_id)}/record"
     return _post("recordArtifact", path, body, models.Artifact, 120.0)
+
+
+def sign_parts(run_id: Id, artifact_id: Id, body: models.SignPartsRequest) -> Call[models.SignPartsResponse]:
+    path = f"/runs/{_segment(run_id)}/artifacts/{_segment(artifact_id)}/parts"
+    return replace(_post("signParts", path, body, models.SignPartsResponse), since="1.1")
 
 
 def find_earlier(run_id: Id, body: models.EarlierRequest) -> Call[models.EarlierResponse]:
@@ -254,7 +264,19 @@ def commit_publication(run_id: Id, output: str, body: AnyCommit) -> Call[models.
 # Bytes ---------------------------------------------------------------------------------------------------------------
 
 
-def blocks(source: Path | bytes, size: int | None = None) -> Iterator[bytes]:
+@dataclass(frozen=True)
+class Slice:
+    """Some bytes of a file: a part of an upload. offset, size: bytes."""
+
+    path: Path
+    offset: int
+    size: int
+
+
+Source = Path | bytes | Slice
+
+
+def blocks(source: Source, size: int | None = None) -> Iterator[bytes]:
     """The bytes of a file or a value, block by block. DigestMismatch when there are more or fewer than `size`."""
     count = 0
     for block in _read(source):
@@ -272,9 +294,17 @@ def announced(upload: models.Upload) -> int | None:
     return int(value) if value.isdigit() else None
 
 
-def _read(source: Path | bytes) -> Iterator[bytes]:
+def _read(source: Source) -> Iterator[bytes]:
     if isinstance(source, bytes):
         yield source
+        return
+    if isinstance(source, Slice):
+        with source.path.open("rb") as stream:
+            stream.seek(source.offset)
+            left = source.size
+            while block := stream.read(min(BLOCK, left)):
+                left -= len(block)
+                yield block
         return
     with source.open("rb") as stream:
         while block := stream.read(BLOCK):

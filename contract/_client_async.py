@@ -12,7 +12,7 @@ import tenacity
 
 from contract import _calls as calls
 from contract import models
-from contract._calls import AnyCommit, AnyReport, Call, Id, Retry, Sink, Stored
+from contract._calls import AnyCommit, AnyReport, Call, Id, Retry, Sink, Source, Stored
 from contract._client_base import TIMEOUT, Base, Begin, Download, OnDeprecated, bearer, target_of, warn
 
 T = TypeVar("T")
@@ -108,6 +108,17 @@ class AsyncExecutorClient(Base):
         """
         return await self._send(calls.exchange(executor_id, body), retry, traceparent)
 
+    async def await_orders(
+        self,
+        executor_id: Id,
+        body: models.OrdersRequest,
+        *,
+        retry: Retry | None = None,
+        traceparent: str | None = None,
+    ) -> models.OrdersResponse:
+        """Wait until a heartbeat would tell something (since 1.1). It renews nothing."""
+        return await self._send(calls.await_orders(executor_id, body), retry, traceparent)
+
     async def heartbeat(
         self,
         executor_id: Id,
@@ -149,6 +160,21 @@ class AsyncExecutorClient(Base):
         """Record an artifact once its bytes are up. UploadMissing, DigestMismatch, LeaseLost."""
         return await self._send(calls.record_artifact(run_id, artifact_id, body), retry, traceparent)
 
+    async def sign_parts(
+        self,
+        run_id: Id,
+        artifact_id: Id,
+        body: models.SignPartsRequest,
+        *,
+        retry: Retry | None = None,
+        traceparent: str | None = None,
+    ) -> models.SignPartsResponse:
+        """Which parts the store holds, and where to PUT those named that it does not.
+
+        UploadMissing, DigestMismatch: begin the artifact again. LeaseLost.
+        """
+        return await self._send(calls.sign_parts(run_id, artifact_id, body), retry, traceparent)
+
     async def find_earlier(
         self, run_id: Id, body: models.EarlierRequest, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.EarlierResponse:
@@ -188,7 +214,7 @@ class AsyncExecutorClient(Base):
         """
         return await self._send(calls.commit_publication(run_id, output, body), retry, traceparent)
 
-    async def upload(self, upload: models.Upload, source: Path | bytes, *, retry: Retry | None = None) -> Stored:
+    async def upload(self, upload: models.Upload, source: Source, *, retry: Retry | None = None) -> Stored:
         """See ExecutorClient.upload."""
 
         async def once() -> Stored:

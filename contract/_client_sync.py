@@ -11,7 +11,7 @@ import tenacity
 
 from contract import _calls as calls
 from contract import models
-from contract._calls import AnyCommit, AnyReport, Call, Id, Retry, Sink, Stored
+from contract._calls import AnyCommit, AnyReport, Call, Id, Retry, Sink, Source, Stored
 from contract._client_base import TIMEOUT, Base, Begin, Download, OnDeprecated, bearer, target_of, warn
 
 T = TypeVar("T")
@@ -107,6 +107,17 @@ class ExecutorClient(Base):
         """
         return self._send(calls.exchange(executor_id, body), retry, traceparent)
 
+    def await_orders(
+        self,
+        executor_id: Id,
+        body: models.OrdersRequest,
+        *,
+        retry: Retry | None = None,
+        traceparent: str | None = None,
+    ) -> models.OrdersResponse:
+        """Wait until a heartbeat would tell something (since 1.1). It renews nothing."""
+        return self._send(calls.await_orders(executor_id, body), retry, traceparent)
+
     def heartbeat(
         self,
         executor_id: Id,
@@ -148,6 +159,21 @@ class ExecutorClient(Base):
         """Record an artifact once its bytes are up. UploadMissing, DigestMismatch, LeaseLost."""
         return self._send(calls.record_artifact(run_id, artifact_id, body), retry, traceparent)
 
+    def sign_parts(
+        self,
+        run_id: Id,
+        artifact_id: Id,
+        body: models.SignPartsRequest,
+        *,
+        retry: Retry | None = None,
+        traceparent: str | None = None,
+    ) -> models.SignPartsResponse:
+        """Which parts the store holds, and where to PUT those named that it does not.
+
+        UploadMissing, DigestMismatch: begin the artifact again. LeaseLost.
+        """
+        return self._send(calls.sign_parts(run_id, artifact_id, body), retry, traceparent)
+
     def find_earlier(
         self, run_id: Id, body: models.EarlierRequest, *, retry: Retry | None = None, traceparent: str | None = None
     ) -> models.EarlierResponse:
@@ -187,7 +213,7 @@ class ExecutorClient(Base):
         """
         return self._send(calls.commit_publication(run_id, output, body), retry, traceparent)
 
-    def upload(self, upload: models.Upload, source: Path | bytes, *, retry: Retry | None = None) -> Stored:
+    def upload(self, upload: models.Upload, source: Source, *, retry: Retry | None = None) -> Stored:
         """PUT the bytes with exactly the headers given. "exists" (412): call record_artifact all the same, it checks.
 
         DigestMismatch when the store refuses the bytes; Forbidden when the URL is over its time (begin again).

@@ -220,6 +220,7 @@ TABLE: tuple[Row, ...] = (
     Row("object_busy", 503, Unavailable, "OPR01", "Object is being removed"),
     Row("database_unavailable", 503, Unavailable, None, "Database unavailable"),
     Row("object_store_unavailable", 503, Unavailable, None, "Object store unavailable"),
+    Row("artifact_verifying", 503, Unavailable, None, "Bytes being verified"),
     Row("artifact_expired", 410, NotFound, None, "Artifact over its retention"),
     Row("upload_missing", 409, UploadMissing, None, "Bytes not uploaded"),
     Row("digest_mismatch", 409, DigestMismatch, None, "Other bytes stored"),

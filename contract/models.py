@@ -328,6 +328,34 @@ class HeartbeatRun(BaseModel):
     """
 
 
+class OrdersRequest(BaseModel):
+    model_config = ConfigDict(
+        extra='forbid',
+        validate_by_name=True,
+        frozen=True,
+    )
+    wait_seconds: Annotated[float, Field(ge=0.0, le=60.0)] = 0
+    after: Annotated[str | None, Field(max_length=100)] = None
+    """
+    The `place` of the last answer; without one the answer comes at once.
+    """
+
+
+class OrdersResponse(BaseModel):
+    model_config = ConfigDict(
+        validate_by_name=True,
+        frozen=True,
+    )
+    heard: bool
+    """
+    A heartbeat would tell something.
+    """
+    place: Annotated[str, Field(max_length=100)]
+    """
+    For `after` of the next call.
+    """
+
+
 class HeartbeatRequest(BaseModel):
     model_config = ConfigDict(
         extra='forbid',
@@ -463,12 +491,20 @@ class BeginFileArtifact(BaseModel):
             pattern='^[A-Za-z0-9.+_-]+/[A-Za-z0-9.+_-]+(; ?[A-Za-z0-9_-]+=[A-Za-z0-9.+_-]+)*$',
         ),
     ]
-    size: Annotated[int, Field(ge=0, le=5368709120)]
+    size: Annotated[int, Field(ge=0, le=9223372036854775807)]
     """
-    Bytes; one PUT holds 5 GiB at most.
+    Bytes. One PUT holds 5 GiB at most, else 422; with `resume` (since 1.1) 5 TiB.
     """
     sha256: Sha256
     metadata: Annotated[dict[str, Any], Field(max_length=64)] = {}
+    resume: bool = False
+    """
+    Since 1.1. The executor can send the bytes in parts.
+    """
+    preview: dict[str, Any] | None = None
+    """
+    Since 1.1. What is worth showing of the content, 64 KiB of JSON at most; `type` says of what kind.
+    """
 
 
 class BeginTableArtifact(BaseModel):
@@ -515,15 +551,62 @@ ArtifactState = TypeAliasType("ArtifactState", Literal['begun', 'recorded', 'vis
 ArtifactKind = TypeAliasType("ArtifactKind", Literal['file', 'table', 'report', 'log', 'metrics', 'model'])
 
 
-class BeginArtifactResponse(BaseModel):
+class Multipart(BaseModel):
     model_config = ConfigDict(
         validate_by_name=True,
         frozen=True,
     )
-    artifact_id: Uuid
-    state: ArtifactState
-    upload: Upload | None
-    already_stored: bool
+    part_size: Annotated[int, Field(ge=1)]
+    """
+    Bytes of each part but the last.
+    """
+    parts: Annotated[int, Field(ge=1)]
+    """
+    How many there are; they are numbered from 1.
+    """
+
+
+class PartDigest(BaseModel):
+    model_config = ConfigDict(
+        extra='forbid',
+        validate_by_name=True,
+        frozen=True,
+    )
+    number: Annotated[int, Field(ge=1, le=10000)]
+    sha256: Sha256
+
+
+class SignPartsRequest(BaseModel):
+    model_config = ConfigDict(
+        extra='forbid',
+        validate_by_name=True,
+        frozen=True,
+    )
+    epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
+    parts: Annotated[list[PartDigest], Field(max_length=100)]
+
+
+class PartUpload(BaseModel):
+    model_config = ConfigDict(
+        validate_by_name=True,
+        frozen=True,
+    )
+    number: int
+    upload: Upload
+
+
+class SignPartsResponse(BaseModel):
+    model_config = ConfigDict(
+        validate_by_name=True,
+        frozen=True,
+    )
+    part_size: Annotated[int, Field(ge=1)]
+    parts: Annotated[int, Field(ge=1)]
+    held: list[int]
+    """
+    Numbers of the parts that the store has.
+    """
+    uploads: list[PartUpload]
 
 
 class RecordArtifactRequest(BaseModel):
@@ -562,6 +645,10 @@ class Artifact(BaseModel):
     metadata: dict[str, Any]
     table: TableVersion | None
     recorded_at: AwareDatetime | None
+    verify_ms: int | None = None
+    """
+    Since 1.1. What the server took to read and hash the bytes; null when the store had verified them.
+    """
 
 
 Name = TypeAliasType("Name", Annotated[str, Field(max_length=255, min_length=1)])
@@ -618,6 +705,10 @@ class ArtifactDownload(BaseModel):
     metadata: dict[str, Any]
     table: TableVersion | None
     recorded_at: AwareDatetime | None
+    verify_ms: int | None = None
+    """
+    Since 1.1. What the server took to read and hash the bytes; null when the store had verified them.
+    """
     url: Annotated[str | None, Field(max_length=8192)]
     expires_at: AwareDatetime | None
 
@@ -1093,6 +1184,21 @@ class ClaimResponse(BaseModel):
     )
     runs: list[ClaimedRun]
     server_time: AwareDatetime
+
+
+class BeginArtifactResponse(BaseModel):
+    model_config = ConfigDict(
+        validate_by_name=True,
+        frozen=True,
+    )
+    artifact_id: Uuid
+    state: ArtifactState
+    upload: Upload | None
+    already_stored: bool
+    multipart: Multipart | None = None
+    """
+    Since 1.1, only after `resume`.
+    """
 
 
 class ExchangeAnswer(BaseModel):

@@ -228,8 +228,12 @@ class OperatorClient:
     def release(self, ref: str) -> Json:
         return self._call("DELETE", f"/runs/{_quoted(ref)}/legal-hold")
 
+    def preview(self, artifact_id: str) -> Json:
+        """{artifact, preview, text, text_cut}."""
+        return self._call("GET", f"/artifacts/{artifact_id}/preview")
+
     def collection(self) -> Json:
-        """{safety_hours, lost, collectable, expiring, held, items}."""
+        """{safety_hours, lost, collectable, uploads, expiring, held, items}."""
         return self._call("GET", "/collection")
 
     def caps(self) -> Json:

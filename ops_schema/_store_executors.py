@@ -20,6 +20,10 @@ class Executes(Protocol):
     async def append_logs(self, p: Principal, run_id: Id, body: Body) -> Json: ...
     async def begin_artifact(self, p: Principal, run_id: Id, body: Body) -> Json: ...
     async def record_artifact(self, p: Principal, run_id: Id, artifact_id: Id, body: Body) -> Json: ...
+    async def open_upload(self, p: Principal, run_id: Id, artifact_id: Id, body: Body) -> Json | None: ...
+    async def declare_parts(self, p: Principal, run_id: Id, artifact_id: Id, body: Body) -> Json | None: ...
+    async def close_upload(self, upload_id: Id) -> None: ...
+    async def refuse_object(self, object_key: str) -> bool: ...
     async def get_artifact(self, p: Principal, artifact_id: Id) -> Json: ...
     async def find_earlier(self, p: Principal, run_id: Id, body: Body) -> Json: ...
     async def get_bundle(self, p: Principal, sha256: str) -> Json: ...
@@ -55,6 +59,27 @@ class ExecutorQueries(Calls):
     async def record_artifact(self, p: Principal, run_id: Id, artifact_id: Id, body: Body) -> Json:
         """recordArtifact, once the server has seen the bytes in the store: the Artifact, with its object_key."""
         return await self._json("record_artifact", p.token_id, run_id, artifact_id, Jsonb(body))
+
+    async def open_upload(self, p: Principal, run_id: Id, artifact_id: Id, body: Body) -> Json | None:
+        """The upload in parts of a begun artifact: {upload_id, object_key, store_id, size, part_size, parts: {number:
+        sha256}}; None when none is open. body {epoch}, and {store_id, part_size} of one that the store has opened: the
+        answer is the one on record, which may be another."""
+        found: Json | None = await self._value("open_upload", p.token_id, run_id, artifact_id, Jsonb(body))
+        return found
+
+    async def declare_parts(self, p: Principal, run_id: Id, artifact_id: Id, body: Body) -> Json | None:
+        """body {epoch, parts: [{number, sha256}]}: fix the digests of parts. Answers as open_upload, with `conflict`:
+        the numbers that were declared before with other digests."""
+        found: Json | None = await self._value("declare_parts", p.token_id, run_id, artifact_id, Jsonb(body))
+        return found
+
+    async def close_upload(self, upload_id: Id) -> None:
+        """The store has completed an upload in parts, or given it up."""
+        await self._value("close_upload", upload_id)
+
+    async def refuse_object(self, object_key: str) -> bool:
+        """An object is not what its key says: whether to remove it now, and then tell by removed_object."""
+        return bool(await self._value("refuse_object", object_key))
 
     async def get_artifact(self, p: Principal, artifact_id: Id) -> Json:
         """The Artifact with its object_key (null for tables)."""

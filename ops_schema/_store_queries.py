@@ -20,6 +20,10 @@ QUERIES: Final[dict[str, str]] = {
     "append_logs": "select ops.append_logs(%s, %s, %s)",
     "begin_artifact": "select ops.begin_artifact(%s, %s, %s)",
     "record_artifact": "select ops.record_artifact(%s, %s, %s, %s)",
+    "open_upload": "select ops.open_upload(%s, %s, %s, %s)",
+    "declare_parts": "select ops.declare_parts(%s, %s, %s, %s)",
+    "close_upload": "select ops.close_upload(%s)",
+    "refuse_object": "select ops.refuse_object(%s)",
     "get_artifact": "select ops.get_artifact(%s, %s)",
     "find_earlier": "select ops.find_earlier(%s, %s, %s)",
     "get_bundle": "select ops.get_bundle(%s, %s)",
@@ -54,6 +58,7 @@ QUERIES: Final[dict[str, str]] = {
     "run_events": "select ops.run_events(%s, %s, %s)",
     "run_logs": "select ops.run_logs(%s, %s, %s)",
     "run_artifacts": "select ops.run_artifacts(%s, %s)",
+    "get_preview": "select ops.get_preview(%s, %s)",
     "put_template": "select ops.put_template(%s, %s, %s)",
     "list_templates": "select ops.list_templates(%s)",
     "get_template": "select ops.get_template(%s, %s, %s, %s)",
@@ -92,6 +97,8 @@ QUERIES: Final[dict[str, str]] = {
     "condemn_objects": "select ops.condemn_objects(%s)",
     "take_condemned": "select ops.take_condemned()",
     "removed_object": "select ops.removed_object(%s, %s)",
+    "stale_uploads": "select ops.stale_uploads(%s)",
+    "unknown_uploads": "select ops.unknown_uploads(%s)",
     "lineage_facts": "select ops.lineage_facts(%s)",
     "record_lineage": "select ops.record_lineage(%s)",
     "pending_lineage": "select ops.pending_lineage(%s)",
@@ -103,7 +110,7 @@ QUERIES: Final[dict[str, str]] = {
 }
 """name -> statement. Each answers one row of one column (jsonb, a boolean, or null); an `_each`, a row a member."""
 
-CHANNELS: Final[tuple[str, ...]] = ("ops_ready",)
+CHANNELS: Final[tuple[str, ...]] = ("ops_ready", "ops_orders")
 """NOTIFY channels: work became claimable (payload "kind:count,…", with ";who" of a server that tells it). Events are
 looked for, never notified."""
 

@@ -31,6 +31,7 @@ ANSWERS: Mapping[str, Any] = {
     **{"beginArtifact": models.BeginArtifactResponse, "reportAttempt": models.ReportResponse},
     **{"commitPublication": models.CommitPublicationResponse, "getArtifact": models.ArtifactDownload},
     **{"getBundle": models.BundleDownload, "findEarlier": models.EarlierResponse},
+    **{"awaitOrders": models.OrdersResponse},
 }
 COMMAND_SECONDS = 60.0
 DONE = "the conformance kit is done"

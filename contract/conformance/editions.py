@@ -53,6 +53,10 @@ class Edition:
 
 
 CURRENT = Edition(tuple(BY_NAME))
-OLDER = Edition((OLDEST,), frozenset({"exchange", "findEarlier"}), {"heartbeat": "metrics", "reportAttempt": "metrics"})
+OLDER = Edition(
+    (OLDEST,),
+    frozenset({"exchange", "findEarlier", "awaitOrders"}),
+    {"heartbeat": "metrics", "reportAttempt": "metrics"},
+)
 NEWER = Edition((*BY_NAME, "1.99", "2.0"), novel=True)
 FOREIGN = Edition(("98.0", "99.0"))

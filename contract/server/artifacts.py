@@ -5,7 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from contract.errors import DigestMismatch, UploadMissing, make
+from contract.server import parts
 from contract.server.object_store import ObjectStore, StoredObject
+from contract.server.store_parts import MOST_BYTES, SINGLE_BYTES
+from contract.server.strict_json import invalid
+from contract.server.verifying import Verified, Verifier
 from ops_schema.errors import OpsError
 from ops_schema.store import Principal, Store
 
@@ -13,17 +17,38 @@ JsonObject = dict[str, Any]
 
 
 async def begin(store: Store, objects: ObjectStore, caller: Principal, run_id: UUID, body: JsonObject) -> JsonObject:
-    """beginArtifact: the announcement, and a presigned PUT unless the store holds these very bytes already."""
+    """beginArtifact: the announcement, and a presigned PUT unless the store holds these very bytes already.
+
+    With `resume`, an upload in parts in place of it.
+    """
     check_name(body["name"])
+    resume = body.pop("resume", False)
+    check_size(body, resume)
     answer = await store.begin_artifact(caller, run_id, body)
     key = answer.pop("object_key")
     if key is None or answer["already_stored"]:
         return {**answer, "upload": None}
     size, sha256 = body["size"], body["sha256"]
-    if await objects.head(key) == StoredObject(size, sha256):
+    found = await objects.head(key)
+    # What came in parts has no digest yet: recordArtifact reads it.
+    if found is not None and (found == StoredObject(size, sha256) or (resume and found == StoredObject(size, None))):
         return {**answer, "already_stored": True, "upload": None}
+    if resume and size > 0:
+        return {
+            **answer,
+            "upload": None,
+            "multipart": await parts.begin(store, objects, caller, run_id, answer, body, key),
+        }
     upload = await objects.presign_put(key, size=size, sha256=sha256, media_type=body["media_type"])
     return {**answer, "upload": upload}
+
+
+def check_size(body: JsonObject, resume: bool) -> None:
+    """Refuse what no store takes: more than 5 GiB in one PUT, more than 5 TiB in parts."""
+    size, most = body.get("size") or 0, MOST_BYTES if resume else SINGLE_BYTES
+    if size > most:
+        hint = "" if resume else "; larger ones go up in parts, with `resume` (contract 1.1)"
+        raise invalid([{"path": "/size", "message": f"an artifact has at most {most} bytes{hint}"}])
 
 
 def check_name(name: str) -> None:
@@ -39,20 +64,74 @@ def check_name(name: str) -> None:
 
 
 async def record(
-    store: Store, objects: ObjectStore, caller: Principal, run_id: UUID, artifact_id: UUID, body: JsonObject
+    store: Store,
+    objects: ObjectStore,
+    verifier: Verifier,
+    caller: Principal,
+    run_id: UUID,
+    artifact_id: UUID,
+    body: JsonObject,
 ) -> JsonObject:
     """recordArtifact: only once the store was seen to hold the bytes announced."""
-    await check_stored(store, objects, caller, run_id, artifact_id, body)
-    return public(await store.record_artifact(caller, run_id, artifact_id, body))
+    took = await check_stored(store, objects, verifier, caller, run_id, artifact_id, body)
+    told = body if took is None else {**body, "verify_ms": took}
+    return public(await store.record_artifact(caller, run_id, artifact_id, told))
 
 
 async def check_stored(
-    store: Store, objects: ObjectStore, caller: Principal, run_id: UUID, artifact_id: UUID, body: JsonObject
-) -> None:
-    """Raises unless the object store holds the bytes that were announced for an artifact of the attempt body.epoch."""
+    store: Store,
+    objects: ObjectStore,
+    verifier: Verifier,
+    caller: Principal,
+    run_id: UUID,
+    artifact_id: UUID,
+    body: JsonObject,
+) -> int | None:
+    """Raises unless the object store holds the bytes that were announced for an artifact of the attempt body.epoch.
+
+    Parts are put together first. Milliseconds that the server took to read them; None when the store had verified them.
+    """
     announced = await _announced(store, caller, run_id, artifact_id, body["epoch"])
-    if announced["object_key"] is not None and announced["state"] == "begun":
-        check(announced, await seen(objects, announced["object_key"]))
+    key = announced["object_key"]
+    if key is None or announced["state"] != "begun":
+        return None
+    found = await objects.head(key)
+    if found is None and await parts.complete(store, objects, caller, run_id, artifact_id, body["epoch"]):
+        found = await objects.head(key)
+    if found is None or found.sha256 is not None:
+        check(announced, found)
+        return None
+    try:
+        verified = await _verified(store, objects, verifier, announced, found)
+    except DigestMismatch:
+        await parts.tidy(store, objects, caller, run_id, artifact_id, body["epoch"])
+        raise
+    await parts.tidy(store, objects, caller, run_id, artifact_id, body["epoch"])
+    return verified.milliseconds
+
+
+async def _verified(
+    store: Store, objects: ObjectStore, verifier: Verifier, announced: JsonObject, found: StoredObject
+) -> Verified:
+    """What reading the object brought. One that is not what its key says is removed."""
+    key = announced["object_key"]
+    verified = Verified(found) if found.size != announced["size"] else await verifier.verify(key, found)
+    try:
+        check(announced, verified.found)
+    except DigestMismatch:
+        await _refuse(store, objects, verifier, key, found)
+        raise
+    return verified
+
+
+async def _refuse(store: Store, objects: ObjectStore, verifier: Verifier, key: str, found: StoredObject) -> None:
+    """Remove the object that was read, unless artifacts on record have it: then it is theirs to be told by `verify`."""
+    verifier.forget(key)
+    if await store.refuse_object(key):
+        now = await objects.head(key)
+        if now is not None and now.version == found.version:  # else somebody has removed it, and others came
+            await objects.remove(key)
+        await store.removed_object(key, False)
 
 
 async def _announced(store: Store, caller: Principal, run_id: UUID, artifact_id: UUID, epoch: int) -> JsonObject:
@@ -86,12 +165,6 @@ async def bundle(store: Store, objects: ObjectStore, caller: Principal, sha256: 
     return {"sha256": found["sha256"], "size": found["size"], **link}
 
 
-async def seen(objects: ObjectStore, key: str) -> StoredObject | None:
-    """What the store holds under a key, with its sha256: the store's own, else computed from the bytes."""
-    found = await objects.head(key)
-    return await objects.verify(key) if found and found.sha256 is None else found
-
-
 def check(announced: JsonObject, found: StoredObject | None) -> None:
     """Raises upload_missing, or digest_mismatch when the store holds other bytes than announced."""
     named = {"artifact_id": announced["artifact_id"], "name": announced["name"]}
@@ -103,7 +176,7 @@ def check(announced: JsonObject, found: StoredObject | None) -> None:
             f"the object stored for {announced['name']} has {found.size} bytes of sha256 {found.sha256}, "
             f"announced were {announced['size']} bytes of sha256 {announced['sha256']}",
             members={**named, "size": found.size, "sha256": found.sha256},
-            hint="report the attempt as failed; the object in the store is damaged",
+            hint="begin the artifact again, with the bytes that are announced",
         )
 
 

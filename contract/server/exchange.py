@@ -70,10 +70,11 @@ async def _unrecordable(services: Services, caller: Principal, reports: list[Jso
 
 async def _missing(services: Services, caller: Principal, sent: JsonObject) -> ContractError | None:
     try:
-        for artifact_id in sent["artifacts"]:
-            await artifacts.check_stored(
-                services.store, services.object_store, caller, UUID(sent["run_id"]), UUID(artifact_id), sent["report"]
-            )
+        for artifact_id in map(UUID, sent["artifacts"]):
+            body = {"epoch": sent["report"]["epoch"]}
+            whose = (services.store, services.object_store, services.verifier, caller, UUID(sent["run_id"]))
+            if await artifacts.check_stored(*whose, artifact_id, body) is not None:
+                await artifacts.record(*whose, artifact_id, body)  # what it took goes on record with it
     except OpsError as error:
         return from_ops_error(error)
     except ContractError as error:

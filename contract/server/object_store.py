@@ -7,10 +7,10 @@ import asyncio
 import base64
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -24,6 +24,7 @@ from contract._calls import is_loopback
 from contract.canonical import BLOCK
 from contract.errors import ContractError, make
 from contract.server.settings import ServerSettings
+from contract.server.store_parts import PART_BYTES, HeldPart, OpenUpload, Part, StoreParts
 
 T = TypeVar("T")
 JsonObject = dict[str, Any]
@@ -36,10 +37,12 @@ _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 
 @dataclass(frozen=True)
 class StoredObject:
-    """What the store holds under a key. size: bytes; sha256: hexadecimal, None when the store keeps none."""
+    """What the store holds under a key. size: bytes; sha256: hexadecimal, None when the store keeps none; version: of
+    the write that brought it."""
 
     size: int
     sha256: str | None
+    version: str = field(default="", compare=False)
 
 
 def s3_client(settings: ServerSettings) -> Any:
@@ -78,16 +81,21 @@ class ObjectStore:
         bucket: str,
         *,
         lifetime: timedelta = timedelta(minutes=15),
+        part_bytes: int = PART_BYTES,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """part_bytes: of an upload in parts, unless it needs larger ones to have 10,000 at most."""
         self._client, self.bucket, self._lifetime, self._now = client, bucket, lifetime, now
+        self.part_bytes = part_bytes
+        self._parts = StoreParts(client, bucket)
         self._threads = ThreadPoolExecutor(THREADS, "object-store")
         self._verifying = asyncio.Semaphore(VERIFYING)
 
     @classmethod
     def from_settings(cls, settings: ServerSettings) -> "ObjectStore":
         """The store that OPS_S3_… names."""
-        return cls(s3_client(settings), settings.s3_bucket, lifetime=settings.url_lifetime)
+        client = s3_client(settings)
+        return cls(client, settings.s3_bucket, lifetime=settings.url_lifetime, part_bytes=settings.part_bytes)
 
     async def presign_put(self, key: str, *, size: int, sha256: str, media_type: str) -> JsonObject:
         """The contract's Upload: a PUT whose signature covers length, sha256, media type and If-None-Match: *.
@@ -118,14 +126,51 @@ class ObjectStore:
         """What is stored under a key; None when nothing is."""
         return await self._in_thread("HEAD", lambda: self._head(key))
 
-    async def verify(self, key: str) -> StoredObject | None:
-        """Read the whole object and hash it; None when nothing is there."""
+    async def verify(self, key: str, told: Callable[[int], None] = lambda _: None) -> StoredObject | None:
+        """Read the whole object, block by block, and hash it; None when nothing is there. told: bytes read so far."""
         async with self._verifying:
-            return await self._in_thread("GET", lambda: self._hash(key))
+            return await self._in_thread("GET", lambda: self._hash(key, told))
+
+    async def read_head(self, key: str, size: int) -> bytes | None:
+        """The first bytes of an object, `size` at most; None when nothing is there."""
+        return await self._in_thread("GET", lambda: self._read_head(key, size))
 
     async def remove(self, key: str) -> None:
         """Remove what is stored under a key; nothing there is no error."""
         await self._in_thread("DELETE", lambda: self._client.delete_object(Bucket=self.bucket, Key=key))
+
+    async def open_upload(self, key: str, media_type: str) -> str:
+        """Begin an upload in parts; the store's name of it."""
+        return await self._in_thread("create", lambda: self._parts.create(key, media_type))
+
+    async def presign_parts(self, key: str, store_id: str, parts: Sequence[Part]) -> list[JsonObject]:
+        """The contract's PartUploads: PUTs whose signatures cover part number, length and sha256."""
+        seconds = int(self._lifetime.total_seconds())
+        expires_at = (self._now() + self._lifetime).isoformat()
+        signed = await self._in_thread("sign", lambda: [self._parts.presign(key, store_id, p, seconds) for p in parts])
+        return [
+            {"number": part.number, "upload": {"method": "PUT", **one, "expires_at": expires_at}}
+            for part, one in zip(parts, signed, strict=True)
+        ]
+
+    async def list_parts(self, key: str, store_id: str) -> dict[int, HeldPart] | None:
+        """The parts that the store holds, by number; None when it has no such upload (any more)."""
+        return await self._in_thread("list", lambda: self._parts.held(key, store_id))
+
+    async def complete_upload(self, key: str, store_id: str, parts: Sequence[Part], held: dict[int, HeldPart]) -> None:
+        """Put the object together, unless there is one or the upload is gone: look what is there afterwards.
+
+        Raises digest_mismatch when the parts held are not those declared.
+        """
+        await self._in_thread("complete", lambda: self._parts.complete(key, store_id, parts, held))
+
+    async def abort_upload(self, key: str, store_id: str) -> None:
+        """Give an upload up, with all its parts; one that is not there is no error."""
+        await self._in_thread("abort", lambda: self._parts.abort(key, store_id))
+
+    async def list_uploads(self) -> list[OpenUpload]:
+        """All uploads in parts that the bucket has open."""
+        return await self._in_thread("list", self._parts.uploads)
 
     async def check(self) -> None:
         """Raises object_store_unavailable when the bucket cannot be reached with these credentials."""
@@ -143,17 +188,25 @@ class ObjectStore:
     def _head(self, key: str) -> StoredObject | None:
         with _missing_is_none() as found:
             answer = self._client.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED")
-            found.append(StoredObject(int(answer["ContentLength"]), _hexadecimal(answer)))
+            found.append(StoredObject(int(answer["ContentLength"]), _hexadecimal(answer), _version(answer)))
         return found[0] if found else None
 
-    def _hash(self, key: str) -> StoredObject | None:
+    def _hash(self, key: str, told: Callable[[int], None]) -> StoredObject | None:
         with _missing_is_none() as found:
             digest, size = hashlib.sha256(), 0
-            with closing(self._client.get_object(Bucket=self.bucket, Key=key)["Body"]) as body:
+            answer = self._client.get_object(Bucket=self.bucket, Key=key)
+            with closing(answer["Body"]) as body:
                 for block in body.iter_chunks(BLOCK):
                     digest.update(block)
                     size += len(block)
-            found.append(StoredObject(size, digest.hexdigest()))
+                    told(size)
+            found.append(StoredObject(size, digest.hexdigest(), _version(answer)))
+        return found[0] if found else None
+
+    def _read_head(self, key: str, size: int) -> bytes | None:
+        found: list[bytes] = []
+        with _missing_is_none(), closing(self._client.get_object(Bucket=self.bucket, Key=key)["Body"]) as body:
+            found.append(body.read(size))  # no Range: of an object without bytes there is none to ask for
         return found[0] if found else None
 
     async def _in_thread(self, verb: str, work: Callable[[], T]) -> T:
@@ -162,6 +215,11 @@ class ObjectStore:
         except (BotoCoreError, ClientError, HTTPError, OSError) as error:
             log.warning("action=object_store_unavailable verb=%s bucket=%s %s", verb, self.bucket, error)
             raise _unavailable(verb, error) from error
+
+
+def _version(answer: JsonObject) -> str:
+    # The etag alone is made of MD5, of which two values may be one.
+    return f"{answer['ETag']} {answer['LastModified'].isoformat()}"
 
 
 def _hexadecimal(answer: JsonObject) -> str | None:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from contract import models
 from contract._calls import PREFIX
 from contract.deprecation import of_version
-from contract.server import artifacts, claims, exchange
+from contract.server import artifacts, claims, exchange, orders, parts
 from contract.server.auth import Executor, executor_principal
 from contract.server.hot import hot_route
 from contract.server.services import Services, services_of
@@ -68,7 +68,19 @@ async def record_artifact(
     artifact_id: UUID,
     body: Annotated[JsonObject, Depends(body_of(models.RecordArtifactRequest))],
 ) -> Response:
-    return JSONResponse(await artifacts.record(plane.store, plane.object_store, caller, run_id, artifact_id, body))
+    found = await artifacts.record(plane.store, plane.object_store, plane.verifier, caller, run_id, artifact_id, body)
+    return JSONResponse(found)
+
+
+@router.post("/runs/{run_id}/artifacts/{artifact_id}/parts", name="signParts")
+async def sign_parts(
+    plane: Plane,
+    caller: Executor,
+    run_id: UUID,
+    artifact_id: UUID,
+    body: Annotated[JsonObject, Depends(body_of(models.SignPartsRequest))],
+) -> Response:
+    return JSONResponse(await parts.sign(plane.store, plane.object_store, caller, run_id, artifact_id, body))
 
 
 @router.post("/runs/{run_id}/publications/{output}/commit", name="commitPublication")
@@ -103,6 +115,12 @@ async def _heartbeat(plane: Services, _: Request, caller: Principal, executor_id
     return json.dumps(await plane.store.heartbeat(caller, executor_id, body))
 
 
+async def _await_orders(
+    plane: Services, request: Request, caller: Principal, executor_id: UUID, body: JsonObject
+) -> str:
+    return json.dumps(await orders.await_orders(plane, request, caller, executor_id, body))
+
+
 async def _append_logs(plane: Services, _: Request, caller: Principal, run_id: UUID, body: JsonObject) -> str:
     return json.dumps(await plane.store.append_logs(caller, run_id, body))
 
@@ -114,6 +132,7 @@ async def _report(plane: Services, _: Request, caller: Principal, run_id: UUID, 
 HOT = (
     ("/executors/{executor_id}/claims", "claimRuns", models.ClaimRequest, claims.claim),
     ("/executors/{executor_id}/exchange", "exchange", models.ExchangeRequest, exchange.exchange),
+    ("/executors/{executor_id}/orders", "awaitOrders", models.OrdersRequest, _await_orders),
     ("/executors/{executor_id}/heartbeat", "heartbeat", models.HeartbeatRequest, _heartbeat),
     ("/runs/{run_id}/logs", "appendLogs", models.LogsRequest, _append_logs),
     ("/runs/{run_id}/report", "reportAttempt", models.Report, _report),

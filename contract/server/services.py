@@ -12,6 +12,7 @@ from contract.server.principals import Principals
 from contract.server.profiles import Profiles
 from contract.server.ready import ReadyBroker
 from contract.server.teller import ReadyTeller
+from contract.server.verifying import Verifier
 from ops_schema.store import Store
 
 
@@ -19,7 +20,7 @@ from ops_schema.store import Store
 class Services:
     """store: the database; object_store: bytes; ready: who wakes waiting claims; claim_poll: the fallback's pause;
     teller: tells what became claimable; exchanger: carries reports and claims together; principals: who calls;
-    profiles: what executors can have."""
+    profiles: what executors can have; verifier: reads objects whose digest the store does not know."""
 
     store: Store
     object_store: ObjectStore
@@ -29,12 +30,14 @@ class Services:
     exchanger: Exchanger = field(init=False)
     principals: Principals = field(init=False)
     profiles: Profiles = field(init=False)
+    verifier: Verifier = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "principals", Principals(self.store))
         object.__setattr__(self, "teller", ReadyTeller(self.store, self.ready))
         object.__setattr__(self, "exchanger", Exchanger(self.store, self.ready.wake_in, self.teller.tell))
         object.__setattr__(self, "profiles", Profiles(self.store))
+        object.__setattr__(self, "verifier", Verifier(self.object_store))
 
 
 def hang_on(app: FastAPI, services: Services) -> None:

@@ -45,6 +45,10 @@ class ServerSettings(BaseSettings):
     lineage_namespace: str = Field(
         "lakehouse-control-room", min_length=1, max_length=200, description="Of jobs in OpenLineage events."
     )
+    part_bytes: Annotated[
+        int,
+        Field(ge=5 * 2**20, le=5 * 2**30, description="Of uploads in parts; larger where 10,000 would not be enough."),
+    ] = 16 * 2**20
     url_lifetime: timedelta = Field(timedelta(minutes=15), description="Of presigned URLs: 1 second to 15 minutes.")
     claim_poll: timedelta = Field(
         timedelta(seconds=2), description="How often a waiting claim looks for itself although nobody woke it."

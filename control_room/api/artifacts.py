@@ -18,6 +18,7 @@ from control_room.api.context import Context, context
 from control_room.api.documented import reading
 from control_room.api.headers import ARTIFACT_POLICY
 from control_room.api.strict_route import StrictRouter
+from control_room.reactor.leftovers import strays
 
 router = StrictRouter(tags=["artifacts"])
 Ctx = Annotated[Context, Depends(context)]
@@ -156,4 +157,6 @@ async def verify(ctx: Ctx, caller: Reader, artifact_id: UUID) -> models.Verifica
 @router.get("/collection", operation_id="listCollection", responses=reading())
 async def list_collection(ctx: Ctx, caller: Reader) -> models.Collection:
     """What the collector of bytes that nobody needs would take. Changes nothing; needs a token for all workspaces."""
-    return models.Collection.model_validate(await ctx.store.list_collection(caller.principal))
+    found = await ctx.store.list_collection(caller.principal)
+    unknown = len(await strays(ctx.store, ctx.objects))
+    return models.Collection.model_validate(found | {"uploads": found["uploads"] | {"unknown": unknown}})

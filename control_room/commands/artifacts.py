@@ -1,4 +1,4 @@
-"""artifacts: ls, get, verify, hold, release, gc."""
+"""artifacts: ls, show, get, verify, hold, release, gc."""
 
 from __future__ import annotations
 
@@ -36,6 +36,23 @@ def ls(context: typer.Context, run: Run, as_json: AsJson = False) -> None:
         for a in items
     ]
     print_table(columns, rows, spare=("sha256", "artifact"))
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    artifact: Annotated[str, typer.Argument(help="artifact_id, or RUN/NAME.")],
+    as_json: AsJson = False,
+) -> None:
+    """What is in an artifact: the first rows of a table, the size of an image, the first lines of a text."""
+    from control_room.commands.artifact_preview import print_preview
+
+    with connect(context) as client:
+        found = client.preview(artifact if _is_id(artifact) else _named(client, artifact)["artifact_id"])
+    if as_json:
+        print_json(found)
+    else:
+        print_preview(found)
 
 
 @app.command()
@@ -97,6 +114,10 @@ def gc(context: typer.Context, as_json: AsJson = False) -> None:
         f"lost less than {found['safety_hours']} h ago, left alone: {counted(lost['artifacts'], 'artifact')}, "
         f"{size_text(lost['bytes'])}"
     )
+    parts = found["uploads"]
+    given_up = parts["collectable"] + parts["unknown"]
+    kept = parts["open"] - parts["collectable"]
+    say(f"uploads in parts: {kept} under way or left alone, {given_up} to be given up")
     say(f"over their retention within 7 days: {counted(soon['artifacts'], 'artifact')}, {size_text(soon['bytes'])}")
     say(f"under a legal hold: {counted(found['held'], 'run')}")
     if found["items"]:
@@ -134,10 +155,21 @@ def artifacts_of(client: OperatorClient, ref: str) -> list[Json]:
     return sorted(items, key=lambda a: (a["number"], a["name"]))
 
 
-def _find(client: OperatorClient, artifact: str) -> Json:
+def _named(client: OperatorClient, artifact: str) -> Json:
+    """The artifact of RUN/NAME, a table too."""
     ref, slash, name = artifact.partition("/")
-    if slash:
-        return _of_run(artifacts_of(client, ref), ref, name)
+    if not slash:
+        raise _no_artifact(client, artifact)
+    return _of_run(artifacts_of(client, ref), ref, name)
+
+
+def _find(client: OperatorClient, artifact: str) -> Json:
+    if "/" in artifact:
+        found = _named(client, artifact)
+        if found["sha256"] is None:
+            text = f"{found['name']!r} is a table; there are no bytes to download"
+            raise ControlRoomError(text, exit_code=REFUSED)
+        return found
     if not _is_id(artifact):
         raise _no_artifact(client, artifact)
     checked = client.verify(artifact)
@@ -155,8 +187,6 @@ def _of_run(items: list[Json], ref: str, name: str) -> Json:
             code="artifact_not_found",
             members={"names": [item["name"] for item in items]},
         )
-    if found[-1]["sha256"] is None:
-        raise ControlRoomError(f"{name!r} is a table; there are no bytes to download", exit_code=REFUSED)
     return found[-1]
 
 

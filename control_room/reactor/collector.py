@@ -1,18 +1,23 @@
-"""Removes bytes that nobody needs: of attempts that were lost, and of artifacts over their retention."""
+"""Removes bytes that nobody needs: of attempts that were lost, of artifacts over their retention, parts of uploads that
+nobody goes on with."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any, Protocol
 
+from control_room.reactor.leftovers import UploadObjects, UploadRecords, give_up_stale, give_up_strays
+
 log = logging.getLogger("control_room.reactor")
 BATCH = 500
 ROUND = 100
+# Rounds between two looks at what the store has open: they list the whole bucket's uploads.
+STRAY_ROUNDS = 60
 
 Json = dict[str, Any]
 
 
-class Records(Protocol):
+class Records(UploadRecords, Protocol):
     """Where artifacts are on record."""
 
     async def expire_artifacts(self, limit: int = 500) -> int: ...
@@ -21,7 +26,7 @@ class Records(Protocol):
     async def removed_object(self, object_key: str, again: bool) -> None: ...
 
 
-class Objects(Protocol):
+class Objects(UploadObjects, Protocol):
     """Where their bytes are."""
 
     async def remove(self, key: str) -> None: ...
@@ -37,6 +42,7 @@ class Collector:
 
     def __init__(self, store: Records, objects: Objects) -> None:
         self._store, self._objects = store, objects
+        self._round = 0
 
     async def collect(self) -> bool:
         """One round; True when there is more to do at once."""
@@ -47,6 +53,15 @@ class Collector:
             await self._objects.remove(taken["object_key"])
             await self._store.removed_object(taken["object_key"], taken["again"])
             removed += 1
-        if expired or removed:
-            log.info("action=collect expired=%d removed=%d", expired, removed)
-        return BATCH in (expired, looked) or removed == ROUND
+        given_up = await self._give_up()
+        if expired or removed or given_up:
+            log.info("action=collect expired=%d removed=%d uploads=%d", expired, removed, given_up)
+        return BATCH in (expired, looked) or ROUND in (removed, given_up)
+
+    async def _give_up(self) -> int:
+        """Uploads in parts that nobody goes on with; how many."""
+        count = await give_up_stale(self._store, self._objects)
+        if self._round % STRAY_ROUNDS == 0:
+            count += await give_up_strays(self._store, self._objects)
+        self._round += 1
+        return count

@@ -257,6 +257,7 @@ class Attempt:
             self._caps,
             self._breached,
             self._shop.clock,
+            None if self._contract_version == FIRST else self._shop.resume_bytes,
         )
 
     def _breached(self, breach: Breach) -> None:
@@ -331,7 +332,7 @@ class Attempt:
             if kind == "log":
                 book.feed(str(message.get("stream", "log")), str(message.get("text", "")).encode())
             elif kind == "artifact":
-                uploads.add(message)
+                uploads.add(message | {"preview": self._redactor.json(message.get("preview"))})
             elif kind not in RUNTIME_MESSAGES:
                 fields = {name: value for name, value in message.items() if name != "type"}
                 with self._lock:

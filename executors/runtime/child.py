@@ -138,23 +138,36 @@ class Context:
         kind: str = "file",
         media_type: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        *,
+        resume: bool = False,
     ) -> None:
         """Upload bytes, text, or the file at a Path under ``name``; the content is copied now, so it may change later.
 
         It becomes visible when the run's report is accepted. ``kind`` is one of file, report, log, metrics, model.
+        ``resume``: in parts, whatever its size: a new attempt with the same bytes goes on where this one ended.
         """
         if kind not in ARTIFACT_KINDS:
             raise TaskError(
                 "user", "artifact_kind_invalid", f"artifact {name!r}: kind {kind!r} is not one of {ARTIFACT_KINDS}"
             )
-        self._control.send(
-            "artifact",
-            name=name,
-            path=str(self._stage_artifact(data)),
-            kind=kind,
-            media_type=media_type or guess_media_type(name),
-            metadata=dict(metadata or {}),
-        )
+        path, media_type = self._stage_artifact(data), media_type or guess_media_type(name)
+        self._announce(name, path, kind, media_type, metadata, resume=resume)
+
+    def _announce(
+        self,
+        name: str,
+        path: Path,
+        kind: str,
+        media_type: str,
+        metadata: Mapping[str, Any] | None,
+        **more: Any,
+    ) -> None:
+        from executors.runtime.preview import preview_of
+
+        if (preview := preview_of(path, name, kind, media_type)) is not None:
+            more["preview"] = preview
+        fields = {"name": name, "path": str(path), "kind": kind, "media_type": media_type}
+        self._control.send("artifact", **fields, metadata=dict(metadata or {}), **more)
 
     def _stage_artifact(self, data: Path | bytes | str) -> Path:
         with self._names:

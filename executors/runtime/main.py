@@ -157,6 +157,7 @@ def make_worker(
             gate=EngineGate(kind.engine_trouble, journal),
             fitted=fitted,
             cgroup=cgroup,
+            resume_bytes=settings.resume_bytes,
         )
 
     note = NoteBook(folder).beat

@@ -14,6 +14,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LONGEST_TOKEN = 4096
+RESUME_BYTES = 64 * 2**20
 # What leads to a token, a database or a store; the executor needs none of it once its settings are read.
 SCRUBBED_PREFIXES = ("OPS_", "PG", "AWS_")
 
@@ -59,6 +60,12 @@ class ExecutorSettings(BaseSettings):
     )
     claim_wait_seconds: float = Field(
         default=30.0, ge=0, le=60, description="Seconds for which a claim waits for a run."
+    )
+    resume_bytes: int = Field(
+        default=RESUME_BYTES,
+        ge=1,
+        le=5 * 2**30,
+        description="Artifacts of so many bytes and more go up in parts, which survive a lost connection.",
     )
     warm_seconds: float = Field(
         default=60.0,

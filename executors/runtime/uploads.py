@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
 import threading
@@ -17,10 +18,12 @@ from contract.client import NO_RETRY, ExecutorClient
 from contract.errors import CapExceeded, ContractError, DigestMismatch, Forbidden, UploadMissing
 from executors.runtime.caps import Breach, Caps
 from executors.runtime.failures import TaskError, error_record
+from executors.runtime.part_uploads import PartUploads
 from executors.runtime.policy import GivenUp, Persistence
 
 Json = dict[str, Any]
 TRIES = 3
+PREVIEW_BYTES = 60_000  # of JSON; user code can tell what it likes
 AT_ONCE = 4  # most of an upload is waiting for the control room and the store
 REPEATABLE = (DigestMismatch, Forbidden, UploadMissing)
 
@@ -47,10 +50,14 @@ class Uploads:
         caps: Caps,
         on_breach: Callable[[Breach], None],
         clock: Callable[[], float],
+        resume_bytes: int | None = None,
     ) -> None:
+        """resume_bytes: files of this size and above go up in parts; None: the control room knows nothing of parts."""
         self._client, self._persist = client, persist
         self._run_id, self._epoch, self._folder, self._caps = run_id, epoch, folder, caps
         self._on_breach, self._clock = on_breach, clock
+        self._resume_bytes = resume_bytes
+        self._parts = PartUploads(client, persist, run_id, epoch)
         self._pool: ThreadPoolExecutor | None = None
         self._futures: list[Future[None]] = []
         self._lock = threading.Lock()
@@ -125,8 +132,11 @@ class Uploads:
                 size=content.size,
                 sha256=content.sha256,
                 **pick(message, "name", "kind", "media_type", "metadata"),
+                **self._newer(message, content.size),
             )
             begun = self._begin(body)
+            if begun.multipart is not None:
+                self._parts.send(begun.artifact_id, content.path, content.size)
             if begun.upload is not None:
                 upload = begun.upload
                 self._persist(lambda: self._client.upload(upload, content.path, retry=NO_RETRY))
@@ -141,6 +151,15 @@ class Uploads:
                     self._begun -= size
                     self._begun_files -= 1
             os.close(fd)
+
+    def _newer(self, message: Json, size: int) -> Json:
+        """What contract 1.0 has no members for."""
+        if self._resume_bytes is None:
+            return {}
+        resume = bool(message.get("resume")) or size >= self._resume_bytes
+        preview = message.get("preview")
+        fits = isinstance(preview, dict) and len(preview) <= 64 and len(json.dumps(preview)) <= PREVIEW_BYTES
+        return ({"preview": preview} if fits else {}) | ({"resume": True} if resume else {})
 
     def _record(self, begun: models.BeginArtifactResponse) -> None:
         if begun.state == "begun":

@@ -78,14 +78,7 @@ class WarmContext(Context):
 
     def hand_over(self, name: str, path: Path, media_type: str | None = None, metadata: Any = None) -> None:
         """Upload a file of the work folder as it is, without a copy: nobody writes to it any more."""
-        self._control.send(
-            "artifact",
-            name=name,
-            path=str(path),
-            kind="file",
-            media_type=media_type or guess_media_type(name),
-            metadata=dict(metadata or {}),
-        )
+        self._announce(name, path, "file", media_type or guess_media_type(name), metadata)
 
 
 class AloneContext(WarmContext):

@@ -18,6 +18,7 @@ from executors.runtime.forks import ForkSpawner
 from executors.runtime.journal import Journal
 from executors.runtime.kinds import ExecutorKind
 from executors.runtime.process import Spawner
+from executors.runtime.settings import RESUME_BYTES
 from executors.runtime.warm import WarmPool
 
 
@@ -41,4 +42,5 @@ class Workshop:
     gate: EngineGate
     fitted: Fitted = as_it_is
     cgroup: Delegated | None = None
+    resume_bytes: int = RESUME_BYTES
     clock: Callable[[], float] = time.monotonic

@@ -562,6 +562,8 @@ create table ops.artifacts (
   expires_at  timestamptz,                       -- of its template's retention; null: kept
   expired_at  timestamptz,
   settled_at  timestamptz,                       -- when its bytes were left to the collector, or to others with them
+  preview     jsonb,                             -- what its attempt told of its content, at most 64 KiB
+  verify_ms   bigint,                            -- what it took the server to read and hash them; null: the store did
   constraint artifacts_pkey primary key (artifact_id),
   constraint artifacts_name_key unique (run_id, epoch, name),
   constraint artifacts_attempt_fkey foreign key (run_id, epoch) references ops.attempts (run_id, epoch),
@@ -569,6 +571,7 @@ create table ops.artifacts (
   constraint artifacts_state check (state in ('begun', 'recorded', 'visible', 'orphaned', 'expired')),
   constraint artifacts_sha256_hex check (sha256 ~ '^[0-9a-f]{64}$'),
   constraint artifacts_size check (size >= 0),
+  constraint artifacts_preview check (jsonb_typeof(preview) = 'object' and octet_length(preview::text) <= 65536),
   constraint artifacts_bytes_or_table check
     (case when kind = 'table' and table_ref is not null then object_key is null
           else object_key is not null and sha256 is not null and size is not null end),
@@ -581,6 +584,35 @@ create table ops.artifacts (
 create index artifacts_expiring on ops.artifacts (expires_at) where state = 'visible' and expires_at is not null;
 create index artifacts_unsettled on ops.artifacts (artifact_id)
   where state in ('orphaned', 'expired') and settled_at is null and object_key is not null;
+
+-- Uploads in parts that the store has open, one for each run and object: a later attempt of the run goes on with the
+-- parts of the one before. The row goes when the upload is completed or given up.
+create table ops.uploads (
+  upload_id  uuid        not null,
+  run_id     uuid        not null,
+  object_key text        not null,
+  store_id   text        not null,               -- the store's name of it
+  size       bigint      not null,
+  part_size  bigint      not null,
+  begun_at   timestamptz not null,
+  used_at    timestamptz not null,
+  constraint uploads_pkey primary key (upload_id),
+  constraint uploads_one unique (run_id, object_key),
+  constraint uploads_run_fkey foreign key (run_id) references ops.runs (run_id),
+  constraint uploads_parts check (part_size > 0 and size > 0 and (size - 1) / part_size < 10000)
+);
+create index uploads_used on ops.uploads (used_at);
+
+-- The bytes of a part are fixed by the first word about them: a part that is sent again is the same part.
+create table ops.upload_parts (
+  upload_id uuid not null,
+  number    int  not null,
+  sha256    text not null,
+  constraint upload_parts_pkey primary key (upload_id, number),
+  constraint upload_parts_upload_fkey foreign key (upload_id) references ops.uploads (upload_id) on delete cascade,
+  constraint upload_parts_number check (number between 1 and 10000),
+  constraint upload_parts_sha256_hex check (sha256 ~ '^[0-9a-f]{64}$')
+);
 
 -- Objects that nobody needs any more, on their way out of the store. What is told of them is told of the key: the same
 -- bytes may come again at any time.
@@ -943,7 +975,7 @@ insert into ops.settings (key, value) values
   ('kinds', '["python", "notebook", "dbt", "trino", "spark", "duckdb", "command"]'),
   ('contract_versions', '["1.0", "1.1"]'),       -- what this schema speaks, oldest first
   ('heartbeat_seconds', '20'),                   -- told to executors; a third of the default lease
-  ('order_milliseconds', '700'),                 -- within which one that has runs hears that it shall stop one
+  ('order_milliseconds', '700'),                 -- within which one that cannot wait for orders hears that it shall stop a run
   ('login_code_seconds', '600'),
   ('session_seconds', '43200');
 
@@ -1151,7 +1183,7 @@ return case when p_spec #>> '{bundle,sha256}' is not null then
   jsonb_build_object('sha256', p_spec #> '{bundle,sha256}', 'size', p_spec #> '{bundle,size}') end;
 
 -- functions/core/cancel_each.sql
--- Mutate and emit: cancel these locked runs, each as its state asks; those that have ended or are publishing stay.
+-- Mutate and emit: cancel these locked runs, each as its state asks, and have their executors look; those that have ended or are publishing stay.
 -- Returns those that ended by it.
 create or replace function ops.cancel_each(p_run_ids uuid[], p_reason text, p_force boolean, p_actor text)
 returns uuid[]
@@ -1160,6 +1192,7 @@ as $$
 declare
   v_run   ops.runs;
   v_ended uuid[] := '{}';
+  v_asked uuid[] := '{}';
 begin
   for v_run in
     select * from ops.runs r where r.run_id = any (p_run_ids) and r.state in ('waiting', 'queued', 'running')
@@ -1169,6 +1202,9 @@ begin
       update ops.runs set cancel_requested_at = ops.now(), cancel_reason = p_reason where run_id = v_run.run_id;
       perform ops.emit(v_run.run_id, 'run.cancel_requested', null, p_actor, jsonb_build_object('reason', p_reason));
     end if;
+    if v_run.state = 'running' then
+      v_asked := v_asked || v_run.executor_id;
+    end if;
     if v_run.state <> 'running' then
       perform ops.finish_run(v_run.run_id, 'cancelled', null, p_actor);
       v_ended := v_ended || v_run.run_id;
@@ -1177,6 +1213,7 @@ begin
       v_ended := v_ended || v_run.run_id;
     end if;
   end loop;
+  perform ops.tell_orders(v_asked);
   return v_ended;
 end
 $$;
@@ -3635,18 +3672,22 @@ end
 $$;
 
 -- functions/core/heartbeat_seconds.sql
--- How often an executor should be heard: one that holds runs within order_milliseconds, since heartbeats bring the
--- orders to stop, and within a third of the shortest lease, though not more than once a second for that; one that holds
--- none within 5 s, to hear that it shall drain; either within the setting. greatest() passes over a null.
+-- How often an executor should be heard: one that holds runs within a third of the shortest lease, though not more than
+-- once a second for that, and within 5 s, for their progress; within order_milliseconds when it cannot wait for orders
+-- (contract 1.0), as it hears of them by heartbeats alone, or when what its runs cost is capped, which is looked at then;
+-- one that holds none within 5 s; either within the setting. greatest() passes over a null.
 create or replace function ops.heartbeat_seconds(p_executor_id uuid) returns numeric
 language plpgsql stable set search_path = ''
 as $$
 begin
   return least(
     coalesce(ops.setting_number('heartbeat_seconds'), 20),
-    coalesce((select least(greatest(1, round(min(l.lease_seconds) / 3.0, 1)),
-                           round(ops.setting_number('order_milliseconds') / 1000, 3))
-                from ops.leases l where l.executor_id = p_executor_id having count(*) > 0), 5));
+    coalesce((select least(5, greatest(1, round(min(l.lease_seconds) / 3.0, 1)),
+                           case when e.contract_version = '1.0' or bool_or(r.caps ? 'cost' or r.cap_rules ? 'cost')
+                                then round(ops.setting_number('order_milliseconds') / 1000, 3) end)
+                from ops.leases l join ops.runs r on r.run_id = l.run_id
+                join ops.executors e on e.executor_id = l.executor_id
+               where l.executor_id = p_executor_id group by e.contract_version), 5));
 end
 $$;
 
@@ -6166,6 +6207,7 @@ begin
       jsonb_build_object('state', v_run.state, 'epoch', v_run.epoch), 'Only a run that an executor holds can be requeued.');
   end if;
 
+  perform ops.tell_orders(array[v_run.executor_id]);
   perform ops.gather_ready(true);
   perform ops.settle(array(select jsonb_array_elements_text(ops.take_back(v_run_id, v_error, v_actor,
     jsonb_build_object('reason', v_reason)) -> 'ended')::uuid), v_actor);
@@ -7137,7 +7179,9 @@ begin
   elsif v_executor.state <> p_state then
     update ops.executors set state = p_state, state_at = ops.now(), state_by = v_token.name, state_reason = v_reason
      where executor_id = v_executor.executor_id returning * into v_executor;
-    if p_state = 'active' then
+    if p_state = 'draining' then
+      perform ops.tell_orders(array[v_executor.executor_id]);
+    elsif p_state = 'active' then
       perform ops.notify_ready(null);  -- which of the claims that wait is its own, nobody here knows
     end if;
   end if;
@@ -7843,6 +7887,25 @@ begin
     perform ops.fail('OPV05', format('task %s: a pipeline cannot be a task of a pipeline', p_key));
   end if;
   return v_template;
+end
+$$;
+
+-- functions/core/tell_orders.sql
+-- Emit: executors have something to hear that a heartbeat tells them. p_executor_ids: which; null: all may have, nobody
+-- counted. The payload is their ids, divided by commas, in several notifications where they are many.
+create or replace function ops.tell_orders(p_executor_ids uuid[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  if p_executor_ids is null then
+    perform pg_notify('ops_orders', '');
+    return;
+  end if;
+  perform pg_notify('ops_orders', string_agg(x.executor_id::text, ',' order by x.executor_id))
+    from (select d.executor_id, (row_number() over (order by d.executor_id) - 1) / 100 as part
+            from (select distinct i.executor_id from unnest(p_executor_ids) i (executor_id)
+                   where i.executor_id is not null) d) x
+   group by x.part;
 end
 $$;
 
@@ -9064,6 +9127,8 @@ begin
   elsif not v_is_table
         and (coalesce(v_sha256, '') !~ '^[0-9a-f]{64}$' or not ops.is_natural(p_body -> 'size')) then
     perform ops.invalid('/sha256', 'an artifact of bytes needs its SHA-256 (64 hex digits) and its size');
+  elsif octet_length((p_body -> 'preview')::text) > 65536 then
+    perform ops.invalid('/preview', 'a preview has at most 65536 bytes', 'Tell fewer rows, or cut their cells.');
   end if;
   v_new.artifact_id := ops.uuid7();
   v_new.run_id := p_run_id;
@@ -9071,6 +9136,7 @@ begin
   v_new.name := p_body ->> 'name';
   v_new.kind := p_body ->> 'kind';
   v_new.metadata := coalesce(p_body -> 'metadata', '{}');
+  v_new.preview := nullif(p_body -> 'preview', 'null');
   v_new.state := 'begun';
   v_new.begun_at := ops.now();
   if v_is_table then
@@ -9104,6 +9170,7 @@ as $$
     'metadata', (p_artifact).metadata,
     'table', (p_artifact).table_ref,
     'recorded_at', ops.iso((p_artifact).recorded_at),
+    'verify_ms', (p_artifact).verify_ms,
     'object_key', (p_artifact).object_key)
 $$;
 
@@ -9165,6 +9232,28 @@ begin
     'state', v_found.state,
     'object_key', v_found.object_key,
     'already_stored', v_found.object_key is null or ops.object_is_stored(v_found.object_key));
+end
+$$;
+
+-- functions/edge/begun_artifact.sql
+-- Guard and lock as ops.hold_unreported, then the attempt's artifact, one with bytes. Raises what that raises, OPN04
+-- when the attempt has none such.
+create or replace function ops.begun_artifact(p_token_id uuid, p_run_id uuid, p_artifact_id uuid, p_epoch bigint)
+returns ops.artifacts
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_artifact ops.artifacts;
+begin
+  perform ops.hold_unreported(p_token_id, p_run_id, p_epoch);
+  select * into v_artifact from ops.artifacts a
+   where a.artifact_id = p_artifact_id and a.run_id = p_run_id and a.epoch = p_epoch and a.object_key is not null;
+  if v_artifact.artifact_id is null then
+    perform ops.fail('OPN04',
+      format('run %s has no artifact %s with bytes in epoch %s', p_run_id, p_artifact_id, p_epoch),
+      jsonb_build_object('artifact_id', p_artifact_id), 'Begin the artifact first.');
+  end if;
+  return v_artifact;
 end
 $$;
 
@@ -9734,6 +9823,14 @@ as $$
    order by x.n limit 1
 $$;
 
+-- functions/edge/close_upload.sql
+-- Mutate: the store has completed an upload in parts, or given it up.
+create or replace function ops.close_upload(p_upload_id uuid) returns void
+language sql volatile security definer set search_path = ''
+as $$
+  delete from ops.uploads u where u.upload_id = p_upload_id
+$$;
+
 -- functions/edge/condemn_objects.sql
 -- The collector's look: of artifacts that were lost or expired longer ago than the setting orphan_safety_hours, at most
 -- p_limit, the keys that nobody else needs are condemned. Returns how many artifacts were looked at.
@@ -9842,6 +9939,42 @@ begin
                where r.number = any (v_runs[1:v_limit])
                  and e.namespace = p_filters ->> 'namespace' and e.name = p_filters ->> 'name'),
     'next_cursor', case when cardinality(v_runs) > v_limit then v_runs[v_limit]::text end);
+end
+$$;
+
+-- functions/edge/declare_parts.sql
+-- Guard, lock, mutate: the digests of parts that an executor is about to send, {epoch, parts: [{number, sha256}]}.
+-- Answers the open upload with all parts declared so far and `conflict`, the numbers declared before with other
+-- digests; null when no upload in parts is open. Raises OPV01 for a part that the object does not have.
+create or replace function ops.declare_parts(p_token_id uuid, p_run_id uuid, p_artifact_id uuid, p_body jsonb)
+returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_artifact ops.artifacts := ops.begun_artifact(p_token_id, p_run_id, p_artifact_id, ops.body_epoch(p_body));
+  v_parts    jsonb := coalesce(p_body -> 'parts', '[]');
+  v_upload   ops.uploads;
+  v_count    bigint;
+  v_place    bigint;
+begin
+  update ops.uploads u set used_at = ops.now()
+   where u.run_id = p_run_id and u.object_key = v_artifact.object_key
+  returning * into v_upload;
+  if v_upload.upload_id is null then
+    return null;
+  end if;
+  v_count := (v_upload.size - 1) / v_upload.part_size + 1;
+  select x.ordinality - 1 into v_place from jsonb_array_elements(v_parts) with ordinality x
+   where (x.value ->> 'number')::bigint not between 1 and v_count order by x.ordinality limit 1;
+  if v_place is not null then
+    perform ops.invalid(format('/parts/%s/number', v_place), format('the object has %s parts', v_count));
+  end if;
+  insert into ops.upload_parts (upload_id, number, sha256)
+  select v_upload.upload_id, x.number, x.sha256 from jsonb_to_recordset(v_parts) x (number int, sha256 text)
+      on conflict do nothing;
+  return ops.upload_json(v_upload) || jsonb_build_object('conflict', (
+    select coalesce(jsonb_agg(distinct x.number), '[]') from jsonb_to_recordset(v_parts) x (number int, sha256 text)
+      join ops.upload_parts p on p.upload_id = v_upload.upload_id and p.number = x.number and p.sha256 <> x.sha256));
 end
 $$;
 
@@ -10243,6 +10376,18 @@ begin
                                            'key_id', m.key_id, 'made_at', ops.iso(m.made_at))
                    from ops.manifests m where m.run_id = v_run.run_id),
     'on_record', ops.manifest_parts(v_run.run_id));
+end
+$$;
+
+-- functions/edge/get_preview.sql
+-- What its attempt told of an artifact's content, {preview}, null when nothing; for whom ops.get_artifact shows it to.
+create or replace function ops.get_preview(p_token_id uuid, p_artifact_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  perform ops.get_artifact(p_token_id, p_artifact_id);
+  return jsonb_build_object(
+    'preview', (select a.preview from ops.artifacts a where a.artifact_id = p_artifact_id));
 end
 $$;
 
@@ -10657,8 +10802,9 @@ $$;
 
 -- functions/edge/list_collection.sql
 -- What the collector would take, and nothing is changed: {safety_hours, lost: {artifacts, bytes} that wait for their
--- safety window, collectable: {objects, bytes}, expiring: {artifacts, bytes} by retention in the next seven days, held,
--- items: the first 200 objects to be taken [{object_key, size, run_number, name, state, since}]}. Raises OPU01, OPU02.
+-- safety window, collectable: {objects, bytes}, uploads: {open, collectable} in parts, expiring: {artifacts, bytes} by
+-- retention in the next seven days, held, items: the first 200 objects to be taken [{object_key, size, run_number,
+-- name, state, since}]}. Raises OPU01, OPU02.
 create or replace function ops.list_collection(p_token_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -10683,6 +10829,8 @@ begin
                 where l.since > v_before),
       'collectable', (select jsonb_build_object('objects', count(*), 'bytes', coalesce(sum(x.size), 0))
                         from (select d.object_key, d.size from due d union select * from condemned) x),
+      'uploads', jsonb_build_object('open', (select count(*) from ops.uploads),
+                   'collectable', jsonb_array_length(ops.stale_uploads(1000000))),
       'expiring', (select jsonb_build_object('artifacts', count(*), 'bytes', coalesce(sum(a.size), 0))
                      from ops.artifacts a where a.state = 'visible' and a.expires_at <= ops.now() + interval '7 days'),
       'held', (select count(*) from ops.legal_holds h where h.released_at is null),
@@ -11072,6 +11220,31 @@ as $$
    order by m.begins, k.parent
 $$;
 
+-- functions/edge/open_upload.sql
+-- Guard, lock, mutate: the upload in parts of an artifact that is begun. p_body {epoch} answers the one that is open,
+-- null when there is none; with {store_id, part_size} the server has opened one in the store, and the answer is the one
+-- on record, which is another when somebody was faster: the server gives its own up.
+create or replace function ops.open_upload(p_token_id uuid, p_run_id uuid, p_artifact_id uuid, p_body jsonb)
+returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_artifact ops.artifacts := ops.begun_artifact(p_token_id, p_run_id, p_artifact_id, ops.body_epoch(p_body));
+  v_upload   ops.uploads;
+begin
+  if p_body ->> 'store_id' is not null then
+    insert into ops.uploads (upload_id, run_id, object_key, store_id, size, part_size, begun_at, used_at)
+    values (ops.uuid7(), p_run_id, v_artifact.object_key, p_body ->> 'store_id', v_artifact.size,
+            (p_body ->> 'part_size')::bigint, ops.now(), ops.now())
+    on conflict (run_id, object_key) do nothing;
+  end if;
+  update ops.uploads u set used_at = ops.now()
+   where u.run_id = p_run_id and u.object_key = v_artifact.object_key
+  returning * into v_upload;
+  return case when v_upload.upload_id is not null then ops.upload_json(v_upload) end;
+end
+$$;
+
 -- functions/edge/page_cursor.sql
 -- Where a page starts, from a cursor that a former page answered; null at the start.
 create or replace function ops.page_cursor(p_cursor text) returns bigint
@@ -11236,6 +11409,7 @@ begin
     on conflict (scope, coalesce(workspace, ''), coalesce(template_name, ''), cap, (coalesce(action, '') = 'warn'))
     do update set "limit" = excluded."limit", action = excluded.action, grace_seconds = excluded.grace_seconds,
                   updated_at = excluded.updated_at;
+    perform ops.tell_orders(null);
   end if;
   return ops.cap_json(v_cap);
 end
@@ -11396,7 +11570,8 @@ $$;
 
 -- functions/edge/record_artifact.sql
 -- recordArtifact: the server has seen the bytes in the store (or the table's version needs none). Guard, lock, mutate,
--- emit. Recording again is no error. It becomes visible with the accepted report.
+-- emit. Recording again is no error. It becomes visible with the accepted report. verify_ms: what it took the server to
+-- read and hash them, when the store had no digest of the whole.
 create or replace function ops.record_artifact(p_token_id uuid, p_run_id uuid, p_artifact_id uuid, p_body jsonb)
 returns jsonb
 language plpgsql security definer set search_path = ''
@@ -11413,12 +11588,20 @@ begin
       jsonb_build_object('artifact_id', p_artifact_id), 'Begin the artifact first.');
   end if;
   if v_artifact.state = 'begun' then
-    update ops.artifacts a set state = 'recorded', recorded_at = ops.now()
+    perform pg_advisory_xact_lock_shared(ops.object_lock(v_artifact.object_key));
+    if exists (select from ops.condemned_objects c
+                where c.object_key = v_artifact.object_key and c.state = 'deleting') then
+      perform ops.fail('OPR01', 'an object of other bytes is being removed from the place of these', '{}',
+                       'Send the request again in a second.');
+    end if;
+    update ops.artifacts a set
+      state = 'recorded', recorded_at = ops.now(), verify_ms = (p_body ->> 'verify_ms')::bigint
      where a.artifact_id = p_artifact_id
     returning * into v_artifact;
     perform ops.emit(p_run_id, 'artifact.recorded', v_epoch, ops.executor_actor(v_lease.executor_id),
       jsonb_build_object('artifact_id', v_artifact.artifact_id, 'name', v_artifact.name, 'kind', v_artifact.kind,
-      'size', v_artifact.size, 'sha256', v_artifact.sha256));
+      'size', v_artifact.size, 'sha256', v_artifact.sha256)
+      || jsonb_strip_nulls(jsonb_build_object('verify_ms', v_artifact.verify_ms)));
   end if;
   return ops.artifact_json(v_artifact);
 end
@@ -11476,6 +11659,24 @@ begin
   insert into ops.sessions (session_sha256, token_id, created_at, expires_at)
   values (p_session_sha256, v_token.token_id, ops.now(), v_ends);
   return ops.principal_json(v_token) || jsonb_build_object('expires_at', ops.iso(v_ends));
+end
+$$;
+
+-- functions/edge/refuse_object.sql
+-- Guard, lock, mutate: the server has read an object that is not what its key says. Unless somebody's artifact or a
+-- bundle is on record with it, it is to be removed now; answers whether. ops.removed_object is told afterwards.
+create or replace function ops.refuse_object(p_object_key text) returns boolean
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  perform pg_advisory_xact_lock(ops.object_lock(p_object_key));
+  if ops.object_is_stored(p_object_key) or exists (select from ops.bundles b where b.object_key = p_object_key) then
+    return false;
+  end if;
+  insert into ops.condemned_objects (object_key, state, condemned_at, deleted_at)
+  values (p_object_key, 'deleting', ops.now(), ops.now())
+  on conflict (object_key) do update set state = 'deleting', deleted_at = ops.now();
+  return true;
 end
 $$;
 
@@ -12088,6 +12289,22 @@ begin
 end
 $$;
 
+-- functions/edge/stale_uploads.sql
+-- Uploads in parts that nobody has gone on with for the setting orphan_safety_hours and that no attempt is at, at most
+-- p_limit, the oldest first: [{upload_id, object_key, store_id, run_number, used_at}]. The collector has the store give
+-- them up.
+create or replace function ops.stale_uploads(p_limit int) returns jsonb
+language sql stable security definer set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('upload_id', x.upload_id, 'object_key', x.object_key,
+           'store_id', x.store_id, 'run_number', x.number, 'used_at', ops.iso(x.used_at)) order by x.used_at), '[]')
+    from (select u.*, r.number from ops.uploads u join ops.runs r on r.run_id = u.run_id
+           where u.used_at <= ops.now() - ops.seconds(3600 * ops.setting_number('orphan_safety_hours'))
+             and not exists (select from ops.artifacts a
+                              where a.run_id = u.run_id and a.object_key = u.object_key and a.state = 'begun')
+           order by u.used_at limit p_limit) x
+$$;
+
 -- functions/edge/take_condemned.sql
 -- Take a condemned object for removal, or one that was removed half an hour ago: an upload address of then, valid for
 -- 15 minutes at most, may have brought it back. Those that somebody needs again are let go. One that a dead process
@@ -12176,6 +12393,32 @@ create or replace function ops.token_is_live(p_token ops.tokens) returns boolean
 language sql stable parallel safe
 return (p_token).revoked_at is null and ((p_token).expires_at is null or (p_token).expires_at > ops.now());
 
+-- functions/edge/unknown_uploads.sql
+-- Those of the store's open uploads [{store_id, begun_at}] that are on no record and older than the safety window: a
+-- server died between opening one and writing it down.
+create or replace function ops.unknown_uploads(p_uploads jsonb) returns text[]
+language sql stable security definer set search_path = ''
+as $$
+  select coalesce(array_agg(x.store_id), '{}') from jsonb_to_recordset(p_uploads) x (store_id text, begun_at timestamptz)
+   where x.begun_at <= ops.now() - ops.seconds(3600 * ops.setting_number('orphan_safety_hours'))
+     and not exists (select from ops.uploads u where u.store_id = x.store_id)
+$$;
+
+-- functions/edge/upload_json.sql
+-- An open upload in parts, for the server: {upload_id, object_key, store_id, size, part_size, parts: {number: sha256}}.
+create or replace function ops.upload_json(p_upload ops.uploads) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'upload_id', (p_upload).upload_id,
+    'object_key', (p_upload).object_key,
+    'store_id', (p_upload).store_id,
+    'size', (p_upload).size,
+    'part_size', (p_upload).part_size,
+    'parts', (select coalesce(jsonb_object_agg(x.number, x.sha256), '{}') from ops.upload_parts x
+               where x.upload_id = (p_upload).upload_id))
+$$;
+
 -- functions/edge/uuid7_floor.sql
 -- The smallest UUIDv7 of a moment: where a partition by time begins.
 create or replace function ops.uuid7_floor(p_at timestamptz) returns uuid
@@ -12261,21 +12504,24 @@ declare
     'revoke_token',
     -- executor plane
     'register_executor', 'leave_executor', 'claim_runs', 'heartbeat', 'append_logs', 'begin_artifact',
-    'record_artifact', 'get_artifact', 'find_earlier', 'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile',
-    'tell_ready', 'keep_ready', 'kept_ready', 'commit_publication',
+    'record_artifact', 'open_upload', 'declare_parts', 'close_upload', 'refuse_object', 'get_artifact', 'find_earlier',
+    'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile', 'tell_ready',
+    'keep_ready', 'kept_ready', 'commit_publication',
     -- operator plane
     'submit_run', 'submit_each', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'reproduce_run', 'why_run',
     'pause_run',
     'resume_run', 'reschedule_run', 'requeue_run', 'list_queues', 'pause_queue', 'resume_queue', 'pause_executor',
     'resume_executor', 'drain_executor', 'list_dead_letters', 'replay_each', 'run_events', 'run_logs',
-    'run_artifacts', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors', 'list_caps',
-    'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'explain_caps', 'run_lineage', 'data_runs', 'hold_run',
+    'run_artifacts', 'get_preview', 'put_template', 'list_templates', 'get_template', 'put_bundle', 'list_executors',
+    'list_caps', 'list_workspaces', 'put_setting', 'put_workspace', 'put_cap', 'explain_caps', 'run_lineage',
+    'data_runs', 'hold_run',
     'release_run', 'list_collection', 'put_budget', 'list_budgets', 'check_budgets', 'put_prices', 'list_prices', 'info',
     'verify_events', 'get_manifest', 'run_chain', 'list_signing_keys',
     -- reactor
     'expire_leases', 'promote_due', 'pending_publications', 'commit_publication_as_reactor', 'ensure_partitions',
     'drop_partitions', 'lead', 'events_since', 'expire_artifacts', 'condemn_objects', 'take_condemned',
-    'removed_object', 'lineage_facts', 'record_lineage', 'pending_lineage', 'settle_lineage', 'without_manifest',
+    'removed_object', 'stale_uploads', 'unknown_uploads', 'lineage_facts', 'record_lineage', 'pending_lineage', 'settle_lineage',
+    'without_manifest',
     'manifest_parts', 'put_manifest', 'put_signing_key'];
   v_verb     text;
   v_function regprocedure;

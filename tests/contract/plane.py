@@ -122,6 +122,14 @@ class Plane:
         async with httpx.AsyncClient(trust_env=False) as client:
             return await client.request(upload["method"], upload["url"], headers=upload["headers"], content=data)
 
+    async def sign(
+        self, run: dict[str, Any], artifact_id: str, parts: list[bytes], first: int = 1, *, token: str = EXECUTOR
+    ) -> httpx.Response:
+        """signParts for the bytes of parts, numbered from `first`."""
+        digests = [{"number": first + n, "sha256": hashlib.sha256(part).hexdigest()} for n, part in enumerate(parts)]
+        path = f"/runs/{run['run_id']}/artifacts/{artifact_id}/parts"
+        return await self.call("POST", path, {"epoch": run["epoch"], "parts": digests}, token=token)
+
     async def record(self, run: dict[str, Any], artifact_id: str, *, token: str = EXECUTOR) -> httpx.Response:
         """recordArtifact."""
         path = f"/runs/{run['run_id']}/artifacts/{artifact_id}/record"

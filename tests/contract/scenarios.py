@@ -39,10 +39,12 @@ BODIES: dict[str, Callable[[], dict[str, Any]]] = {
     "registerExecutor": registration,
     "claimRuns": claim_body,
     "exchange": lambda: {"request_id": str(uuid.uuid4()), "reports": [], "max_runs": 0},
+    "awaitOrders": lambda: {"wait_seconds": 0},
     "heartbeat": lambda: {"state": "active", "runs": []},
     "appendLogs": lambda: log_body(RUN),
     "beginArtifact": lambda: begin_body(RUN, b"x"),
     "recordArtifact": lambda: {"epoch": 1},
+    "signParts": lambda: {"epoch": 1, "parts": []},
     "findEarlier": lambda: {"epoch": 1, "of": "attempts", "names": ["model.bin"]},
     "reportAttempt": lambda: report_body(RUN),
     "commitPublication": lambda: COMMITTED,
@@ -93,9 +95,10 @@ def meets(operation: str, code: str) -> Callable[[Scenario], Scenario]:
 # What is not there ---------------------------------------------------------------------------------------------------
 
 for _operation, _code in (
-    *((name, "executor_not_found") for name in ("leaveExecutor", "claimRuns", "heartbeat")),
+    *((name, "executor_not_found") for name in ("leaveExecutor", "claimRuns", "awaitOrders", "heartbeat")),
     *((name, "run_not_found") for name in ("appendLogs", "beginArtifact", "reportAttempt", "commitPublication")),
     ("findEarlier", "run_not_found"),
+    ("signParts", "run_not_found"),
     *(("recordArtifact", "run_not_found"), ("getArtifact", "artifact_not_found"), ("getBundle", "bundle_not_found")),
 ):
     SPECIFIC[_operation, _code] = lambda plane, name=_operation: send(plane, name)  # type: ignore[misc]
@@ -110,6 +113,12 @@ async def _(plane: Plane) -> httpx.Response:
 async def _(plane: Plane) -> httpx.Response:
     _, run = await plane.claimed()
     return await plane.record(run, str(uuid.uuid4()))
+
+
+@meets("signParts", "artifact_not_found")
+async def _(plane: Plane) -> httpx.Response:
+    _, run = await plane.claimed()
+    return await plane.sign(run, str(uuid.uuid4()), [])
 
 
 @meets("commitPublication", "publication_not_found")
@@ -171,6 +180,7 @@ def _stale(name: str, suffix: str, body: Callable[[dict[str, Any]], dict[str, An
 
 _stale("appendLogs", "/logs", log_body)
 _stale("beginArtifact", "/artifacts", lambda run: begin_body(run, b"x"))
+_stale("signParts", f"/artifacts/{uuid.UUID(int=3)}/parts", lambda run: {"epoch": run["epoch"], "parts": []})
 _stale("findEarlier", "/earlier", lambda run: {"epoch": run["epoch"], "of": "success", "names": ["model.bin"]})
 _stale("reportAttempt", "/report", report_body)
 _stale("commitPublication", "/publications/table/commit", lambda run: COMMITTED | {"epoch": run["epoch"]})
@@ -215,6 +225,33 @@ async def _(plane: Plane) -> httpx.Response:
     key = f"default/sha256/{hashlib.sha256(data).hexdigest()[:2]}/{hashlib.sha256(data).hexdigest()}"
     plane.s3.put_object(Bucket="artifacts", Key=key, Body=b"wrong" + data[5:])
     return await plane.record(run, begun["artifact_id"])
+
+
+@meets("recordArtifact", "artifact_verifying")
+async def _(plane: Plane) -> httpx.Response:
+    _, run = await plane.claimed()
+    data = b"in one part" + uuid.uuid4().bytes
+    begun = (await plane.begin(run, data, resume=True)).json()
+    (part,) = (await plane.sign(run, begun["artifact_id"], [data])).json()["uploads"]
+    await plane.put(part["upload"], data)
+    plane.app.state.executor_plane.verifier.patience = 0.0  # as if the object were large
+    return await plane.record(run, begun["artifact_id"])
+
+
+@meets("signParts", "upload_missing")
+async def _(plane: Plane) -> httpx.Response:
+    _, run = await plane.claimed()
+    begun = (await plane.begin(run, b"in one go" + uuid.uuid4().bytes)).json()
+    return await plane.sign(run, begun["artifact_id"], [])
+
+
+@meets("signParts", "digest_mismatch")
+async def _(plane: Plane) -> httpx.Response:
+    _, run = await plane.claimed()
+    data = b"in one part" + uuid.uuid4().bytes
+    begun = (await plane.begin(run, data, resume=True)).json()
+    await plane.sign(run, begun["artifact_id"], [data])
+    return await plane.sign(run, begun["artifact_id"], [b"another part"])
 
 
 @meets("reportAttempt", "already_reported")

@@ -385,6 +385,8 @@ NOT_ABOUT_A_RUN: list[tuple[str, str]] = [
     ("put_budget put_prices", "what claims and ends look up: tests/db/test_race_budgets.py"),
     ("ensure_partitions drop_partitions lead", "the reactor's own"),
     ("expire_artifacts condemn_objects take_condemned removed_object", "artifacts of runs that have ended, objects"),
+    ("open_upload declare_parts", "locks what begin_artifact locks, and then rows that nobody else reads"),
+    ("close_upload refuse_object", "an upload, an object: no run"),
     ("hold_run release_run", "what a run left"),
     ("record_lineage settle_lineage", "what is told of events that have been committed"),
     ("tell_ready", "what other transactions have committed"),

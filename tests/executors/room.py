@@ -86,6 +86,7 @@ class Room:
     port: int = field(default_factory=lambda: free_ports(1)[0])
     server: subprocess.Popen[bytes] | None = None
     executors: list[Executor] = field(default_factory=list)
+    server_settings: dict[str, str] = field(default_factory=dict)  # OPS_ variables for its next start
 
     def __post_init__(self) -> None:
         self.secrets = self.folder / "secrets"
@@ -133,6 +134,7 @@ class Room:
             "OPS_PORT": str(self.port),
             "OPS_S3_ENDPOINT": self.store.endpoint,
             "OPS_S3_CREDENTIALS_FILE": str(self.secrets / "s3.json"),
+            **self.server_settings,
         }
         with (self.folder / "server.log").open("ab") as log:
             command = [sys.executable, "-m", "tests.executors.serve", self.database.conninfo]

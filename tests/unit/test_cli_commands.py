@@ -22,8 +22,8 @@ from control_room.errors import EXIT_CODES, MISUSE, ControlRoomError
 COMMANDS = (
     "up", "down", "status", "demo", "demo-lakehouse", "submit", "login", "doctor", "server", "executor", "runs ls",
     "runs show",
-    "runs logs", "runs cancel", "runs retry", "runs why", "artifacts ls", "artifacts get", "artifacts verify",
-    "artifacts hold",
+    "runs logs", "runs cancel", "runs retry", "runs why", "artifacts ls", "artifacts show", "artifacts get",
+    "artifacts verify", "artifacts hold",
     "artifacts release", "artifacts gc",
     "templates ls", "templates show", "templates apply", "executors ls", "migrate plan",
     "runs pause", "runs resume", "runs priority", "runs start-after", "runs requeue", "runs dead", "runs replay",

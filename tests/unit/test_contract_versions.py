@@ -23,17 +23,18 @@ from contract.versions import BY_NAME, NEWEST, OLDEST, VERSIONS, choose, order
 from tests.contract.document import METHODS, document, operations, resolve
 
 # What an operation of the newest document can answer that its older document did not say: contract/adr/0006.
-ADDED_CODES = {("appendLogs", 409, "log_conflict")}
+ADDED_CODES = {("appendLogs", 409, "log_conflict"), ("recordArtifact", 503, "artifact_verifying")}
 # Optional members of requests that came later.
 ADDED_MEMBERS = {
     "heartbeat": {"metrics", "trouble"},
+    "beginArtifact": {"resume", "preview"},
     "reportAttempt": {"metrics", "timings"},
     "commitPublication": {"location"},
 }
 # Members of answers that an older document does not have: contract/adr/0006.
 ADDED_ANSWERS = {
     *("cpu_seconds", "scanned_bytes", "written_bytes", "rows_out", "recorded_at"),
-    *("queue_seconds", "artifact_count", "cost", "cap_rules"),
+    *("queue_seconds", "artifact_count", "cost", "cap_rules", "multipart", "verify_ms"),
 }
 # Words that came later, of runs that only executors get whose capabilities name them, and what those send.
 ADDED_WORDS = {"iceberg", "object", "create"}

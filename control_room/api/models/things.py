@@ -26,6 +26,20 @@ class Artifact(Answer):
     metadata: JsonObject
     table: JsonObject | None = None
     recorded_at: datetime | None = None
+    verify_ms: int | None = Field(None, description="What the server took to read and hash it; null: the store did.")
+
+
+class Preview(Answer):
+    """What there is to show of an artifact without its bytes."""
+
+    artifact: Artifact
+    preview: JsonObject | None = Field(
+        None,
+        description="What its run told of it; `type` is table (format, columns, rows, page, cut), image (format, "
+        "width, height), html (title), metrics (values), archive (files, count, bytes), json or text (lines).",
+    )
+    text: str | None = Field(None, description="The first 64 KiB of a text, a log or JSON.")
+    text_cut: bool = Field(False, description="Whether there is more.")
 
 
 class Amount(Answer):
@@ -53,12 +67,21 @@ class CollectedObject(Answer):
     since: datetime
 
 
+class OpenUploads(Answer):
+    """Uploads in parts that are not completed."""
+
+    open: int
+    collectable: int = Field(description="Those that nobody has gone on with for the safety window.")
+    unknown: int = Field(description="Those of the store that are on no record, and as old: a server died at them.")
+
+
 class Collection(Answer):
     """What the collector takes, and when."""
 
     safety_hours: int = Field(description="For so long bytes that nobody needs are left alone.")
     lost: Amount = Field(description="Those that still are.")
     collectable: ObjectAmount = Field(description="Those that its next rounds take.")
+    uploads: OpenUploads = Field(description="In parts.")
     expiring: Amount = Field(description="What retention ends in the next seven days.")
     held: int = Field(description="Runs under a legal hold.")
     items: list[CollectedObject] = Field(description="The first 200 of the collectable.")

@@ -21,6 +21,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/artifacts/{artifact_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preview
+         * @description What its run told of an artifact, and the first 64 KiB of a text.
+         */
+        get: operations["previewArtifact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/artifacts/{artifact_id}/verify": {
         parameters: {
             query?: never;
@@ -1034,6 +1054,11 @@ export interface components {
             table: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * Verify Ms
+             * @description What the server took to read and hash it; null: the store did.
+             */
+            verify_ms: number | null;
         };
         /**
          * Artifacts
@@ -1505,6 +1530,8 @@ export interface components {
              * @description For so long bytes that nobody needs are left alone.
              */
             safety_hours: number;
+            /** @description In parts. */
+            uploads: components["schemas"]["OpenUploads"];
         };
         /**
          * ComparedRun
@@ -2222,6 +2249,49 @@ export interface components {
         OpenSession: {
             /** Code */
             code: string;
+        };
+        /**
+         * OpenUploads
+         * @description Uploads in parts that are not completed.
+         */
+        OpenUploads: {
+            /**
+             * Collectable
+             * @description Those that nobody has gone on with for the safety window.
+             */
+            collectable: number;
+            /** Open */
+            open: number;
+            /**
+             * Unknown
+             * @description Those of the store that are on no record, and as old: a server died at them.
+             */
+            unknown: number;
+        };
+        /**
+         * Preview
+         * @description What there is to show of an artifact without its bytes.
+         */
+        Preview: {
+            artifact: components["schemas"]["Artifact"];
+            /**
+             * Preview
+             * @description What its run told of it; `type` is table (format, columns, rows, page, cut), image (format, width, height), html (title), metrics (values), archive (files, count, bytes), json or text (lines).
+             */
+            preview: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Text
+             * @description The first 64 KiB of a text, a log or JSON.
+             */
+            text: string | null;
+            /**
+             * Text Cut
+             * @description Whether there is more.
+             * @default false
+             */
+            text_cut: boolean;
         };
         /**
          * PriceList
@@ -3628,6 +3698,73 @@ export interface operations {
             };
             /** @description What it was about was removed, as its retention says. */
             410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is wrong; `errors` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the object store is away; try again after Retry-After seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    previewArtifact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                artifact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description No token or session, or one that is over. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

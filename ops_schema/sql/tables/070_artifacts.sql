@@ -19,6 +19,8 @@ create table ops.artifacts (
   expires_at  timestamptz,                       -- of its template's retention; null: kept
   expired_at  timestamptz,
   settled_at  timestamptz,                       -- when its bytes were left to the collector, or to others with them
+  preview     jsonb,                             -- what its attempt told of its content, at most 64 KiB
+  verify_ms   bigint,                            -- what it took the server to read and hash them; null: the store did
   constraint artifacts_pkey primary key (artifact_id),
   constraint artifacts_name_key unique (run_id, epoch, name),
   constraint artifacts_attempt_fkey foreign key (run_id, epoch) references ops.attempts (run_id, epoch),
@@ -26,6 +28,7 @@ create table ops.artifacts (
   constraint artifacts_state check (state in ('begun', 'recorded', 'visible', 'orphaned', 'expired')),
   constraint artifacts_sha256_hex check (sha256 ~ '^[0-9a-f]{64}$'),
   constraint artifacts_size check (size >= 0),
+  constraint artifacts_preview check (jsonb_typeof(preview) = 'object' and octet_length(preview::text) <= 65536),
   constraint artifacts_bytes_or_table check
     (case when kind = 'table' and table_ref is not null then object_key is null
           else object_key is not null and sha256 is not null and size is not null end),
@@ -38,6 +41,35 @@ create table ops.artifacts (
 create index artifacts_expiring on ops.artifacts (expires_at) where state = 'visible' and expires_at is not null;
 create index artifacts_unsettled on ops.artifacts (artifact_id)
   where state in ('orphaned', 'expired') and settled_at is null and object_key is not null;
+
+-- Uploads in parts that the store has open, one for each run and object: a later attempt of the run goes on with the
+-- parts of the one before. The row goes when the upload is completed or given up.
+create table ops.uploads (
+  upload_id  uuid        not null,
+  run_id     uuid        not null,
+  object_key text        not null,
+  store_id   text        not null,               -- the store's name of it
+  size       bigint      not null,
+  part_size  bigint      not null,
+  begun_at   timestamptz not null,
+  used_at    timestamptz not null,
+  constraint uploads_pkey primary key (upload_id),
+  constraint uploads_one unique (run_id, object_key),
+  constraint uploads_run_fkey foreign key (run_id) references ops.runs (run_id),
+  constraint uploads_parts check (part_size > 0 and size > 0 and (size - 1) / part_size < 10000)
+);
+create index uploads_used on ops.uploads (used_at);
+
+-- The bytes of a part are fixed by the first word about them: a part that is sent again is the same part.
+create table ops.upload_parts (
+  upload_id uuid not null,
+  number    int  not null,
+  sha256    text not null,
+  constraint upload_parts_pkey primary key (upload_id, number),
+  constraint upload_parts_upload_fkey foreign key (upload_id) references ops.uploads (upload_id) on delete cascade,
+  constraint upload_parts_number check (number between 1 and 10000),
+  constraint upload_parts_sha256_hex check (sha256 ~ '^[0-9a-f]{64}$')
+);
 
 -- Objects that nobody needs any more, on their way out of the store. What is told of them is told of the key: the same
 -- bytes may come again at any time.

@@ -210,11 +210,13 @@ class Worker:
         found: dict[str, Any] = answer.json()
         return found
 
-    async def artifact(self, name: str, data: bytes, media_type: str = "text/html", kind: str = "report") -> str:
+    async def artifact(
+        self, name: str, data: bytes, media_type: str = "text/html", kind: str = "report", **more: Any
+    ) -> str:
         """Upload and record an artifact; answers its id."""
         sha256 = sha256_hex(data)
         told = {"name": name, "kind": kind, "media_type": media_type, "size": len(data), "sha256": sha256}
-        begun = await self.call("artifacts", metadata={}, **told)
+        begun = await self.call("artifacts", **({"metadata": {}} | told | more))
         upload = begun["upload"]
         if upload:
             async with httpx.AsyncClient(trust_env=False) as store:

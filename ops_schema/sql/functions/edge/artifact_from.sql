@@ -15,6 +15,8 @@ begin
   elsif not v_is_table
         and (coalesce(v_sha256, '') !~ '^[0-9a-f]{64}$' or not ops.is_natural(p_body -> 'size')) then
     perform ops.invalid('/sha256', 'an artifact of bytes needs its SHA-256 (64 hex digits) and its size');
+  elsif octet_length((p_body -> 'preview')::text) > 65536 then
+    perform ops.invalid('/preview', 'a preview has at most 65536 bytes', 'Tell fewer rows, or cut their cells.');
   end if;
   v_new.artifact_id := ops.uuid7();
   v_new.run_id := p_run_id;
@@ -22,6 +24,7 @@ begin
   v_new.name := p_body ->> 'name';
   v_new.kind := p_body ->> 'kind';
   v_new.metadata := coalesce(p_body -> 'metadata', '{}');
+  v_new.preview := nullif(p_body -> 'preview', 'null');
   v_new.state := 'begun';
   v_new.begun_at := ops.now();
   if v_is_table then

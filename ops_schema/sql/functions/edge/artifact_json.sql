@@ -15,5 +15,6 @@ as $$
     'metadata', (p_artifact).metadata,
     'table', (p_artifact).table_ref,
     'recorded_at', ops.iso((p_artifact).recorded_at),
+    'verify_ms', (p_artifact).verify_ms,
     'object_key', (p_artifact).object_key)
 $$;

@@ -1,6 +1,7 @@
 -- What the collector would take, and nothing is changed: {safety_hours, lost: {artifacts, bytes} that wait for their
--- safety window, collectable: {objects, bytes}, expiring: {artifacts, bytes} by retention in the next seven days, held,
--- items: the first 200 objects to be taken [{object_key, size, run_number, name, state, since}]}. Raises OPU01, OPU02.
+-- safety window, collectable: {objects, bytes}, uploads: {open, collectable} in parts, expiring: {artifacts, bytes} by
+-- retention in the next seven days, held, items: the first 200 objects to be taken [{object_key, size, run_number,
+-- name, state, since}]}. Raises OPU01, OPU02.
 create or replace function ops.list_collection(p_token_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -25,6 +26,8 @@ begin
                 where l.since > v_before),
       'collectable', (select jsonb_build_object('objects', count(*), 'bytes', coalesce(sum(x.size), 0))
                         from (select d.object_key, d.size from due d union select * from condemned) x),
+      'uploads', jsonb_build_object('open', (select count(*) from ops.uploads),
+                   'collectable', jsonb_array_length(ops.stale_uploads(1000000))),
       'expiring', (select jsonb_build_object('artifacts', count(*), 'bytes', coalesce(sum(a.size), 0))
                      from ops.artifacts a where a.state = 'visible' and a.expires_at <= ops.now() + interval '7 days'),
       'held', (select count(*) from ops.legal_holds h where h.released_at is null),
