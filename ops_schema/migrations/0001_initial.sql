@@ -1183,8 +1183,8 @@ return case when p_spec #>> '{bundle,sha256}' is not null then
   jsonb_build_object('sha256', p_spec #> '{bundle,sha256}', 'size', p_spec #> '{bundle,size}') end;
 
 -- functions/core/cancel_each.sql
--- Mutate and emit: cancel these locked runs, each as its state asks, and have their executors look; those that have ended or are publishing stay.
--- Returns those that ended by it.
+-- Mutate and emit: cancel these locked runs, each as its state asks, and have their executors look; those that have
+-- ended or are publishing stay. Returns those that ended by it.
 create or replace function ops.cancel_each(p_run_ids uuid[], p_reason text, p_force boolean, p_actor text)
 returns uuid[]
 language plpgsql volatile set search_path = ''
@@ -3674,8 +3674,8 @@ $$;
 -- functions/core/heartbeat_seconds.sql
 -- How often an executor should be heard: one that holds runs within a third of the shortest lease, though not more than
 -- once a second for that, and within 5 s, for their progress; within order_milliseconds when it cannot wait for orders
--- (contract 1.0), as it hears of them by heartbeats alone, or when what its runs cost is capped, which is looked at then;
--- one that holds none within 5 s; either within the setting. greatest() passes over a null.
+-- (contract 1.0), as it hears of them by heartbeats alone, or when what its runs cost is capped, as that is looked at
+-- then; one that holds none within 5 s; either within the setting. greatest() passes over a null.
 create or replace function ops.heartbeat_seconds(p_executor_id uuid) returns numeric
 language plpgsql stable set search_path = ''
 as $$

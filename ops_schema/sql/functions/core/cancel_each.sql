@@ -1,5 +1,5 @@
--- Mutate and emit: cancel these locked runs, each as its state asks, and have their executors look; those that have ended or are publishing stay.
--- Returns those that ended by it.
+-- Mutate and emit: cancel these locked runs, each as its state asks, and have their executors look; those that have
+-- ended or are publishing stay. Returns those that ended by it.
 create or replace function ops.cancel_each(p_run_ids uuid[], p_reason text, p_force boolean, p_actor text)
 returns uuid[]
 language plpgsql volatile set search_path = ''

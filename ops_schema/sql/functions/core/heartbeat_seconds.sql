@@ -1,7 +1,7 @@
 -- How often an executor should be heard: one that holds runs within a third of the shortest lease, though not more than
 -- once a second for that, and within 5 s, for their progress; within order_milliseconds when it cannot wait for orders
--- (contract 1.0), as it hears of them by heartbeats alone, or when what its runs cost is capped, which is looked at then;
--- one that holds none within 5 s; either within the setting. greatest() passes over a null.
+-- (contract 1.0), as it hears of them by heartbeats alone, or when what its runs cost is capped, as that is looked at
+-- then; one that holds none within 5 s; either within the setting. greatest() passes over a null.
 create or replace function ops.heartbeat_seconds(p_executor_id uuid) returns numeric
 language plpgsql stable set search_path = ''
 as $$
