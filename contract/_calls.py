@@ -205,6 +205,11 @@ def exchange(executor_id: Id, body: models.ExchangeRequest) -> Call[models.Excha
     return replace(_post("exchange", path, body, models.ExchangeResponse, body.wait_seconds), since="1.1")
 
 
+def await_orders(executor_id: Id, body: models.OrdersRequest) -> Call[models.OrdersResponse]:
+    path = f"/executors/{_segment(executor_id)}/orders"
+    return replace(_post("awaitOrders", path, body, models.OrdersResponse, body.wait_seconds or 0.0), since="1.1")
+
+
 def heartbeat(executor_id: Id, body: models.HeartbeatRequest) -> Call[models.HeartbeatResponse]:
     return _post("heartbeat", f"/executors/{_segment(executor_id)}/heartbeat", body, models.HeartbeatResponse)
 

@@ -107,6 +107,17 @@ class ExecutorClient(Base):
         """
         return self._send(calls.exchange(executor_id, body), retry, traceparent)
 
+    def await_orders(
+        self,
+        executor_id: Id,
+        body: models.OrdersRequest,
+        *,
+        retry: Retry | None = None,
+        traceparent: str | None = None,
+    ) -> models.OrdersResponse:
+        """Wait until a heartbeat would tell something (since 1.1). It renews nothing."""
+        return self._send(calls.await_orders(executor_id, body), retry, traceparent)
+
     def heartbeat(
         self,
         executor_id: Id,

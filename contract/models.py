@@ -328,6 +328,34 @@ class HeartbeatRun(BaseModel):
     """
 
 
+class OrdersRequest(BaseModel):
+    model_config = ConfigDict(
+        extra='forbid',
+        validate_by_name=True,
+        frozen=True,
+    )
+    wait_seconds: Annotated[float, Field(ge=0.0, le=60.0)] = 0
+    after: Annotated[str | None, Field(max_length=100)] = None
+    """
+    The `place` of the last answer; without one the answer comes at once.
+    """
+
+
+class OrdersResponse(BaseModel):
+    model_config = ConfigDict(
+        validate_by_name=True,
+        frozen=True,
+    )
+    heard: bool
+    """
+    A heartbeat would tell something.
+    """
+    place: Annotated[str, Field(max_length=100)]
+    """
+    For `after` of the next call.
+    """
+
+
 class HeartbeatRequest(BaseModel):
     model_config = ConfigDict(
         extra='forbid',

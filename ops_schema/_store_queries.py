@@ -112,7 +112,7 @@ QUERIES: Final[dict[str, str]] = {
 }
 """name -> statement. Each answers one row of one column (jsonb, a boolean, or null); an `_each`, a row a member."""
 
-CHANNELS: Final[tuple[str, ...]] = ("ops_ready",)
+CHANNELS: Final[tuple[str, ...]] = ("ops_ready", "ops_orders")
 """NOTIFY channels: work became claimable (payload "kind:count,…", with ";who" of a server that tells it). Events are
 looked for, never notified."""
 

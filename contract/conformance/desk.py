@@ -31,6 +31,7 @@ ANSWERS: Mapping[str, Any] = {
     **{"beginArtifact": models.BeginArtifactResponse, "reportAttempt": models.ReportResponse},
     **{"commitPublication": models.CommitPublicationResponse, "getArtifact": models.ArtifactDownload},
     **{"getBundle": models.BundleDownload, "findEarlier": models.EarlierResponse},
+    **{"awaitOrders": models.OrdersResponse},
     **{"signParts": models.SignPartsResponse, "batchArtifacts": models.BatchArtifactsResponse},
 }
 COMMAND_SECONDS = 60.0

@@ -55,7 +55,7 @@ class Edition:
 CURRENT = Edition(tuple(BY_NAME))
 OLDER = Edition(
     (OLDEST,),
-    frozenset({"exchange", "findEarlier", "signParts", "batchArtifacts"}),
+    frozenset({"exchange", "findEarlier", "awaitOrders", "signParts", "batchArtifacts"}),
     {"heartbeat": "metrics", "reportAttempt": "metrics", "beginArtifact": "preview"},
 )
 NEWER = Edition((*BY_NAME, "1.99", "2.0"), novel=True)

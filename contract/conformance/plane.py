@@ -27,6 +27,7 @@ ROUTES: tuple[tuple[str, str, str, Any], ...] = (
     ("leaveExecutor", "DELETE", "/executors/{executor_id}", None),
     ("claimRuns", "POST", "/executors/{executor_id}/claims", models.ClaimRequest),
     ("exchange", "POST", "/executors/{executor_id}/exchange", models.ExchangeRequest),
+    ("awaitOrders", "POST", "/executors/{executor_id}/orders", models.OrdersRequest),
     ("heartbeat", "POST", "/executors/{executor_id}/heartbeat", models.HeartbeatRequest),
     ("appendLogs", "POST", "/runs/{run_id}/logs", models.LogsRequest),
     ("beginArtifact", "POST", "/runs/{run_id}/artifacts", models.BeginArtifactRequest),
@@ -102,8 +103,8 @@ class Plane:
             **{"exchange": self.exchange, "heartbeat": self.heartbeat, "appendLogs": self.logs},
             **{"beginArtifact": self.begin, "recordArtifact": self.record, "reportAttempt": self.report},
             **{"commitPublication": self.commit, "getArtifact": self.get_artifact, "getBundle": self.get_bundle},
-            **{"findEarlier": self.earlier, "signParts": self.sign_parts},
-            **{"batchArtifacts": self.batch},
+            **{"findEarlier": self.earlier, "awaitOrders": self.orders},
+            **{"signParts": self.sign_parts, "batchArtifacts": self.batch},
         }
 
     # Executors ------------------------------------------------------------------------------------------------------
@@ -178,6 +179,24 @@ class Plane:
             **{"directive": "drain" if drain else "continue", "heartbeat_seconds": self.room.heartbeat_seconds},
             **{"server_time": now_text(), "runs": [self._directive(member, executor_id) for member in body["runs"]]},
         }
+
+    def orders(self, body: Json, executor_id: str) -> tuple[int, Json]:
+        self._executor(executor_id)
+        room, end = self.room, time.monotonic() + body.get("wait_seconds", 0)
+        while (place := self._place(executor_id)) == body.get("after") and not room.closing:
+            left = end - time.monotonic()
+            if left <= 0:
+                break
+            room.changed.wait(min(left, 0.5))
+        return 200, {"heard": place != body.get("after"), "place": place}
+
+    def _place(self, executor_id: str) -> str:
+        """Another text whenever a heartbeat of this executor would be told something else."""
+        room = self.room
+        runs = [
+            (r.run_id, r.epoch, r.directive, str(r.extra)) for r in room.runs.values() if r.executor_id == executor_id
+        ]
+        return hashlib.sha256(repr((executor_id in room.draining, sorted(runs))).encode()).hexdigest()
 
     def _directive(self, member: Json, executor_id: str) -> Json:
         run = self.room.runs.get(member["run_id"])

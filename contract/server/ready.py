@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import uuid4
 
+from contract.server.orders import ORDERS, Orders
 from contract.tasks import end
 
 log = logging.getLogger("contract.server")
@@ -39,7 +40,8 @@ class Waiter:
 
 
 class ReadyBroker:
-    """Fans out the notifications of the store. `running()` must be entered; `close()` lets every waiting claim go.
+    """Fans out the notifications of the store: of runs to the claims that wait, of orders to `orders`. `running()` must
+    be entered; `close()` lets all who wait go.
 
     name: by which this process signs what it notifies; its own word comes back to it, and was heeded before.
     """
@@ -49,6 +51,7 @@ class ReadyBroker:
         self._waiting: dict[Waiter, None] = {}
         self._due: asyncio.TimerHandle | None = None
         self.name = uuid4().hex
+        self.orders = Orders()
         self.closing = False
         self.listening = False
 
@@ -87,6 +90,7 @@ class ReadyBroker:
         if self._due is not None:
             self._due.cancel()
         self.wake()
+        self.orders.wake()
 
     def wake(self) -> None:
         """Let every waiting claim look."""
@@ -152,6 +156,8 @@ class ReadyBroker:
 
     def _notify(self, channel: str, payload: str) -> None:
         self.listening = channel != LOST
+        if channel == ORDERS:
+            self.orders.tell(payload)
         runs_text, _, teller = payload.partition(";")
         if channel == READY and teller != self.name:
             runs = counted(runs_text)

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from contract import models
 from contract._calls import PREFIX
 from contract.deprecation import of_version
-from contract.server import artifact_batch, artifacts, claims, exchange, parts
+from contract.server import artifact_batch, artifacts, claims, exchange, orders, parts
 from contract.server.auth import Executor, executor_principal
 from contract.server.hot import hot_route
 from contract.server.services import Services, services_of
@@ -125,6 +125,12 @@ async def _heartbeat(plane: Services, _: Request, caller: Principal, executor_id
     return json.dumps(await plane.store.heartbeat(caller, executor_id, body))
 
 
+async def _await_orders(
+    plane: Services, request: Request, caller: Principal, executor_id: UUID, body: JsonObject
+) -> str:
+    return json.dumps(await orders.await_orders(plane, request, caller, executor_id, body))
+
+
 async def _append_logs(plane: Services, _: Request, caller: Principal, run_id: UUID, body: JsonObject) -> str:
     return json.dumps(await plane.store.append_logs(caller, run_id, body))
 
@@ -136,6 +142,7 @@ async def _report(plane: Services, _: Request, caller: Principal, run_id: UUID, 
 HOT = (
     ("/executors/{executor_id}/claims", "claimRuns", models.ClaimRequest, claims.claim),
     ("/executors/{executor_id}/exchange", "exchange", models.ExchangeRequest, exchange.exchange),
+    ("/executors/{executor_id}/orders", "awaitOrders", models.OrdersRequest, _await_orders),
     ("/executors/{executor_id}/heartbeat", "heartbeat", models.HeartbeatRequest, _heartbeat),
     ("/runs/{run_id}/logs", "appendLogs", models.LogsRequest, _append_logs),
     ("/runs/{run_id}/report", "reportAttempt", models.Report, _report),

@@ -39,6 +39,7 @@ WAITING = ("waiting", "queued")
 def ls(
     context: typer.Context,
     state: Annotated[list[str] | None, typer.Option(help="May repeat: waiting, queued, running, succeeded, …")] = None,
+    reason: Annotated[str | None, typer.Option(help="Of its state: budget_exhausted, retry_backoff, …")] = None,
     kind: Annotated[str | None, typer.Option()] = None,
     template: Annotated[str | None, typer.Option()] = None,
     search: Annotated[str | None, typer.Option("--search", "-q", help="Part of a name, label or number.")] = None,
@@ -49,8 +50,9 @@ def ls(
     """The newest runs."""
     with connect(context) as client:
         page = client.list_runs(
-            state=state or None, kind=kind, template=template, q=search, top_level=not all_runs, limit=limit
-        )
+            state=state or None, reason=reason, kind=kind, template=template, q=search, top_level=not all_runs,
+            limit=limit,
+        )  # fmt: skip
     if as_json:
         print_json(page)
         return

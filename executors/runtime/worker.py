@@ -20,6 +20,7 @@ from executors.runtime.delivery import Parcel, left_over
 from executors.runtime.editions import FIRST
 from executors.runtime.heartbeat import Heartbeats
 from executors.runtime.journal import Journal
+from executors.runtime.orders import Orders
 from executors.runtime.policy import GivenUp, Persistence
 from executors.runtime.supervise import Stop
 from executors.runtime.workshop import Workshop
@@ -79,12 +80,17 @@ class Worker:
         self._unreported: list[Attempt] = []
         self._persist = Persistence(self._draining, self._trouble)
         self._heartbeats = Heartbeats(heartbeat_client, self, journal, clock, note)
+        self._orders = Orders(client, self, journal, self._heartbeats.kick)
 
     # What heartbeats and signals see ------------------------------------------------------------------------------
 
     @property
     def executor_id(self) -> str:
         return str(self._registration.executor_id) if self._registration else ""
+
+    @property
+    def contract_version(self) -> str:
+        return self._contract_version
 
     @property
     def draining(self) -> bool:
@@ -145,6 +151,7 @@ class Worker:
             return
         shop.gate.turned = self._heartbeats.kick
         self._heartbeats.start(self._registered().heartbeat_seconds)
+        self._orders.start()
         left = left_over(shop.runs_dir)
         recovery = self._thread(lambda: self._recover(shop, left), "recovery")
         claiming = self._thread(lambda: self._claim_all(shop, once), "claim")
@@ -186,6 +193,7 @@ class Worker:
     def _finish(self, recovery: threading.Thread) -> None:
         self._draining.set()
         self._gone.set()
+        self._orders.end()
         self._heartbeats.end()
         recovery.join(timeout=LEAVE_SECONDS)
         if keeps := self._keeps():
@@ -339,6 +347,7 @@ class Worker:
             self._active[attempt.run_id, attempt.epoch] = attempt
         self._thread(lambda: self._work(attempt), f"run-{run.number}")
         self._heartbeats.recount()
+        self._orders.recount()
 
     def _work(self, attempt: Attempt) -> None:
         try:

@@ -29,8 +29,8 @@ NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Follower(AbstractContextManager["Follower"]):
-    """Asks on a thread of its own while it is entered. ``application``: its id, once it is there. Figures are as of
-    the last look: the interface ends with the application."""
+    """Asks on a thread of its own while it is entered. ``application``: its id, once it is there; ``worked``: it had a
+    job. Figures are as of the last look: the interface ends with the application."""
 
     def __init__(self, context: Context, port: int) -> None:
         self._context, self._base = context, f"http://127.0.0.1:{port}/api/v1/applications"
@@ -38,6 +38,7 @@ class Follower(AbstractContextManager["Follower"]):
         self._thread = threading.Thread(target=self._run, name="status", daemon=True)
         self._told: tuple[Json, Json] | None = None
         self.application: str | None = None
+        self.worked = False
 
     def __enter__(self) -> Follower:
         self._thread.start()
@@ -59,6 +60,7 @@ class Follower(AbstractContextManager["Follower"]):
             self.application = str(ask(self._base)[0]["id"])
         base = f"{self._base}/{self.application}"
         jobs, stages = ask(f"{base}/jobs"), ask(f"{base}/stages")
+        self.worked = self.worked or bool(jobs)
         if (found := (progress_of(jobs, stages), usage_of(stages))) != self._told:
             self._told = found
             self._context.progress(**found[0])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -21,15 +21,21 @@ from executors.spark.failure import SHOWN, Told, classified
 SHELLS_SIGNAL = 128
 KILLED = (-signal.SIGKILL, SHELLS_SIGNAL + signal.SIGKILL)
 SHOWN_CHARACTERS = 3000
+NO_MASTER = "the master cannot be reached; is it up, and is OPS_SPARK_MASTER right?"
+# A driver that was registered never says this. Its status page may be there for a moment all the same, while one thread
+# of it gives up and another one goes on to set up.
+NEVER_REGISTERED = (
+    (re.compile(r"All masters are unresponsive! Giving up"), "external", "master_unreachable", NO_MASTER),
+)
 # What spark-submit says before the author's code has begun: (what, class, code, what to do).
 BEFORE = (
     (re.compile(r"Error: Failed to load class (\S+?)\.?\s*$", re.MULTILINE), "user", "class_missing",
      "the jar has no class {}; correct config.submit.class"),
     (re.compile(r"(No main class set in JAR)", re.MULTILINE), "user", "class_missing",
      "the jar names no main class; set config.submit.class"),
-    (re.compile(r"All masters are unresponsive! Giving up|Could not parse Master URL|Connecting to ResourceManager"
+    (re.compile(r"Could not parse Master URL|Connecting to ResourceManager"
                 r"|(?:Failed|Unable) to connect to master|Failed to create (?:a )?[Kk]ubernetes client"),
-     "external", "master_unreachable", "the master cannot be reached; is it up, and is OPS_SPARK_MASTER right?"),
+     "external", "master_unreachable", NO_MASTER),
     (re.compile(r"^(?:Error: |Exception in thread \"main\" org\.apache\.spark\.SparkException: )"
                 r"((?:Unrecognized option|Master must|When running with master|Cluster deploy mode).*)$", re.MULTILINE),
      "external", "submit_refused", "spark-submit refused it: {}"),
@@ -57,17 +63,19 @@ class Raised:
 
 
 def failure(
-    code: int, stdout: str, stderr: str, bundle: str, heap: int, *, oom: bool, started: bool
+    code: int, stdout: str, stderr: str, bundle: str, heap: int, *, oom: bool, started: bool, worked: bool
 ) -> TaskError | None:
     """None for success. code: as subprocess has it (negative: a signal); stdout, stderr: their ends (what Python writes
     to stderr Spark passes on to stdout); bundle: its folder; heap: of the driver, in bytes; oom: the system killed
-    something for want of memory; started: it was seen at work, so that what it says of its start is past."""
+    something for want of memory; started: its application was seen, so that what it says of its start is past;
+    worked: so were jobs of it."""
     if code == 0:
         return None
     trace = (stderr or stdout)[-SHOWN_CHARACTERS:] or None
     if code in OUT_OF_MEMORY or (oom and code in KILLED):
         return held("resources", "out_of_memory", memory_text(heap), trace)
-    if not started and (found := before(stderr, trace)):
+    said = (() if worked else NEVER_REGISTERED) + (() if started else BEFORE)
+    if found := before(stderr, trace, said):
         return found
     if raised := java(stderr) or python(stdout, bundle) or python(stderr, bundle):
         return of(raised, heap)
@@ -77,8 +85,8 @@ def failure(
     return TaskError("user", "exit_code", f"the application ended with exit code {shown(code)}", trace=trace)
 
 
-def before(stderr: str, trace: str | None) -> TaskError | None:
-    for pattern, class_, code, text in BEFORE:
+def before(stderr: str, trace: str | None, said: Iterable[tuple[re.Pattern[str], str, str, str]]) -> TaskError | None:
+    for pattern, class_, code, text in said:
         if found := pattern.search(stderr):
             return TaskError(class_, code, text.format(*found.groups()), trace=trace)
     return None

@@ -48,7 +48,16 @@ def body(context: Context) -> Any:
     context._control.send("unsure", value=False)
     stdout, stderr = map(Redactor(secrets_of(target.properties)).text, ends)
     started = status.application is not None
-    error = failure(code, stdout, stderr, str(context.bundle_dir), heap, oom=oom_kills() > killed, started=started)
+    error = failure(
+        code,
+        stdout,
+        stderr,
+        str(context.bundle_dir),
+        heap,
+        oom=oom_kills() > killed,
+        started=started,
+        worked=status.worked,
+    )
     found = conclude(context, outputs, code, error)
     return {**found, "application": status.application} if found == {"exit_code": code} else found
 

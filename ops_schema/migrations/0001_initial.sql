@@ -975,7 +975,7 @@ insert into ops.settings (key, value) values
   ('kinds', '["python", "notebook", "dbt", "trino", "spark", "duckdb", "command"]'),
   ('contract_versions', '["1.0", "1.1"]'),       -- what this schema speaks, oldest first
   ('heartbeat_seconds', '20'),                   -- told to executors; a third of the default lease
-  ('order_milliseconds', '700'),                 -- within which one that has runs hears that it shall stop one
+  ('order_milliseconds', '700'),                 -- within which one that cannot wait for orders hears of them
   ('login_code_seconds', '600'),
   ('session_seconds', '43200');
 
@@ -1183,8 +1183,8 @@ return case when p_spec #>> '{bundle,sha256}' is not null then
   jsonb_build_object('sha256', p_spec #> '{bundle,sha256}', 'size', p_spec #> '{bundle,size}') end;
 
 -- functions/core/cancel_each.sql
--- Mutate and emit: cancel these locked runs, each as its state asks; those that have ended or are publishing stay.
--- Returns those that ended by it.
+-- Mutate and emit: cancel these locked runs, each as its state asks, and have their executors look; those that have
+-- ended or are publishing stay. Returns those that ended by it.
 create or replace function ops.cancel_each(p_run_ids uuid[], p_reason text, p_force boolean, p_actor text)
 returns uuid[]
 language plpgsql volatile set search_path = ''
@@ -1192,6 +1192,7 @@ as $$
 declare
   v_run   ops.runs;
   v_ended uuid[] := '{}';
+  v_asked uuid[] := '{}';
 begin
   for v_run in
     select * from ops.runs r where r.run_id = any (p_run_ids) and r.state in ('waiting', 'queued', 'running')
@@ -1201,6 +1202,9 @@ begin
       update ops.runs set cancel_requested_at = ops.now(), cancel_reason = p_reason where run_id = v_run.run_id;
       perform ops.emit(v_run.run_id, 'run.cancel_requested', null, p_actor, jsonb_build_object('reason', p_reason));
     end if;
+    if v_run.state = 'running' then
+      v_asked := v_asked || v_run.executor_id;
+    end if;
     if v_run.state <> 'running' then
       perform ops.finish_run(v_run.run_id, 'cancelled', null, p_actor);
       v_ended := v_ended || v_run.run_id;
@@ -1209,6 +1213,7 @@ begin
       v_ended := v_ended || v_run.run_id;
     end if;
   end loop;
+  perform ops.tell_orders(v_asked);
   return v_ended;
 end
 $$;
@@ -3667,18 +3672,22 @@ end
 $$;
 
 -- functions/core/heartbeat_seconds.sql
--- How often an executor should be heard: one that holds runs within order_milliseconds, since heartbeats bring the
--- orders to stop, and within a third of the shortest lease, though not more than once a second for that; one that holds
--- none within 5 s, to hear that it shall drain; either within the setting. greatest() passes over a null.
+-- How often an executor should be heard: one that holds runs within a third of the shortest lease, though not more than
+-- once a second for that, and within 5 s, for their progress; within order_milliseconds when it cannot wait for orders
+-- (contract 1.0), as it hears of them by heartbeats alone, or when what its runs cost is capped, as that is looked at
+-- then; one that holds none within 5 s; either within the setting. greatest() passes over a null.
 create or replace function ops.heartbeat_seconds(p_executor_id uuid) returns numeric
 language plpgsql stable set search_path = ''
 as $$
 begin
   return least(
     coalesce(ops.setting_number('heartbeat_seconds'), 20),
-    coalesce((select least(greatest(1, round(min(l.lease_seconds) / 3.0, 1)),
-                           round(ops.setting_number('order_milliseconds') / 1000, 3))
-                from ops.leases l where l.executor_id = p_executor_id having count(*) > 0), 5));
+    coalesce((select least(5, greatest(1, round(min(l.lease_seconds) / 3.0, 1)),
+                           case when e.contract_version = '1.0' or bool_or(r.caps ? 'cost' or r.cap_rules ? 'cost')
+                                then round(ops.setting_number('order_milliseconds') / 1000, 3) end)
+                from ops.leases l join ops.runs r on r.run_id = l.run_id
+                join ops.executors e on e.executor_id = l.executor_id
+               where l.executor_id = p_executor_id group by e.contract_version), 5));
 end
 $$;
 
@@ -6198,6 +6207,7 @@ begin
       jsonb_build_object('state', v_run.state, 'epoch', v_run.epoch), 'Only a run that an executor holds can be requeued.');
   end if;
 
+  perform ops.tell_orders(array[v_run.executor_id]);
   perform ops.gather_ready(true);
   perform ops.settle(array(select jsonb_array_elements_text(ops.take_back(v_run_id, v_error, v_actor,
     jsonb_build_object('reason', v_reason)) -> 'ended')::uuid), v_actor);
@@ -7169,7 +7179,9 @@ begin
   elsif v_executor.state <> p_state then
     update ops.executors set state = p_state, state_at = ops.now(), state_by = v_token.name, state_reason = v_reason
      where executor_id = v_executor.executor_id returning * into v_executor;
-    if p_state = 'active' then
+    if p_state = 'draining' then
+      perform ops.tell_orders(array[v_executor.executor_id]);
+    elsif p_state = 'active' then
       perform ops.notify_ready(null);  -- which of the claims that wait is its own, nobody here knows
     end if;
   end if;
@@ -7875,6 +7887,25 @@ begin
     perform ops.fail('OPV05', format('task %s: a pipeline cannot be a task of a pipeline', p_key));
   end if;
   return v_template;
+end
+$$;
+
+-- functions/core/tell_orders.sql
+-- Emit: executors have something to hear that a heartbeat tells them. p_executor_ids: which; null: all may have, nobody
+-- counted. The payload is their ids, divided by commas, in several notifications where they are many.
+create or replace function ops.tell_orders(p_executor_ids uuid[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  if p_executor_ids is null then
+    perform pg_notify('ops_orders', '');
+    return;
+  end if;
+  perform pg_notify('ops_orders', string_agg(x.executor_id::text, ',' order by x.executor_id))
+    from (select d.executor_id, (row_number() over (order by d.executor_id) - 1) / 100 as part
+            from (select distinct i.executor_id from unnest(p_executor_ids) i (executor_id)
+                   where i.executor_id is not null) d) x
+   group by x.part;
 end
 $$;
 
@@ -8965,9 +8996,10 @@ end
 $$;
 
 create or replace trigger runs_definition before update of
-  run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of, reproduces,
-  may_reuse, params, inputs, outputs, labels, caps, cap_rules, retry, lease_seconds, requires, concurrency_key, concurrency_limit,
-  condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at
+  run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of,
+  reproduces, may_reuse, params, inputs, outputs, labels, caps, cap_rules, retry, lease_seconds, requires,
+  concurrency_key, concurrency_limit, condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent,
+  submitted_by, submitted_at
   on ops.runs for each row execute function ops.refuse_redefinition();
 -- its attempts: one more, when an executor that leaves gives the run back (ops.take_back)
 create or replace trigger runs_more_attempts before update of max_attempts on ops.runs for each row
@@ -11436,6 +11468,7 @@ begin
     on conflict (scope, coalesce(workspace, ''), coalesce(template_name, ''), cap, (coalesce(action, '') = 'warn'))
     do update set "limit" = excluded."limit", action = excluded.action, grace_seconds = excluded.grace_seconds,
                   updated_at = excluded.updated_at;
+    perform ops.tell_orders(null);
   end if;
   return ops.cap_json(v_cap);
 end

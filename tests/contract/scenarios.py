@@ -39,6 +39,7 @@ BODIES: dict[str, Callable[[], dict[str, Any]]] = {
     "registerExecutor": registration,
     "claimRuns": claim_body,
     "exchange": lambda: {"request_id": str(uuid.uuid4()), "reports": [], "max_runs": 0},
+    "awaitOrders": lambda: {"wait_seconds": 0},
     "heartbeat": lambda: {"state": "active", "runs": []},
     "appendLogs": lambda: log_body(RUN),
     "beginArtifact": lambda: begin_body(RUN, b"x"),
@@ -95,7 +96,7 @@ def meets(operation: str, code: str) -> Callable[[Scenario], Scenario]:
 # What is not there ---------------------------------------------------------------------------------------------------
 
 for _operation, _code in (
-    *((name, "executor_not_found") for name in ("leaveExecutor", "claimRuns", "heartbeat")),
+    *((name, "executor_not_found") for name in ("leaveExecutor", "claimRuns", "awaitOrders", "heartbeat")),
     *((name, "run_not_found") for name in ("appendLogs", "beginArtifact", "reportAttempt", "commitPublication")),
     ("findEarlier", "run_not_found"),
     ("signParts", "run_not_found"),

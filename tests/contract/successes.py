@@ -73,6 +73,17 @@ async def _(plane: Plane) -> httpx.Response:
     return response
 
 
+@succeeds("awaitOrders")
+async def _(plane: Plane) -> httpx.Response:
+    executor_id, run = await plane.claimed()
+    path = f"/executors/{executor_id}/orders"
+    place = (await plane.call("POST", path, {"wait_seconds": 0})).json()["place"]
+    await plane.store.cancel_run(plane.operator, run["run_id"], {"reason": "test"})
+    response = await plane.call("POST", path, {"wait_seconds": 20, "after": place})
+    assert response.json()["heard"]
+    return response
+
+
 @succeeds("heartbeat")
 async def _(plane: Plane) -> httpx.Response:
     executor_id, run = await plane.claimed()

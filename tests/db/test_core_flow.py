@@ -97,14 +97,29 @@ def test_a_heartbeat_renews_keeps_progress_and_tells_terminal_runs(queue: Queue)
     queue.forward(30)
     answer = worker.heartbeat(run, progress={"fraction": 0.5}, usage={"cpu_seconds": 1})
     assert answer["runs"][0]["lease_deadline"] > run["lease_deadline"]
-    assert answer["heartbeat_seconds"] == 0.7, "orders to stop come with heartbeats"
-    queue.ops.admin.execute("update ops.settings set value = '30000' where key = 'order_milliseconds'")
-    assert worker.heartbeat(run, progress={"fraction": 0.5}, usage={"cpu_seconds": 1})["heartbeat_seconds"] == 20
+    assert answer["heartbeat_seconds"] == 5
     shown = queue.get(run)
     assert (shown["progress"], shown["usage"]) == ({"fraction": 0.5}, {"cpu_seconds": 1})
     worker.report(run)
     assert worker.directive(run) == "already_terminal"
     assert queue.get(run)["progress"] == {"fraction": 0.5}
+
+
+def test_who_cannot_wait_for_orders_or_has_a_cost_to_be_looked_at_is_heard_more_often(queue: Queue) -> None:
+    queue.template()
+    queue.submit()
+    worker = Worker(queue)
+    run = worker.claim_one()
+    queue.ops.admin.execute("update ops.executors set contract_version = '1.0'")
+    assert worker.heartbeat(run)["heartbeat_seconds"] == 0.7
+    queue.ops.admin.execute("update ops.settings set value = '30000' where key = 'order_milliseconds'")
+    assert worker.heartbeat(run)["heartbeat_seconds"] == 5
+    queue.ops.admin.execute("update ops.settings set value = '700' where key = 'order_milliseconds'")
+    queue.ops.admin.execute("update ops.executors set contract_version = '1.1'")
+    worker.report(run)
+    queue.submit(caps={"cost": 5})
+    run = worker.claim_one()
+    assert worker.heartbeat(run)["heartbeat_seconds"] == 0.7
 
 
 def test_an_executor_without_a_run_is_heard_every_five_seconds_not_every_second(queue: Queue) -> None:

@@ -54,8 +54,10 @@ Exception in thread "main" org.apache.spark.SparkUserAppException: User applicat
 """
 
 
-def ended(code: int, stderr: str = "", *, stdout: str = "", oom: bool = False, started: bool = False) -> TaskError:
-    found = failure(code, stdout, stderr, BUNDLE, GIB, oom=oom, started=started)
+def ended(
+    code: int, stderr: str = "", *, stdout: str = "", oom: bool = False, started: bool = False, worked: bool = False
+) -> TaskError:
+    found = failure(code, stdout, stderr, BUNDLE, GIB, oom=oom, started=started, worked=worked)
     assert found is not None
     return found
 
@@ -199,7 +201,7 @@ def test_an_exit_code_alone_is_the_author_s_and_success_is_none() -> None:
     assert (ended(7).failure_class, ended(7).code) == ("user", "exit_code")
     assert "-15 (SIGTERM)" in ended(-15).message
     assert ended(-9, oom=True).failure_class == "resources"
-    assert failure(0, TRACEBACK, "", BUNDLE, GIB, oom=False, started=True) is None
+    assert failure(0, TRACEBACK, "", BUNDLE, GIB, oom=False, started=True, worked=True) is None
 
 
 def test_progress_and_usage_are_sums_of_what_the_status_api_tells() -> None:
@@ -272,3 +274,10 @@ def test_what_an_application_at_work_says_of_a_master_is_not_why_it_ended() -> N
     found = ended(1, warning + USER_APP, started=True)
     assert (found.failure_class, found.code) == ("user", "value_error")
     assert ended(1, warning).code == "master_unreachable"
+
+
+def test_a_driver_that_gave_up_its_master_never_had_one_though_its_page_was_seen_for_a_moment() -> None:
+    stderr = "ERROR StandaloneSchedulerBackend: All masters are unresponsive! Giving up.\n"
+    assert ended(1, stderr, stdout=TRACEBACK, started=True).code == "master_unreachable"
+    found = ended(1, stderr, stdout=TRACEBACK, started=True, worked=True)
+    assert found.code != "master_unreachable", "it is another session's word: the first one may have written"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from control_room.errors import MISUSE, OK, REFUSED
 from tests.contract.operator.conftest import API, Server, Worker
@@ -88,6 +90,20 @@ async def test_tasks_are_listed_with_their_template_and_a_pipeline_says_which_on
     assert re.search(r"2 +one +plain +queued", listed), listed
     told = await runs(server, tmp_path, "why", "1")
     assert "task one (run 2) is queued: " in told
+
+
+async def test_runs_are_listed_by_the_reason_that_they_wait_for(server: Server, tmp_path: Path) -> None:
+    await server.template()
+    budget = {"scope": "workspace", "scope_ref": "default", "unit": "runs", "period": "total", "limit": 0}
+    assert (await server.operator.put(f"{API}/budgets", json=budget)).status_code == 200
+    await server.submit(not_before="2099-01-01T00:00:00Z")
+    held = await server.submit()
+    worker = await Worker.start(server)
+    body = {"request_id": str(uuid4()), "max_runs": 1, "wait_seconds": 0, "queues": None}
+    claimed = await worker.client.post(f"/executor/v1/executors/{worker.executor_id}/claims", json=body)
+    assert claimed.json()["runs"] == []
+    listed = await runs(server, tmp_path, "ls", "--reason", "budget_exhausted", "--json")
+    assert [run["number"] for run in json.loads(listed)["items"]] == [held["number"]]
 
 
 async def test_times_in_sentences_are_local(server: Server, tmp_path: Path) -> None:

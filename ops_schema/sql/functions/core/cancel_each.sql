@@ -1,5 +1,5 @@
--- Mutate and emit: cancel these locked runs, each as its state asks; those that have ended or are publishing stay.
--- Returns those that ended by it.
+-- Mutate and emit: cancel these locked runs, each as its state asks, and have their executors look; those that have
+-- ended or are publishing stay. Returns those that ended by it.
 create or replace function ops.cancel_each(p_run_ids uuid[], p_reason text, p_force boolean, p_actor text)
 returns uuid[]
 language plpgsql volatile set search_path = ''
@@ -7,6 +7,7 @@ as $$
 declare
   v_run   ops.runs;
   v_ended uuid[] := '{}';
+  v_asked uuid[] := '{}';
 begin
   for v_run in
     select * from ops.runs r where r.run_id = any (p_run_ids) and r.state in ('waiting', 'queued', 'running')
@@ -16,6 +17,9 @@ begin
       update ops.runs set cancel_requested_at = ops.now(), cancel_reason = p_reason where run_id = v_run.run_id;
       perform ops.emit(v_run.run_id, 'run.cancel_requested', null, p_actor, jsonb_build_object('reason', p_reason));
     end if;
+    if v_run.state = 'running' then
+      v_asked := v_asked || v_run.executor_id;
+    end if;
     if v_run.state <> 'running' then
       perform ops.finish_run(v_run.run_id, 'cancelled', null, p_actor);
       v_ended := v_ended || v_run.run_id;
@@ -24,6 +28,7 @@ begin
       v_ended := v_ended || v_run.run_id;
     end if;
   end loop;
+  perform ops.tell_orders(v_asked);
   return v_ended;
 end
 $$;

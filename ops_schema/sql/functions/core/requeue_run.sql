@@ -37,6 +37,7 @@ begin
       jsonb_build_object('state', v_run.state, 'epoch', v_run.epoch), 'Only a run that an executor holds can be requeued.');
   end if;
 
+  perform ops.tell_orders(array[v_run.executor_id]);
   perform ops.gather_ready(true);
   perform ops.settle(array(select jsonb_array_elements_text(ops.take_back(v_run_id, v_error, v_actor,
     jsonb_build_object('reason', v_reason)) -> 'ended')::uuid), v_actor);

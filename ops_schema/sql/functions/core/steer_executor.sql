@@ -20,7 +20,9 @@ begin
   elsif v_executor.state <> p_state then
     update ops.executors set state = p_state, state_at = ops.now(), state_by = v_token.name, state_reason = v_reason
      where executor_id = v_executor.executor_id returning * into v_executor;
-    if p_state = 'active' then
+    if p_state = 'draining' then
+      perform ops.tell_orders(array[v_executor.executor_id]);
+    elsif p_state = 'active' then
       perform ops.notify_ready(null);  -- which of the claims that wait is its own, nobody here knows
     end if;
   end if;

@@ -25,6 +25,7 @@ begin
     on conflict (scope, coalesce(workspace, ''), coalesce(template_name, ''), cap, (coalesce(action, '') = 'warn'))
     do update set "limit" = excluded."limit", action = excluded.action, grace_seconds = excluded.grace_seconds,
                   updated_at = excluded.updated_at;
+    perform ops.tell_orders(null);
   end if;
   return ops.cap_json(v_cap);
 end
