@@ -11653,8 +11653,8 @@ begin
       perform ops.fail('OPR01', 'an object of other bytes is being removed from the place of these', '{}',
                        'Send the request again in a second.');
     end if;
-    update ops.artifacts a set
-      state = 'recorded', recorded_at = ops.now(), verify_ms = (p_body ->> 'verify_ms')::bigint
+    update ops.artifacts a set state = 'recorded', recorded_at = ops.now(),
+           verify_ms = (p_body ->> 'verify_ms')::bigint
      where a.artifact_id = p_artifact_id
     returning * into v_artifact;
     perform ops.emit(p_run_id, 'artifact.recorded', v_epoch, ops.executor_actor(v_lease.executor_id),
