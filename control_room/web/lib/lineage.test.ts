@@ -4,6 +4,8 @@ import {
   dataAt,
   dataHref,
   dataText,
+  fileName,
+  fileNames,
   type LineageData,
   lineagePicture,
   versionsOf,
@@ -63,6 +65,13 @@ test("data is named as a person would, and its page by both its names", () => {
   expect(dataHref({ namespace: "s3://lakehouse", name: "a b&c" })).toBe(
     "/data/?namespace=s3%3A%2F%2Flakehouse&name=a+b%26c",
   );
+});
+
+test("a file has the name that the run knows it by", () => {
+  const file = { name: `artifact/sha256/${"ab".repeat(32)}` };
+  const names = fileNames([{ sha256: "ab".repeat(32), name: "model.onnx" }], [{ sha256: null, name: "t" }]);
+  expect(fileName(file, names)).toBe("model.onnx");
+  expect(fileName({ name: "silver/flights" }, names)).toBeNull();
 });
 
 test.each([

@@ -59,10 +59,30 @@ export function dataKey({ namespace, name, version }: Omit<LineageData, "runs">)
   return `${namespace} ${name} ${version ?? ""}`;
 }
 
+const FILE = /^artifact\/sha256\/([0-9a-f]{64})$/;
+
+/** Whether it is a file of ours, which lineage knows by its digest. */
+export function isFile({ name }: { name: string }): boolean {
+  return FILE.test(name);
+}
+
 /** As people name it: `s3://lakehouse/silver/flights`; a file of ours by the beginning of its digest. */
 export function dataText({ namespace, name }: { namespace: string; name: string }): string {
-  const file = /^artifact\/sha256\/([0-9a-f]{12})/.exec(name);
-  return file ? `file ${file[1]}` : `${namespace}/${name.replace(/^\//, "")}`;
+  const digest = FILE.exec(name)?.[1];
+  return digest ? `file ${digest.slice(0, 12)}` : `${namespace}/${name.replace(/^\//, "")}`;
+}
+
+/** Names of files by their sha256, as far as a run knows them: its artifacts, and its inputs. */
+export type FileNames = ReadonlyMap<string, string>;
+
+export function fileName({ name }: { name: string }, names: FileNames): string | null {
+  return names.get(FILE.exec(name)?.[1] ?? "") ?? null;
+}
+
+export function fileNames(...known: readonly { sha256: string | null; name: string }[][]): FileNames {
+  return new Map(
+    known.flat().flatMap(({ sha256, name }) => (sha256 === null ? [] : [[sha256, name] as const])),
+  );
 }
 
 /** Of an address the names that lineage has for it: scheme with authority, and path. Null where it is no address. */
