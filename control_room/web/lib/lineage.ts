@@ -14,10 +14,7 @@ const MOST = 8;
 
 /** Who made what was read, what was read, the run, what it made, and who read that; empty layers are left out. */
 export function lineagePicture(lineage: Lineage): LineagePicture {
-  const made = new Set(lineage.outputs.map(dataKey));
-  // What the tasks of a pipeline hand to each other is its output, and not what it was given.
-  const given = lineage.inputs.filter((data) => !made.has(dataKey(data)));
-  const inputs = given.slice(0, MOST);
+  const inputs = lineage.inputs.slice(0, MOST);
   const outputs = lineage.outputs.slice(0, MOST);
   const makers = others(inputs, lineage.run_id);
   const readers = others(outputs, lineage.run_id);
@@ -40,7 +37,7 @@ export function lineagePicture(lineage: Lineage): LineagePicture {
     })),
   ];
   const shown = inputs.length + outputs.length + shownMakers.length + shownReaders.length;
-  const all = given.length + lineage.outputs.length + makers.length + readers.length;
+  const all = lineage.inputs.length + lineage.outputs.length + makers.length + readers.length;
   return { layers: layers.filter((nodes) => nodes.length > 0), left_out: all - shown };
 }
 

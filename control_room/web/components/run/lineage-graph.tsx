@@ -13,9 +13,11 @@ import {
   isFile,
   type LineageData,
   type LineageNode,
+  type LineagePicture,
   lineagePicture,
   versionText,
 } from "@/lib/lineage";
+import { pipelinePicture } from "@/lib/pipeline-lineage";
 import type { RunLineage } from "@/services/lineage";
 import type { RunDetail } from "@/services/runs";
 
@@ -26,7 +28,8 @@ type Props = { run: RunDetail; lineage: RunLineage; names: FileNames };
 
 /** Who made what the run read, and who read what it made, from left to right. The tables below say the same in words. */
 export function LineageGraph({ run, lineage, names }: Props) {
-  const { layers, left_out } = lineagePicture(lineage);
+  const { layers, left_out } = run.kind === "pipeline" ? ofPipeline(run, lineage) : lineagePicture(lineage);
+  if (layers.length === 0) return null;
   const { width, height, placed, edges } = layoutLayers(layers, BOX);
   const [w, h] = [width + 2 * MARGIN, height + 2 * MARGIN];
   return (
@@ -72,6 +75,15 @@ export function LineageGraph({ run, lineage, names }: Props) {
       </Section>
     </div>
   );
+}
+
+function ofPipeline(run: RunDetail, lineage: RunLineage): LineagePicture {
+  const tasks = run.children.map(({ run_id, number, task_key, template_name }) => ({
+    run_id,
+    number,
+    template_name: task_key ?? template_name,
+  }));
+  return pipelinePicture(lineage, tasks, lineage.events);
 }
 
 const NODE = "flex h-12 w-full flex-col justify-center rounded-md border px-3 text-sm";
