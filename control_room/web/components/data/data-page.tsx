@@ -30,9 +30,11 @@ function DataByName({ namespace, name }: { namespace: string; name: string }) {
   const cursor = params.get("cursor");
   const asked = useQuery(dataRunsQuery(namespace, name, cursor));
   const text = dataText({ namespace, name });
+  const read = asked.data !== undefined;
   useEffect(() => {
-    document.title = `${text} · Lakehouse Control Room`;
-  }, [text]);
+    // Not before there is something to show: the page's own title comes after its first effects.
+    if (read) document.title = `${text} · Lakehouse Control Room`;
+  }, [text, read]);
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
       <h1 className="flex flex-wrap items-center gap-1 text-lg font-semibold">
