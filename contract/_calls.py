@@ -230,6 +230,11 @@ def record_artifact(run_id: Id, artifact_id: Id, body: models.RecordArtifactRequ
     return _post("recordArtifact", path, body, models.Artifact, 120.0)
 
 
+def batch_artifacts(run_id: Id, body: models.BatchArtifactsRequest) -> Call[models.BatchArtifactsResponse]:
+    path = f"/runs/{_segment(run_id)}/artifacts/batch"
+    return replace(_post("batchArtifacts", path, body, models.BatchArtifactsResponse, 120.0), since="1.1")
+
+
 def sign_parts(run_id: Id, artifact_id: Id, body: models.SignPartsRequest) -> Call[models.SignPartsResponse]:
     path = f"/runs/{_segment(run_id)}/artifacts/{_segment(artifact_id)}/parts"
     return replace(_post("signParts", path, body, models.SignPartsResponse), since="1.1")

@@ -160,6 +160,17 @@ class AsyncExecutorClient(Base):
         """Record an artifact once its bytes are up. UploadMissing, DigestMismatch, LeaseLost."""
         return await self._send(calls.record_artifact(run_id, artifact_id, body), retry, traceparent)
 
+    async def batch_artifacts(
+        self,
+        run_id: Id,
+        body: models.BatchArtifactsRequest,
+        *,
+        retry: Retry | None = None,
+        traceparent: str | None = None,
+    ) -> models.BatchArtifactsResponse:
+        """Record up to 100 artifacts and begin up to 100. Never raises for one: each has an answer or a problem."""
+        return await self._send(calls.batch_artifacts(run_id, body), retry, traceparent)
+
     async def sign_parts(
         self,
         run_id: Id,

@@ -604,7 +604,7 @@ class SignPartsResponse(BaseModel):
     parts: Annotated[int, Field(ge=1)]
     held: list[int]
     """
-    Numbers of the parts that the store has.
+    Of the parts named, those that the store has; of all, when none is named.
     """
     uploads: list[PartUpload]
 
@@ -722,6 +722,26 @@ class BundleDownload(BaseModel):
     size: Annotated[int, Field(ge=0)]
     url: Annotated[str, Field(max_length=8192)]
     expires_at: AwareDatetime
+
+
+class RecordMember(BaseModel):
+    model_config = ConfigDict(
+        extra='forbid',
+        validate_by_name=True,
+        frozen=True,
+    )
+    artifact_id: Uuid
+    epoch: Annotated[int, Field(ge=1, le=9007199254740991)]
+
+
+class BatchArtifactsRequest(BaseModel):
+    model_config = ConfigDict(
+        extra='forbid',
+        validate_by_name=True,
+        frozen=True,
+    )
+    record: Annotated[list[RecordMember], Field(max_length=100)]
+    begin: Annotated[list[BeginFileArtifact], Field(max_length=100)]
 
 
 class ErrorInfo(BaseModel):
@@ -1199,6 +1219,35 @@ class BeginArtifactResponse(BaseModel):
     """
     Since 1.1, only after `resume`.
     """
+
+
+class RecordedArtifact(BaseModel):
+    model_config = ConfigDict(
+        validate_by_name=True,
+        frozen=True,
+    )
+    artifact_id: Uuid
+    artifact: Artifact | None
+    problem: Problem | None
+
+
+class BegunArtifact(BaseModel):
+    model_config = ConfigDict(
+        validate_by_name=True,
+        frozen=True,
+    )
+    name: str
+    answer: BeginArtifactResponse | None
+    problem: Problem | None
+
+
+class BatchArtifactsResponse(BaseModel):
+    model_config = ConfigDict(
+        validate_by_name=True,
+        frozen=True,
+    )
+    recorded: list[RecordedArtifact]
+    begun: list[BegunArtifact]
 
 
 class ExchangeAnswer(BaseModel):

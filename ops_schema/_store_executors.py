@@ -20,6 +20,8 @@ class Executes(Protocol):
     async def append_logs(self, p: Principal, run_id: Id, body: Body) -> Json: ...
     async def begin_artifact(self, p: Principal, run_id: Id, body: Body) -> Json: ...
     async def record_artifact(self, p: Principal, run_id: Id, artifact_id: Id, body: Body) -> Json: ...
+    async def artifacts_each(self, p: Principal, run_id: Id, body: Body) -> list[MemberAnswer]: ...
+    async def announced_artifacts(self, p: Principal, run_id: Id, artifact_ids: Sequence[Id]) -> list[Json]: ...
     async def open_upload(self, p: Principal, run_id: Id, artifact_id: Id, body: Body) -> Json | None: ...
     async def declare_parts(self, p: Principal, run_id: Id, artifact_id: Id, body: Body) -> Json | None: ...
     async def close_upload(self, upload_id: Id) -> None: ...
@@ -59,6 +61,17 @@ class ExecutorQueries(Calls):
     async def record_artifact(self, p: Principal, run_id: Id, artifact_id: Id, body: Body) -> Json:
         """recordArtifact, once the server has seen the bytes in the store: the Artifact, with its object_key."""
         return await self._json("record_artifact", p.token_id, run_id, artifact_id, Jsonb(body))
+
+    async def artifacts_each(self, p: Principal, run_id: Id, body: Body) -> list[MemberAnswer]:
+        """body {record: [{artifact_id, epoch, verify_ms?}], begin: [body of begin_artifact]}: many at once, in one
+        transaction; an answer for each, those to record first. A member's refusal is its own."""
+        rows = await self._rows("artifacts_each", p.token_id, run_id, Jsonb(body))
+        return sorted((MemberAnswer(*row) for row in rows), key=lambda answer: answer.ordinal)
+
+    async def announced_artifacts(self, p: Principal, run_id: Id, artifact_ids: Sequence[Id]) -> list[Json]:
+        """Those of the artifacts that the caller has announced under a lease that it holds, with their object_key."""
+        found: list[Json] = await self._value("announced_artifacts", p.token_id, run_id, list(artifact_ids)) or []
+        return found
 
     async def open_upload(self, p: Principal, run_id: Id, artifact_id: Id, body: Body) -> Json | None:
         """The upload in parts of a begun artifact: {upload_id, object_key, store_id, size, part_size, parts: {number:

@@ -20,6 +20,8 @@ QUERIES: Final[dict[str, str]] = {
     "append_logs": "select ops.append_logs(%s, %s, %s)",
     "begin_artifact": "select ops.begin_artifact(%s, %s, %s)",
     "record_artifact": "select ops.record_artifact(%s, %s, %s, %s)",
+    "artifacts_each": "select ordinal, code, detail from ops.artifacts_each(%s, %s, %s)",
+    "announced_artifacts": "select ops.announced_artifacts(%s, %s, %s)",
     "open_upload": "select ops.open_upload(%s, %s, %s, %s)",
     "declare_parts": "select ops.declare_parts(%s, %s, %s, %s)",
     "close_upload": "select ops.close_upload(%s)",

@@ -32,6 +32,7 @@ ANSWERS: Mapping[str, Any] = {
     **{"commitPublication": models.CommitPublicationResponse, "getArtifact": models.ArtifactDownload},
     **{"getBundle": models.BundleDownload, "findEarlier": models.EarlierResponse},
     **{"awaitOrders": models.OrdersResponse},
+    **{"signParts": models.SignPartsResponse, "batchArtifacts": models.BatchArtifactsResponse},
 }
 COMMAND_SECONDS = 60.0
 DONE = "the conformance kit is done"

@@ -55,8 +55,8 @@ class Edition:
 CURRENT = Edition(tuple(BY_NAME))
 OLDER = Edition(
     (OLDEST,),
-    frozenset({"exchange", "findEarlier", "awaitOrders"}),
-    {"heartbeat": "metrics", "reportAttempt": "metrics"},
+    frozenset({"exchange", "findEarlier", "awaitOrders", "signParts", "batchArtifacts"}),
+    {"heartbeat": "metrics", "reportAttempt": "metrics", "beginArtifact": "preview"},
 )
 NEWER = Edition((*BY_NAME, "1.99", "2.0"), novel=True)
 FOREIGN = Edition(("98.0", "99.0"))

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -31,6 +32,8 @@ ROUTES: tuple[tuple[str, str, str, Any], ...] = (
     ("appendLogs", "POST", "/runs/{run_id}/logs", models.LogsRequest),
     ("beginArtifact", "POST", "/runs/{run_id}/artifacts", models.BeginArtifactRequest),
     ("recordArtifact", "POST", "/runs/{run_id}/artifacts/{artifact_id}/record", models.RecordArtifactRequest),
+    ("batchArtifacts", "POST", "/runs/{run_id}/artifacts/batch", models.BatchArtifactsRequest),
+    ("signParts", "POST", "/runs/{run_id}/artifacts/{artifact_id}/parts", models.SignPartsRequest),
     ("reportAttempt", "POST", "/runs/{run_id}/report", models.Report),
     ("commitPublication", "POST", "/runs/{run_id}/publications/{output}/commit", models.CommitPublicationRequest),
     ("findEarlier", "POST", "/runs/{run_id}/earlier", models.EarlierRequest),
@@ -82,6 +85,14 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
 
 
+def member(name: str, work: Callable[[], tuple[int, Json]]) -> Json:
+    """What became of one of many: its answer under a name, or its problem."""
+    try:
+        return {name: work()[1], "problem": None}
+    except ContractError as error:
+        return {name: None, "problem": error.problem()}
+
+
 class Plane:
     """The operations. Each takes path parameters and body and answers (status, JSON); refusals are raised."""
 
@@ -93,6 +104,7 @@ class Plane:
             **{"beginArtifact": self.begin, "recordArtifact": self.record, "reportAttempt": self.report},
             **{"commitPublication": self.commit, "getArtifact": self.get_artifact, "getBundle": self.get_bundle},
             **{"findEarlier": self.earlier, "awaitOrders": self.orders},
+            **{"signParts": self.sign_parts, "batchArtifacts": self.batch},
         }
 
     # Executors ------------------------------------------------------------------------------------------------------
@@ -260,6 +272,20 @@ class Plane:
         told["metadata"] = told["metadata"] or {}
         ids = {"artifact_id": artifact_id, "run_id": run_id, "epoch": artifact.epoch}
         return 200, {**ids, **told, "state": "recorded", "table": None, "recorded_at": now_text()}
+
+    def batch(self, body: Json, run_id: str) -> tuple[int, Json]:
+        recorded = [
+            {"artifact_id": one["artifact_id"]}
+            | member("artifact", partial(self.record, {"epoch": one["epoch"]}, run_id, one["artifact_id"]))
+            for one in body["record"]
+        ]
+        begun = [{"name": one["name"]} | member("answer", partial(self.begin, one, run_id)) for one in body["begin"]]
+        return 200, {"recorded": recorded, "begun": begun}
+
+    def sign_parts(self, body: Json, run_id: str, artifact_id: str) -> tuple[int, Json]:
+        """Of a server that wants one PUT, which `resume` leaves it free to."""
+        self._held(run_id, body["epoch"])
+        raise make("upload_missing", f"no upload in parts is open for artifact {artifact_id}")
 
     def report(self, body: Json, run_id: str) -> tuple[int, Json]:
         run = self._held(run_id, body["epoch"], reporting=True)

@@ -1,12 +1,16 @@
 """Cases of the server kit: logs, artifacts and the object store behind them."""
 
 import hashlib
+import time
 from uuid import uuid4
+
+import httpx
 
 from contract.conformance.desk import Desk, Json, chunk, file_body
 from contract.conformance.verdict import Register, require
 
 CASES: Register[Desk] = Register()
+READING_SECONDS = 60.0
 
 
 @CASES.case(
@@ -64,6 +68,74 @@ def artifact_checksum(desk: Desk) -> None:
         found = desk.ok("POST", record, {"epoch": run["epoch"]})
         wanted = (len(data), hashlib.sha256(data).hexdigest(), "recorded")
         require((found["size"], found["sha256"], found["state"]) == wanted, f"it was recorded as {found}")
+
+
+@CASES.case(
+    "artifact-parts",
+    "records what came in parts only when the whole is what was announced",
+    "With `resume` the answer has `multipart`, or `upload` where the server wants one PUT. Each part is signed for its "
+    "bytes alone; a missing part is `upload_missing`; parts that do not make the whole are `digest_mismatch`, after "
+    "which the right ones can come.",
+)
+def artifact_parts(desk: Desk) -> None:
+    _, (run,) = desk.working()
+    data = uuid4().bytes * 8
+    answer = desk.ok("POST", f"/runs/{run['run_id']}/artifacts", {**file_body(run, data), "resume": True})
+    if answer["upload"] is not None:
+        return
+    place = f"/runs/{run['run_id']}/artifacts/{answer['artifact_id']}"
+    require(answer["multipart"]["parts"] == 1, f"{len(data)} bytes are to come in {answer['multipart']['parts']} parts")
+    desk.refused(409, "upload_missing", "POST", f"{place}/record", {"epoch": run["epoch"]})
+    other = bytes(len(data))
+    refused = desk.put(_part(desk, place, run, data), other)
+    require(400 <= refused.status_code < 500, f"the store answered {refused.status_code} to a part of other bytes")
+    desk.refused(409, "digest_mismatch", "POST", f"{place}/parts", _named(run, other))
+    desk.ok("POST", f"/runs/{run['run_id']}/artifacts", {**file_body(run, data), "resume": True})
+    stored = desk.put(_part(desk, place, run, other), other)
+    require(stored.status_code < 300, f"the store answered {stored.status_code} to a part as it was named")
+    _refused_whole(desk, place, run)
+    desk.ok("POST", f"/runs/{run['run_id']}/artifacts", {**file_body(run, data), "resume": True})
+    require(desk.put(_part(desk, place, run, data), data).status_code < 300, "the store refused the right part")
+    held = desk.ok("POST", f"{place}/parts", {"epoch": run["epoch"], "parts": []})["held"]
+    require(held == [1], f"of one part that was put, {held} are held")
+    found = _recorded(desk, place, run)
+    require(found["sha256"] == hashlib.sha256(data).hexdigest(), f"it was recorded as {found}")
+
+
+def _named(run: Json, data: bytes) -> Json:
+    return {"epoch": run["epoch"], "parts": [{"number": 1, "sha256": hashlib.sha256(data).hexdigest()}]}
+
+
+def _part(desk: Desk, place: str, run: Json, data: bytes) -> Json:
+    """Where the one part goes."""
+    uploads = desk.ok("POST", f"{place}/parts", _named(run, data))["uploads"]
+    require(len(uploads) == 1, f"for one part that is not held, {len(uploads)} places were answered")
+    upload: Json = uploads[0]["upload"]
+    return upload
+
+
+def _asked_until_read(desk: Desk, place: str, run: Json) -> httpx.Response:
+    """recordArtifact, again while the server reads the bytes."""
+    end = time.monotonic() + READING_SECONDS
+    while True:
+        response = desk.call("POST", f"{place}/record", {"epoch": run["epoch"]})
+        if response.status_code != 503 or time.monotonic() > end:
+            return response
+        time.sleep(float(response.headers.get("retry-after", 1)))
+
+
+def _refused_whole(desk: Desk, place: str, run: Json) -> None:
+    response = _asked_until_read(desk, place, run)
+    found = f"{response.status_code} {response.text[:300]}"
+    require("digest_mismatch" in response.text, f"parts that are not the whole announced were answered {found}")
+
+
+def _recorded(desk: Desk, place: str, run: Json) -> Json:
+    response = _asked_until_read(desk, place, run)
+    found = f"{response.status_code} {response.text[:300]}"
+    require(response.status_code == 200, f"the right parts were answered {found}")
+    recorded: Json = response.json()
+    return recorded
 
 
 @CASES.case(

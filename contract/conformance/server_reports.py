@@ -30,6 +30,7 @@ def each_verb(run: Json, epoch: int, artifact_id: str) -> list[tuple[str, Json]]
         ("/logs", {"epoch": epoch, "chunks": [chunk("late\n")]}),
         ("/artifacts", file_body(sent, b"late", "late.bin")),
         (f"/artifacts/{artifact_id}/record", {"epoch": epoch}),
+        (f"/artifacts/{artifact_id}/parts", {"epoch": epoch, "parts": []}),
         ("/earlier", {"epoch": epoch, "of": "attempts", "names": ["late.bin"]}),
         ("/report", report_body(sent, idempotency_key=key)),
         ("/report", report_body(sent, outcome="failed", error=error_info(), idempotency_key=key)),

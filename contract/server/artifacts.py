@@ -25,20 +25,24 @@ async def begin(store: Store, objects: ObjectStore, caller: Principal, run_id: U
     resume = body.pop("resume", False)
     check_size(body, resume)
     answer = await store.begin_artifact(caller, run_id, body)
+    return await place(store, objects, caller, run_id, {**body, "resume": resume}, answer)
+
+
+async def place(
+    store: Store, objects: ObjectStore, caller: Principal, run_id: UUID, body: JsonObject, answer: JsonObject
+) -> JsonObject:
+    """Where the bytes of a begun artifact go; nowhere when the store holds these very bytes already."""
     key = answer.pop("object_key")
     if key is None or answer["already_stored"]:
         return {**answer, "upload": None}
-    size, sha256 = body["size"], body["sha256"]
+    resume, size, sha256 = body.get("resume", False), body["size"], body["sha256"]
     found = await objects.head(key)
     # What came in parts has no digest yet: recordArtifact reads it.
     if found is not None and (found == StoredObject(size, sha256) or (resume and found == StoredObject(size, None))):
         return {**answer, "already_stored": True, "upload": None}
     if resume and size > 0:
-        return {
-            **answer,
-            "upload": None,
-            "multipart": await parts.begin(store, objects, caller, run_id, answer, body, key),
-        }
+        multipart = await parts.begin(store, objects, caller, run_id, answer, body, key)
+        return {**answer, "upload": None, "multipart": multipart}
     upload = await objects.presign_put(key, size=size, sha256=sha256, media_type=body["media_type"])
     return {**answer, "upload": upload}
 

@@ -24,7 +24,7 @@ from contract._calls import is_loopback
 from contract.canonical import BLOCK
 from contract.errors import ContractError, make
 from contract.server.settings import ServerSettings
-from contract.server.store_parts import PART_BYTES, HeldPart, OpenUpload, Part, StoreParts
+from contract.server.store_parts import MOST_PARTS, PART_BYTES, HeldPart, OpenUpload, Part, StoreParts
 
 T = TypeVar("T")
 JsonObject = dict[str, Any]
@@ -153,9 +153,11 @@ class ObjectStore:
             for part, one in zip(parts, signed, strict=True)
         ]
 
-    async def list_parts(self, key: str, store_id: str) -> dict[int, HeldPart] | None:
+    async def list_parts(
+        self, key: str, store_id: str, first: int = 1, last: int = MOST_PARTS
+    ) -> dict[int, HeldPart] | None:
         """The parts that the store holds, by number; None when it has no such upload (any more)."""
-        return await self._in_thread("list", lambda: self._parts.held(key, store_id))
+        return await self._in_thread("list", lambda: self._parts.held(key, store_id, first, last))
 
     async def complete_upload(self, key: str, store_id: str, parts: Sequence[Part], held: dict[int, HeldPart]) -> None:
         """Put the object together, unless there is one or the upload is gone: look what is there afterwards.

@@ -45,7 +45,7 @@ async def begin(
 async def sign(
     store: Store, objects: ObjectStore, caller: Principal, run_id: UUID, artifact_id: UUID, body: JsonObject
 ) -> JsonObject:
-    """signParts: what the store holds, and a PUT for each part named that it does not."""
+    """signParts: what the store holds of the parts named, or of all; a PUT for each part named that it does not."""
     upload = await store.declare_parts(caller, run_id, artifact_id, body)
     if upload is None:
         raise _not_open(artifact_id)
@@ -56,16 +56,17 @@ async def sign(
             members={"artifact_id": str(artifact_id), "parts": upload["conflict"]},
             hint="begin the artifact again",
         )
-    held = await _held(objects, upload)
+    named = {one["number"] for one in body["parts"]}
+    held = await _held(objects, upload, *((min(named), max(named)) if named else ()))
     if held is None:
         await store.close_upload(upload["upload_id"])
         raise _not_open(artifact_id)
-    wanted = {one["number"] for one in body["parts"]} - held.keys()
+    wanted = named - held.keys()
     parts = [part for part in declared(upload) if part.number in wanted]
     return {
         "part_size": upload["part_size"],
         "parts": part_count(upload["size"], upload["part_size"]),
-        "held": sorted(held),
+        "held": sorted(held.keys() & named if named else held),
         "uploads": await objects.presign_parts(upload["object_key"], upload["store_id"], parts) if parts else [],
     }
 
@@ -118,9 +119,10 @@ def declared(upload: JsonObject) -> list[Part]:
     return [Part(number, size_of_part(number, size, part_size), sha256) for number, sha256 in digests]
 
 
-async def _held(objects: ObjectStore, upload: JsonObject) -> dict[int, HeldPart] | None:
-    """The parts that the store holds as they were declared; None when it has no such upload."""
-    held = await objects.list_parts(upload["object_key"], upload["store_id"])
+async def _held(objects: ObjectStore, upload: JsonObject, *numbers: int) -> dict[int, HeldPart] | None:
+    """The parts, from one number to another, that the store holds as they were declared; None when it has no such
+    upload."""
+    held = await objects.list_parts(upload["object_key"], upload["store_id"], *numbers)
     sizes = {part.number: part.size for part in declared(upload)}
     return None if held is None else {n: part for n, part in held.items() if sizes.get(n) == part.size}
 

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from contract import models
 from contract._calls import PREFIX
 from contract.deprecation import of_version
-from contract.server import artifacts, claims, exchange, orders, parts
+from contract.server import artifact_batch, artifacts, claims, exchange, orders, parts
 from contract.server.auth import Executor, executor_principal
 from contract.server.hot import hot_route
 from contract.server.services import Services, services_of
@@ -70,6 +70,16 @@ async def record_artifact(
 ) -> Response:
     found = await artifacts.record(plane.store, plane.object_store, plane.verifier, caller, run_id, artifact_id, body)
     return JSONResponse(found)
+
+
+@router.post("/runs/{run_id}/artifacts/batch", name="batchArtifacts")
+async def batch_artifacts(
+    plane: Plane,
+    caller: Executor,
+    run_id: UUID,
+    body: Annotated[JsonObject, Depends(body_of(models.BatchArtifactsRequest))],
+) -> Response:
+    return JSONResponse(await artifact_batch.batch(plane, caller, run_id, body))
 
 
 @router.post("/runs/{run_id}/artifacts/{artifact_id}/parts", name="signParts")

@@ -92,17 +92,20 @@ class StoreParts:
         url = self._client.generate_presigned_url("upload_part", Params=params, ExpiresIn=seconds)
         return {"url": url, "headers": {"content-length": str(part.size), "x-amz-checksum-sha256": part.checksum}}
 
-    def held(self, key: str, store_id: str) -> dict[int, HeldPart] | None:
+    def held(self, key: str, store_id: str, first: int, last: int) -> dict[int, HeldPart] | None:
+        """The parts from one number to another that the store holds; None when it has no such upload."""
         found: dict[int, HeldPart] = {}
-        pages = self._client.get_paginator("list_parts")
+        of = {"Bucket": self._bucket, "Key": key, "UploadId": store_id, "PartNumberMarker": first - 1}
         try:
-            for page in pages.paginate(Bucket=self._bucket, Key=key, UploadId=store_id):
+            for page in self._client.get_paginator("list_parts").paginate(**of):
                 found |= {int(p["PartNumber"]): HeldPart(int(p["Size"]), p["ETag"]) for p in page.get("Parts", ())}
+                if max(found, default=0) >= last:
+                    break
         except ClientError as error:
             if _code(error) == "NoSuchUpload":
                 return None
             raise
-        return found
+        return {number: part for number, part in found.items() if first <= number <= last}
 
     def complete(self, key: str, store_id: str, parts: Sequence[Part], held: dict[int, HeldPart]) -> None:
         named = [

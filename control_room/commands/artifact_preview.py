@@ -92,7 +92,7 @@ def _text(text: str, cut: bool, *, is_json: bool) -> None:
     for line in lines[:LINES]:
         say(printable(line))
     if cut or len(lines) > LINES:
-        say("… there is more: control-room artifacts get")
+        say("… there is more: `control-room artifacts get` brings it whole")
 
 
 def _pretty(text: str) -> str:

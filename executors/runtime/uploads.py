@@ -7,9 +7,11 @@ import json
 import os
 import stat
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from executors.runtime.caps import Breach, Caps
 from executors.runtime.failures import TaskError, error_record
 from executors.runtime.part_uploads import PartUploads
 from executors.runtime.policy import GivenUp, Persistence
+from executors.runtime.small_uploads import SMALL_BYTES, TOGETHER, SmallFile, SmallUploads
 
 Json = dict[str, Any]
 TRIES = 3
@@ -35,6 +38,15 @@ class Content:
     path: Path
     size: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A file that is open and counted."""
+
+    fd: int
+    content: Content
+    body: models.BeginFileArtifact
 
 
 class Uploads:
@@ -58,6 +70,8 @@ class Uploads:
         self._on_breach, self._clock = on_breach, clock
         self._resume_bytes = resume_bytes
         self._parts = PartUploads(client, persist, run_id, epoch)
+        self._small = SmallUploads(client, persist, run_id)
+        self._waiting: deque[Json] = deque()
         self._pool: ThreadPoolExecutor | None = None
         self._futures: list[Future[None]] = []
         self._lock = threading.Lock()
@@ -67,9 +81,13 @@ class Uploads:
         self.breach: Breach | None = None
 
     def add(self, message: Json) -> None:
-        """Upload in the background; the child goes on."""
+        """Upload in the background; the child goes on. Small files that wait together go together."""
         self._pool = self._pool or ThreadPoolExecutor(AT_ONCE, thread_name_prefix="uploads")
-        self._futures.append(self._pool.submit(self._guarded, message))
+        if self._resume_bytes is None or not is_small(message):
+            self._futures.append(self._pool.submit(self._guarded, message))
+            return
+        self._waiting.append(message)
+        self._futures.append(self._pool.submit(self._send_waiting))
 
     def finish(self) -> None:
         """Wait for all of them."""
@@ -78,12 +96,40 @@ class Uploads:
         for future in self._futures:
             future.result()
 
+    def _send_waiting(self) -> None:
+        """What waits, together; nothing when others have sent it."""
+        with self._lock:
+            messages = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER))]
+        if len(messages) > 1:
+            self._send_together(messages)
+        elif messages:
+            self._guarded(messages[0])
+
+    def _send_together(self, messages: list[Json]) -> None:
+        taken: dict[int, SmallFile] = {}
+        for place, message in enumerate(messages):
+            self._told(message, partial(self._take_small, message, place, taken))
+        places, kept = list(taken), set[int]()
+        try:
+            kept = {places[n] for n in self._small.send([*taken.values()])} if taken else kept
+        except GivenUp:
+            return
+        finally:
+            for place, file in taken.items():
+                self._settle(file.body.size, kept=place in kept)
+        for place, message in enumerate(messages):
+            if place not in kept:
+                self._guarded(message)
+
     def _guarded(self, message: Json) -> None:
+        self._told(message, lambda: self._upload(message))
+
+    def _told(self, message: Json, work: Callable[[], None]) -> None:
         """The first failure decides the attempt; what comes after it is not uploaded."""
         if self.error or self.breach:
             return
         try:
-            self._upload(message)
+            work()
         except GivenUp:
             return
         except CapExceeded as error:
@@ -120,37 +166,59 @@ class Uploads:
                     raise
 
     def _upload_file(self, message: Json) -> None:
-        fd = open_inside(Path(str(message.get("path"))), self._folder)
-        counted, size = False, 0
+        taken, kept = self._take(message), False
         try:
-            content = measure(fd)
-            size = content.size
-            self._count(size)
-            counted = True
-            body = models.BeginFileArtifact(
-                epoch=self._epoch,
-                size=content.size,
-                sha256=content.sha256,
-                **pick(message, "name", "kind", "media_type", "metadata"),
-                **self._newer(message, content.size),
-            )
-            begun = self._begin(body)
+            begun = self._begin(taken.body)
             if begun.multipart is not None:
-                self._parts.send(begun.artifact_id, content.path, content.size)
+                self._parts.send(begun.artifact_id, taken.content.path, taken.content.size)
             if begun.upload is not None:
                 upload = begun.upload
-                self._persist(lambda: self._client.upload(upload, content.path, retry=NO_RETRY))
+                self._persist(lambda: self._client.upload(upload, taken.content.path, retry=NO_RETRY))
             self._record(begun)
-            with self._lock:
-                self.bytes += content.size
-                self.files += 1
-                counted = False
+            kept = True
         finally:
-            if counted:  # given up, or to be tried again: it takes no room
-                with self._lock:
-                    self._begun -= size
-                    self._begun_files -= 1
+            self._let_go(taken, kept=kept)
+
+    def _take(self, message: Json) -> Taken:
+        """Open, hash and count a file. Raises CapExceeded for the one that would pass a cap."""
+        fd = open_inside(Path(str(message.get("path"))), self._folder)
+        try:
+            content = measure(fd)
+            body = self._announcement(message, content.size, content.sha256)
+            self._count(content.size)
+        except BaseException:
             os.close(fd)
+            raise
+        return Taken(fd, content, body)
+
+    def _take_small(self, message: Json, place: int, taken: dict[int, SmallFile]) -> None:
+        """Read and count a small file; one that has grown meanwhile is left to go alone."""
+        with os.fdopen(open_inside(Path(str(message.get("path"))), self._folder), "rb") as file:
+            data = file.read(SMALL_BYTES + 1)
+        if len(data) <= SMALL_BYTES:
+            body = self._announcement(message, len(data), hashlib.sha256(data).hexdigest())
+            self._count(len(data))
+            taken[place] = SmallFile(data, body)
+
+    def _announcement(self, message: Json, size: int, sha256: str) -> models.BeginFileArtifact:
+        told = pick(message, "name", "kind", "media_type", "metadata")
+        return models.BeginFileArtifact(
+            epoch=self._epoch, size=size, sha256=sha256, **told, **self._newer(message, size)
+        )
+
+    def _let_go(self, taken: Taken, *, kept: bool) -> None:
+        os.close(taken.fd)
+        self._settle(taken.content.size, kept=kept)
+
+    def _settle(self, size: int, *, kept: bool) -> None:
+        """One that was given up, or is to be tried again, takes no room."""
+        with self._lock:
+            if kept:
+                self.bytes += size
+                self.files += 1
+            else:
+                self._begun -= size
+                self._begun_files -= 1
 
     def _newer(self, message: Json, size: int) -> Json:
         """What contract 1.0 has no members for."""
@@ -187,6 +255,15 @@ class Uploads:
 
     def _begin(self, body: models.BeginFileArtifact | models.BeginTableArtifact) -> models.BeginArtifactResponse:
         return self._persist(lambda: self._client.begin_artifact(self._run_id, body, retry=NO_RETRY))
+
+
+def is_small(message: Json) -> bool:
+    """Whether a file can go together with others."""
+    try:
+        small = Path(str(message.get("path"))).stat().st_size <= SMALL_BYTES
+    except (OSError, ValueError):  # said when its turn comes
+        return False
+    return small and message.get("kind") != "table" and not message.get("resume")
 
 
 def pick(message: Json, *names: str) -> Json:

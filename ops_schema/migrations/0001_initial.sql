@@ -975,7 +975,7 @@ insert into ops.settings (key, value) values
   ('kinds', '["python", "notebook", "dbt", "trino", "spark", "duckdb", "command"]'),
   ('contract_versions', '["1.0", "1.1"]'),       -- what this schema speaks, oldest first
   ('heartbeat_seconds', '20'),                   -- told to executors; a third of the default lease
-  ('order_milliseconds', '700'),                 -- within which one that cannot wait for orders hears that it shall stop a run
+  ('order_milliseconds', '700'),                 -- within which one that cannot wait for orders hears of them
   ('login_code_seconds', '600'),
   ('session_seconds', '43200');
 
@@ -8998,9 +8998,10 @@ end
 $$;
 
 create or replace trigger runs_definition before update of
-  run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of, reproduces,
-  may_reuse, params, inputs, outputs, labels, caps, cap_rules, retry, lease_seconds, requires, concurrency_key, concurrency_limit,
-  condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at
+  run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of,
+  reproduces, may_reuse, params, inputs, outputs, labels, caps, cap_rules, retry, lease_seconds, requires,
+  concurrency_key, concurrency_limit, condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent,
+  submitted_by, submitted_at
   on ops.runs for each row execute function ops.refuse_redefinition();
 -- its attempts: one more, when an executor that leaves gives the run back (ops.take_back)
 create or replace trigger runs_more_attempts before update of max_attempts on ops.runs for each row
@@ -9050,6 +9051,22 @@ create or replace trigger leases_ended after delete on ops.leases referencing ol
 drop trigger if exists budget_dues_settled on ops.budget_dues;
 create constraint trigger budget_dues_settled after insert on ops.budget_dues deferrable initially deferred
   for each row execute function ops.settle_at_commit();
+
+-- functions/edge/announced_artifacts.sql
+-- Those of the artifacts named that an attempt of the run has announced whose lease the caller holds, as
+-- ops.get_artifact answers them.
+create or replace function ops.announced_artifacts(p_token_id uuid, p_run_id uuid, p_artifact_ids uuid[]) returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  perform ops.require(p_token_id, array['executor']);
+  return coalesce((
+    select jsonb_agg(ops.artifact_json(a)) from ops.artifacts a
+      join ops.leases l on l.run_id = a.run_id and l.epoch = a.epoch
+      join ops.executors e on e.executor_id = l.executor_id and e.token_id = p_token_id
+     where a.run_id = p_run_id and a.artifact_id = any(p_artifact_ids)), '[]');
+end
+$$;
 
 -- functions/edge/append_logs.sql
 -- appendLogs: guard, lock, store. A chunk that is stored already is accepted again in silence, one that is stored with
@@ -9154,6 +9171,27 @@ begin
 end
 $$;
 
+-- functions/edge/artifact_guarded.sql
+-- One member of a batch of artifacts, `record` or `begin`, with its refusal as a value. See ops.artifacts_each.
+create or replace function ops.artifact_guarded(
+  p_token_id uuid, p_run_id uuid, p_verb text, p_member jsonb, out code text, out detail text)
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_message text;
+  v_members text;
+  v_hint    text;
+begin
+  detail := case p_verb
+    when 'begin' then ops.begin_artifact(p_token_id, p_run_id, p_member)
+    else ops.record_artifact(p_token_id, p_run_id, (p_member ->> 'artifact_id')::uuid, p_member) end::text;
+exception when others then
+  get stacked diagnostics code = returned_sqlstate, v_message = message_text, v_members = pg_exception_detail,
+                          v_hint = pg_exception_hint;
+  select r.p_code, r.detail into code, detail from ops.refusal(code, v_message, v_members, v_hint) r;
+end
+$$;
+
 -- functions/edge/artifact_json.sql
 -- An artifact as the contract's Artifact, plus object_key for the server, which makes a URL of it.
 create or replace function ops.artifact_json(p_artifact ops.artifacts) returns jsonb
@@ -9174,6 +9212,27 @@ as $$
     'recorded_at', ops.iso((p_artifact).recorded_at),
     'verify_ms', (p_artifact).verify_ms,
     'object_key', (p_artifact).object_key)
+$$;
+
+-- functions/edge/artifacts_each.sql
+-- recordArtifact and beginArtifact for many artifacts of a run, in one transaction: p_body {record: [{artifact_id,
+-- epoch, verify_ms?}], begin: [body of beginArtifact]}. Returns a row for each member (ordinal, code, detail), see
+-- ops.member_answer; those to record come first, ordinals go on with those to begin. A member's refusal is its own.
+create or replace function ops.artifacts_each(p_token_id uuid, p_run_id uuid, p_body jsonb)
+returns setof ops.member_answer
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  return query
+    select (m.place - 1)::int, g.code, g.detail
+      from (select 'record' as verb, r.value as member, r.ordinality as place
+              from jsonb_array_elements(p_body -> 'record') with ordinality r
+            union all
+            select 'begin', b.value, b.ordinality + jsonb_array_length(p_body -> 'record')
+              from jsonb_array_elements(p_body -> 'begin') with ordinality b
+            order by place) m
+     cross join lateral ops.artifact_guarded(p_token_id, p_run_id, m.verb, m.member) g;
+end
 $$;
 
 -- functions/edge/authenticate.sql
@@ -12507,8 +12566,8 @@ declare
     'revoke_token',
     -- executor plane
     'register_executor', 'leave_executor', 'claim_runs', 'heartbeat', 'append_logs', 'begin_artifact',
-    'record_artifact', 'open_upload', 'declare_parts', 'close_upload', 'refuse_object', 'get_artifact', 'find_earlier',
-    'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile', 'tell_ready',
+    'record_artifact', 'artifacts_each', 'announced_artifacts', 'open_upload', 'declare_parts', 'close_upload',
+    'refuse_object', 'get_artifact', 'find_earlier', 'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile', 'tell_ready',
     'keep_ready', 'kept_ready', 'commit_publication',
     -- operator plane
     'submit_run', 'submit_each', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'reproduce_run', 'why_run',

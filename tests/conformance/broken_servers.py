@@ -317,6 +317,14 @@ fault("artifact-checksum", "409 upload_missing was due", slow=True, name="record
 )
 
 
+fault("artifact-parts", "answered 200", slow=True, name="records parts that it has not read")(
+    accepting("digest_mismatch", ["recordArtifact"])
+)
+fault("artifact-parts", "409 digest_mismatch was due", slow=True, name="takes a part for another")(
+    accepting("digest_mismatch", ["signParts"])
+)
+
+
 @fault("logs", "log_bytes says", slow=True)
 def stores_a_part_of_what_it_refuses(request: httpx.Request, send: Send) -> httpx.Response:
     response = send(request)

@@ -166,6 +166,7 @@ ACCEPTED: dict[str, Change] = {
     "appendLogs": lambda _, __: {"accepted": 1, "next": {}, "log_bytes": 5},
     "beginArtifact": begin_answer,
     "recordArtifact": artifact_answer,
+    "signParts": lambda _, __: {"part_size": 1, "parts": 1, "held": [], "uploads": []},
     "findEarlier": lambda _, __: {"attempts": []},
     "reportAttempt": lambda request, body: report_answer(run_of(request), body),
     "commitPublication": commit_answer,

@@ -44,6 +44,7 @@ BODIES: dict[str, Callable[[], dict[str, Any]]] = {
     "appendLogs": lambda: log_body(RUN),
     "beginArtifact": lambda: begin_body(RUN, b"x"),
     "recordArtifact": lambda: {"epoch": 1},
+    "batchArtifacts": lambda: {"record": [], "begin": []},
     "signParts": lambda: {"epoch": 1, "parts": []},
     "findEarlier": lambda: {"epoch": 1, "of": "attempts", "names": ["model.bin"]},
     "reportAttempt": lambda: report_body(RUN),

@@ -113,6 +113,22 @@ async def _(plane: Plane) -> httpx.Response:
     return await plane.stored(run, b"bytes of record")
 
 
+@succeeds("batchArtifacts")
+async def _(plane: Plane) -> httpx.Response:
+    _, run = await plane.claimed()
+    begun = (await plane.begin(run, b"first of a batch")).json()
+    if begun["upload"]:
+        await plane.put(begun["upload"], b"first of a batch")
+    wrong = begin_body(run, b"x", "../x")
+    good = begin_body(run, b"second of a batch", "second")
+    body = {"record": [{"artifact_id": begun["artifact_id"], "epoch": run["epoch"]}], "begin": [wrong, good]}
+    response = await plane.call("POST", f"/runs/{run['run_id']}/artifacts/batch", body)
+    told = response.json()
+    assert told["recorded"][0]["artifact"]["state"] == "recorded"
+    assert [one["problem"] and one["problem"]["code"] for one in told["begun"]] == ["artifact_name_invalid", None]
+    return response
+
+
 @succeeds("signParts")
 async def _(plane: Plane) -> httpx.Response:
     _, run = await plane.claimed()

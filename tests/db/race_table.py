@@ -385,6 +385,7 @@ NOT_ABOUT_A_RUN: list[tuple[str, str]] = [
     ("put_budget put_prices", "what claims and ends look up: tests/db/test_race_budgets.py"),
     ("ensure_partitions drop_partitions lead", "the reactor's own"),
     ("expire_artifacts condemn_objects take_condemned removed_object", "artifacts of runs that have ended, objects"),
+    ("artifacts_each", "record_artifact and begin_artifact, one after the other"),
     ("open_upload declare_parts", "locks what begin_artifact locks, and then rows that nobody else reads"),
     ("close_upload refuse_object", "an upload, an object: no run"),
     ("hold_run release_run", "what a run left"),

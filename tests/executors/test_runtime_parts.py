@@ -128,3 +128,26 @@ def test_a_server_that_goes_away_in_mid_upload_and_comes_back(control_room: Room
     ended = control_room.ended(run, 60)
     assert ended["epoch"] == 1
     large(control_room, ended)
+
+
+def test_many_small_artifacts_are_kept_and_the_one_beyond_the_cap_is_refused(
+    control_room: Room, relay: StoreRelay
+) -> None:
+    control_room.executor()
+    task = (
+        "def main(context):\n"
+        "    for n in range(300):\n"
+        "        context.artifact(f'small/{n}.txt', f'{context.run_id} {n}')\n"
+    )
+    for _ in range(3):
+        relay.lose_answer("", b"x-amz-checksum-sha256")
+        relay.lose_answer("", b"X-Amz-Checksum-Sha256")
+    run = control_room.ended(control_room.submit({"task.py": task}), 90)
+    assert run["state"] == "succeeded", run["error"]
+    kept = control_room.artifacts(run["run_id"])
+    assert kept == {f"small/{n}.txt": f"{run['run_id']} {n}".encode() for n in range(300)}
+    capped = control_room.ended(
+        control_room.submit({"task.py": task}, caps={"artifact_count": 100}, retry={"max_attempts": 1}), 90
+    )
+    assert capped["attempts"][-1]["outcome"] == "capped"
+    assert len(control_room.artifacts(capped["run_id"])) <= 100

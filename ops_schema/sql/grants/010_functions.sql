@@ -10,8 +10,8 @@ declare
     'revoke_token',
     -- executor plane
     'register_executor', 'leave_executor', 'claim_runs', 'heartbeat', 'append_logs', 'begin_artifact',
-    'record_artifact', 'open_upload', 'declare_parts', 'close_upload', 'refuse_object', 'get_artifact', 'find_earlier',
-    'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile', 'tell_ready',
+    'record_artifact', 'artifacts_each', 'announced_artifacts', 'open_upload', 'declare_parts', 'close_upload',
+    'refuse_object', 'get_artifact', 'find_earlier', 'get_bundle', 'report_attempt', 'exchange_each', 'claim_profile', 'tell_ready',
     'keep_ready', 'kept_ready', 'commit_publication',
     -- operator plane
     'submit_run', 'submit_each', 'get_run', 'list_runs', 'cancel_run', 'retry_run', 'reproduce_run', 'why_run',

@@ -4,7 +4,7 @@ insert into ops.settings (key, value) values
   ('kinds', '["python", "notebook", "dbt", "trino", "spark", "duckdb", "command"]'),
   ('contract_versions', '["1.0", "1.1"]'),       -- what this schema speaks, oldest first
   ('heartbeat_seconds', '20'),                   -- told to executors; a third of the default lease
-  ('order_milliseconds', '700'),                 -- within which one that cannot wait for orders hears that it shall stop a run
+  ('order_milliseconds', '700'),                 -- within which one that cannot wait for orders hears of them
   ('login_code_seconds', '600'),
   ('session_seconds', '43200');
 

@@ -30,9 +30,10 @@ end
 $$;
 
 create or replace trigger runs_definition before update of
-  run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of, reproduces,
-  may_reuse, params, inputs, outputs, labels, caps, cap_rules, retry, lease_seconds, requires, concurrency_key, concurrency_limit,
-  condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent, submitted_by, submitted_at
+  run_id, workspace, template_id, template_name, template_version, kind, task_key, pipeline_run_id, retry_of,
+  reproduces, may_reuse, params, inputs, outputs, labels, caps, cap_rules, retry, lease_seconds, requires,
+  concurrency_key, concurrency_limit, condition, deadline, idempotency_key, request_digest, dedupe_key, traceparent,
+  submitted_by, submitted_at
   on ops.runs for each row execute function ops.refuse_redefinition();
 -- its attempts: one more, when an executor that leaves gives the run back (ops.take_back)
 create or replace trigger runs_more_attempts before update of max_attempts on ops.runs for each row
