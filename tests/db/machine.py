@@ -19,7 +19,9 @@ WORKER = st.integers(0, len(TOKENS) - 1)
 # Whose hands: the holder's, those of another executor of the same or of another token.
 HANDS = st.sampled_from(["own"] * 6 + ["other", "another"])
 KEYS = st.sampled_from([None] * 6 + ["k1", "k2"])
-TEMPLATE = st.sampled_from(["job", "table", "keyed", "table", "keyed", "later", "table", "unsafe", "flow"])
+TEMPLATE = st.sampled_from(
+    ["job", "table", "keyed", "table", "keyed", "later", "table", "unsafe", "flow", "tight", "tight"]
+)
 REPORT = st.fixed_dictionaries(
     {
         "which": ANY,

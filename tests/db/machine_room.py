@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from tests.support.invariants import broken_chains, violations
-from tests.support.machine_parts import TEMPLATES, Json, Refusal, Run
+from tests.support.machine_parts import BUDGET, TEMPLATES, Json, Refusal, Run
 from tests.support.machine_submits import SubmittedModel
 from tests.support.ops import Ops, members, refused
 from tests.support.postgres import Database
@@ -46,6 +46,9 @@ class MachineRoom(RuleBasedStateMachine):
         self.workers = [self.ops.executor(token) for token in self.tokens]
         for name, spec in TEMPLATES.items():
             self.ops.template(self.operator, name, **spec)
+        template, limit = BUDGET
+        of = {"scope": "template", "scope_ref": f"default/{template}", "unit": "concurrency", "period": "total"}
+        self.ops.call("put_budget", self.operator, of | {"limit": limit})
         self.ops.call("expire_leases", 10)
 
     def set_clock(self) -> None:
@@ -124,6 +127,7 @@ class MachineRoom(RuleBasedStateMachine):
         self.read_backoffs()
         self.runs_agree()
         self.attempts_agree()
+        self.budget_agrees()
         assert violations(self.ops.admin, chains=False) == []
 
     def runs_agree(self) -> None:
@@ -147,6 +151,13 @@ class MachineRoom(RuleBasedStateMachine):
         changed = [row[0] for row in rows if self.chains.get(row[0]) != row[10]]
         self.chains |= {row[0]: row[10] for row in rows}
         assert broken_chains(self.ops.admin, changed) == []
+
+    def budget_agrees(self) -> None:
+        """What is reserved is what is at work, and the balance is that of the ledger."""
+        checked = self.ops.call("check_budgets", self.operator)
+        assert (checked["wrong"], checked["leases"]) == ([], [])
+        reserved = self.ops.value("select coalesce(sum(reserved + used), 0) from ops.budget_balances")
+        assert reserved == BUDGET[1] - self.model.room()
 
     def order_agrees(self, places: dict[str, int]) -> None:
         """Ready runs stand in the model's order, and whoever came (back) has a place that nobody ever had."""

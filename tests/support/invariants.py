@@ -34,9 +34,13 @@ INVARIANTS: dict[str, str] = {
          group by r.run_id having r.attempt <> count(a.epoch)
              or (count(a.epoch) > 0 and (min(a.attempt), max(a.attempt)) <> (1, count(a.epoch)))""",
     "a run that has succeeded has exactly one accepted success, its last attempt": """
-        select r.run_id from ops.runs r where r.state = 'succeeded' and r.kind <> 'pipeline'
+        select r.run_id from ops.runs r where r.state = 'succeeded' and r.kind <> 'pipeline' and r.reused_from is null
            and (select count(*) from ops.attempts a where a.run_id = r.run_id and a.reported_at is not null
                    and a.outcome = 'succeeded' and a.epoch = r.epoch) <> 1""",
+    "a run that reused another's work made no attempt, and the other one succeeded by itself": """
+        select r.run_id, o.state, o.reused_from from ops.runs r left join ops.runs o on o.run_id = r.reused_from
+         where r.reused_from is not null and (r.state <> 'succeeded' or r.epoch <> 0 or o.state <> 'succeeded'
+             or o.reused_from is not null or o.workspace <> r.workspace)""",
     "no run has two accepted successes": """
         select run_id from ops.attempts where reported_at is not null and outcome = 'succeeded'
          group by run_id having count(*) > 1""",
@@ -111,7 +115,8 @@ INVARIANTS: dict[str, str] = {
         select run_id, state, state_reason, not_before from ops.runs where kind <> 'pipeline'
            and (state = 'waiting' and state_reason in ('not_before', 'retry_backoff') and not_before is null
              or state = 'waiting' and state_reason not in ('not_before', 'retry_backoff', 'waiting_on_dependency',
-                                                           'waiting_on_pipeline', 'rerun_unsafe', 'held_by_rule')
+                                                           'waiting_on_pipeline', 'rerun_unsafe', 'held_by_rule',
+                                                           'budget_exhausted')
              or state = 'queued' and not paused and not exists (
                select from ops.queue_floors f where f.queue = runs.queue and f.kind = runs.kind
                   and f.priority = runs.priority and f.floor_seq <= runs.ready_seq))""",

@@ -9,11 +9,10 @@ import itertools
 from typing import Any
 
 from tests.support.machine_parts import (
-    CANCEL_GRACE,
+    BUDGET,
     MAX_EXPIRATIONS,
     NOTED,
     RETRIED,
-    SWEEPER_GAP,
     TERMINAL,
     Attempt,
     Json,
@@ -168,8 +167,13 @@ class Model:
         given: list[tuple[str, int]] = []
         if self.workers.get(worker, "active") != "active" or self.queue_paused:
             return given
+        picked = 0
         for run in sorted((r for r in self.runs.values() if r.place), key=lambda r: (-r.priority, r.place)):
-            if len(given) < body["max_runs"] and self.startable(run):
+            if picked < body["max_runs"] and self.startable(run):
+                picked += 1
+                if run.template == BUDGET[0] and self.room() < 1:
+                    run.state, run.reason, run.place = "waiting", "budget_exhausted", None
+                    continue
                 run.state, run.place, run.epoch, run.attempt = "running", None, run.epoch + 1, run.attempt + 1
                 self.attempts[run.run_id, run.epoch] = Attempt(worker)
                 self.leases[run.run_id] = Lease(run.epoch, worker, self.now + run.lease_seconds)
@@ -178,6 +182,11 @@ class Model:
             self.claims[worker, body["request_id"]] = (body, given)
         self.settle()
         return given
+
+    def room(self) -> int:
+        """How many more runs of the template with a budget may be at work."""
+        template, limit = BUDGET
+        return limit - sum(self.runs[run_id].template == template for run_id in self.leases)
 
     def startable(self, run: Run) -> bool:
         if run.paused or (run.deadline is not None and run.deadline <= self.now):
@@ -321,63 +330,12 @@ class Model:
             self.finish(self.runs[run_id], "failed")
         self.settle()
 
-    # What people and the reactor do ---------------------------------------------------------------------------
-
-    def cancel(self, run_id: str, *, force: bool) -> None:
-        run = self.runs[run_id]
-        if run.state in TERMINAL - {"cancelled"} or run.reason == "publishing":
-            raise Refusal("OPC05")
-        for one in [run] if not run.is_pipeline else [r for r in self.runs.values() if r.pipeline == run_id]:
-            if one.ended or one.reason == "publishing":
-                continue
-            one.cancel_at = self.now if one.cancel_at is None else one.cancel_at
-            if one.state != "running":
-                self.finish(one, "cancelled")
-            elif force:
-                self.revoke(one, "cancelled")
-                self.finish(one, "cancelled")
-        if run.is_pipeline and not run.ended and run.cancel_at is None:
-            run.cancel_at = self.now
-        self.settle()
-
     def revoke(self, run: Run, outcome: str) -> None:
         attempt = self.attempts[run.run_id, run.epoch]
         attempt.outcome = outcome
         for artifact in attempt.artifacts.values():
             artifact[1] = "orphaned"
         run.epoch += 1
-
-    def sweep(self, limit: int) -> list[tuple[str, int]]:
-        """The (run, epoch) that expired."""
-        if self.now - self.ran_at > SWEEPER_GAP:
-            self.gaps.append((self.now, self.now - self.ran_at))
-        self.ran_at = self.now
-        late = [
-            (run_id, lease.epoch)
-            for run_id, lease in sorted(self.leases.items())
-            if lease.deadline < self.now
-            and not lease.reported
-            and self.back(self.runs[run_id]) + self.runs[run_id].lease_seconds <= self.now
-        ][:limit]
-        for run_id, _ in late:
-            run = self.runs[run_id]
-            self.revoke(run, "expired")
-            run.expirations += 1
-            self.route(run, "expired", "internal")
-        for run in [run for _, run in sorted(self.runs.items()) if self.disobeyed(run)][:limit]:
-            self.revoke(run, "cancelled")
-            self.finish(run, "cancelled")
-        self.settle()
-        return late
-
-    def back(self, run: Run) -> float:
-        """When the sweeper came back from the last pause that counts for the run's lease."""
-        return max(ended for ended, seconds in self.gaps if seconds > run.lease_seconds / 3)
-
-    def disobeyed(self, run: Run) -> bool:
-        if run.state != "running" or run.is_pipeline or run.reason == "publishing" or run.cancel_at is None:
-            return False
-        return max(run.cancel_at, self.back(run)) + run.lease_seconds + CANCEL_GRACE < self.now
 
     def promote_ready(self) -> None:
         due = [
@@ -387,14 +345,3 @@ class Model:
         ]
         for run in sorted((r for r in due if r.not_before <= self.now), key=lambda r: r.not_before or 0):
             self.queue(run)
-
-    def promote_due(self) -> None:
-        self.promote_ready()
-        for run in self.runs.values():
-            late = run.deadline is not None and run.deadline <= self.now and not run.is_pipeline
-            if late and not run.ended and run.cancel_at is None and run.reason != "publishing":
-                if run.state == "running":
-                    run.cancel_at = self.now
-                else:
-                    self.finish(run, "failed")
-        self.settle()

@@ -26,8 +26,12 @@ TEMPLATES: dict[str, Json] = {
     "keyed": {"retry": RETRY | {"max_attempts": 9}, "concurrency": {"key": "k", "limit": 2}, "lease_seconds": 20},
     "table": {"retry": RETRY, "outputs": OUTPUTS},
     "unsafe": {"retry": RETRY, "rerun": "unsafe"},
+    "tight": {"retry": RETRY},
     "flow": {"kind": "pipeline", "tasks": TASKS},
 }
+
+# A budget of runs at a time: (template, limit).
+BUDGET = ("tight", 1)
 
 
 class Refusal(Exception):  # noqa: N818 - it is no fault

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tests.support.machine_model import Model
 from tests.support.machine_parts import Json, Refusal, Run
+from tests.support.machine_swept import SweptModel
 
 WAITS_FOR_TIME = {"not_before", "retry_backoff"}
 RETIMED = WAITS_FOR_TIME | {"waiting_on_dependency", "waiting_on_pipeline"}
 
 
-class SteeredModel(Model):
+class SteeredModel(SweptModel):
     """The model, with steering. A schedule's not_before is in seconds, or None for now."""
 
     def family(self, run_id: str) -> list[Run]:
