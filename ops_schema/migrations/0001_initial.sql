@@ -5253,13 +5253,15 @@ begin
      order by first
   loop
     exit when v_count >= p_limit;
-    -- how many of this template fit beside what was let go before
-    select least(v_group.runs, p_limit - v_count, min(case when l.reserved = 0 then v_group.runs else
-             floor((g."limit" - coalesce(b.used, 0) - coalesce(b.reserved, 0)
-                    - coalesce((v_taken ->> l.budget_id::text)::numeric, 0)) / l.reserved) end))
+    -- how many of this template fit beside what was let go before; a budget that was overrun has no room, as at the
+    -- claim, for those that are expected to use nothing neither
+    select least(v_group.runs, p_limit - v_count, min(case when x.room < 0 then 0 when x.reserved = 0 then v_group.runs
+                                                           else floor(x.room / x.reserved) end))
       into v_room
-      from unnest(v_group.lines) l join ops.budgets g on g.budget_id = l.budget_id
-      left join ops.budget_balances b on (b.budget_id, b.period_start) = (l.budget_id, l.period_start);
+      from (select l.reserved, g."limit" - coalesce(b.used, 0) - coalesce(b.reserved, 0)
+                               - coalesce((v_taken ->> l.budget_id::text)::numeric, 0) as room
+              from unnest(v_group.lines) l join ops.budgets g on g.budget_id = l.budget_id
+              left join ops.budget_balances b on (b.budget_id, b.period_start) = (l.budget_id, l.period_start)) x;
     v_room := greatest(0, coalesce(v_room, v_group.runs));
     if v_room = 0 then
       v_refused := v_refused || case when ops.full_budgets(v_group.lines) @> '[{"policy": "refuse"}]' then array(
@@ -10848,7 +10850,8 @@ declare
   v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
 begin
   return jsonb_build_object(
-    'items', (select coalesce(jsonb_agg(ops.cap_json(c) order by c.scope, c.workspace, c.template_name, c.cap), '[]')
+    'items', (select coalesce(jsonb_agg(ops.cap_json(c) order by
+                       array_position('{platform,workspace,template}', c.scope), c.workspace, c.template_name, c.cap), '[]')
                 from ops.caps c where c.workspace is null or ops.may_enter(v_caller, c.workspace)),
     'ledger', (select coalesce(jsonb_agg(ops.cap_entry_json(l.entry)
                         || jsonb_build_object('number', l.number, 'template_name', l.template_name)

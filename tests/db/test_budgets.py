@@ -112,6 +112,27 @@ def test_other_templates_and_workspaces_are_not_counted(queue: Queue) -> None:
     assert queue.get(held)["state_reason"] == "budget_exhausted"
 
 
+def test_a_run_that_is_expected_to_use_nothing_is_held_once_by_a_budget_that_others_overran(queue: Queue) -> None:
+    queue.template()
+    queue.template("other")
+    made = budget(queue, "scanned_bytes", 10)
+    queue.submit()
+    worker = Worker(queue)
+    worker.report(worker.claim_one(), usage={"scanned_bytes": 12})
+    held = queue.submit("other")
+    assert worker.claim(10) == []
+    events = queue.get(held)["counts"]["events"]
+    assert queue.promote()["promoted"] == 0, "there is no more room than at the claim"
+    assert worker.claim(10) == []
+    assert queue.get(held)["state_reason"] == "budget_exhausted"
+    assert queue.get(held)["counts"]["events"] == events
+    assert len(queue.get(held)["cap_ledger"]) == 1
+    budget(queue, "scanned_bytes", 12)
+    assert queue.promote()["promoted"] == 1
+    assert len(worker.claim(10)) == 1
+    assert balance(queue, made) == (0, 12)
+
+
 @pytest.mark.parametrize("end", ["expire", "force", "leave", "requeue", "cancel"])
 def test_every_end_of_a_lease_releases(queue: Queue, end: str) -> None:
     queue.template(estimate={"cpu_seconds": 10})

@@ -66,7 +66,7 @@ test("a cap of a template stands on the page, and on a run with who gave it", as
     expect(await row.textContent()).toContain("1.0 MiB");
     await page.goto(`/run/?id=${made.number}&tab=limits`);
     const wall = table("Caps").locator("tr[data-cap=wall_seconds]");
-    expect(await wall.textContent()).toMatch(/^wall–1 m 00 scancel.*run.*run 1 m 00 s$/);
+    expect(await wall.textContent()).toMatch(/^wall time–1 m 00 scancel.*run.*run 1 m 00 s$/);
     const log = table("Caps").locator("tr[data-cap=log_bytes]");
     expect(await log.textContent()).toContain("1.0 MiBcut the log–template cap");
   } finally {

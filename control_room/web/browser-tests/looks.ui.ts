@@ -11,6 +11,7 @@ let pages: Record<string, string>;
 beforeAll(async () => {
   browser = await startBrowser();
   const { page, context } = await visit(browser, { storageState: inject("session") });
+  await setLimits(page, 1_000_000);
   const { children } = await call<{ children: Child[] }>(page, "GET", `/runs/${demoRun()}`);
   const number = (key: string) => children.find((child) => child.task_key === key)?.number;
   pages = {
@@ -32,7 +33,18 @@ beforeAll(async () => {
   };
   await context.close();
 });
-afterAll(() => browser.close());
+afterAll(async () => {
+  const { page } = await visit(browser, { storageState: inject("session") });
+  await setLimits(page, null);
+  await browser.close();
+});
+
+/** Rows for the page of limits; they are too wide to hold anything back. */
+async function setLimits(page: Page, limit: number | null): Promise<void> {
+  const scope = { scope: "platform", scope_ref: null };
+  await call(page, "PUT", "/budgets", { ...scope, unit: "runs", period: "total", limit });
+  await call(page, "PUT", "/caps", { ...scope, cap: "wall_seconds", limit });
+}
 
 /** The page of the first thing that a run read. */
 async function dataPage(page: Page, run: number | undefined): Promise<string> {

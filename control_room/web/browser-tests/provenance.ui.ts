@@ -101,6 +101,8 @@ test("lineage leads to who made what was read, and to the page of the data", asy
   await page.waitForFunction(() => document.title.includes("bronze/flights"));
   await version.getByRole("link", { name: `#${tasks.ingest} nycflights-ingest` }).click();
   await page.getByRole("heading", { name: new RegExp(`#${tasks.ingest} `) }).waitFor();
+  await page.goBack();
+  await page.waitForFunction(() => document.title.includes("bronze/flights"));
 });
 
 test("data that no run knows, and an address without data, say so", async () => {

@@ -234,7 +234,7 @@ describe("a run at work", () => {
     await passed.getByText(/wall/).first().waitFor();
     await passed.getByRole("link", { name: "All caps of this run" }).click();
     const cap = await table("Caps").locator("tr[data-cap=wall_seconds]").textContent();
-    expect(cap).toMatch(/^wall1\.\d s 1\d\d %1\.0 scancel/);
+    expect(cap).toMatch(/^wall time1\.\d s 1\d\d %1\.0 scancel/);
     expect(await table("What caps did").textContent()).toContain("watchdog");
     expect(await table("How soon it stopped").textContent()).toContain("a cap was passed");
   });

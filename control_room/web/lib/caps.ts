@@ -41,9 +41,14 @@ function workedSeconds(run: Spender, told: number | null, now: number): number |
 }
 
 /** A cap's amount with its unit: `10 m 00 s`, `1.5 GiB`, `1,000,000 rows`, `0.25 EUR`. */
-export function capValue(cap: string, value: number | null, currency: string | null = null): string {
+export function capValue(
+  cap: string,
+  value: number | null,
+  currency: string | null | undefined = null,
+): string {
   if (value === null) return "–";
-  if (cap === "cost") return [formatAmount(value), currency].filter((word) => word !== null).join(" ");
+  if (cap === "cost")
+    return [formatAmount(value), currency ?? null].filter((word) => word !== null).join(" ");
   const unit = COUNTED[cap];
   return unit
     ? `${measureValue(cap, value)} ${value === 1 ? unit.slice(0, -1) : unit}`

@@ -4,6 +4,8 @@ import {
   dataAt,
   dataHref,
   dataText,
+  fileName,
+  fileNames,
   type LineageData,
   lineagePicture,
   versionsOf,
@@ -36,17 +38,6 @@ test("a run stands between what it read and what it made, with who made and who 
   expect(left_out).toBe(0);
 });
 
-test("what the tasks of a pipeline hand to each other was not given to it", () => {
-  const inner = data("silver", 5);
-  const { layers } = lineagePicture({ run_id: "r4", inputs: [data("bronze"), inner], outputs: [inner] });
-  expect(layers.flat().map((node) => node.key)).toEqual([
-    "in s3://lakehouse bronze 1",
-    "self",
-    "out s3://lakehouse silver 1",
-    "down 5",
-  ]);
-});
-
 test("a picture stays small and says how much it leaves out", () => {
   const many = Array.from({ length: 30 }, (_, index) => index + 10);
   const { layers, left_out } = lineagePicture({ run_id: "r5", inputs: [], outputs: [data("c", ...many)] });
@@ -63,6 +54,13 @@ test("data is named as a person would, and its page by both its names", () => {
   expect(dataHref({ namespace: "s3://lakehouse", name: "a b&c" })).toBe(
     "/data/?namespace=s3%3A%2F%2Flakehouse&name=a+b%26c",
   );
+});
+
+test("a file has the name that the run knows it by", () => {
+  const file = { name: `artifact/sha256/${"ab".repeat(32)}` };
+  const names = fileNames([{ sha256: "ab".repeat(32), name: "model.onnx" }], [{ sha256: null, name: "t" }]);
+  expect(fileName(file, names)).toBe("model.onnx");
+  expect(fileName({ name: "silver/flights" }, names)).toBeNull();
 });
 
 test.each([

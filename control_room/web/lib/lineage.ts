@@ -14,10 +14,7 @@ const MOST = 8;
 
 /** Who made what was read, what was read, the run, what it made, and who read that; empty layers are left out. */
 export function lineagePicture(lineage: Lineage): LineagePicture {
-  const made = new Set(lineage.outputs.map(dataKey));
-  // What the tasks of a pipeline hand to each other is its output, and not what it was given.
-  const given = lineage.inputs.filter((data) => !made.has(dataKey(data)));
-  const inputs = given.slice(0, MOST);
+  const inputs = lineage.inputs.slice(0, MOST);
   const outputs = lineage.outputs.slice(0, MOST);
   const makers = others(inputs, lineage.run_id);
   const readers = others(outputs, lineage.run_id);
@@ -40,7 +37,7 @@ export function lineagePicture(lineage: Lineage): LineagePicture {
     })),
   ];
   const shown = inputs.length + outputs.length + shownMakers.length + shownReaders.length;
-  const all = given.length + lineage.outputs.length + makers.length + readers.length;
+  const all = lineage.inputs.length + lineage.outputs.length + makers.length + readers.length;
   return { layers: layers.filter((nodes) => nodes.length > 0), left_out: all - shown };
 }
 
@@ -59,10 +56,30 @@ export function dataKey({ namespace, name, version }: Omit<LineageData, "runs">)
   return `${namespace} ${name} ${version ?? ""}`;
 }
 
+const FILE = /^artifact\/sha256\/([0-9a-f]{64})$/;
+
+/** Whether it is a file of ours, which lineage knows by its digest. */
+export function isFile({ name }: { name: string }): boolean {
+  return FILE.test(name);
+}
+
 /** As people name it: `s3://lakehouse/silver/flights`; a file of ours by the beginning of its digest. */
 export function dataText({ namespace, name }: { namespace: string; name: string }): string {
-  const file = /^artifact\/sha256\/([0-9a-f]{12})/.exec(name);
-  return file ? `file ${file[1]}` : `${namespace}/${name.replace(/^\//, "")}`;
+  const digest = FILE.exec(name)?.[1];
+  return digest ? `file ${digest.slice(0, 12)}` : `${namespace}/${name.replace(/^\//, "")}`;
+}
+
+/** Names of files by their sha256, as far as a run knows them: its artifacts, and its inputs. */
+export type FileNames = ReadonlyMap<string, string>;
+
+export function fileName({ name }: { name: string }, names: FileNames): string | null {
+  return names.get(FILE.exec(name)?.[1] ?? "") ?? null;
+}
+
+export function fileNames(...known: readonly { sha256: string | null; name: string }[][]): FileNames {
+  return new Map(
+    known.flat().flatMap(({ sha256, name }) => (sha256 === null ? [] : [[sha256, name] as const])),
+  );
 }
 
 /** Of an address the names that lineage has for it: scheme with authority, and path. Null where it is no address. */

@@ -11,6 +11,24 @@ export function measures(values: JsonObject): Measure[] {
   }));
 }
 
+/** Caps and the units of budgets, as people say them. */
+const LIMITS: Record<string, string> = {
+  wall_seconds: "wall time",
+  queue_seconds: "time in the queue",
+  cpu_seconds: "processor time",
+  memory_bytes: "memory",
+  scanned_bytes: "bytes scanned",
+  written_bytes: "bytes written",
+  rows_out: "rows out",
+  log_bytes: "log",
+  artifact_bytes: "bytes of artifacts",
+  artifact_count: "artifacts",
+};
+
+export function limitName(name: string): string {
+  return LIMITS[name] ?? measureName(name);
+}
+
 export function measureName(name: string): string {
   return formatWord(name.replace(/_(bytes|seconds)$/, ""));
 }

@@ -17,5 +17,5 @@ test("shares of a limit never go beyond the whole", () => {
 test("what is done at a limit is told as far as it was said", () => {
   expect(actionText({ action: "cancel", grace_seconds: 5 })).toBe("cancel after 5 s");
   expect(actionText({ action: "warn", grace_seconds: null })).toBe("warn");
-  expect(actionText({ action: null, grace_seconds: null })).toBe("–");
+  expect(actionText({ action: null, grace_seconds: null })).toBe("cancel, if no scope says more");
 });

@@ -58,10 +58,10 @@ export function scopeText(of: { workspace: string | null; template_name: string 
   return [of.workspace, of.template_name].filter((word) => word !== null).join("/") || "platform";
 }
 
-/** What is done at a limit, as far as it was said. */
+/** What is done at a limit, as far as this scope says it. */
 export function actionText(cap: Pick<Cap, "action" | "grace_seconds">): string {
   const grace = cap.grace_seconds === null ? null : `after ${cap.grace_seconds} s`;
-  return [cap.action, grace].filter((word) => word !== null).join(" ") || "–";
+  return [cap.action, grace].filter((word) => word !== null).join(" ") || "cancel, if no scope says more";
 }
 
 /** Shares of the limit in percent, together at most 100; of a limit of 0 all of it is used. */

@@ -6,6 +6,7 @@ import Link from "next/link";
 import { useEffect } from "react";
 import { RunList, Version } from "@/components/run/lineage-table";
 import { Section } from "@/components/run/section";
+import { Address } from "@/components/shell/address";
 import { Asked } from "@/components/shell/asked";
 import { CopyButton } from "@/components/shell/copy-button";
 import { Notice } from "@/components/shell/notice";
@@ -29,13 +30,17 @@ function DataByName({ namespace, name }: { namespace: string; name: string }) {
   const cursor = params.get("cursor");
   const asked = useQuery(dataRunsQuery(namespace, name, cursor));
   const text = dataText({ namespace, name });
+  const read = asked.data !== undefined;
   useEffect(() => {
-    document.title = `${text} · Lakehouse Control Room`;
-  }, [text]);
+    // Not before there is something to show: the page's own title comes after its first effects.
+    if (read) document.title = `${text} · Lakehouse Control Room`;
+  }, [text, read]);
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
       <h1 className="flex flex-wrap items-center gap-1 text-lg font-semibold">
-        <span className="min-w-0 wrap-anywhere">{text}</span>
+        <span className="min-w-0 wrap-anywhere">
+          <Address>{text}</Address>
+        </span>
         <CopyButton value={`${namespace}/${name}`} label={`Copy ${namespace}/${name}`} />
       </h1>
       <Section title="Versions">
@@ -70,7 +75,7 @@ function Versions({ versions }: { versions: DataVersion[] }) {
     <Table label="Versions">
       <TableHeader>
         <TableRow>
-          <TableHead className="text-right">Version</TableHead>
+          <TableHead>Version</TableHead>
           <TableHead>Made by</TableHead>
           <TableHead className="max-sm:hidden">Made</TableHead>
           <TableHead>Read by</TableHead>
@@ -79,7 +84,7 @@ function Versions({ versions }: { versions: DataVersion[] }) {
       <TableBody>
         {versions.map(({ version, made, read }) => (
           <TableRow key={version ?? ""} data-version={version ?? ""}>
-            <TableCell className="figures text-right">
+            <TableCell className="figures w-24">
               {version === null ? (
                 <span className="text-muted-foreground">not on record</span>
               ) : (

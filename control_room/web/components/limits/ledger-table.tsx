@@ -3,7 +3,7 @@ import { RelativeTime } from "@/components/shell/time";
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
 import { capValue } from "@/lib/caps";
 import { formatDuration, formatWord } from "@/lib/format";
-import { measureName } from "@/lib/usage";
+import { limitName } from "@/lib/usage";
 import type { CapEntry, Enforcement } from "@/services/limits";
 
 type Props = {
@@ -36,14 +36,18 @@ export function LedgerTable({ label, entries, attempts, currency = null }: Props
           <TableRow
             key={`${entry.run_id} ${entry.epoch} ${entry.layer} ${entry.cap} ${entry.action} ${entry.at}`}
           >
-            <TableCell className="figures">
+            <TableCell className={attempts ? "figures" : "min-w-40"}>
               {attempts ? (attempts.get(entry.epoch) ?? "–") : <Whose entry={entry} />}
             </TableCell>
-            <TableCell className="font-medium whitespace-nowrap">{measureName(entry.cap)}</TableCell>
+            <TableCell className="font-medium whitespace-nowrap" title={entry.cap}>
+              {limitName(entry.cap)}
+            </TableCell>
             <TableCell className={FIGURE}>{capValue(entry.cap, entry.limit, currency)}</TableCell>
             <TableCell className={FIGURE}>{capValue(entry.cap, entry.observed, currency)}</TableCell>
-            <TableCell className={FIGURE}>{capValue(entry.cap, entry.overshoot, currency)}</TableCell>
-            <TableCell className={FIGURE}>{formatDuration(entry.overshoot_ms)}</TableCell>
+            <TableCell className={FIGURE}>{overText(entry, currency)}</TableCell>
+            <TableCell className={FIGURE}>
+              {isHold(entry) ? "–" : formatDuration(entry.overshoot_ms)}
+            </TableCell>
             <TableCell className="text-muted-foreground">{formatWord(entry.action)}</TableCell>
             <TableCell className="whitespace-nowrap text-muted-foreground">
               {formatWord(entry.layer)}
@@ -56,6 +60,15 @@ export function LedgerTable({ label, entries, attempts, currency = null }: Props
       </TableBody>
     </Table>
   );
+}
+
+/** Before a start there is nothing that could go beyond, or be stopped. */
+function isHold(entry: CapEntry): boolean {
+  return entry.layer === "admission";
+}
+
+function overText(entry: CapEntry, currency: string | null): string {
+  return isHold(entry) ? "–" : capValue(entry.cap, entry.overshoot, currency);
 }
 
 const FIGURE = "figures text-right whitespace-nowrap";

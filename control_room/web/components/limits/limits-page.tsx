@@ -11,7 +11,7 @@ import { Command, Notice } from "@/components/shell/notice";
 import { RelativeTime } from "@/components/shell/time";
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
 import { capValue } from "@/lib/caps";
-import { measureName } from "@/lib/usage";
+import { limitName } from "@/lib/usage";
 import { actionText, budgetsQuery, type Cap, capsQuery, heldQuery, scopeText } from "@/services/limits";
 
 const LATEST = 20;
@@ -81,7 +81,7 @@ function CapsTable({ caps }: { caps: Cap[] }) {
         {caps.map((cap) => (
           <TableRow key={`${scopeText(cap)} ${cap.cap} ${cap.action === "warn"}`}>
             <TableCell className="min-w-32 max-w-72 font-medium wrap-anywhere">{scopeText(cap)}</TableCell>
-            <TableCell className="text-muted-foreground">{measureName(cap.cap)}</TableCell>
+            <TableCell className="text-muted-foreground">{limitName(cap.cap)}</TableCell>
             <TableCell className="figures text-right whitespace-nowrap">
               {capValue(cap.cap, cap.limit)}
             </TableCell>

@@ -40,7 +40,7 @@ test("a cap tells its use, limit, action and who gave it, with what others gave"
   const run = someDetail({ usage: { wall_seconds: 15, log_bytes: 2048 } });
   render(<CapsOfRun run={{ ...run, attempts: [wireAttempt()] }} caps={[cap(), warns]} />);
   expect(rows("Caps")).toEqual([
-    "wall15.0 s 25 %1 m 00 scancel, the executor's own grace–workspace capworkspace cap 1 m 00 s, template 1 m 40 s",
+    "wall time15.0 s 25 %1 m 00 scancel, the executor's own grace–workspace capworkspace cap 1 m 00 s, template 1 m 40 s",
     "log2.0 KiB 200 %–warn only1.0 KiBrun",
   ]);
 });

@@ -3,7 +3,7 @@ import { useNow } from "@/hooks/use-now";
 import { capValue, ruleText, shareOf, usedOf } from "@/lib/caps";
 import { cn } from "@/lib/cn";
 import { isTerminal } from "@/lib/states";
-import { measureName } from "@/lib/usage";
+import { limitName } from "@/lib/usage";
 import type { ExplainedCap } from "@/services/limits";
 import type { RunDetail } from "@/services/runs";
 
@@ -37,14 +37,16 @@ function CapRow({ cap, run, used }: { cap: ExplainedCap; run: RunDetail; used: n
   const figure = "figures text-right whitespace-nowrap";
   return (
     <TableRow data-cap={cap.cap}>
-      <TableCell className="font-medium whitespace-nowrap">{measureName(cap.cap)}</TableCell>
+      <TableCell className="font-medium whitespace-nowrap" title={cap.cap}>
+        {limitName(cap.cap)}
+      </TableCell>
       <TableCell className={figure}>
         <Used text={capValue(cap.cap, used, currency)} share={shareOf(used, cap.limit ?? cap.warn)} />
       </TableCell>
       <TableCell className={figure}>{capValue(cap.cap, cap.limit, currency)}</TableCell>
-      <TableCell className="text-muted-foreground">{ruleText(cap)}</TableCell>
+      <TableCell className="min-w-36 text-muted-foreground">{ruleText(cap)}</TableCell>
       <TableCell className={figure}>{capValue(cap.cap, cap.warn, currency)}</TableCell>
-      <TableCell>
+      <TableCell className="min-w-48">
         <GivenBy cap={cap} currency={currency} />
       </TableCell>
     </TableRow>

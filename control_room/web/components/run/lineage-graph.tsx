@@ -5,16 +5,31 @@ import { StateIcon } from "@/components/runs/state-badge";
 import { CardContent } from "@/components/ui/card";
 import { Scrollable } from "@/components/ui/scrollable";
 import { type Box, layoutLayers } from "@/lib/dag";
-import { dataHref, dataText, type LineageNode, lineagePicture, versionText } from "@/lib/lineage";
+import {
+  dataHref,
+  dataText,
+  type FileNames,
+  fileName,
+  isFile,
+  type LineageData,
+  type LineageNode,
+  type LineagePicture,
+  lineagePicture,
+  versionText,
+} from "@/lib/lineage";
+import { pipelinePicture } from "@/lib/pipeline-lineage";
 import type { RunLineage } from "@/services/lineage";
 import type { RunDetail } from "@/services/runs";
 
 const BOX: Box = { width: 200, height: 48, gapX: 40, gapY: 12 };
 const MARGIN = 4;
 
+type Props = { run: RunDetail; lineage: RunLineage; names: FileNames };
+
 /** Who made what the run read, and who read what it made, from left to right. The tables below say the same in words. */
-export function LineageGraph({ run, lineage }: { run: RunDetail; lineage: RunLineage }) {
-  const { layers, left_out } = lineagePicture(lineage);
+export function LineageGraph({ run, lineage, names }: Props) {
+  const { layers, left_out } = run.kind === "pipeline" ? ofPipeline(run, lineage) : lineagePicture(lineage);
+  if (layers.length === 0) return null;
   const { width, height, placed, edges } = layoutLayers(layers, BOX);
   const [w, h] = [width + 2 * MARGIN, height + 2 * MARGIN];
   return (
@@ -47,7 +62,7 @@ export function LineageGraph({ run, lineage }: { run: RunDetail; lineage: RunLin
                 height={BOX.height}
                 className="overflow-visible"
               >
-                <Node node={node} run={run} />
+                <Node node={node} run={run} names={names} />
               </foreignObject>
             ))}
           </svg>
@@ -62,10 +77,21 @@ export function LineageGraph({ run, lineage }: { run: RunDetail; lineage: RunLin
   );
 }
 
+function ofPipeline(run: RunDetail, lineage: RunLineage): LineagePicture {
+  const tasks = run.children.map(({ run_id, number, task_key, template_name }) => ({
+    run_id,
+    number,
+    template_name: task_key ?? template_name,
+  }));
+  return pipelinePicture(lineage, tasks, lineage.events);
+}
+
 const NODE = "flex h-12 w-full flex-col justify-center rounded-md border px-3 text-sm";
 const LINKED = `${NODE} bg-background hover:border-ring`;
 
-function Node({ node, run }: { node: LineageNode; run: RunDetail }) {
+type NodeProps = { node: LineageNode; run: RunDetail; names: FileNames };
+
+function Node({ node, run, names }: NodeProps) {
   if (node.what === "self") {
     return (
       <div className={`${NODE} border-ring bg-accent`}>
@@ -93,17 +119,18 @@ function Node({ node, run }: { node: LineageNode; run: RunDetail }) {
       title={dataText(node.data)}
       className={`${LINKED} border-dashed`}
     >
-      {/* The end of an address tells tables apart, so what is cut is its beginning. */}
-      <span dir="rtl" className="truncate text-left font-medium">
-        <bdi>{shortName(node.data)}</bdi>
-      </span>
-      <span className="figures truncate text-xs text-muted-foreground">
-        {node.data.version ? `version ${versionText(node.data.version)}` : "version not on record"}
-      </span>
+      <span className="truncate font-medium">{shortName(node.data, names)}</span>
+      <span className="figures truncate text-xs text-muted-foreground">{versionLine(node.data)}</span>
     </Link>
   );
 }
 
-function shortName(data: { namespace: string; name: string }): string {
-  return data.name.startsWith("artifact/") ? dataText(data) : data.name;
+/** The end of an address, which tells tables apart; all of it stands in the title. */
+function shortName(data: LineageData, names: FileNames): string {
+  return fileName(data, names) ?? data.name.split("/").slice(-2).join("/");
+}
+
+function versionLine(data: LineageData): string {
+  if (data.version) return `version ${versionText(data.version)}`;
+  return isFile(data) ? dataText(data) : "version not on record";
 }

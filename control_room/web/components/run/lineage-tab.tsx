@@ -7,7 +7,9 @@ import { LineageTable } from "@/components/run/lineage-table";
 import { Section } from "@/components/run/section";
 import { Asked } from "@/components/shell/asked";
 import { Command, Notice } from "@/components/shell/notice";
+import { fileNames } from "@/lib/lineage";
 import { isTerminal } from "@/lib/states";
+import { artifactsQuery } from "@/services/artifacts";
 import { isWhole, lineageQuery, type RunLineage } from "@/services/lineage";
 import type { RunDetail } from "@/services/runs";
 
@@ -30,6 +32,9 @@ export function LineageTab({ run }: { run: RunDetail }) {
 }
 
 function Data({ run, lineage }: { run: RunDetail; lineage: RunLineage }) {
+  const { data: artifacts } = useQuery(artifactsQuery(run.run_id));
+  const names = fileNames(run.inputs, artifacts ?? []);
+  const common = { self: run.run_id, names };
   if (lineage.inputs.length === 0 && lineage.outputs.length === 0) {
     return (
       <Section title="Lineage">
@@ -39,9 +44,9 @@ function Data({ run, lineage }: { run: RunDetail; lineage: RunLineage }) {
   }
   return (
     <>
-      <LineageGraph run={run} lineage={lineage} />
-      <LineageTable title="What it read" other="Made by" self={run.run_id} data={lineage.inputs} />
-      <LineageTable title="What it made" other="Read by" self={run.run_id} data={lineage.outputs} />
+      <LineageGraph run={run} lineage={lineage} names={names} />
+      <LineageTable title="What it read" other="Made by" {...common} data={lineage.inputs} />
+      <LineageTable title="What it made" other="Read by" {...common} data={lineage.outputs} />
     </>
   );
 }

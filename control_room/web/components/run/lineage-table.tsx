@@ -1,16 +1,26 @@
 import Link from "next/link";
 import { Section } from "@/components/run/section";
 import { RunLink } from "@/components/runs/run-link";
+import { Address } from "@/components/shell/address";
 import { Notice } from "@/components/shell/notice";
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
-import { dataHref, dataKey, dataText, type LineageData, type LineageRun, versionText } from "@/lib/lineage";
+import {
+  dataHref,
+  dataKey,
+  dataText,
+  type FileNames,
+  fileName,
+  type LineageData,
+  type LineageRun,
+  versionText,
+} from "@/lib/lineage";
 
 const MOST = 10;
 
-type Props = { title: string; other: string; self: string; data: LineageData[] };
+type Props = { title: string; other: string; self: string; data: LineageData[]; names: FileNames };
 
 /** The picture in words, and all of it. */
-export function LineageTable({ title, other, self, data }: Props) {
+export function LineageTable({ title, other, self, data, names }: Props) {
   return (
     <Section title={title}>
       {data.length === 0 ? (
@@ -29,7 +39,7 @@ export function LineageTable({ title, other, self, data }: Props) {
               <TableRow key={dataKey(one)}>
                 <TableCell className="min-w-48 wrap-anywhere">
                   <Link href={dataHref(one)} prefetch={false} className="text-link font-medium">
-                    {dataText(one)}
+                    <Name data={one} names={names} />
                   </Link>
                 </TableCell>
                 <TableCell className="figures text-right">
@@ -44,6 +54,16 @@ export function LineageTable({ title, other, self, data }: Props) {
         </Table>
       )}
     </Section>
+  );
+}
+
+function Name({ data, names }: { data: LineageData; names: FileNames }) {
+  const name = fileName(data, names);
+  if (name === null) return <Address>{dataText(data)}</Address>;
+  return (
+    <>
+      {name} <span className="font-normal text-muted-foreground">({dataText(data)})</span>
+    </>
   );
 }
 

@@ -11,6 +11,7 @@ import { type KeyValue, KeyValues } from "@/components/shell/key-values";
 import { Duration, RelativeTime } from "@/components/shell/time";
 import { Badge } from "@/components/ui/badge";
 import { CardContent } from "@/components/ui/card";
+import { capValue } from "@/lib/caps";
 import {
   formatAmount,
   formatCount,
@@ -21,8 +22,8 @@ import {
 } from "@/lib/format";
 import { isEmpty, type JsonObject } from "@/lib/json";
 import { isTerminal } from "@/lib/states";
-import { latestMetrics, measureName, measures, measureValue } from "@/lib/usage";
-import type { RunDetail } from "@/services/runs";
+import { latestMetrics, limitName, measures } from "@/lib/usage";
+import type { CapEntry, RunDetail } from "@/services/runs";
 
 export function OverviewTab({ run }: { run: RunDetail }) {
   const outputs = run.publications.length > 0 || run.outputs.length > 0;
@@ -49,7 +50,7 @@ export function OverviewTab({ run }: { run: RunDetail }) {
         {aside && <Params params={run.params} />}
         <Measures title="Metrics" values={latestMetrics(run.attempts)} />
         <Measures title="Usage" values={run.usage} />
-        {run.cap_ledger.length > 0 && <CapLedger run={run} />}
+        {passed(run).length > 0 && <CapLedger run={run} />}
       </div>
     </div>
   );
@@ -122,22 +123,27 @@ function Measures({ title, values }: { title: string; values: JsonObject }) {
   );
 }
 
+/** A budget that held the run is no cap that it passed; the panel above the tabs tells of that as long as it holds. */
+function passed(run: RunDetail): CapEntry[] {
+  return run.cap_ledger.filter((entry) => entry.action !== "held");
+}
+
 /** What a cap did: which layer acted, what it saw, and how far beyond the limit that was. */
 function CapLedger({ run }: { run: RunDetail }) {
   return (
     <Section title="Caps passed">
       <ul className="divide-y">
-        {run.cap_ledger.map((entry) => (
+        {passed(run).map((entry) => (
           <li
             key={`${entry.run_id} ${entry.epoch} ${entry.layer} ${entry.cap} ${entry.at}`}
             className="px-4 py-2.5"
           >
             <p className="font-medium">
-              {measureName(entry.cap)}: {measureValue(entry.cap, entry.observed)} of{" "}
-              {measureValue(entry.cap, entry.limit)}
+              {limitName(entry.cap)}: {capValue(entry.cap, entry.observed, run.cost?.currency)} of{" "}
+              {capValue(entry.cap, entry.limit, run.cost?.currency)}
             </p>
             <p className="text-xs text-muted-foreground">
-              {entry.layer} layer, {formatWord(entry.action)}
+              {formatWord(entry.layer)} layer, {formatWord(entry.action)}
               {entry.overshoot_ms === null ? "" : `, stopped after ${formatDuration(entry.overshoot_ms)}`},{" "}
               <RelativeTime at={entry.at} />
             </p>

@@ -1,8 +1,8 @@
 import Link from "next/link";
-import { Fragment } from "react";
 import { RunRef } from "@/components/run/run-ref";
 import { Section } from "@/components/run/section";
 import { RunLink } from "@/components/runs/run-link";
+import { Address } from "@/components/shell/address";
 import { CopyButton } from "@/components/shell/copy-button";
 import { Badge, type BadgeVariant } from "@/components/ui/badge";
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
@@ -167,13 +167,7 @@ function Uri({ uri }: { uri: string }) {
   return (
     <span className="flex items-center gap-1">
       <code className="text-xs wrap-anywhere">
-        {uri.split(/(?<=\/)(?!\/)/).map((part, index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: parts of one address never move
-          <Fragment key={index}>
-            {part}
-            <wbr />
-          </Fragment>
-        ))}
+        <Address>{uri}</Address>
       </code>
       <CopyButton value={uri} label={`Copy ${uri}`} />
     </span>

@@ -21,13 +21,15 @@ begin
      order by first
   loop
     exit when v_count >= p_limit;
-    -- how many of this template fit beside what was let go before
-    select least(v_group.runs, p_limit - v_count, min(case when l.reserved = 0 then v_group.runs else
-             floor((g."limit" - coalesce(b.used, 0) - coalesce(b.reserved, 0)
-                    - coalesce((v_taken ->> l.budget_id::text)::numeric, 0)) / l.reserved) end))
+    -- how many of this template fit beside what was let go before; a budget that was overrun has no room, as at the
+    -- claim, for those that are expected to use nothing neither
+    select least(v_group.runs, p_limit - v_count, min(case when x.room < 0 then 0 when x.reserved = 0 then v_group.runs
+                                                           else floor(x.room / x.reserved) end))
       into v_room
-      from unnest(v_group.lines) l join ops.budgets g on g.budget_id = l.budget_id
-      left join ops.budget_balances b on (b.budget_id, b.period_start) = (l.budget_id, l.period_start);
+      from (select l.reserved, g."limit" - coalesce(b.used, 0) - coalesce(b.reserved, 0)
+                               - coalesce((v_taken ->> l.budget_id::text)::numeric, 0) as room
+              from unnest(v_group.lines) l join ops.budgets g on g.budget_id = l.budget_id
+              left join ops.budget_balances b on (b.budget_id, b.period_start) = (l.budget_id, l.period_start)) x;
     v_room := greatest(0, coalesce(v_room, v_group.runs));
     if v_room = 0 then
       v_refused := v_refused || case when ops.full_budgets(v_group.lines) @> '[{"policy": "refuse"}]' then array(

@@ -6,7 +6,8 @@ declare
   v_caller ops.tokens := ops.require(p_token_id, array['operator', 'viewer']);
 begin
   return jsonb_build_object(
-    'items', (select coalesce(jsonb_agg(ops.cap_json(c) order by c.scope, c.workspace, c.template_name, c.cap), '[]')
+    'items', (select coalesce(jsonb_agg(ops.cap_json(c) order by
+                       array_position('{platform,workspace,template}', c.scope), c.workspace, c.template_name, c.cap), '[]')
                 from ops.caps c where c.workspace is null or ops.may_enter(v_caller, c.workspace)),
     'ledger', (select coalesce(jsonb_agg(ops.cap_entry_json(l.entry)
                         || jsonb_build_object('number', l.number, 'template_name', l.template_name)
