@@ -389,6 +389,8 @@ NOT_ABOUT_A_RUN: list[tuple[str, str]] = [
     ("open_upload declare_parts", "locks what begin_artifact locks, and then rows that nobody else reads"),
     ("close_upload refuse_object", "an upload, an object: no run"),
     ("hold_run release_run", "what a run left"),
+    ("put_manifest put_signing_key", "what is said of a run that has ended, once: tests/db/test_provenance.py"),
+    ("reproduce_run", "a run that has ended, which nothing changes, and a new one"),
     ("record_lineage settle_lineage", "what is told of events that have been committed"),
     ("tell_ready", "what other transactions have committed"),
     ("keep_ready kept_ready", "a setting of their own transaction"),

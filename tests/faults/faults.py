@@ -201,7 +201,7 @@ FAULTS = (
         "cancel not told",
         "the executor never hears that its run is cancelled",
         (MACHINE, RACES + "a_cancel_that_comes_while_a_run_is_claimed_asks_it_to_stop"),
-        (Edit("directives", "when r.cancel_requested_at is not null then 'cancel'", ""),),
+        (Edit("directives", "when (h.run).cancel_requested_at is not null or o.capped is not null then 'cancel'", ""),),
     ),
     Fault(
         "terminal is not final",

@@ -22,6 +22,7 @@ TIMES = re.compile(r".+_at|server_time|lease_deadline")
 NUMBERS = frozenset({"number"})
 VERSIONS = frozenset({"supported"})  # what a server speaks grows
 WORDS = frozenset({"detail", "hint"})  # of problems: for people, and free to become better
+TUNED = frozenset({"heartbeat_seconds"})  # a server's wish of the moment, any number of seconds
 NAME = re.compile(r"«[a-z_]+ \d+»")
 
 
@@ -113,6 +114,8 @@ class Values:
             yield from (f"{place}/{name} is missing" for name in due.keys() - found.keys())
             for name in due.keys() & found.keys():
                 if name in WORDS and isinstance(found[name], str):
+                    continue
+                if name in TUNED and isinstance(found[name], int | float) and found[name] > 0:
                     continue
                 yield from self.differences(due[name], found[name], f"{place}/{name}")
         elif isinstance(due, list) and isinstance(found, list) and len(due) == len(found):
