@@ -130,6 +130,7 @@ EVENT_WRITERS: Final[frozenset[str]] = frozenset(
         "replay_each",
         "leave_executor",
         "record_artifact",
+        "artifacts_each",
         "exchange_each",
         "commit_publication",
         "commit_publication_as_reactor",

@@ -52,7 +52,9 @@ def validate(adapter: TypeAdapter[Any], raw: bytes, value: Any) -> None:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         if any(one["type"] == "json_invalid" for one in found):
             raise make("malformed_json", "the body is nested too deeply") from None
-        raise invalid([{"path": _pointer(one["loc"], value), "message": _short(one["msg"])} for one in found]) from None
+        raise invalid(
+            [{"path": pointer_into(one["loc"], value), "message": _short(one["msg"])} for one in found]
+        ) from None
 
 
 def invalid(errors: list[dict[str, str]], what: str = "") -> ContractError:
@@ -158,8 +160,8 @@ def _unstorable(value: Any, path: str) -> Iterator[tuple[str, str]]:
             yield from _unstorable(member, f"{path}/{index}")
 
 
-def _pointer(loc: tuple[int | str, ...], value: Any) -> str:
-    """JSON Pointer of a pydantic location, without the names of union members that pydantic puts in."""
+def pointer_into(loc: tuple[int | str, ...], value: Any) -> str:
+    """JSON Pointer of a pydantic location, without the names of union members that it puts in. value: the body."""
     path = ""
     for index, part in enumerate(loc):
         last = index == len(loc) - 1

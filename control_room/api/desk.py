@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from contract.errors import ContractError
 from contract.server.problems import from_ops_error
-from contract.server.strict_json import invalid
+from contract.server.strict_json import invalid, pointer_into
 from control_room.api.bounded_validator import MAX_STEPS
 from control_room.api.issues import walk
-from control_room.api.json_schema import Budget, Issue, pointer
+from control_room.api.json_schema import Budget, Issue
 from control_room.api.models import SubmitRun
 from control_room.api.params import ParamsRule
 from control_room.api.submission import (
@@ -151,7 +151,10 @@ def _read(body: Any, steps: int) -> Draft | ContractError:
         return Draft(SubmitRun.model_validate(body), Budget(steps))
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        return invalid([{"path": pointer(*one["loc"]), "message": one["msg"][:_MAX_MESSAGE]} for one in found])
+        said: dict[str, str] = {}
+        for one in found:  # what no member of a union takes is said once, by the first
+            said.setdefault(pointer_into(one["loc"], body), one["msg"][:_MAX_MESSAGE])
+        return invalid([{"path": path, "message": message} for path, message in said.items()])
 
 
 def _checked_quickly(draft: Draft) -> bool:

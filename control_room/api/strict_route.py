@@ -12,9 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from contract.errors import ContractError
-from contract.server.strict_json import invalid, read_json
+from contract.server.strict_json import invalid, pointer_into, read_json
 from control_room.api.access import identify
-from control_room.api.json_schema import pointer
 
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 _NOTHING_TAKES_THIS = b"!"
@@ -25,14 +24,14 @@ REMEMBERED = frozenset({"submitRun"})
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def as_errors(found: Sequence[Any]) -> list[dict[str, str]]:
+def as_errors(found: Sequence[Any], body: Any) -> list[dict[str, str]]:
     """[{path, message}] of FastAPI's validation errors; values are never echoed."""
-    return [{"path": _path(tuple(one["loc"])), "message": str(one["msg"])[:_MAX_MESSAGE]} for one in found]
+    return [{"path": _path(tuple(one["loc"]), body), "message": str(one["msg"])[:_MAX_MESSAGE]} for one in found]
 
 
-def _path(loc: tuple[int | str, ...]) -> str:
+def _path(loc: tuple[int | str, ...], body: Any) -> str:
     if loc and loc[0] == "body":
-        return pointer(*loc[1:])
+        return pointer_into(loc[1:], body)
     return str(loc[1] if len(loc) > 1 else loc[0])
 
 
@@ -71,7 +70,7 @@ class StrictRoute(APIRoute):
             try:
                 return await handle(request)
             except RequestValidationError as error:
-                raise refused or invalid(as_errors(error.errors())) from None
+                raise refused or invalid(as_errors(error.errors(), error.body)) from None
 
         return strict
 

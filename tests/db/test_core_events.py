@@ -139,13 +139,13 @@ def test_waiters_are_told_once_and_only_when_something_became_claimable(queue: Q
         assert heard(listener) == []
 
 
-def test_only_what_became_claimable_is_ever_notified(queue: Queue) -> None:
+def test_only_what_became_claimable_and_orders_are_ever_notified(queue: Queue) -> None:
     # A NOTIFY puts commits behind one lock of the whole cluster, so events are looked for and never notified.
     found = queue.ops.admin.execute(
         "select proname from pg_proc where pronamespace = 'ops'::regnamespace"
         " and prosrc ~* 'pg_notify|\\mnotify ' order by 1"
     ).fetchall()
-    assert found == [("notify_gathered",), ("notify_ready",), ("tell_ready",)]
+    assert found == [("notify_gathered",), ("notify_ready",), ("tell_orders",), ("tell_ready",)]
 
 
 def test_ids_are_uuid7_in_order_of_time(queue: Queue) -> None:

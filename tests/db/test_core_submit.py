@@ -265,6 +265,8 @@ DEFINITION = {
     "task_key",
     "pipeline_run_id",
     "retry_of",
+    "reproduces",
+    "may_reuse",
     "params",
     "inputs",
     "outputs",
@@ -312,6 +314,8 @@ MOVING = {
     "event_head",
     "event_xid",
     "manifest_root",
+    "reuse_key",
+    "reused_from",
 }
 
 

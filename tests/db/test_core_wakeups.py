@@ -141,6 +141,13 @@ def retry_run(queue: Queue, worker: Worker) -> tuple[Any, ...]:
 
 
 @makes("python:1")
+def reproduce_run(queue: Queue, worker: Worker) -> tuple[Any, ...]:
+    run = queue.submit()
+    queue.cancel(run)
+    return (queue.operator, run["run_id"], {})
+
+
+@makes("python:1")
 def resume_run(queue: Queue, worker: Worker) -> tuple[Any, ...]:
     run = queue.submit()
     queue.ops.call("pause_run", queue.operator, run["run_id"], {})

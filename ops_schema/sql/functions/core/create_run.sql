@@ -89,8 +89,8 @@ begin
   perform ops.emit(v_run.run_id, 'run.submitted', null, 'operator:' || (p_place ->> 'submitted_by'),
     jsonb_build_object('template', p_template.name, 'template_version', p_template.version,
                        'template_digest', p_template.digest,
-                       'params_digest', encode(ops.digest(v_run.params), 'hex'), 'retry_of', p_place -> 'retry_of',
-                       'reproduces', p_place -> 'reproduces'));
+                       'params_digest', encode(ops.digest(v_run.params), 'hex'), 'retry_of', p_place -> 'retry_of')
+      || case when p_place ? 'reproduces' then jsonb_build_object('reproduces', p_place -> 'reproduces') else '{}' end);
   return v_run.run_id;
 end
 $$;
