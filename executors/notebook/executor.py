@@ -36,7 +36,7 @@ def prepare(job: dict[str, Any]) -> None:
 
 
 # To write the partial notebook and render its page: about a second, three on a busy machine.
-KEEP_SECONDS = 15.0
+KEEP_SECONDS = 45.0
 EXECUTOR = ExecutorKind(
     "notebook",
     "executors.notebook.child",
