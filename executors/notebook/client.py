@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from executors.notebook.kernel_main import JOB_VARIABLE
 
 KERNEL_NAME = "control-room"
 STARTUP_SECONDS = 120
+ALIVE_SECONDS = 0.05
 KEPT_CHARACTERS = 2**22
 CUT_NOTE = f"[cut: of what a cell prints, its notebook keeps the first {KEPT_CHARACTERS >> 20} Mi characters]\n"
 Progress = Callable[[int, int, int], None]  # cells done, cells in all, index of the next one
@@ -67,6 +69,17 @@ class LiveClient(NotebookClient):  # type: ignore[misc]  # nbclient's types are 
                 return None
             content["text"] = kept
         return super().process_message(msg, cell, cell_index)
+
+    async def _async_poll_kernel_alive(self) -> None:
+        """As nbclient's, which looks once a second: for so long would a run that is stopped wait for its cell."""
+        while True:
+            await asyncio.sleep(ALIVE_SECONDS)
+            try:
+                await self._async_check_alive()
+            except DeadKernelError:
+                assert self.task_poll_for_reply is not None
+                self.task_poll_for_reply.cancel()
+                return
 
     def _keep(self, text: str) -> str:
         """What the notebook keeps of it."""

@@ -61,7 +61,7 @@ class AllowingStack(Stack):
 
     @property
     def environment(self) -> dict[str, str]:
-        return super().environment | {"OPS_COMMAND_ALLOW": str(Path(SHELL).resolve())}
+        return super().environment | {"OPS_COMMAND_ALLOW": SHELL}
 
 
 def missing(kind: str) -> str:

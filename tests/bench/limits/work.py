@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import nbformat
 
 Json = dict[str, Any]
-SHELL = "/bin/sh"
+SHELL = str(Path("/bin/sh").resolve())
 SCHEMA = "bench_limits"
 # As fast as pages can be had; 0.5 s first, so that it stands on record that it works.
 PYTHON = """\
