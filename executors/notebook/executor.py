@@ -35,7 +35,8 @@ def prepare(job: dict[str, Any]) -> None:
         raise TaskError("user", "entrypoint_missing", f"the bundle has no file {entrypoint!r}")
 
 
-# To write the partial notebook and render its page: about a second, three on a busy machine.
+# To write the partial notebook and render its page: a second or two. Loading what renders it took more than 15 s on a
+# machine under load; who is done sooner waits for nothing.
 KEEP_SECONDS = 45.0
 EXECUTOR = ExecutorKind(
     "notebook",

@@ -47,7 +47,6 @@ def body(context: Context) -> Any:
         code, ends = run(argv, environment, context.work_dir)
     context._control.send("unsure", value=False)
     stdout, stderr = map(Redactor(secrets_of(target.properties)).text, ends)
-    started = status.application is not None
     error = failure(
         code,
         stdout,
@@ -55,7 +54,7 @@ def body(context: Context) -> Any:
         str(context.bundle_dir),
         heap,
         oom=oom_kills() > killed,
-        started=started,
+        started=status.application is not None,
         worked=status.worked,
     )
     found = conclude(context, outputs, code, error)
